@@ -1,0 +1,73 @@
+# One command for each thing that people do here; continuous integration runs the same `make test`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+COLLECTION := build/collections/ansible_collections/pifleet/nodered
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export ANSIBLE_HOME := $(CURDIR)/build/ansible
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export LC_ALL := C.UTF-8
+
+.PHONY: help demo demo-down test lint unit sanity corpus molecule integration benchmark clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secure them and prove it
+	@demo/run
+
+demo-down: ## Remove everything that the demo started
+	@demo/down
+
+test: lint unit sanity corpus molecule integration ## Run everything; about 20 minutes the first time
+
+lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
+	ruff check .
+	ruff format --check .
+	mypy plugins/plugin_utils
+	yamllint --strict .
+	ansible-lint --offline -c .config/ansible-lint.yml
+	antsibull-changelog lint
+
+unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins
+	pytest tests/unit
+
+sanity: .venv/test.stamp ## Run ansible-test sanity
+	tests/sanity/run
+
+corpus: .venv/test.stamp $(COLLECTION) ## Edit the settings files of Node-RED's releases and let node judge
+	pytest tests/corpus
+
+molecule: .venv/test.stamp $(COLLECTION) ## Run the Molecule scenarios
+	tests/molecule/run
+
+integration: .venv/test.stamp $(COLLECTION) ## Faults, secrets and costs on real machines over SSH
+	pytest tests/integration
+
+benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
+	python benchmarks/engine.py
+
+clean: demo-down ## Remove what was built in this folder
+	rm -rf .venv build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || demo/ensure-python
+	$(PYTHON) -m venv .venv
+
+.venv/demo.stamp: requirements.txt | .venv/bin/python
+	@echo "Installing ansible-core and requirements.txt into .venv ..."
+	$(BIN)/pip install --quiet 'ansible-core>=2.17' -r requirements.txt
+	touch $@
+
+.venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
+	@echo "Installing the test tools into .venv ..."
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	touch $@
+
+$(COLLECTION):
+	mkdir -p $(dir $@)
+	ln -sfn ../../../.. $@

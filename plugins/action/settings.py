@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Edit settings.js on the controller: read it from the Pi, edit the text here, hand the new text to the module.
+
+The JavaScript parser and bcrypt stay on the controller, and so does every plaintext password. The module of the same
+name, which carries the documentation, only ever gets the finished text.
+"""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.module_utils._settings_spec import ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _known_settings
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._controller import require_libraries
+
+with require_libraries() as LIBRARIES:
+    from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+
+MODULE = "pifleet.nodered.settings"
+
+
+class ActionModule(ActionBase):
+    """One remote execution reads, a second one writes; with ``_source`` from `instance_info` the first is saved."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        LIBRARIES.check()
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        source = options["_source"] or self._module(task_vars, path=options["path"])
+        if source.get("failed"):
+            return source
+        before = base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")
+        try:
+            edit = _settings_js.edit(before, set=options["set"], remove=options["remove"], filename=options["path"])
+        except (_settings_js.SettingsError, _settings_js.PasswordError) as error:
+            return {"failed": True, "msg": str(error)}
+        result = {
+            "changed": bool(edit.changed),
+            "path": source.get("path", options["path"]),
+            "settings": list(edit.changed),
+            "warnings": [_unknown_name_warning(name) for name in _unknown_names(options["set"])],
+        }
+        if not edit.changed:
+            return result
+        if not self._task.check_mode:
+            written = self._write(edit, source["checksum"], options, task_vars)
+            if written.get("failed"):
+                return written
+            result["backup_file"] = written.get("backup_file")
+        if self._task.diff:
+            result["diff"] = _masked_diff(result["path"], before, edit.text)
+        return result
+
+    def _write(
+        self, edit: _settings_js.Edit, checksum: str, options: dict[str, t.Any], task_vars: dict[str, t.Any] | None
+    ) -> dict[str, t.Any]:
+        return self._module(
+            task_vars,
+            **{name: options[name] for name in ("path", "backup", "validate", "node", "user", "service")},
+            _content=base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
+            _checksum=checksum,
+            _changed=list(edit.changed),
+            _wanted=_wanted(edit.text, options["set"], options["remove"]),
+        )
+
+    def _module(self, task_vars: dict[str, t.Any] | None, **arguments: t.Any) -> dict[str, t.Any]:
+        """Run the module; what it echoes of its arguments is dropped, for they hold the whole settings file."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        result: dict[str, t.Any] = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
+        result.pop("invocation", None)
+        return result
+
+
+def _wanted(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    """What the Pi's own node has to find in the exported settings: values where they are plain, else mere presence."""
+    expected: list[dict[str, t.Any]] = [{"path": name.split("."), "absent": True} for name in remove]
+    for name in wanted:
+        value = _settings_js.value(text, name)
+        plain = not (isinstance(value, dict) and set(value) == {"$js"})
+        expected.append({"path": name.split("."), **({"value": value} if plain else {"present": True})})
+    return expected
+
+
+def _masked_diff(path: str, before: str, after: str) -> dict[str, str]:
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": _settings_js.masked(before),
+        "after": _settings_js.masked(after),
+    }
+
+
+def _unknown_names(wanted: t.Iterable[str]) -> list[str]:
+    top_level = {name.split(".")[0] for name in wanted}
+    return sorted(top_level - _known_settings.KNOWN_SETTINGS)
+
+
+def _unknown_name_warning(name: str) -> str:
+    nearest = _known_settings.nearest_known(name)
+    advice = f"did you mean {nearest}?" if nearest else "check the spelling, unless one of your nodes reads it."
+    return f"No Node-RED release knows the setting {name}, it would be ignored without a word: {advice}"

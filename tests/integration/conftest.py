@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real machines over real SSH: a fleet of containers with systemd and Node-RED, and the playbooks that people run."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from .fleet import FLEET_NAME, Fleet, Pi
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    """Every variant, up once for the whole session."""
+    fleet = Fleet.up(FLEET_NAME, ["pi31", "pi41", "pi50", "pi41-alex"])
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture
+def passwords(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "passwords"
+
+
+def _fresh(fleet: Fleet, name: str) -> Pi:
+    pi = fleet.pis[name]
+    pi.reset()
+    return pi
+
+
+@pytest.fixture
+def pi31(fleet: Fleet) -> Pi:
+    return _fresh(fleet, "pi31")
+
+
+@pytest.fixture
+def pi41(fleet: Fleet) -> Pi:
+    return _fresh(fleet, "pi41")
+
+
+@pytest.fixture
+def pi50(fleet: Fleet) -> Pi:
+    return _fresh(fleet, "pi50")
+
+
+@pytest.fixture
+def alex(fleet: Fleet) -> Pi:
+    return _fresh(fleet, "pi41-alex")

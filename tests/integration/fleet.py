@@ -1,0 +1,215 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet as tests see it: start it, look into a machine, ask its Node-RED, run a playbook against it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import time
+import urllib.parse
+from dataclasses import dataclass, field
+
+import yaml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
+FLEET_NAME = "test"
+FLEET_SCRIPT = CHECKOUT / "containers" / "pi" / "fleet"
+PLAYBOOKS = CHECKOUT / "playbooks"
+
+# Everything that a test or the collection may have left on a machine, and Node-RED as it came out of the box.
+REMEMBER = "test -e /root/pristine.js || cp -p ~{user}/.node-red/settings.js /root/pristine.js"
+RESET = """
+systemctl stop nodered.service
+mount | grep -q ' on /home/{user}/small ' && umount /home/{user}/small
+rm -rf /etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
+rm -rf ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js* ~{user}/.node-red/.settings.js*
+rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test
+cp -p /root/pristine.js ~{user}/.node-red/settings.js
+systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    def json(self) -> object:
+        return json.loads(self.body)
+
+
+@dataclass
+class Pi:
+    """One machine: `run` looks inside without Ansible, `get` asks its Node-RED from outside."""
+
+    name: str
+    container: str
+    address: str
+    user: str
+
+    @property
+    def settings_file(self) -> str:
+        return f"/home/{self.user}/.node-red/settings.js"
+
+    def run(self, command: str, *, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            ["docker", "exec", *(["-i"] if stdin is not None else []), self.container, "bash", "-c", command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"{self.name}: {command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def read(self, path: str) -> str:
+        return self.run(f"cat {shlex.quote(path)}")
+
+    def write(self, path: str, text: str) -> None:
+        """Write in place, so that owner and mode stay what they are."""
+        self.run(f"cat > {shlex.quote(path)}", stdin=text)
+
+    @property
+    def settings(self) -> str:
+        return self.read(self.settings_file)
+
+    def change_settings(self, old: str, new: str) -> None:
+        text = self.settings
+        assert old in text
+        self.write(self.settings_file, text.replace(old, new))
+
+    def main_pid(self) -> int:
+        return int(self.run("systemctl show -P MainPID nodered.service"))
+
+    def journal(self) -> str:
+        return self.run("journalctl --no-pager --output=short-unix")
+
+    def reset(self) -> None:
+        self.run(RESET.format(user=self.user), check=False)
+        self.wait_until_it_serves()
+
+    def wait_until_it_serves(self, port: int = 1880, *, seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while not self.serves(port):
+            assert time.monotonic() < end, f"{self.name}: nothing answers on {port}\n" + self.run(
+                "systemctl status nodered.service; journalctl -n 30 --no-pager -u nodered", check=False
+            )
+            time.sleep(0.3)
+
+    def serves(self, port: int = 1880) -> bool:
+        try:
+            return self.get("/auth/login", port=port).status == 200
+        except OSError:
+            return False
+
+    def get(self, path: str, *, port: int = 1880, token: str | None = None) -> Answer:
+        return self._ask("GET", path, port, token, None)
+
+    def post(self, path: str, form: dict[str, str], *, port: int = 1880, token: str | None = None) -> Answer:
+        return self._ask("POST", path, port, token, form)
+
+    def _ask(self, method: str, path: str, port: int, token: str | None, form: dict[str, str] | None) -> Answer:
+        connection = http.client.HTTPConnection(self.address, port, timeout=10)
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        body = None
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urllib.parse.urlencode(form)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read().decode())
+        except http.client.HTTPException as error:
+            raise ConnectionError(repr(error)) from error
+        finally:
+            connection.close()
+
+    def login(self, username: str, password: str, *, port: int = 1880) -> str | None:
+        """The token that Node-RED gives for these credentials, or None where it refuses them."""
+        form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*"}
+        for scope in ("*", "read"):
+            answer = self.post("/auth/token", {**form, "scope": scope, "username": username, "password": password}, port=port)
+            if answer.status == 200:
+                return answer.json()["access_token"]
+        return None
+
+    def is_open(self, port: int = 1880) -> bool:
+        return self.get("/flows", port=port).status == 200
+
+
+@dataclass
+class Run:
+    """What a playbook run printed, and how it ended."""
+
+    code: int
+    output: str
+    recap: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def executions(self, address: str) -> int:
+        """Remote executions on one host, at -vvv and with pipelining: each is one ssh command."""
+        return len(re.findall(rf"^<{re.escape(address)}> SSH: EXEC ", self.output, re.MULTILINE))
+
+
+@dataclass
+class Fleet:
+    name: str
+    inventory: pathlib.Path
+    pis: dict[str, Pi]
+
+    @classmethod
+    def up(cls, name: str, variants: list[str]) -> Fleet:
+        subprocess.run([FLEET_SCRIPT, "up", "--name", name, *variants], check=True, stdin=subprocess.DEVNULL, timeout=1500)
+        inventory = CHECKOUT / "build" / "fleet" / name / "inventory.yml"
+        hosts = yaml.safe_load(inventory.read_text())["nodered"]["hosts"]
+        pis = {
+            host: Pi(host, f"pifleet-{name}-{host}", settings["ansible_host"], settings["ansible_user"])
+            for host, settings in hosts.items()
+        }
+        for pi in pis.values():
+            pi.run(REMEMBER.format(user=pi.user))
+        return cls(name, inventory, pis)
+
+    def down(self) -> None:
+        subprocess.run([FLEET_SCRIPT, "down", "--name", self.name], check=True, stdin=subprocess.DEVNULL, timeout=120)
+
+    def play(
+        self, playbook: str | pathlib.Path, *options: str, variables: dict[str, object] | None = None, limit: str = "all"
+    ) -> Run:
+        """Run a playbook of the collection (by name) or a file, and return what it printed."""
+        command = self.command(playbook, *options, variables=variables, limit=limit)
+        done = subprocess.run(
+            command, env=self.environment(), cwd=CHECKOUT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+        )
+        return Run(done.returncode, done.stdout, _recap(done.stdout))
+
+    def command(
+        self, playbook: str | pathlib.Path, *options: str, variables: dict[str, object] | None = None, limit: str = "all"
+    ) -> list[str]:
+        path = playbook if isinstance(playbook, pathlib.Path) else f"pifleet.nodered.{playbook}"
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        return ["ansible-playbook", "-i", str(self.inventory), "--limit", limit, *extra, *options, str(path)]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "build" / "collections"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_FORKS": "4",
+        }
+
+
+def _recap(output: str) -> dict[str, dict[str, int]]:
+    lines = re.findall(r"^(\S+)\s+: (ok=\d+ .*)$", output, re.MULTILINE)
+    return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
