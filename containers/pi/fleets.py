@@ -20,9 +20,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 from images import HERE, BuildError, build, ensure_docker, image_of, only_one, output, progress, variants
 
@@ -30,11 +30,19 @@ STATE = HERE.parents[1] / "build" / "fleet"
 NODE_RED_PORT = 1880
 PATIENCE = 90  # seconds for all hosts of one command to boot and answer
 # systemd as PID 1 without --privileged (which fails where this machine itself lacks a capability).
-RUN_OPTIONS = (
-    "--cap-add=SYS_ADMIN --cap-add=NET_ADMIN --cap-add=NET_RAW --security-opt=seccomp=unconfined "
-    "--security-opt=apparmor=unconfined --cgroupns=host --volume=/sys/fs/cgroup:/sys/fs/cgroup:rw "
-    "--tmpfs=/run --tmpfs=/run/lock --memory=512m"
-).split()
+RUN_OPTIONS = [
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--cap-add=NET_RAW",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--cgroupns=host",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--memory=512m",
+    "--dns=127.0.0.1",  # nothing answers there: a name outside the fleet fails at once instead of after a long wait
+]
 
 
 class FleetError(Exception):
@@ -178,7 +186,7 @@ def _trust_key(host: Host, public_key: str) -> None:
 
 
 def _host_key(host: Host) -> str:
-    """Returns the host's own ed25519 key, read inside the container and not from the network; empty before it is made."""
+    """Returns the host's own ed25519 key, read inside the container, not from the network; empty before it is made."""
     done = subprocess.run(
         ["docker", "exec", host.container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

