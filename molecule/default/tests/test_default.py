@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seen from the machine itself: what the default run left behind."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+
+import pytest
+
+SETTINGS = "/home/pi/.node-red/settings.js"
+
+
+@pytest.fixture(autouse=True)
+def journal_on_failure(host, request):
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed_before:
+        print(host.run("journalctl --no-pager -n 40 -u nodered").stdout)
+
+
+@pytest.fixture
+def password(host):
+    inventory = pathlib.Path(host.backend.ansible_runner.inventory_file)
+    folder = inventory if inventory.is_dir() else inventory.parent
+    return (folder / ".nodered-passwords" / host.backend.host).read_text().strip()
+
+
+def token_request(host, password):
+    form = f"client_id=node-red-editor&grant_type=password&scope=*&username=admin&password={password}"
+    return json.loads(host.check_output("curl -s --data '%s' http://127.0.0.1:1880/auth/token" % form))
+
+
+def test_node_red_serves(host):
+    assert host.service("nodered").is_running
+    assert host.socket("tcp://1880").is_listening
+
+
+def test_nobody_reads_the_flows_without_a_login(host):
+    headers = host.check_output("curl -s -D - -o /dev/null http://127.0.0.1:1880/flows")
+    assert headers.startswith("HTTP/1.1 401")
+    assert 'Bearer realm="Users"' in headers
+
+
+def test_the_password_on_the_controller_logs_in(host, password):
+    answer = token_request(host, password)
+    assert answer["token_type"] == "Bearer"
+    host.check_output("curl -s --data token=%s -H 'Authorization: Bearer %s' http://127.0.0.1:1880/auth/revoke",
+                      answer["access_token"], answer["access_token"])
+
+
+def test_another_password_does_not_log_in(host, password):
+    assert "access_token" not in token_request(host, password[::-1])
+
+
+def test_the_settings_file_keeps_its_owner_and_mode(host):
+    settings = host.file(SETTINGS)
+    assert (settings.user, settings.group, settings.mode) == ("pi", "pi", 0o644)
+
+
+def test_the_settings_file_holds_a_hash_and_no_password(host, password):
+    text = host.file(SETTINGS).content_string
+    assert re.search(r'password: "\$2b\$08\$[./A-Za-z0-9]{53}"', text)
+    assert password not in text
+
+
+def test_the_first_change_left_a_backup(host):
+    assert len(host.check_output("ls %s.*", SETTINGS).splitlines()) == 1

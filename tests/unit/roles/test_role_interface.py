@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a role's defaults, argument spec and README say of its variables is the same."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+ROLES = sorted((pathlib.Path(__file__).parents[3] / "roles").iterdir())
+NAMES = [role.name for role in ROLES]
+
+
+def spec(role: pathlib.Path) -> dict[str, dict[str, object]]:
+    return yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+
+
+def defaults(role: pathlib.Path) -> dict[str, object]:
+    return yaml.safe_load((role / "defaults" / "main.yml").read_text()) or {}
+
+
+def defaults_comments(role: pathlib.Path) -> set[str]:
+    """The variables without a default, which the defaults file names in a comment."""
+    return set(re.findall(r"^# (nodered_\w+):", (role / "defaults" / "main.yml").read_text(), re.MULTILINE))
+
+
+def readme_rows(role: pathlib.Path) -> dict[str, str]:
+    rows = re.findall(r"^\| `(nodered_\w+)` \| [^|]+ \| ([^|]+) \|", (role / "README.md").read_text(), re.MULTILINE)
+    return dict(rows)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_argument_spec_and_readme_list_the_same_variables(role):
+    assert set(spec(role)) == set(readme_rows(role))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_every_variable_stands_in_the_defaults_file_with_a_value_or_in_a_comment(role):
+    assert set(spec(role)) == set(defaults(role)) | defaults_comments(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_argument_spec_and_defaults_give_the_same_default(role):
+    specified = {name: option["default"] for name, option in spec(role).items() if "default" in option}
+    assert specified == defaults(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_a_simple_default_is_what_the_readme_shows(role):
+    for name, value in defaults(role).items():
+        if isinstance(value, (bool, int, list)):
+            assert readme_rows(role)[name].strip() == f"`{str(value).lower()}`", name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_public_variables_begin_with_the_prefix_of_the_product(role):
+    assert all(name.startswith("nodered_") for name in spec(role))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_check_takes_the_same_variables_as_main(role):
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    assert specs.get("check", specs["main"])["options"] == specs["main"]["options"]
