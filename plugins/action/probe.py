@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probe a Node-RED from the controller; log in through the host's connection where the network is not safe for it.
+
+The module of the same name carries the documentation, and runs only where the task is delegated to a third host.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shlex
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _probe
+from ansible_collections.pifleet.nodered.plugins.modules.probe import ARGUMENT_SPEC, PROBE_OPTIONS, REQUIRED_TOGETHER
+
+MODULE = "pifleet.nodered.probe"
+LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
+MARK = "pifleet.nodered.probe:"
+
+# The only text in the process list. Program and parameters come through standard input, so that a password is in no
+# argument, no environment and no file; -I keeps the user's own modules and environment out.
+BOOTSTRAP = "import json, sys; given = json.load(sys.stdin); exec(given['program'])"
+PROGRAM = """
+import types
+for name, text in given["modules"]:
+    sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), sys.modules[name].__dict__)
+probe = sys.modules[given["modules"][-1][0]]
+try:
+    answer = {"checks": probe.probe(**given["arguments"])}
+except probe.ProbeError as error:
+    answer = {"error": str(error)}
+print("\\n" + given["mark"] + json.dumps(answer))
+"""
+
+Checks = list[dict[str, str]]
+Options = dict[str, t.Any]
+
+
+class ActionModule(ActionBase):
+    """No remote execution, or one where a password or ``run_on: host`` needs it."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER)
+        if self._task.delegate_to and not self._is_local():
+            return self._run_module(options, task_vars)
+        try:
+            checks = self._checks(options, task_vars or {})
+        except _probe.ProbeError as error:
+            raise AnsibleActionFail(str(error)) from None
+        return {"changed": False, "checks": checks, "passed": all(check["status"] != "fail" for check in checks)}
+
+    def _is_local(self) -> bool:
+        return str(self._connection.transport).rpartition(".")[2] == "local"
+
+    def _no_standard_input(self) -> str:
+        return f"the connection {self._connection.transport} passes no standard input"
+
+    def _run_module(self, options: Options, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        if options["password"] is not None:
+            raise AnsibleActionFail(
+                f"The probe is delegated to {self._task.delegate_to}: the password would get there among the module's "
+                "arguments. Leave out username and password, or delegate_to."
+            )
+        result: dict[str, t.Any] = self._execute_module(
+            module_name=MODULE, module_args=dict(self._task.args), task_vars=task_vars
+        )
+        result.pop("invocation", None)
+        return result
+
+    def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
+        arguments = {name: options[name] for name in PROBE_OPTIONS}
+        if options["run_on"] == "host" and not self._is_local():
+            if not self._connection.has_pipelining:
+                raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
+            return self._probe_on_host(_local_url(options), arguments, task_vars)
+        reason = _probe.why_no_password(options["url"], validate_certs=options["validate_certs"])
+        if options["password"] is None or reason is None or self._is_local():
+            return _probe.probe(options["url"], **arguments)
+        outside = _probe.probe(options["url"], **{**arguments, "username": None, "password": None})
+        return _with(outside, self._login_through_connection(outside, reason, options, arguments, task_vars))
+
+    def _login_through_connection(
+        self, outside: Checks, reason: str, options: Options, arguments: Options, task_vars: dict[str, t.Any]
+    ) -> Checks:
+        """The checks that need a login; none where what was found outside already rules a login out."""
+        state = {check["id"]: check["status"] for check in outside}
+        if state["answers"] == "fail":
+            return []
+        if state["login_offered"] != "pass":
+            return _skipped(outside, "left out: no login is offered")
+        if options["client_cert"] is not None:
+            return _skipped(outside, f"left out: {reason}, and the client's key stays on the controller")
+        if not self._connection.has_pipelining:
+            return _skipped(outside, f"left out: {reason}, and {self._no_standard_input()}")
+        return self._probe_on_host(_local_url(options), {**arguments, "only": LOGIN_CHECKS}, task_vars)
+
+    def _probe_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
+        # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
+        # it that a password goes to no other machine from there.
+        files = {"ca": None, "client_cert": None, "client_key": None, "validate_certs": False}
+        given = {
+            "program": PROGRAM,
+            "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _probe)],
+            "arguments": {**arguments, **files, "url": url},
+            "mark": MARK,
+        }
+        command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
+        # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
+        outcome = self._low_level_execute_command(command, sudoable=False, in_data=json.dumps(given).encode("ascii"))
+        return _parsed(outcome, arguments.get("password"))
+
+    def _interpreter(self, task_vars: dict[str, t.Any]) -> str:
+        configured = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        discovered = task_vars.get("ansible_facts", {}).get("discovered_interpreter_python")
+        for candidate in (configured, discovered):
+            if candidate and "/" in str(candidate):
+                return shlex.join(shlex.split(str(candidate)))
+        return "python3"
+
+
+def _local_url(options: Options) -> str:
+    if options["local_url"] is not None:
+        return str(options["local_url"])
+    parts = urlsplit(options["url"])
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return str(options["url"])
+    return parts._replace(netloc="127.0.0.1" + port).geturl()
+
+
+def _with(checks: Checks, better: Checks) -> Checks:
+    by_id = {check["id"]: check for check in better}
+    return [by_id.get(check["id"], check) for check in checks]
+
+
+def _skipped(checks: Checks, found: str) -> Checks:
+    return [{**check, "status": "skip", "found": found} for check in checks if check["id"] in LOGIN_CHECKS]
+
+
+def _parsed(outcome: t.Mapping[str, t.Any], password: str | None) -> Checks:
+    """What the program on the host printed; whatever a login shell prints around it is not looked at."""
+    lines = [line for line in outcome["stdout"].splitlines() if line.startswith(MARK)]
+    if not lines:
+        # Standard output is never quoted: a shell that echoes its input would put the password there.
+        errors = [line for line in outcome["stderr"].splitlines() if line.strip()]
+        cause = errors[-1].strip() if errors and not (password and password in outcome["stderr"]) else "no message"
+        raise AnsibleActionFail(
+            f"The login could not be tried on the host: Python there ended with {outcome['rc']} ({cause}). "
+            "Set ansible_python_interpreter to a Python 3.8 or later."
+        )
+    answer = json.loads(lines[-1][len(MARK) :])
+    if "error" in answer:
+        raise _probe.ProbeError(f"on the host: {answer['error']}")
+    checks: Checks = answer["checks"]
+    return checks

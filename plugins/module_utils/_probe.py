@@ -1,0 +1,801 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: what somebody can and cannot do to a running Node-RED over the network.
+
+Knows no Ansible, so that the same text runs on the controller, as a module, and on a Pi through standard input.
+
+What holds for every check: nothing is deployed, every token that was obtained is revoked, at most one login with a
+wrong password is tried for each run, under a random user name (Node-RED locks a user name for ten minutes after five
+failures), and at most one with the right password.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import http.client
+import ipaddress
+import json
+import os
+import re
+import secrets
+import socket
+import ssl
+import time
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from urllib.parse import urlencode, urlsplit
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._http import Response, request
+
+PASS, FAIL, SKIP = "pass", "fail", "skip"
+
+# Seconds. An editor that is disabled drops the websocket after five (Node.js' own limit for an unanswered upgrade).
+COMMS_LIMIT = 5.0
+OLD_PORT_LIMIT = 3.0
+FRAME_LIMIT = 1024 * 1024
+
+Permissions = Union[None, str, Sequence[str]]
+
+
+class ProbeError(Exception):
+    """The probe cannot be made as asked for: what is wrong with the arguments, and what to do."""
+
+
+class Verdict(NamedTuple):
+    status: str
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    id: str
+    title: str
+    expected: str
+    judge: Callable[["Examination"], Verdict]
+    needs_node_red: bool = True
+
+
+@dataclasses.dataclass
+class Examination:
+    """One Node-RED under examination: how to reach it, and what was learned from it so far."""
+
+    url: str
+    timeout: float
+    context: Optional[ssl.SSLContext]
+    verified: bool
+    admin_api: bool
+    username: Optional[str]
+    password: Optional[str] = dataclasses.field(repr=False)
+    closed_ports: Sequence[int]
+    seen: Dict[str, Response] = dataclasses.field(default_factory=dict)
+    write_attempt: Optional[Verdict] = None
+
+    def send(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        token: Optional[str] = None,
+        form: Optional[Mapping[str, str]] = None,
+    ) -> Response:
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if token is not None:
+            headers["Authorization"] = "Bearer " + token
+        body = None
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(form).encode("ascii")
+        return request(
+            self.url + path, method=method, headers=headers, body=body, timeout=self.timeout, context=self.context
+        )
+
+    def anonymous(self, path: str) -> Response:
+        """The answer to a GET by somebody who is not logged in; asked for once."""
+        if path not in self.seen:
+            self.seen[path] = self.send(path)
+        return self.seen[path]
+
+    def login_type(self) -> Optional[str]:
+        """`credentials`, `strategy`, or None where no login is offered."""
+        offer = _json_object(self.anonymous("/auth/login"))
+        return str(offer["type"]) if offer and "type" in offer else None
+
+    def default_permissions(self) -> Permissions:
+        """What somebody who is not logged in may do as the settings' default user; None where there is no such user."""
+        response = self.anonymous("/settings")
+        if response.status == 200:
+            user = (_json_object(response) or {}).get("user")
+            if isinstance(user, dict) and user.get("anonymous"):
+                permissions: Permissions = user.get("permissions")
+                return permissions
+        return None
+
+    def has_harmless_default_user(self) -> bool:
+        """Whether there is a default user who, as far as can be seen, may only look. That is somebody's decision."""
+        if _lacks_permission(self.anonymous("/settings")):
+            return True
+        permissions = self.default_permissions()
+        return permissions is not None and not _may_change_something(permissions)
+
+
+def probe(
+    url: str,
+    *,
+    username: Optional[str] = None,
+    password: Optional[str] = None,
+    ca: Optional[str] = None,
+    client_cert: Optional[str] = None,
+    client_key: Optional[str] = None,
+    timeout: float = 10,
+    validate_certs: bool = True,
+    closed_ports: Sequence[int] = (),
+    admin_api: bool = True,
+    only: Optional[Sequence[str]] = None,
+) -> List[Dict[str, str]]:
+    """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
+
+    `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files. `timeout`
+    is in seconds and bounds each request. With `validate_certs` false the certificate is not looked at, and no
+    password is sent except to this very machine. `closed_ports` are ports of the same host on which nothing may answer
+    any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `only` names the
+    checks that are wanted; all of them by default.
+
+    The list always holds the same checks in the same order (`old_port_closed` only where `closed_ports` are given).
+    Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
+    """
+    examination = Examination(
+        url=_checked_url(url),
+        timeout=timeout,
+        context=_tls_context(url, ca, client_cert, client_key, validate_certs),
+        verified=validate_certs,
+        admin_api=admin_api,
+        username=username,
+        password=password,
+        closed_ports=tuple(closed_ports),
+    )
+    if (username is None) != (password is None):
+        raise ProbeError("a user name and a password are needed together.")
+    wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
+    answers = _judged(CHECKS[0], examination) if any(check.needs_node_red for check in wanted) else None
+    return [_as_result(check, _verdict(check, examination, answers)) for check in wanted]
+
+
+def why_no_password(url: str, *, validate_certs: bool = True) -> Optional[str]:
+    """Why a password may not be sent to this URL from here; None where it may.
+
+    This is the one place that decides it: over TLS whose certificate is verified, or to this very machine (through a
+    forwarded port, too), and nowhere else.
+    """
+    parts = urlsplit(url)
+    if is_this_machine(parts.hostname or ""):
+        return None
+    if parts.scheme != "https":
+        return "the password would cross the network in the clear"
+    if not validate_certs:
+        return "the password would go to a server whose certificate is not verified"
+    return None
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether packets to this host stay on the machine where this runs. A name other than localhost never counts."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if address.is_loopback:
+        return True
+    # The kernel gives its own address as the source for packets to itself only. Connecting a datagram socket sends
+    # nothing. (Binding would not do: with ip_nonlocal_bind every address can be bound.)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+            unsent.connect((host, 9))
+            return ipaddress.ip_address(unsent.getsockname()[0].partition("%")[0]) == address
+    except (OSError, ValueError):
+        return False
+
+
+# --- the machinery -------------------------------------------------------------------------------------------------
+
+
+def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[str]]) -> bool:
+    if only is not None and check.id not in only:
+        return False
+    return check.id != "old_port_closed" or bool(examination.closed_ports)
+
+
+def _verdict(check: Check, examination: Examination, answers: Optional[Verdict]) -> Verdict:
+    if check.id == "answers" and answers is not None:
+        return answers
+    if check.needs_node_red and answers is not None and answers.status == FAIL:
+        return Verdict(SKIP, "not tried: Node-RED does not answer")
+    return _judged(check, examination)
+
+
+def _judged(check: Check, examination: Examination) -> Verdict:
+    try:
+        return check.judge(examination)
+    except (OSError, http.client.HTTPException) as error:
+        return Verdict(FAIL, why_unreachable(error, examination.url))
+
+
+def _as_result(check: Check, verdict: Verdict) -> Dict[str, str]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "status": verdict.status,
+        "expected": check.expected,
+        "found": verdict.found,
+    }
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        port_is_usable = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_usable = False
+    if parts.username is not None or parts.password is not None:
+        raise ProbeError("the URL holds a user name or password; give them as username and password.")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_usable:
+        raise ProbeError("%s is not the URL of a Node-RED, such as http://raspberrypi.local:1880" % url)
+    if parts.query or parts.fragment:
+        raise ProbeError("%s must end with the admin root, without ? or #." % url)
+    return url.rstrip("/")
+
+
+def _tls_context(
+    url: str, ca: Optional[str], client_cert: Optional[str], client_key: Optional[str], validate_certs: bool
+) -> Optional[ssl.SSLContext]:
+    if urlsplit(url).scheme != "https":
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca, _cause(error))) from error
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_cert is not None:
+        try:
+            # An empty password: without one, OpenSSL would ask for that of an encrypted key on the terminal.
+            context.load_cert_chain(client_cert, client_key, password="")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ProbeError("the client certificate %s cannot be used: %s" % (client_cert, _cause(error))) from error
+    return context
+
+
+def _cause(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def why_unreachable(error: BaseException, url: str) -> str:
+    """The cause in words, and what to do about it."""
+    parts = urlsplit(url)
+    where = parts.netloc
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "give the authority that signed it as ca, or the name that it is made for in the URL"
+        return "the certificate of %s is not trusted (%s): %s" % (where, error.verify_message or _cause(error), remedy)
+    if isinstance(error, ssl.SSLError):
+        return "no TLS with %s (%s): %s" % (where, error.reason or _cause(error), _why_no_tls(error.reason or ""))
+    if isinstance(error, ConnectionRefusedError):
+        return "%s refuses the connection: nothing listens there; see the port, uiHost and the journal" % where
+    if isinstance(error, socket.gaierror):
+        return "the name %s is not known here (%s)" % (parts.hostname, _cause(error))
+    if isinstance(error, (socket.timeout, TimeoutError)):
+        return "%s does not answer in time: it may be off, behind a firewall, or overloaded" % where
+    if isinstance(error, ConnectionError):
+        return "%s ended the connection without an answer: it may %s" % (
+            where,
+            "speak https only" if parts.scheme == "http" else "demand a client certificate",
+        )
+    if isinstance(error, http.client.HTTPException):
+        return "%s answers, but not with HTTP (%s)" % (where, type(error).__name__)
+    return "%s cannot be reached: %s" % (where, _cause(error))
+
+
+def _why_no_tls(reason: str) -> str:
+    if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason:
+        return "it demands a client certificate; give client_cert and client_key"
+    if "HANDSHAKE_FAILURE" in reason:
+        return "it has no usable certificate itself (as with https: {}), or demands a client certificate"
+    return "it may speak plain http"
+
+
+# --- what an answer means ------------------------------------------------------------------------------------------
+
+
+def _json_object(response: Response) -> Optional[Dict[str, Any]]:
+    try:
+        value = json.loads(response.body.decode("utf-8"))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _challenge(response: Response) -> str:
+    return str(response.headers.get("WWW-Authenticate") or "")
+
+
+def _demands_login(response: Response) -> bool:
+    """Node-RED's own refusal of somebody unknown. A mere 401 proves nothing: httpNodeAuth has one, too."""
+    return response.status == 401 and _challenge(response).startswith('Bearer realm="Users"')
+
+
+def _lacks_permission(response: Response) -> bool:
+    """Node-RED's own refusal of somebody known, the default user included: 401 without a challenge."""
+    return response.status == 401 and not _challenge(response)
+
+
+def _is_not_there(response: Response) -> bool:
+    """No such path. With httpNodeAuth, Node-RED answers every unknown path with its Basic challenge."""
+    return response.status == 404 or (response.status == 401 and _challenge(response).startswith("Basic"))
+
+
+def _described(response: Response) -> str:
+    """An answer in words. Never quotes a body; header values are cut to what is harmless on a terminal."""
+    if _demands_login(response):
+        return "401, Node-RED asks for a login"
+    if response.status == 401:
+        challenge = _challenge(response)
+        if challenge.startswith("Basic"):
+            return "401 that asks for %s: httpNodeAuth or another server, not Node-RED's login" % _harmless(challenge)
+        return "401 with %s" % _harmless(challenge) if challenge else "401, Node-RED refuses this user"
+    location = response.headers.get("Location")
+    if location and 300 <= response.status < 400:
+        return "%d, sent on to %s" % (response.status, _harmless(location))
+    server = response.headers.get("Server")
+    return "%d%s" % (response.status, " from " + _harmless(server) if server else "")
+
+
+def _harmless(text: str) -> str:
+    return re.sub(r"[^\x20-\x7e]", "?", str(text))[:80]
+
+
+def _grants(permissions: Permissions, scope: str) -> bool:
+    """Node-RED's own rule (editor-api lib/auth/permissions.js): a list is an OR, `write` does not include reading."""
+    if permissions is None:
+        return False
+    if not isinstance(permissions, str):
+        return any(_grants(permission, scope) for permission in permissions)
+    if permissions in ("*", scope):
+        return True
+    return (permissions in ("read", "*.read") and scope.endswith(".read")) or (
+        permissions in ("write", "*.write") and scope.endswith(".write")
+    )
+
+
+def _may_change_something(permissions: Permissions) -> bool:
+    if permissions is None:
+        return False
+    listed = [permissions] if isinstance(permissions, str) else permissions
+    return any(permission in ("*", "write") or str(permission).endswith(".write") for permission in listed)
+
+
+def _named(permissions: Permissions) -> str:
+    if permissions is None:
+        return "none"
+    return _harmless(permissions if isinstance(permissions, str) else ", ".join(str(each) for each in permissions))
+
+
+# --- the checks ----------------------------------------------------------------------------------------------------
+
+
+def _answers(examination: Examination) -> Verdict:
+    login = examination.anonymous("/auth/login")
+    settings = examination.anonymous("/settings")
+    if not examination.admin_api:
+        if _is_not_there(login) and _is_not_there(settings):
+            return Verdict(PASS, "no admin API: %s" % _described(login))
+        return Verdict(FAIL, "an admin API was not expected (httpAdminRoot: false), but got %s" % _described(login))
+    for response in (login, settings):
+        if 300 <= response.status < 400:
+            return Verdict(FAIL, "%s: a proxy or requireHttps; use the URL that it leads to" % _described(response))
+    offer = _json_object(login) if login.status == 200 else None
+    if offer is not None and offer.get("type") in ("credentials", "strategy"):
+        return Verdict(PASS, "Node-RED answers")
+    if offer == {}:
+        if _demands_login(settings) or _lacks_permission(settings):
+            return Verdict(PASS, "Node-RED answers")
+        about = _json_object(settings) if settings.status == 200 else None
+        if about is not None and "httpNodeRoot" in about:
+            return Verdict(PASS, "Node-RED %s answers" % _harmless(about.get("version", "")))
+    if login.status == 404:
+        return Verdict(
+            FAIL,
+            "404 for auth/login: no Node-RED, or its admin root (httpAdminRoot) is missing in the URL",
+        )
+    if login.status == 503:
+        return Verdict(FAIL, "503: Node-RED is still starting, or a proxy does not reach it; try again")
+    return Verdict(FAIL, "something else answers here, not Node-RED: %s" % _described(login))
+
+
+def _login_required(examination: Examination) -> Verdict:
+    settings = examination.anonymous("/settings")
+    if not examination.admin_api:
+        return _absent(settings)
+    if _demands_login(settings):
+        return Verdict(PASS, _described(settings))
+    if _lacks_permission(settings):
+        return Verdict(PASS, "401 without a challenge: there is a default user, who may not see the settings")
+    if settings.status != 200:
+        return Verdict(FAIL, _described(settings))
+    permissions = examination.default_permissions()
+    if permissions is None:
+        return Verdict(FAIL, "open: everybody is let in, there is no login")
+    if _may_change_something(permissions):
+        return Verdict(FAIL, "open: adminAuth has a default user with the permissions %s" % _named(permissions))
+    return Verdict(
+        PASS, "everybody may look: adminAuth has a default user with the permissions %s" % _named(permissions)
+    )
+
+
+def _absent(response: Response) -> Verdict:
+    return Verdict(PASS if _is_not_there(response) else FAIL, "not there: %s" % _described(response))
+
+
+def _flows_closed(examination: Examination) -> Verdict:
+    flows = examination.anonymous("/flows")
+    if not examination.admin_api:
+        return _absent(flows)
+    if _demands_login(flows) or _lacks_permission(flows):
+        return Verdict(PASS, _described(flows))
+    if flows.status == 200:
+        if examination.has_harmless_default_user():
+            return Verdict(SKIP, "left out: adminAuth has a default user who may read them, and the secrets in them")
+        return Verdict(FAIL, "open: everybody reads the flows")
+    return Verdict(FAIL, _described(flows))
+
+
+def _flows_write_closed(examination: Examination) -> Verdict:
+    settings = examination.anonymous("/settings")
+    if examination.admin_api and not _demands_login(settings) and not examination.has_harmless_default_user():
+        return Verdict(FAIL, "not tried: nothing asks for a login")
+    return _judge_write(_try_to_write(examination, None), examination)
+
+
+def _try_to_write(examination: Examination, token: Optional[str]) -> Response:
+    # Deleting a flow that cannot exist needs flows.write just as deploying does, and changes nothing where it is
+    # allowed: 404, on every release. (A deploy with an unknown API version would be carried out by 0.14.)
+    return examination.send("/flow/" + secrets.token_hex(16), method="DELETE", token=token)
+
+
+def _judge_write(attempt: Response, examination: Examination) -> Verdict:
+    if _demands_login(attempt) or _lacks_permission(attempt):
+        return Verdict(PASS, _described(attempt))
+    if not examination.admin_api:
+        return _absent(attempt)
+    if attempt.status in (204, 400, 404):
+        return Verdict(FAIL, "open: Node-RED did not refuse it (%d)" % attempt.status)
+    return Verdict(FAIL, _described(attempt))
+
+
+def _login_offered(examination: Examination) -> Verdict:
+    if not examination.admin_api:
+        return Verdict(SKIP, "left out: there is no admin API")
+    kind = examination.login_type()
+    if kind is not None:
+        way = "with user name and password" if kind == "credentials" else "through another provider (strategy)"
+        return Verdict(PASS, way)
+    if _demands_login(examination.anonymous("/settings")):
+        return Verdict(FAIL, "none, but a login is demanded: nobody can log in; adminAuth needs type: 'credentials'")
+    return Verdict(FAIL, "none: adminAuth is not in force")
+
+
+def _ask_for_token(examination: Examination, username: str, password: str) -> Response:
+    return examination.send(
+        "/auth/token",
+        method="POST",
+        form={
+            "client_id": "node-red-editor",
+            "grant_type": "password",
+            # Empty means all that this user may; without it, Node-RED hands out a token that is good for nothing.
+            "scope": "",
+            "username": username,
+            "password": password,
+        },
+    )
+
+
+def _token(response: Response) -> Optional[str]:
+    token = (_json_object(response) or {}).get("access_token") if response.status == 200 else None
+    return token if isinstance(token, str) and token else None
+
+
+def _wrong_password_refused(examination: Examination) -> Verdict:
+    if not examination.admin_api or examination.login_type() != "credentials":
+        return Verdict(SKIP, "left out: there is no login with user name and password")
+    answer = _ask_for_token(examination, "probe-" + secrets.token_hex(8), secrets.token_urlsafe(18))
+    token = _token(answer)
+    if token is not None:
+        _revoke(examination, token)
+        return Verdict(FAIL, "open: a made-up user was let in")
+    if answer.status == 403:
+        return Verdict(PASS, "403, refused")
+    return Verdict(FAIL, _described(answer))
+
+
+def _revoke(examination: Examination, token: str) -> bool:
+    try:
+        return examination.send("/auth/revoke", method="POST", token=token, form={"token": token}).status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _login_works(examination: Examination) -> Verdict:
+    if examination.username is None or examination.password is None:
+        return Verdict(SKIP, "left out: no user name and password were given")
+    if not examination.admin_api:
+        return Verdict(SKIP, "left out: there is no admin API")
+    reason = why_no_password(examination.url, validate_certs=examination.verified)
+    if reason is not None:
+        return Verdict(SKIP, "left out: %s" % reason)
+    kind = examination.login_type()
+    if kind == "strategy":
+        return Verdict(SKIP, "left out: the login goes through another provider")
+    if kind != "credentials":
+        return Verdict(FAIL, "no login with user name and password is offered")
+    answer = _ask_for_token(examination, examination.username, examination.password)
+    token = _token(answer)
+    if token is None:
+        return Verdict(FAIL, _why_no_token(answer))
+    revoked = False
+    try:
+        seen = examination.send("/settings", token=token)
+        examination.write_attempt = _read_only_attempt(examination, seen, token)
+    finally:
+        revoked = _revoke(examination, token)
+    if not revoked:
+        return Verdict(FAIL, "logged in, but the session could not be ended: it stays valid until it expires")
+    return _judge_session(examination, seen, examination.send("/settings", token=token))
+
+
+def _why_no_token(answer: Response) -> str:
+    if answer.status == 403:
+        return "403: wrong password, unknown user, or a user without permissions"
+    if answer.status == 500 and b"oo many" in answer.body:
+        return "Node-RED has locked this user name after too many failed logins; wait ten minutes or restart it"
+    return "no session: %s" % _described(answer)
+
+
+def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
+    user = (_json_object(seen) or {}).get("user") if seen.status == 200 else None
+    name = user.get("username") if isinstance(user, dict) else None
+    if seen.status == 200 and name != examination.username:
+        return Verdict(FAIL, "logged in, but as somebody else: %s" % _harmless(str(name)))
+    if seen.status != 200 and not _lacks_permission(seen):
+        return Verdict(FAIL, "logged in, but the session is not accepted: %s" % _described(seen))
+    if afterwards.status == 200:
+        later = (_json_object(afterwards) or {}).get("user")
+        if not (isinstance(later, dict) and later.get("anonymous")):
+            return Verdict(FAIL, "logged in and out, but the session is still accepted")
+    elif not (_demands_login(afterwards) or _lacks_permission(afterwards)):
+        return Verdict(FAIL, "logged in and out, but then got %s" % _described(afterwards))
+    permissions = user.get("permissions") if isinstance(user, dict) else None
+    rights = "the permissions %s" % _named(permissions) if seen.status == 200 else "no permission to see the settings"
+    return Verdict(PASS, "logged in with %s, and out again" % rights)
+
+
+def _read_only_attempt(examination: Examination, seen: Response, token: str) -> Verdict:
+    user = (_json_object(seen) or {}).get("user") if seen.status == 200 else None
+    permissions = user.get("permissions") if isinstance(user, dict) else None
+    if permissions is None:
+        return Verdict(SKIP, "left out: the permissions of this user are not known")
+    if _grants(permissions, "flows.write"):
+        return Verdict(SKIP, "left out: this user may change the flows")
+    return _judge_write(_try_to_write(examination, token), examination)
+
+
+def _read_only_cannot_write(examination: Examination) -> Verdict:
+    return examination.write_attempt or Verdict(SKIP, "left out: nobody was logged in")
+
+
+def _comms_closed(examination: Examination) -> Verdict:
+    if _grants(examination.default_permissions(), "status.read") and examination.has_harmless_default_user():
+        return Verdict(SKIP, "left out: adminAuth has a default user who may listen")
+    outcome = listen_to_comms(examination)
+    if outcome == "refused":
+        return Verdict(PASS, "Node-RED ends the connection: auth fail")
+    if outcome == "open":
+        return Verdict(FAIL, "open: everybody may listen to debug messages and status")
+    if _is_not_there(examination.anonymous("/")):
+        return Verdict(PASS, "there is no websocket: the editor is disabled")
+    return Verdict(FAIL, outcome)
+
+
+def _old_port_closed(examination: Examination) -> Verdict:
+    answers = [(port, _answer_on_port(examination, port)) for port in examination.closed_ports]
+    found = ["%d: %s" % (port, answer) for port, answer in answers if answer]
+    if found:
+        return Verdict(FAIL, "; ".join(found))
+    return Verdict(PASS, "nothing answers on %s" % ", ".join(str(port) for port in examination.closed_ports))
+
+
+def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
+    host = urlsplit(examination.url).hostname or ""
+    host = "[%s]" % host if ":" in host else host
+    anyone = ssl.create_default_context()
+    anyone.check_hostname = False
+    anyone.verify_mode = ssl.CERT_NONE
+    for scheme in ("http", "https"):
+        url = "%s://%s:%d/" % (scheme, host, port)
+        try:
+            response = request(url, timeout=min(examination.timeout, OLD_PORT_LIMIT), context=anyone)
+            return "%s answers with %s" % (scheme, _described(response))
+        except (ConnectionRefusedError, socket.timeout):
+            return None
+        except ssl.SSLError as error:
+            # Only somebody who speaks TLS complains about a missing client certificate.
+            if "CERTIFICATE_REQUIRED" in str(error):
+                return "https answers and demands a client certificate"
+        except (OSError, http.client.HTTPException):
+            continue
+    return None
+
+
+# --- a websocket client that knows as much as /comms needs (RFC 6455) ----------------------------------------------
+
+
+def listen_to_comms(examination: Examination) -> str:
+    """Subscribe to /comms without a token: `refused`, `open`, or in words what happened instead."""
+    parts = urlsplit(examination.url)
+    deadline = time.monotonic() + COMMS_LIMIT
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        with socket.create_connection(address, timeout=COMMS_LIMIT) as plain:
+            if examination.context is None:
+                return _conversation(_Websocket(plain, deadline), parts.netloc, parts.path)
+            with examination.context.wrap_socket(plain, server_hostname=parts.hostname) as secure:
+                return _conversation(_Websocket(secure, deadline), parts.netloc, parts.path)
+    except socket.timeout:
+        return "the websocket did not answer in %d seconds" % COMMS_LIMIT
+    except (OSError, http.client.HTTPException) as error:
+        return "no websocket: %s" % why_unreachable(error, examination.url)
+
+
+def _conversation(channel: "_Websocket", host: str, root: str) -> str:
+    status = channel.upgrade(host, root + "/comms")
+    if status != 101:
+        return "HTTP %d instead of a websocket: a proxy that does not pass it on?" % status
+    channel.send_text('{"subscribe":"debug"}')
+    try:
+        while True:
+            message = channel.receive()
+            if message is None:
+                return "the websocket was closed without a word about the login"
+            if _says_auth_fail(message):
+                return "refused"
+            if message:
+                return "open"
+    except socket.timeout:
+        return "open"
+
+
+def _says_auth_fail(message: bytes) -> bool:
+    try:
+        value = json.loads(message.decode("utf-8"))
+    except ValueError:
+        return False
+    return isinstance(value, dict) and value.get("auth") == "fail"
+
+
+class _Websocket:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.sock = sock
+        self.deadline = deadline
+        self.unread = b""
+
+    def upgrade(self, host: str, path: str) -> int:
+        """The status of the answer to the upgrade; 101 only where it is a websocket."""
+        key = base64.b64encode(os.urandom(16)).decode("ascii")
+        self.sock.sendall(
+            (
+                "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n" % (path, host, key)
+            ).encode("ascii")
+        )
+        while b"\r\n\r\n" not in self.unread:
+            if not self._fill() or len(self.unread) > 65536:
+                raise ConnectionResetError("no answer to the upgrade")
+        head, self.unread = self.unread.split(b"\r\n\r\n", 1)
+        matched = re.match(rb"HTTP/1\.[01] (\d{3})", head)
+        if matched is None:
+            raise http.client.BadStatusLine("no HTTP")
+        # RFC 6455 section 1.3: the answer to our key proves that a websocket is spoken.
+        proof = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode("ascii")).digest())
+        return int(matched.group(1)) if matched.group(1) != b"101" or proof in head else 502
+
+    def send_text(self, text: str) -> None:
+        payload = text.encode("utf-8")
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+        self.sock.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + masked)
+
+    def receive(self) -> Optional[bytes]:
+        """The next data frame's payload, empty for a control frame, None where the connection was closed."""
+        header = self._take(2)
+        if header is None or header[0] & 0x0F == 0x8:
+            return None
+        length = header[1] & 0x7F
+        if length >= 126:
+            extended = self._take(2 if length == 126 else 8)
+            if extended is None:
+                return None
+            length = int.from_bytes(extended, "big")
+        if length > FRAME_LIMIT:
+            raise http.client.HTTPException("a websocket frame of %d bytes" % length)
+        payload = self._take(length)
+        return b"" if header[0] & 0x0F >= 0x8 else payload
+
+    def _take(self, count: int) -> Optional[bytes]:
+        while len(self.unread) < count:
+            if not self._fill():
+                return None
+        taken, self.unread = self.unread[:count], self.unread[count:]
+        return taken
+
+    def _fill(self) -> bool:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("no answer in time")
+        self.sock.settimeout(left)
+        try:
+            piece = self.sock.recv(4096)
+        except ConnectionError:
+            return False
+        self.unread += piece
+        return bool(piece)
+
+
+CHECKS: Tuple[Check, ...] = (
+    Check("answers", "Node-RED answers at its URL", "Node-RED's own answer to GET auth/login", _answers),
+    Check(
+        "login_required",
+        "Nobody gets in without logging in",
+        'GET settings without a token: 401 with WWW-Authenticate Bearer realm="Users"',
+        _login_required,
+    ),
+    Check("flows_closed", "Nobody reads the flows without logging in", "GET flows without a token: 401", _flows_closed),
+    Check(
+        "flows_write_closed",
+        "Nobody changes the flows without logging in",
+        "DELETE of a flow that does not exist, without a token: 401",
+        _flows_write_closed,
+    ),
+    Check(
+        "comms_closed",
+        "Nobody listens to debug messages and status without logging in",
+        "websocket comms without a token: auth fail",
+        _comms_closed,
+    ),
+    Check("login_offered", "The editor offers a login", "GET auth/login: type credentials or strategy", _login_offered),
+    Check(
+        "wrong_password_refused",
+        "A made-up user name and password are refused",
+        "POST auth/token as an unknown user: 403",
+        _wrong_password_refused,
+    ),
+    Check(
+        "login_works",
+        "The user can log in, and a session that was ended is not accepted again",
+        "POST auth/token: a token that is good for GET settings, and after auth/revoke for nothing",
+        _login_works,
+    ),
+    Check(
+        "read_only_cannot_write",
+        "A user who may only read cannot change the flows",
+        "DELETE of a flow that does not exist, as that user: 401",
+        _read_only_cannot_write,
+    ),
+    Check(
+        "old_port_closed",
+        "Nothing answers on the port that was used before",
+        "no answer to HTTP or HTTPS",
+        _old_port_closed,
+        needs_node_red=False,
+    ),
+)

@@ -1,0 +1,232 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: probe
+short_description: Try what an outsider can and cannot do to a running Node-RED
+description:
+  - Sends requests that must fail and requests that must work to a running Node-RED, and reports each with what was
+    expected and what was found. The content of a settings file proves nothing; an answer does.
+  - The requests come from the controller, so that they take the way an outsider takes. The task still names the host
+    that runs Node-RED, since a password may have to travel through its connection, see O(password).
+  - It never deploys and changes no flow. Every session that it starts is ended before the module returns. For each
+    run at most one login fails on purpose, under a random user name, and at most one is made with the user name
+    given; Node-RED locks a user name for ten minutes after five failures.
+  - A check that fails does not fail the task. Use RV(passed), or RV(checks), in C(ansible.builtin.assert).
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It runs in check mode exactly as it does otherwise, as it changes nothing.
+  diff_mode:
+    support: none
+    details:
+      - There is nothing to compare.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+    details:
+      - The checks themselves run on the controller.
+  action:
+    support: full
+options:
+  url:
+    description:
+      - Scheme, host, port and admin root of the Node-RED, as the controller reaches it.
+      - A loopback address is the controller's own, for example a forwarded port, unless O(run_on=host).
+    type: str
+    required: true
+  username:
+    description:
+      - The user whose login is tried. Needs O(password).
+      - Where this user may only read, it is also tried whether Node-RED refuses a change of the flows.
+    type: str
+  password:
+    description:
+      - The plaintext password of O(username).
+      - It leaves the controller in one of two ways only. Over TLS with a verified certificate it is sent to O(url).
+        Otherwise it is handed through the host's Ansible connection, on standard input, to a Python that logs in at
+        O(local_url) from there. It is never in module arguments, in a process list or in a file.
+      - Where neither is possible the checks that need a login have the status V(skip) and say why.
+      - Give the task C(no_log) nevertheless where callbacks print task arguments (C(display_args_to_stdout)); the
+        result of this module holds no password.
+    type: str
+  local_url:
+    description:
+      - How the host itself reaches this Node-RED. The address must be one of the host's own.
+      - The default is O(url) with the host C(127.0.0.1). Needed where C(uiHost) is another address, or where a proxy
+        or a forwarded port stands before Node-RED.
+    type: str
+  run_on:
+    description:
+      - Where the checks run. With V(host), all of them run on the host, against O(local_url), in one remote
+        execution. That is for a Node-RED which nobody else can reach.
+    type: str
+    choices: [controller, host]
+    default: controller
+  validate_certs:
+    description:
+      - Whether an C(https) certificate must be valid for O(url). With V(false) the checks do not look at it, and the
+        password is not sent there.
+    type: bool
+    default: true
+  ca:
+    description:
+      - A PEM file with the authorities that may have signed the certificate. The default is the system's authorities.
+      - This file, O(client_cert) and O(client_key) are on the controller.
+    type: path
+  client_cert:
+    description:
+      - A PEM file with the client certificate, where Node-RED demands one.
+    type: path
+  client_key:
+    description:
+      - A PEM file with the unencrypted key of O(client_cert). Not needed where both are in one file.
+    type: path
+  timeout:
+    description:
+      - The limit for each request, in seconds.
+    type: float
+    default: 10
+  closed_ports:
+    description:
+      - Ports of the same host on which nothing may answer any more.
+    type: list
+    elements: int
+    default: []
+  admin_api:
+    description:
+      - Say V(false) where C(httpAdminRoot) is V(false). Then it is a failure if the admin API answers.
+      - Otherwise an answer that there is no admin API at this URL is a failure, for it may only have moved to another
+        path.
+    type: bool
+    default: true
+seealso:
+  - module: ansible.builtin.assert
+notes:
+  - A login makes Node-RED write its sessions file. A Node-RED that cannot write it (read-only user directory) ends
+    itself then; this is Node-RED's own behavior.
+  - A playbook that delegates this task to another host (not to the controller) has the checks made there. A password
+    is refused then, as it would reach that host among the module's arguments.
+  - No C(become) is needed, and where the play sets it, it is not used for the login.
+"""
+
+EXAMPLES = r"""
+- name: Prove that the login is in force
+  pifleet.nodered.probe:
+    url: http://{{ ansible_host }}:1880
+    username: admin
+    password: "{{ admin_password }}"
+  register: proof
+
+- name: Stop where a check failed
+  ansible.builtin.assert:
+    that: proof.passed
+    fail_msg: "{{ proof.checks | selectattr('status', 'eq', 'fail') | map(attribute='title') | join('; ') }}"
+
+- name: Prove TLS with the fleet's own authority, and that the old port is gone
+  pifleet.nodered.probe:
+    url: https://{{ inventory_hostname }}:8443
+    ca: files/fleet-ca.pem
+    username: looker
+    password: "{{ looker_password }}"
+    closed_ports: [1880]
+
+- name: Look at a Node-RED that only listens on its own machine
+  pifleet.nodered.probe:
+    url: http://127.0.0.1:1880
+    run_on: host
+"""
+
+RETURN = r"""
+passed:
+  description: Whether no check failed. A check that was skipped does not count.
+  type: bool
+  returned: success
+  sample: true
+checks:
+  description:
+    - The checks, always in the same order, also those that were skipped. The check C(old_port_closed) is there only
+      with O(closed_ports).
+    - Where C(answers) fails, nothing else is tried, except C(old_port_closed).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description:
+        - V(answers), V(login_required), V(flows_closed), V(flows_write_closed), V(comms_closed), V(login_offered),
+          V(wrong_password_refused), V(login_works), V(read_only_cannot_write) or V(old_port_closed). These stay.
+      type: str
+      sample: flows_closed
+    title:
+      description: What the check proves, in one line.
+      type: str
+      sample: Nobody reads the flows without logging in
+    status:
+      description: V(pass), V(fail), or V(skip) where the proof was left out.
+      type: str
+      sample: pass
+    expected:
+      description: The request and the answer that it must get.
+      type: str
+      sample: "GET flows without a token: 401"
+    found:
+      description: What came instead or as expected, or why the proof was left out.
+      type: str
+      sample: 401, Node-RED asks for a login
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import ProbeError, probe
+
+ARGUMENT_SPEC = {
+    "url": {"type": "str", "required": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "local_url": {"type": "str"},
+    "run_on": {"type": "str", "choices": ["controller", "host"], "default": "controller"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca": {"type": "path"},
+    "client_cert": {"type": "path"},
+    # The path of a key is no secret; without this, Ansible warns about the name.
+    "client_key": {"type": "path", "no_log": False},
+    "timeout": {"type": "float", "default": 10},
+    "closed_ports": {"type": "list", "elements": "int", "default": []},
+    "admin_api": {"type": "bool", "default": True},
+}
+REQUIRED_TOGETHER = [["username", "password"]]
+# What `probe` itself takes; the rest says where it runs.
+PROBE_OPTIONS = (
+    "username",
+    "password",
+    "validate_certs",
+    "ca",
+    "client_cert",
+    "client_key",
+    "timeout",
+    "closed_ports",
+    "admin_api",
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER, supports_check_mode=True)
+    try:
+        checks = probe(module.params["url"], **{name: module.params[name] for name in PROBE_OPTIONS})
+    except ProbeError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, checks=checks, passed=all(check["status"] != "fail" for check in checks))
+
+
+if __name__ == "__main__":
+    main()
