@@ -34,6 +34,9 @@ options:
   session_expiry:
     description: Seconds until a login ends.
     type: int
+  present:
+    description: The C(adminAuth) that stands there now. What the other options do not decide is taken over.
+    type: dict
 """
 
 EXAMPLES = r"""

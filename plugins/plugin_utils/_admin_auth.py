@@ -43,6 +43,7 @@ def admin_auth(
     rounds: int = 8,
     default_permissions: object = None,
     session_expiry: int | None = None,
+    present: Mapping[str, object] | None = None,
     variable: str = "nodered_login_users",
 ) -> dict[str, object]:
     """Return the value of `adminAuth` for the engine, with each plaintext as a ``{"$password": ...}``.
@@ -52,7 +53,8 @@ def admin_auth(
         node_red: the release that will read it, such as ``"4.1.15"``.
         rounds: bcrypt cost for new hashes.
         default_permissions: what somebody without a login may do, or None for nothing at all.
-        session_expiry: seconds until a login ends, or None for Node-RED's week.
+        session_expiry: seconds until a login ends, or None to leave that as it is.
+        present: the `adminAuth` that stands there now; what the other arguments do not decide is taken over.
         variable: what the messages call `users`.
 
     Raises:
@@ -64,7 +66,8 @@ def admin_auth(
         raise LoginError(f"{variable} must be a list of at least one user with username and password.")
     listed = [_user(user, f"{variable}[{index}]", release, rounds, ident) for index, user in enumerate(users)]
     _refuse_duplicates([str(user["username"]) for user in listed], variable)
-    auth: dict[str, object] = {"type": "credentials", "users": listed}
+    kept = {name: value for name, value in (present or {}).items() if name != "default"}
+    auth: dict[str, object] = {"type": "credentials", **kept, "users": listed}
     if default_permissions:
         permissions = _permissions(default_permissions, "nodered_login_default_permissions")
         if _covers_everything(permissions):

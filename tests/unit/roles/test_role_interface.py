@@ -65,3 +65,11 @@ def test_public_variables_begin_with_the_prefix_of_the_product(role):
 def test_check_takes_the_same_variables_as_main(role):
     specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     assert specs.get("check", specs["main"])["options"] == specs["main"]["options"]
+
+
+def test_the_list_against_slips_names_every_public_variable():
+    variables = yaml.safe_load((ROLES[0].parent / "instance" / "vars" / "main.yml").read_text())["__nodered_variables"]
+    playbook = (ROLES[0].parent.parent / "playbooks" / "secure.yml").read_text()
+    public = {name for role in ROLES for name in spec(role)} | set(re.findall(r"(?<!_)\bnodered_[a-z_]+", playbook))
+    assert set(variables) == public
+    assert variables == sorted(variables)

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Input that cannot be right is refused before anything is touched, with the variable named."""
+
+from __future__ import annotations
+
+import pytest
+
+GOOD = {"username": "ada", "password": "correct horse battery staple"}
+HASH = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
+
+CASES = {
+    "port 0": ({"nodered_port": 0}, "nodered_port"),
+    "port 65536": ({"nodered_port": 65536}, "nodered_port"),
+    "port abc": ({"nodered_port": "abc"}, "nodered_port"),
+    "empty password": ({"nodered_login_users": [GOOD, {"username": "bob", "password": ""}]}, "nodered_login_users[1].password"),
+    "73 bytes": ({"nodered_login_users": [{"username": "ada", "password": "é" * 36 + "x"}]}, "nodered_login_users[0].password"),
+    "no bcrypt hash": (
+        {"nodered_login_users": [{"username": "ada", "password_hash": "5f4dcc3b5aa765d61d8327deb882cf99"}]},
+        "nodered_login_users[0].password_hash",
+    ),
+    "$2y$ for Node-RED 3.1": (
+        {"nodered_login_users": [{"username": "ada", "password_hash": "$2y$08$" + HASH}]},
+        "nodered_login_users[0].password_hash",
+    ),
+    "the same user twice": ({"nodered_login_users": [GOOD, GOOD]}, "nodered_login_users[1].username"),
+    "unknown permission": (
+        {"nodered_login_users": [GOOD | {"permissions": ["flows.read", "flow.write"]}]},
+        "nodered_login_users[0].permissions",
+    ),
+    "misspelled key": ({"nodered_login_users": [{"usrname": "ada", "password": "x"}]}, "usrname"),
+    "misspelled variable": ({"nodered_prot": 1885}, "nodered_prot"),
+    "everybody may do everything": (
+        {"nodered_login_users": [GOOD], "nodered_login_default_permissions": "*"},
+        "nodered_login_default_permissions",
+    ),
+}
+
+
+@pytest.mark.parametrize("variables, named", CASES.values(), ids=CASES)
+def test_it_is_refused_with_the_variable_named(fleet, untouched, variables, named):
+    # A good login beside a bad port must not be written either.
+    variables = {"nodered_login_users": [GOOD], **variables}
+    run = fleet.play("secure", variables=variables, limit="pi31")
+    assert run.code != 0
+    assert named in run.output
+    assert "correct horse" not in run.output
+    assert untouched()
+
+
+@pytest.fixture(scope="module")
+def machine(fleet):
+    pi = fleet.pis["pi31"]
+    pi.reset()
+    return pi
+
+
+@pytest.fixture
+def untouched(machine):
+    before = (machine.settings, machine.main_pid())
+    return lambda: (machine.settings, machine.main_pid()) == before and machine.is_open()

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.pifleet.nodered.plugins.filter.misspelled import misspelled
+
+KNOWN = ["nodered_port", "nodered_login_users"]
+
+
+def test_a_slip_is_returned_with_what_was_meant():
+    assert misspelled(["nodered_prot"], KNOWN) == [{"name": "nodered_prot", "meant": "nodered_port"}]
+
+
+def test_a_known_name_is_no_slip():
+    assert misspelled(KNOWN, KNOWN) == []
+
+
+def test_a_name_of_somebody_else_is_no_slip():
+    assert misspelled(["nodered_version", "nodered_user", "nodered_backup_dir"], KNOWN) == []
