@@ -1,0 +1,255 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: changes that wait for a restart, with everything that is needed to undo them.
+
+The record is on the disk before a file is replaced, so there is a way back even when the power fails in between; a record
+whose file was never replaced counts for nothing. `restart` deletes it once the new configuration serves, or after undoing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import secrets
+import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+
+STATE_FOLDER = "/var/lib/pifleet.nodered"
+DROP_IN_SUFFIX = ".conf"
+
+
+@dataclasses.dataclass(frozen=True)
+class ChangedFile:
+    """A file that was changed, and the copy to go back to (None: it did not exist)."""
+
+    path: str
+    undo: Optional[str]
+    attributes: Dict[str, int]
+    checksum_old: Optional[str]
+    checksums_new: Sequence[str]
+    backup: Optional[str]
+    """The backup beside the file that the user was told about."""
+
+    def is_ours(self) -> bool:
+        """Whether the file is still what was written, and not what it was before."""
+        now = _checksum_of(self.path)
+        return now in self.checksums_new and now != self.checksum_old
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What was changed since Node-RED last proved its configuration."""
+
+    boot: str
+    pid: Optional[int]
+    start: Optional[int]
+    files: Sequence[ChangedFile]
+    settings: Sequence[str]
+
+    def in_place(self) -> List[ChangedFile]:
+        return [file for file in self.files if file.is_ours()]
+
+    def from_before(self, pid: Optional[int]) -> bool:
+        """Whether this main process was already running when the change was made (or none ran then, and none does)."""
+        running = _processes.process(pid) if pid else None
+        if running is None:
+            return True
+        return (self.boot, self.pid, self.start) == (_processes.boot_id(), running.pid, running.start)
+
+    def touches(self, setting: str) -> bool:
+        return any(name == setting or name.startswith(setting + ".") for name in self.settings)
+
+    def touches_unit(self) -> bool:
+        return any(file.path.endswith(DROP_IN_SUFFIX) for file in self.files)
+
+    def backup_of(self, path: str) -> Optional[str]:
+        return next((file.backup for file in self.files if file.path == path), None)
+
+
+def folder(service: str) -> str:
+    return os.path.join(STATE_FOLDER, service)
+
+
+def _record(service: str) -> str:
+    return os.path.join(folder(service), "unconfirmed.json")
+
+
+@contextlib.contextmanager
+def locked(service: str, timeout: float) -> Iterator[None]:
+    """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
+    _make_folder(service)
+    path = os.path.join(folder(service), "lock")
+    with _files.explained(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise Failure(
+                        "Another restart or change of %s is still going on." % service,
+                        "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
+                    ) from None
+                time.sleep(0.5)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(service: str) -> None:
+    with _files.explained(folder(service)):
+        os.makedirs(STATE_FOLDER, mode=0o700, exist_ok=True)
+        os.makedirs(folder(service), mode=0o700, exist_ok=True)
+
+
+def pending(service: str) -> Optional[Change]:
+    """The change whose files are still in place; None when there is none (or it cannot be read: nothing to go back to)."""
+    try:
+        with open(_record(service), encoding="utf-8") as stream:
+            found = json.load(stream)
+        change = Change(
+            found["boot"],
+            found["pid"],
+            found["start"],
+            [ChangedFile(**file) for file in found["files"]],
+            found["settings"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return change if change.in_place() else None
+
+
+def unconfirmed(service: str, pid: Optional[int]) -> bool:
+    """Whether a change waits for a restart: its files are in place and no Node-RED has been started with them since."""
+    change = pending(service)
+    return change is not None and change.from_before(pid)
+
+
+def extend(
+    service: str,
+    pid: Optional[int],
+    path: str,
+    old: Optional[Content],
+    new_checksum: Optional[str],
+    settings: Sequence[str] = (),
+    backup: Optional[str] = None,
+) -> None:
+    """Record, safely on the disk, that the file is about to become something else. Call it before replacing the file.
+
+    A second change before a restart extends the record: the first copy of each file remains the one to go back to.
+    `new_checksum` is None for a file that is about to be deleted.
+    """
+    _make_folder(service)
+    change = pending(service)
+    if change is not None and not change.from_before(pid):
+        # Node-RED has been started with the earlier change, so that is what to go back to now.
+        change = None
+    files = list(change.files) if change else []
+    known = next((file for file in files if file.path == path), None)
+    if known:
+        files[files.index(known)] = dataclasses.replace(
+            known, checksums_new=list(known.checksums_new) + [new_checksum], backup=known.backup or backup
+        )
+    else:
+        files.append(_first_change(service, path, old, new_checksum, backup))
+    running = _processes.process(pid) if pid else None
+    _write(
+        service,
+        {
+            "boot": _processes.boot_id(),
+            "pid": running.pid if running else None,
+            "start": running.start if running else None,
+            "files": [dataclasses.asdict(file) for file in files],
+            "settings": sorted(set(change.settings if change else ()) | set(settings)),
+        },
+    )
+
+
+def _first_change(
+    service: str, path: str, old: Optional[Content], new_checksum: Optional[str], backup: Optional[str]
+) -> ChangedFile:
+    undo = None
+    attributes = Attributes(0, 0, 0o644, {})
+    if old is not None:
+        undo = os.path.join(folder(service), "undo-" + secrets.token_hex(8))
+        attributes = old.attributes
+        _files.replace(undo, old.data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
+    return ChangedFile(
+        path=path,
+        undo=undo,
+        attributes={"uid": attributes.uid, "gid": attributes.gid, "mode": attributes.mode},
+        checksum_old=old.checksum if old else None,
+        checksums_new=[new_checksum],
+        backup=backup,
+    )
+
+
+def _write(service: str, record: Dict[str, Any]) -> None:
+    data = json.dumps(record, indent=1, sort_keys=True).encode()
+    _files.replace(_record(service), data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
+
+
+def forget(service: str) -> None:
+    """The change is confirmed or undone: the record and its copies go."""
+    with contextlib.suppress(FileNotFoundError, Failure):
+        _files.remove(_record(service))
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder(service)):
+            if name.startswith("undo-"):
+                os.unlink(os.path.join(folder(service), name))
+
+
+def undo(change: Change) -> List[str]:
+    """Put back every file that is still what was written; the paths. Files that somebody else has changed since stay."""
+    restored = []
+    for file in change.in_place():
+        if file.undo is None:
+            _files.remove(file.path)
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(file.path))
+        else:
+            with open(file.undo, "rb") as stream:
+                data = stream.read()
+            _files.replace(file.path, data, _attributes_for(file))
+        restored.append(file.path)
+    return restored
+
+
+def _attributes_for(file: ChangedFile) -> Attributes:
+    """Those that the file has now, as somebody may have set them on purpose; the recorded ones when it is gone."""
+    with contextlib.suppress(Failure):
+        return _files.read(file.path).attributes
+    return Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
+
+
+def keep_rejected(change: Change, uid: int, gid: int) -> List[str]:
+    """Keep each rejected text beside its file, readable by its owner alone; the paths. Failing at this stops nothing."""
+    kept = []
+    for file in change.in_place():
+        if file.path.endswith(DROP_IN_SUFFIX):
+            continue
+        with contextlib.suppress(Failure):
+            path = file.path + ".rejected"
+            _files.replace(path, _files.read(file.path).data, Attributes(uid, gid, 0o600, {}))
+            kept.append(path)
+    return kept
+
+
+def _checksum_of(path: str) -> Optional[str]:
+    try:
+        with open(path, "rb") as stream:
+            return _files.checksum(stream.read())
+    except OSError:
+        return None
+

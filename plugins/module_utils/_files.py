@@ -1,0 +1,245 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: replace a file as a whole or not at all, and keep whatever it had besides its content."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import glob
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+from typing import Dict, Iterator, Optional, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+# A temporary file that is older than this belongs to a run that was killed.
+ABANDONED_SECONDS = 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class Attributes:
+    """What a file has besides its content."""
+
+    uid: int
+    gid: int
+    mode: int
+    extended: Dict[str, bytes]
+    """Extended attributes, access control lists among them (system.posix_acl_access)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    path: str
+    data: bytes
+    attributes: Attributes
+
+    @property
+    def checksum(self) -> str:
+        return checksum(self.data)
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(path: str) -> Content:
+    """The regular file at the end of whatever links lead to it. Raises Failure when there is none."""
+    real = os.path.realpath(path)
+    try:
+        # Without O_NONBLOCK, a named pipe in its place would hang this for ever.
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if os.path.islink(path):
+            raise Failure(
+                "%s is a link to %s, which does not exist." % (path, real), "Correct the link, or put the file there."
+            ) from None
+        raise Failure("%s does not exist." % path, "Correct the path, or start Node-RED once: it writes the file.") from None
+    except OSError as error:
+        raise Failure("%s cannot be read: %s." % (path, error.strerror), "Run the task with become: true.") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise Failure("%s is not a regular file." % real, "Give the path of the settings file itself.")
+        return Content(real, stream.read(), _attributes(descriptor, state))
+
+
+def _attributes(descriptor: int, state: os.stat_result) -> Attributes:
+    extended = {}
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(descriptor):
+            with contextlib.suppress(OSError):
+                extended[name] = os.getxattr(descriptor, name)
+    return Attributes(state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode), extended)
+
+
+@contextlib.contextmanager
+def candidate(path: str, data: bytes, *, uid: int, gid: int, mode: int = 0o400) -> Iterator[str]:
+    """A temporary file beside `path` with this content, safely on the disk; gone at the end unless it was put in place.
+
+    Its name starts with a dot and ends as the file's does, so that node takes it for the same kind of file.
+    """
+    folder, name = os.path.split(path)
+    pattern = os.path.join(glob.escape(folder), "." + glob.escape(os.path.splitext(name)[0]) + ".pifleet-*")
+    _remove_abandoned(pattern)
+    temporary = os.path.join(folder, ".%s.pifleet-%s%s" % (os.path.splitext(name)[0], secrets.token_hex(4), os.path.splitext(name)[1]))
+    try:
+        _write_new(temporary, data, uid, gid, mode)
+        yield temporary
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _remove_abandoned(pattern: str) -> None:
+    for path in glob.glob(pattern):
+        with contextlib.suppress(OSError):
+            if time.time() - os.lstat(path).st_mtime > ABANDONED_SECONDS:
+                os.unlink(path)
+
+
+def _write_new(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
+    with explained(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(descriptor, data)
+            if os.geteuid() == 0:
+                os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def put_in_place(temporary: str, path: str, attributes: Attributes) -> None:
+    """Give the temporary file these attributes and the name, in one step that a power cut cannot halve."""
+    with explained(path):
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _give(descriptor, attributes)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+        sync_folder(os.path.dirname(path))
+
+
+def _give(descriptor: int, attributes: Attributes) -> None:
+    state = os.fstat(descriptor)
+    if (state.st_uid, state.st_gid) != (attributes.uid, attributes.gid):
+        os.fchown(descriptor, attributes.uid, attributes.gid)
+    os.fchmod(descriptor, attributes.mode)
+    for name, value in attributes.extended.items():
+        try:
+            os.setxattr(descriptor, name, value)
+        except OSError as error:
+            # Labels that the kernel sets itself (security.selinux, security.ima) may not be ours to set.
+            if not name.startswith("security."):
+                raise OSError(error.errno, "attribute %s: %s" % (name, error.strerror)) from error
+
+
+def replace(path: str, data: bytes, attributes: Attributes) -> None:
+    """The file at `path` has this content and these attributes afterwards, or is untouched."""
+    with candidate(path, data, uid=attributes.uid, gid=attributes.gid, mode=0o600) as temporary:
+        put_in_place(temporary, path, attributes)
+
+
+def remove(path: str) -> None:
+    with explained(path):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        sync_folder(os.path.dirname(path))
+
+
+def sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def back_up(content: Content) -> str:
+    """A copy beside the file, named as Ansible names backups, with the same owner, mode and access control list."""
+    stamp = time.strftime("%Y-%m-%d@%H:%M:%S~", time.localtime())
+    path = "%s.%d.%s" % (content.path, os.getpid(), stamp)
+    with candidate(content.path, content.data, uid=content.attributes.uid, gid=content.attributes.gid, mode=0o600) as temporary:
+        put_in_place(temporary, path, content.attributes)
+    return path
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn what the system says about writing this file into a Failure that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(*_explanation(error, path)) from error
+
+
+def _explanation(error: OSError, path: str) -> Tuple[str, str]:
+    folder = os.path.dirname(path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        mount = mount_point(folder)
+        return (
+            "There is no space left on %s for the new %s; the old file is untouched." % (mount, path),
+            "Free some space there (df -h %s; journalctl --vacuum-size=50M) and run again." % mount,
+        )
+    if error.errno == errno.EROFS:
+        mount = mount_point(folder)
+        return (
+            "%s cannot be written: the file system %s is read-only." % (path, mount),
+            "Make it writable (mount -o remount,rw %s) and run again; if it became read-only by itself, the SD card may be "
+            "failing (dmesg)." % mount,
+        )
+    if error.errno == errno.EBUSY:
+        return (
+            "%s cannot be replaced: it is a mount point of its own." % path,
+            "Mount the folder that holds it in place of the single file.",
+        )
+    if error.errno in (errno.EPERM, errno.EACCES):
+        if os.geteuid() == 0:
+            return (
+                "%s cannot be replaced: %s." % (path, error.strerror),
+                "The file or its folder is immutable, or root has no rights on this file system (NFS): see lsattr -d %s %s; "
+                "chattr -i makes it changeable." % (folder, path),
+            )
+        return "%s cannot be replaced: %s." % (path, error.strerror), "Run the task with become: true."
+    return "%s cannot be written: %s." % (path, error.strerror or error), "The old file is untouched; see dmesg for the cause."
+
+
+def mount_point(path: str, mounts: str = "/proc/self/mountinfo") -> str:
+    """Where the file system that holds the path is mounted."""
+    path, found = os.path.realpath(path), "/"
+    with contextlib.suppress(OSError), open(mounts, encoding="utf-8", errors="surrogateescape") as stream:
+        for line in stream:
+            fields = line.split()
+            if len(fields) < 5:
+                continue
+            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
+            inside = path == point or path.startswith(point.rstrip("/") + "/")
+            if inside and len(point) >= len(found):
+                found = point
+    return found
+
+
+def below_node_modules(path: str) -> Optional[str]:
+    """The package's folder when the file belongs to an installed package, else None."""
+    parts = os.path.realpath(path).split(os.sep)
+    if "node_modules" not in parts[:-1]:
+        return None
+    return os.sep.join(parts[: len(parts) - 1 - parts[::-1].index("node_modules") + 2])

@@ -1,0 +1,539 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: which Node-RED runs on this machine, as whom, from which files, serving where."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+import re
+import shutil
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _command_line,
+    _node,
+    _processes,
+    _serving,
+    _systemd,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._command_line import CommandLine, Option
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._serving import Endpoint
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+
+# The installer's, and that of BeagleBone's documentation and DietPi.
+USUAL_SERVICES = ("nodered", "node-red")
+
+# What an override sets is told where it is harmless; anything else could be a password.
+HARMLESS = ("uiPort", "uiHost", "httpAdminRoot", "httpNodeRoot", "httpRoot", "disableEditor", "flowFile", "userDir", "safeMode")
+
+# Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
+VARIABLES = {
+    "NODE_RED_ENABLE_SAFE_MODE": "safeMode",
+    "NODE_RED_ENABLE_PROJECTS": "editorTheme.projects.enabled",
+    "NODE_RED_ENABLE_TOURS": "editorTheme.tours",
+    "NODE_RED_DISABLE_TELEMETRY": "telemetry.enabled",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A Node-RED that was seen on this machine: a systemd service, or a process outside of one."""
+
+    service: Optional[str]
+    state: str
+    pid: Optional[int]
+    user: Optional[str]
+    working_directory: Optional[str]
+    ports: Sequence[int]
+    where: str
+
+    def __str__(self) -> str:
+        parts = [self.state]
+        if self.pid:
+            parts.append("pid %d" % self.pid)
+        if self.user:
+            parts.append("user %s" % self.user)
+        if self.working_directory:
+            parts.append("in %s" % self.working_directory)
+        if self.ports:
+            parts.append("port " + ", ".join(str(port) for port in self.ports))
+        return "%s (%s)" % (self.where, ", ".join(parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How systemd would start this Node-RED now; nothing of it has been run."""
+
+    unit: Unit
+    command: _systemd.Command
+    line: Optional[CommandLine]
+    user: str
+    group: str
+    home: str
+    working_directory: str
+    environment: Mapping[str, str]
+    origins: Mapping[str, str]
+    """The file in which each variable of the unit's environment is set."""
+    package: Optional[str]
+    node: Optional[str]
+    settings_file: str
+    user_dir_option: Optional[str]
+
+    @property
+    def service(self) -> str:
+        return re.sub(r"\.service$", "", self.unit.name)
+
+    @property
+    def runtime(self) -> _node.Runtime:
+        """Raises Failure when there is no node."""
+        if self.node is None:
+            raise Failure(
+                "No node was found for %s (PATH is %s)." % (self.unit.name, self.environment.get("PATH")),
+                "Install Node.js where the service finds it, or name its path (option node).",
+            )
+        return _node.Runtime(
+            node=self.node,
+            user=self.user,
+            group=self.group,
+            supplementary_groups=self.unit.text("SupplementaryGroups").split(),
+            environment=self.environment,
+            working_directory=self.working_directory,
+            arguments=[os.path.join(self.package, "red.js")] + list(self.line.arguments) if self.package and self.line else [],
+            defines=[option.value for option in self.line.defines] if self.line else [],
+        )
+
+    @property
+    def port_option(self) -> Optional[str]:
+        return self.line.port.value if self.line and self.line.port else None
+
+
+def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
+    """The unit of the one Node-RED on this machine (or of the given service), and the others that were seen."""
+    running = _running()
+    names = list(USUAL_SERVICES) + [unit for unit, _process in running if unit]
+    if service:
+        names.insert(0, service)
+    units = [unit for unit in _systemd.show(*dict.fromkeys(names)) if unit.loaded]
+    if service:
+        wanted = _systemd.show(service)[0]
+        others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
+        if not wanted.loaded:
+            raise _no_such_service(wanted, others)
+        return wanted, others
+    everything = _seen(units, running)
+    busy = [unit for unit in units if unit.working]
+    outside = [one for one in everything if one.service is None]
+    candidates = busy or ([] if outside else units)
+    if len(candidates) == 1 and not outside:
+        return candidates[0], [one for one in everything if one.service != candidates[0].name]
+    raise _not_exactly_one(candidates, everything)
+
+
+def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
+    state = unit.text("LoadState")
+    problem = "The service %s %s." % (unit.name, "is masked" if state == "masked" else "does not exist (%s)" % state)
+    if others:
+        return Failure(problem + _list_of(others), "Set nodered_service (option service) to the service that is meant.")
+    return Failure(problem, "Install Node-RED as a service (nodered.org/docs/getting-started/raspberrypi), or correct the name.")
+
+
+def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen]) -> Failure:
+    if not everything:
+        return Failure(
+            "No Node-RED was found: there is no service nodered or node-red, and no such process runs.",
+            "Install Node-RED as a service (nodered.org/docs/getting-started/raspberrypi), or name its service with "
+            "nodered_service (option service).",
+        )
+    in_containers = [one for one in everything if "container" in one.where]
+    if not candidates and len(in_containers) == len(everything):
+        return Failure(
+            "The only Node-RED here runs in a container (Docker, a Home Assistant add-on or the like)." + _list_of(everything),
+            "This collection handles Node-RED that runs as a systemd service. A container's settings belong to whatever "
+            "builds and starts the container: change them there.",
+        )
+    if not candidates:
+        return Failure(
+            "Node-RED runs here, but not as a systemd service." + _list_of(everything),
+            "Run it as a service (node-red-start of the official installer), or stop it and name the service with "
+            "nodered_service (option service).",
+        )
+    return Failure(
+        "More than one Node-RED was found." + _list_of(everything),
+        "Set nodered_service (option service) to the one that is meant, or stop the others.",
+    )
+
+
+def _list_of(seen: Sequence[Seen]) -> str:
+    return " Seen:" + "".join("\n - %s" % one for one in seen)
+
+
+def _running() -> List[Tuple[Optional[str], _processes.Process]]:
+    """(unit, process) of each Node-RED process that is not the child of another."""
+    found = [one for one in _processes.processes() if one.is_node_red]
+    pids = {one.pid for one in found}
+    return [(_processes.unit_of(one.pid), one) for one in found if one.parent not in pids]
+
+
+def _seen(
+    units: Sequence[Unit], running: Sequence[Tuple[Optional[str], _processes.Process]], without: Optional[str] = None
+) -> List[Seen]:
+    seen = []
+    known = {unit.name for unit in units}
+    for unit in units:
+        pids = [one.pid for name, one in running if name == unit.name] or ([unit.main_pid] if unit.main_pid else [])
+        seen.append(_seen_process(pids[0] if pids else None, unit.name, "%s, %s" % (unit.state, unit.text("SubState")), unit.name))
+    for name, one in running:
+        if name in known or (name is not None and name == without):
+            continue
+        if _processes.in_container(one.pid):
+            where = "a process in a container"
+        else:
+            where = "a process outside of any system service"
+        seen.append(_seen_process(one.pid, None, "running", where))
+    return seen
+
+
+def _seen_process(pid: Optional[int], service: Optional[str], state: str, where: str) -> Seen:
+    found = _processes.process(pid) if pid else None
+    if found is None:
+        return Seen(service, state, None, None, None, (), where)
+    try:
+        user = pwd.getpwuid(found.uid).pw_name
+    except KeyError:
+        user = str(found.uid)
+    ports = sorted({listener.port for listener in _processes.listeners(found.pid)})
+    return Seen(service, state, found.pid, user, _processes.link(found.pid, "cwd"), ports, where)
+
+
+def plan(unit: Unit) -> Plan:
+    """How this unit starts Node-RED: as whom, with which environment, from which files."""
+    command = _systemd.command(unit)
+    user = _node.account(unit.text("User") or "root")
+    group = unit.text("Group") or str(user.pw_gid)
+    environment, origins = _environment(unit, command, user)
+    words = (
+        _systemd.expand(command.words, environment) if command.expand else [_systemd.Word(word) for word in command.words]
+    )
+    line = _command_line.parse(words)
+    if line:
+        environment = dict(environment, **line.assignments)
+    home = environment.get("HOME") or user.pw_dir
+    working_directory = _working_directory(unit, user.pw_dir)
+    script = _script(line, environment, working_directory)
+    package = _package(script)
+    settings_file, user_dir = _settings_file(unit, line, environment, working_directory, home, package)
+    return Plan(
+        unit=unit,
+        command=command,
+        line=line,
+        user=user.pw_name,
+        group=_group_name(group),
+        home=home,
+        working_directory=working_directory,
+        environment=environment,
+        origins=origins,
+        package=package,
+        node=_node_binary(unit, line, environment, working_directory),
+        settings_file=settings_file,
+        user_dir_option=user_dir,
+    )
+
+
+def _group_name(group: str) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(int(group)).gr_name if group.isdigit() else group
+    except KeyError:
+        return group
+
+
+def _environment(
+    unit: Unit, command: _systemd.Command, user: pwd.struct_passwd
+) -> Tuple[Dict[str, str], Dict[str, str]]:
+    """The service's environment in systemd's order of precedence, and the file that each variable comes from."""
+    environment = _systemd.manager_environment()
+    environment.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=user.pw_shell)
+    origins: Dict[str, str] = {}
+    for assignment in command.environment:
+        name, equals, value = assignment.partition("=")
+        if equals:
+            environment[name] = value
+            origins[name] = _unit_file_with(unit, r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
+    for path in command.environment_files:
+        for name, value, file in _systemd.read_environment_file(path):
+            environment[name] = value
+            origins[name] = file
+    for name in unit.text("UnsetEnvironment").split():
+        environment.pop(name, None)
+    return environment, origins
+
+
+def _unit_file_with(unit: Unit, pattern: str) -> str:
+    """The last of the unit's files that has such a line; the unit file where none can be found."""
+    for path in reversed(unit.files):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                if re.search(pattern, stream.read(), re.MULTILINE):
+                    return path
+        except OSError:
+            continue
+    return unit.text("FragmentPath")
+
+
+def _working_directory(unit: Unit, home: str) -> str:
+    folder = unit.text("WorkingDirectory").lstrip("!-") or "/"
+    return home if folder == "~" else folder
+
+
+def _script(line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str) -> Optional[str]:
+    program = line.program if line else "node-red"
+    if "/" in program:
+        path: Optional[str] = os.path.join(working_directory, program)
+    else:
+        path = shutil.which(program, path=environment.get("PATH"))
+    return os.path.realpath(path) if path and os.path.exists(path) else None
+
+
+def _package(script: Optional[str]) -> Optional[str]:
+    """The folder of the package node-red that the script belongs to."""
+    folder = os.path.dirname(script) if script else ""
+    while folder and folder != "/":
+        if _package_json(folder).get("name") == "node-red":
+            return folder
+        folder = os.path.dirname(folder)
+    usual = ("/usr/lib/node_modules/node-red", "/usr/local/lib/node_modules/node-red", "/opt/node-red")
+    return next((path for path in usual if _package_json(path).get("name") == "node-red"), None)
+
+
+def _package_json(folder: str) -> Dict[str, Any]:
+    try:
+        with open(os.path.join(folder, "package.json"), encoding="utf-8-sig") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _node_binary(
+    unit: Unit, line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str
+) -> Optional[str]:
+    """The node that the next start will use: the one that is named, else the first in the service's PATH, else the running one."""
+    named = line.node if line and line.node else "node"
+    if "/" in named:
+        return os.path.join(working_directory, named)
+    found = shutil.which(named, path=environment.get("PATH"))
+    if found:
+        return found
+    running = _processes.link(unit.main_pid, "exe") if unit.main_pid else None
+    return running if running and os.path.basename(running).startswith("node") else None
+
+
+def _settings_file(
+    unit: Unit,
+    line: Optional[CommandLine],
+    environment: Mapping[str, str],
+    working_directory: str,
+    home: str,
+    package: Optional[str],
+) -> Tuple[str, Optional[str]]:
+    """The settings file by the rules of red.js (Node-RED 4.1, lines 123-158), and the user directory if the command names it."""
+    if line is None:
+        return _from_journal(unit)
+    user_dir = _command_line.resolved(line.user_dir.value, working_directory, home) if line.user_dir else None
+    if line.settings:
+        return _command_line.resolved(line.settings.value, working_directory, home), user_dir
+    if user_dir and os.path.exists(os.path.join(user_dir, "settings.js")):
+        return os.path.join(user_dir, "settings.js"), user_dir
+    node_red_home = environment.get("NODE_RED_HOME") or package
+    if node_red_home and os.path.exists(os.path.join(node_red_home, ".config.json")):
+        return os.path.join(node_red_home, "settings.js"), user_dir
+    legacy = os.path.join(environment.get("HOMEPATH") or "/nonexistent", ".node-red")
+    if os.path.exists(os.path.join(legacy, ".config.json")):
+        return os.path.join(legacy, "settings.js"), user_dir
+    own = os.path.join(user_dir or os.path.join(home, ".node-red"), "settings.js")
+    if not os.path.exists(own) and package and _default_was_edited(package):
+        return os.path.join(package, "settings.js"), user_dir
+    return own, user_dir
+
+
+def _default_was_edited(package: str) -> bool:
+    """Node-RED copies its default only while that looks unedited; else it runs from the package itself."""
+    try:
+        stat = os.stat(os.path.join(package, "settings.js"))
+    except OSError:
+        return False
+    return stat.st_mtime > stat.st_ctime
+
+
+def _from_journal(unit: Unit) -> Tuple[str, Optional[str]]:
+    """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script of its own."""
+    answer = _systemd.run(
+        ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", "-u", unit.name], timeout=60
+    )
+    settings = re.search(r"Settings file\s*: (/.*)$", answer.stdout, re.MULTILINE)
+    user_dir = re.search(r"User directory\s*: (/.*)$", answer.stdout, re.MULTILINE)
+    if settings is None:
+        raise Failure(
+            "%s does not start node-red in a way that can be followed, and its journal does not name the settings file."
+            % unit.name,
+            "Let ExecStart call node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service "
+            "(option service) to the service that runs Node-RED." % unit.name,
+        )
+    return settings.group(1).strip(), user_dir.group(1).strip() if user_dir else None
+
+
+def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:
+    """Where flows, credentials and sessions are (@node-red/runtime localfilesystem/index.js)."""
+    if plan_.user_dir_option:
+        return plan_.user_dir_option
+    if settings.get("userDir"):
+        return os.path.normpath(os.path.join(plan_.working_directory, str(settings["userDir"])))
+    node_red_home = plan_.environment.get("NODE_RED_HOME") or plan_.package or "/nonexistent"
+    if any(os.path.exists(os.path.join(node_red_home, name)) for name in (".config.json", ".config.nodes.json")):
+        return node_red_home
+    return os.path.join(plan_.home, ".node-red")
+
+
+def require_settings_file(plan_: Plan) -> None:
+    if not os.path.exists(plan_.settings_file):
+        raise Failure(
+            "The settings file %s of %s does not exist." % (plan_.settings_file, plan_.unit.name),
+            "Node-RED writes it when it is started for the first time: systemctl start %s" % plan_.service,
+        )
+
+
+def load(plan_: Plan) -> _node.Loaded:
+    """What the settings file exports now."""
+    return _node.load(plan_.settings_file, plan_.runtime)
+
+
+def family(unit: Unit) -> List[int]:
+    """The service's main process and everything that it has started."""
+    pid = unit.main_pid
+    return sorted(_processes.with_descendants(pid, _processes.processes())) if pid else []
+
+
+def listeners(unit: Unit) -> List[_processes.Listener]:
+    return list(dict.fromkeys(listener for pid in family(unit) for listener in _processes.listeners(pid)))
+
+
+def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:
+    """Where this Node-RED serves after its next start."""
+    return _serving.endpoint(loaded.in_force, plan_.port_option)
+
+
+def serving(unit: Unit, where: Endpoint) -> Optional[Endpoint]:
+    """Where it serves now, found out by asking; None when it does not."""
+    sockets = listeners(unit)
+    return _serving.found_among(sockets, where) if sockets else None
+
+
+def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
+    """The options and variables that win over the settings file, the strongest last."""
+    found: List[Dict[str, Any]] = []
+    port = plan_.environment.get("PORT")
+    if port and loaded.reads_port and str(loaded.from_file.get("uiPort")) == port:
+        found.append(_override("uiPort", "PORT", port, plan_.origins.get("PORT"), "PORT"))
+    line = plan_.line
+    if line is None:
+        return found
+    for option, names in zip(line.defines, loaded.defined or [_defined_names(one) for one in line.defines]):
+        for name in names:
+            found.append(_from_option(plan_, name, "-D", option, loaded.in_force.get(name)))
+    for name, setting in VARIABLES.items():
+        value = plan_.environment.get(name)
+        if value:
+            found.append(_override(setting, name, value, plan_.origins.get(name), name))
+    for setting, channel, flag in (
+        ("safeMode", "--safe", line.safe),
+        ("flowFile", "command line", line.flow_file),
+        ("userDir", "-u", line.user_dir),
+        ("uiPort", "-p", line.port),
+    ):
+        if flag:
+            found.append(_from_option(plan_, setting, channel, flag, flag.value))
+    return found
+
+
+def _defined_names(option: Option) -> List[str]:
+    name, equals, _value = option.value.partition("=")
+    return [name] if equals else []
+
+
+def _from_option(plan_: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
+    if option.variable:
+        where = plan_.origins.get(option.variable)
+    else:
+        where = _unit_file_with(plan_.unit, r"^\s*ExecStart\s*=\s*\S")
+    return _override(setting, channel, value, where, option.variable)
+
+
+def _override(setting: str, channel: str, value: Any, where: Optional[str], variable: Optional[str]) -> Dict[str, Any]:
+    return {
+        "setting": setting,
+        "channel": channel,
+        "where": where,
+        "variable": variable,
+        "value": str(value) if setting in HARMLESS and value is not None else None,
+    }
+
+
+def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[str, Any]:
+    """The instance as `instance_info` returns it. It holds no secret: no hash, no password, no value of a variable."""
+    unit = plan_.unit
+    settings = loaded.in_force
+    where = expected(plan_, loaded) if not loaded.error else None
+    # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
+    now = serving(unit, where or _serving.endpoint({}))
+    folder = user_dir(plan_, settings)
+    return {
+        "service": plan_.service,
+        "socket": unit.socket,
+        "unit_files": unit.files,
+        "exec_start": _command_line.without_values(plan_.command.words),
+        "environment_files": list(plan_.command.environment_files),
+        "running": unit.state == "active" and _processes.process(unit.main_pid) is not None,
+        "state": unit.state,
+        "pid": unit.main_pid or None,
+        "user": plan_.user,
+        "group": plan_.group,
+        "home": plan_.home,
+        "working_directory": plan_.working_directory,
+        "user_dir": folder,
+        "settings_file": plan_.settings_file,
+        "settings_error": loaded.error or None,
+        "sessions_file": os.path.join(folder, ".sessions.json"),
+        "node": plan_.node,
+        "node_version": loaded.node_version or (_node.version(plan_.node, plan_.environment) if plan_.node else None),
+        "node_red": plan_.package,
+        "version": _package_json(plan_.package).get("version") if plan_.package else None,
+        "url": now.url if now else None,
+        "scheme": now.scheme if now else None,
+        "host": now.host if now else None,
+        "port": now.port if now else None,
+        "admin_root": now.admin_root if now else None,
+        "node_root": now.node_root if now else None,
+        "expected_url": where.url if where else None,
+        "overrides": overrides(plan_, loaded),
+        "admin_auth": None if loaded.error else settings.get("adminAuth"),
+        "disable_editor": None if loaded.error else settings.get("disableEditor"),
+        "https": None if loaded.error else settings.get("https"),
+        "http_node_auth": None if loaded.error else settings.get("httpNodeAuth"),
+        "http_static": None if loaded.error else settings.get("httpStatic"),
+        "root_read_only": read_only("/"),
+        "user_dir_read_only": read_only(folder),
+        "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
+    }
+
+
+def read_only(path: str) -> bool:
+    """Whether the file system that holds the path is mounted read-only (a missing folder counts as its parent)."""
+    while not os.path.exists(path) and path != "/":
+        path = os.path.dirname(path)
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

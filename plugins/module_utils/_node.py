@@ -1,0 +1,408 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: load a settings file with the machine's own node, as the user that Node-RED runs as.
+
+The file is code that belongs to that user, so it never runs as anybody else. What it exports stays in that process: only
+kinds, ports, roots and yes-or-no come out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import grp
+import json
+import os
+import pwd
+import re
+import selectors
+import signal
+import subprocess
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure, masked, secrets_in
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import DEFAULT_PATH
+
+LOAD_SECONDS = 30
+
+# Understood by every Node.js since 8. The question comes by standard input (an argument would be seen in the process list),
+# the answer goes to its own pipe (the file may print what it likes).
+HARNESS = r"""
+var fs = require('fs');
+var ask = JSON.parse(fs.readFileSync(0, 'utf8'));
+function answer(what) {
+    what.node = process.version;
+    var bytes = Buffer.from(JSON.stringify(what) + '\n'), sent = 0;
+    while (sent < bytes.length) { sent += fs.writeSync(ask.answer, bytes, sent); }
+    process.reallyExit ? process.reallyExit(0) : process.exit(0);
+}
+var own = Object.prototype.hasOwnProperty;
+function at(object, path) {
+    for (var i = 0; i < path.length; i++) {
+        if (object === undefined || object === null) { return undefined; }
+        object = object[path[i]];
+    }
+    return object;
+}
+function same(a, b) {
+    if (a === b) { return true; }
+    if (typeof a !== 'object' || typeof b !== 'object' || !a || !b || Array.isArray(a) !== Array.isArray(b)) { return false; }
+    var keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every(function (key) { return own.call(b, key) && same(a[key], b[key]); });
+}
+function inForce(settings, wanted) {
+    var found = at(settings, wanted.path);
+    if (wanted.absent) { return found === undefined; }
+    return wanted.present ? found !== undefined : same(found, wanted.value);
+}
+// As red.js does with -D (RED.util.setObjectProperty with createMissing).
+function define(settings, name, value) {
+    var path = name.replace(/\[(['"]?)(.*?)\1\]/g, '.$2').split('.');
+    for (var i = 0, object = settings; i < path.length - 1; i++) {
+        if (object[path[i]] === undefined || object[path[i]] === null) { object[path[i]] = {}; }
+        object = object[path[i]];
+    }
+    object[path[path.length - 1]] = value;
+}
+function defined(settings, definition) {
+    var match = /^(([^=]+)=(.+)|@(.*))$/.exec(definition), names = [];
+    if (!match) { return names; }
+    if (match[4]) {
+        var values = JSON.parse(fs.readFileSync(match[4], 'utf8').replace(/^\uFEFF/, ''));
+        for (var name in values) { if (own.call(values, name)) { define(settings, name, values[name]); names.push(name); } }
+    } else {
+        var value = match[3];
+        try { value = JSON.parse(value); } catch (error) { /* stays text, as in red.js */ }
+        define(settings, match[2], value);
+        names.push(match[2]);
+    }
+    return names;
+}
+function kind(value) { return value === undefined || value === null || value === false ? 'none' : Array.isArray(value) ? 'object' : typeof value; }
+function plain(value) { return typeof value === 'number' || typeof value === 'boolean' ? value : typeof value === 'string' ? value.slice(0, 200) : value === null ? null : undefined; }
+function adminAuth(value) {
+    if (!value) { return 'none'; }
+    return value.type === 'credentials' || value.type === 'strategy' ? value.type : 'other';
+}
+function summary(settings) {
+    var https = settings.https;
+    return {
+        uiPort: plain(settings.uiPort), uiPortKind: typeof settings.uiPort, uiHost: plain(settings.uiHost),
+        httpAdminRoot: plain(settings.httpAdminRoot), httpNodeRoot: plain(settings.httpNodeRoot), httpRoot: plain(settings.httpRoot),
+        https: kind(https), clientCertificate: !!(https && https.requestCert && https.rejectUnauthorized !== false),
+        disableEditor: !!settings.disableEditor, httpStatic: !!settings.httpStatic, readOnly: !!settings.readOnly,
+        adminAuth: adminAuth(settings.adminAuth), legacyAuth: !!(settings.httpAdminAuth || settings.httpAuth),
+        httpNodeAuth: kind(settings.httpNodeAuth), httpStaticAuth: kind(settings.httpStaticAuth),
+        userDir: typeof settings.userDir === 'string' ? settings.userDir : null,
+        flowFile: typeof settings.flowFile === 'string' ? settings.flowFile : null
+    };
+}
+process.argv = [process.argv[0]].concat(ask.arguments);
+var read = {}, before = process.env;
+process.env = new Proxy(before, { get: function (env, name) { if (typeof name === 'string') { read[name] = true; } return env[name]; } });
+var settings;
+try {
+    settings = require(ask.file);
+} catch (error) {
+    answer({ ok: false, error: String((error && error.stack) || error).slice(0, 8000) });
+}
+process.env = before;
+var kindOfExport = settings === null ? 'null' : Array.isArray(settings) ? 'array' : typeof settings;
+if (kindOfExport !== 'object' && kindOfExport !== 'function') {
+    answer({ ok: false, error: 'It exports ' + kindOfExport + ' where Node-RED needs an object.' });
+}
+var result = { ok: true, readsPort: !!read.PORT, names: Object.keys(settings).length };
+result.notInForce = ask.wanted.filter(function (wanted) { return !inForce(settings, wanted); }).map(function (wanted) { return wanted.path.join('.'); });
+result.fromFile = summary(settings);
+try {
+    result.defined = ask.defines.map(function (definition) { return defined(settings, definition); });
+} catch (error) {
+    answer({ ok: false, error: 'An option -D cannot be applied: ' + String(error && error.name) });
+}
+result.inForce = summary(settings);
+answer(result);
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """With what, as whom and where Node-RED loads its settings file."""
+
+    node: str
+    user: str
+    group: Optional[str]
+    supplementary_groups: Sequence[str]
+    environment: Mapping[str, str]
+    working_directory: str
+    arguments: Sequence[str] = ()
+    """What Node-RED's own process has as `process.argv` after node: red.js and its options."""
+    defines: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """What came out. `error` is empty when the file could be loaded."""
+
+    node_version: Optional[str]
+    error: str
+    not_in_force: Sequence[str]
+    from_file: Mapping[str, Any]
+    in_force: Mapping[str, Any]
+    defined: Sequence[Sequence[str]]
+    reads_port: bool
+
+
+def load(
+    path: str,
+    runtime: Runtime,
+    *,
+    wanted: Sequence[Mapping[str, Any]] = (),
+    shown_as: Optional[str] = None,
+    timeout: float = LOAD_SECONDS,
+) -> Loaded:
+    """Load the settings file at `path` as Node-RED would, and say what it exports.
+
+    `wanted` are the settings that must be in force in what was exported: `{path, value}`, `{path, present}` or
+    `{path, absent}`. In an error, `path` is called `shown_as`. After `timeout` seconds the load is ended, with every process
+    that the file has started.
+    """
+    question = {
+        "file": path,
+        "wanted": list(wanted),
+        "defines": list(runtime.defines),
+        "arguments": list(runtime.arguments),
+    }
+    answer, output, ended = _ask(question, runtime, timeout)
+    if answer is None:
+        error = _why_silent(output, ended, timeout)
+        answer = {"ok": False}
+    else:
+        error = "" if answer["ok"] else _tidy(answer["error"])
+    if shown_as:
+        error = error.replace(path, shown_as).replace(os.path.basename(path), os.path.basename(shown_as))
+    return Loaded(
+        node_version=(answer.get("node") or "").lstrip("v") or None,
+        error=masked(error, secrets_in(runtime.environment)).strip(),
+        not_in_force=answer.get("notInForce", ()),
+        from_file=answer.get("fromFile", {}),
+        in_force=answer.get("inForce", {}),
+        defined=answer.get("defined", ()),
+        reads_port=bool(answer.get("readsPort")),
+    )
+
+
+def explain(error: str, path: str) -> str:
+    """What to do about a load error."""
+    module_folder = es_module_folder(path)
+    if module_folder and re.search(r"ES module|ERR_REQUIRE_ESM|import statement|module is not defined", error):
+        return (
+            '%s says "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
+            "Remove that line from it." % os.path.join(module_folder, "package.json")
+        )
+    if "Cannot find module" in error:
+        return "Install that module in the user directory (npm install), or take its require() out of the settings file."
+    if "EACCES" in error:
+        return "Give the user that Node-RED runs as read access to the file that is named."
+    return "Correct the settings file at the place that is named; node's own message is shown above."
+
+
+def es_module_folder(path: str) -> Optional[str]:
+    """The folder whose package.json turns the file into an ES module (the nearest one counts), or None."""
+    folder = os.path.dirname(os.path.realpath(path))
+    while True:
+        try:
+            with open(os.path.join(folder, "package.json"), encoding="utf-8-sig", errors="replace") as stream:
+                package = json.load(stream)
+            return folder if isinstance(package, dict) and package.get("type") == "module" else None
+        except (OSError, ValueError):
+            parent = os.path.dirname(folder)
+        if parent == folder or os.path.basename(folder) == "node_modules":
+            return None
+        folder = parent
+
+
+def version(node: str, environment: Mapping[str, str], timeout: float = 20) -> Optional[str]:
+    """What `node --version` says, or None when it says nothing (a binary for another processor, a broken link)."""
+    try:
+        answer = subprocess.run(
+            [node, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+            env={"PATH": environment.get("PATH", DEFAULT_PATH)},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(rb"^v(\d+\.\d+\.\d+\S*)", answer.stdout)
+    return match.group(1).decode("ascii", "replace") if match else None
+
+
+def account(name: str) -> pwd.struct_passwd:
+    """The account of this name or number; a Failure when there is none."""
+    try:
+        return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    except KeyError:
+        raise Failure(
+            "There is no user %s on this machine." % name,
+            "Correct User= of the service (systemctl edit) or the user that was given.",
+        ) from None
+
+
+def group_id(name: str) -> int:
+    try:
+        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise Failure(
+            "There is no group %s on this machine." % name, "Correct Group= of the service (systemctl edit)."
+        ) from None
+
+
+def _ask(question: Dict[str, Any], runtime: Runtime, timeout: float) -> Tuple[Optional[Dict[str, Any]], str, Optional[int]]:
+    """The harness's answer, what node printed, and its exit status (None: it had to be ended)."""
+    become = _identity(runtime)
+    readable, writable = os.pipe()
+    try:
+        node = subprocess.Popen(
+            [runtime.node, "-e", HARNESS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=runtime.working_directory if os.path.isdir(runtime.working_directory) else "/",
+            env=dict(runtime.environment),
+            pass_fds=(writable,),
+            start_new_session=True,
+            # A module has one thread, so this is safe; setpriv and runuser would be one more program to start on a Pi.
+            preexec_fn=become,
+        )
+    except FileNotFoundError:
+        os.close(readable)
+        raise Failure("There is no node at %s." % runtime.node, "Install Node.js, or name its path (option node).") from None
+    except (OSError, subprocess.SubprocessError) as error:
+        os.close(readable)
+        raise Failure(
+            "%s could not be started as user %s: %s" % (runtime.node, runtime.user, error),
+            "Check that this user may run it (ls -l), and that the task has become: true.",
+        ) from None
+    finally:
+        os.close(writable)
+    try:
+        answer, output = _converse(node, json.dumps(dict(question, answer=writable)).encode(), readable, timeout)
+        ended = _ended(node)
+    finally:
+        os.close(readable)
+        _end(node)
+    try:
+        return (json.loads(answer.decode("utf-8", "replace")) if answer else None), output, ended
+    except ValueError:
+        return None, output, ended
+
+
+def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, timeout: float) -> Tuple[bytes, str]:
+    """Hand over the question and collect the answer (one line) and the last 20 KB of what node prints."""
+    assert node.stdin and node.stdout
+    answer, output, deadline = b"", b"", time.monotonic() + timeout
+    with selectors.DefaultSelector() as events:
+        os.set_blocking(node.stdin.fileno(), False)
+        events.register(node.stdin, selectors.EVENT_WRITE)
+        events.register(node.stdout, selectors.EVENT_READ)
+        events.register(readable, selectors.EVENT_READ)
+        while not answer.endswith(b"\n") and time.monotonic() < deadline:
+            for key, _mask in events.select(min(1.0, max(0.0, deadline - time.monotonic()))):
+                if key.fileobj is node.stdin:
+                    question = _pass_on(node, question)
+                    if not question:
+                        events.unregister(node.stdin)
+                        _close_quietly(node)
+                    continue
+                piece = os.read(key.fd, 65536)
+                if key.fd == readable:
+                    answer += piece
+                    if not piece:
+                        # The pipe's other end is gone, so node has ended, or is about to.
+                        return b"", output.decode("utf-8", "replace")
+                elif piece:
+                    output = (output + piece)[-20000:]
+                else:
+                    events.unregister(node.stdout)
+    return (answer if answer.endswith(b"\n") else b""), output.decode("utf-8", "replace")
+
+
+def _pass_on(node: "subprocess.Popen[bytes]", question: bytes) -> bytes:
+    assert node.stdin
+    try:
+        return question[os.write(node.stdin.fileno(), question) :]
+    except BrokenPipeError:
+        return b""
+    except BlockingIOError:
+        return question
+
+
+def _close_quietly(node: "subprocess.Popen[bytes]") -> None:
+    assert node.stdin
+    try:
+        node.stdin.close()
+    except OSError:
+        pass
+
+
+def _ended(node: "subprocess.Popen[bytes]") -> Optional[int]:
+    try:
+        return node.wait(1)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(node: "subprocess.Popen[bytes]") -> None:
+    """End node and everything that the settings file has started, and wait for it."""
+    try:
+        os.killpg(node.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    node.wait()
+    _close_quietly(node)
+    if node.stdout:
+        node.stdout.close()
+
+
+def _identity(runtime: Runtime) -> Callable[[], None]:
+    """What turns the new process into the service user; a Failure when this user may not do that."""
+    user = account(runtime.user)
+    group = group_id(runtime.group) if runtime.group else user.pw_gid
+    if os.geteuid() == 0:
+        groups = os.getgrouplist(user.pw_name, group) + [group_id(name) for name in runtime.supplementary_groups]
+    elif os.geteuid() != user.pw_uid:
+        raise Failure(
+            "The settings file has to be loaded as user %s, which only root may do." % user.pw_name,
+            "Run the task with become: true.",
+        )
+    else:
+        groups = []
+
+    def become() -> None:
+        os.umask(0o077)
+        if groups:
+            os.setgroups(groups)
+            os.setgid(group)
+            os.setuid(user.pw_uid)
+
+    return become
+
+
+def _why_silent(output: str, ended: Optional[int], timeout: float) -> str:
+    last = "\n".join(output.strip().splitlines()[-12:])
+    if ended is None:
+        reason = "It did not finish loading within %d seconds." % timeout
+    elif ended < 0:
+        reason = "Loading it ended node by signal %d." % -ended
+    else:
+        reason = "Loading it ended node with exit status %d." % ended
+    return reason + ("\n" + last if last else "")
+
+
+def _tidy(stack: str) -> str:
+    """Node's error without the frames inside node itself and this harness."""
+    lines = [line for line in stack.splitlines() if not re.match(r"^\s+at .*(\(|\s)(node:|internal/|\[eval\]|module\.js|vm\.js)", line)]
+    return "\n".join(line for line in lines[:20] if not re.match(r"^\s+at (\[eval\]|Object\.<anonymous> \(\[eval\]|evalScript|<anonymous>)", line))

@@ -1,0 +1,211 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: which processes run, and on which TCP ports they listen."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import re
+import struct
+from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+PROC = "/proc"
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    pid: int
+    parent: int
+    start: int
+    """Clock ticks after boot: together with the boot's id, pid and start name a process for good."""
+    name: str
+    arguments: Tuple[str, ...]
+    uid: int
+
+    @property
+    def is_node_red(self) -> bool:
+        """Node-RED sets its title (and so its arguments) to `node-red` once it listens; until then it is node with red.js."""
+        if self.name == "node-red":
+            return True
+        if not self.arguments or re.search(r"(^|/)(npm|npx|vi|vim|nano|less|tail|grep)$", self.arguments[0]):
+            return False
+        if self.arguments[0].rstrip() == "node-red":
+            return True
+        node = re.match(r"^(.*/)?(node|nodejs)$", self.arguments[0])
+        script = next((word for word in self.arguments[1:] if not word.startswith("-")), "")
+        return bool(node) and bool(re.search(r"(^|/)(red\.js|node-red|node-red-pi)$", script))
+
+
+@dataclasses.dataclass(frozen=True)
+class Listener:
+    address: str
+    port: int
+    uid: int = 0
+    """The owner of the socket."""
+
+    @property
+    def everywhere(self) -> bool:
+        return self.address in ("0.0.0.0", "::")
+
+    def hinders(self, address: str, port: int) -> bool:
+        """Whether nobody else can listen on this address and port."""
+        return self.port == port and (self.everywhere or address in ("0.0.0.0", "::") or address == self.address)
+
+
+def boot_id() -> str:
+    return _text("sys/kernel/random/boot_id").strip()
+
+
+def process(pid: int) -> Optional[Process]:
+    """The process, or None when it has ended (a zombie has)."""
+    stat = _text(str(pid), "stat")
+    # The name stands in parentheses and may itself hold any character.
+    name, fields = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 2 :].split()
+    if len(fields) < 20 or fields[0] in "ZX":
+        return None
+    arguments = tuple(word for word in _text(str(pid), "cmdline").split("\0") if word)
+    try:
+        uid = os.stat(os.path.join(PROC, str(pid))).st_uid
+    except OSError:
+        return None
+    return Process(pid, int(fields[1]), int(fields[19]), name, arguments, uid)
+
+
+def processes() -> List[Process]:
+    found = (process(int(entry)) for entry in os.listdir(PROC) if entry.isdigit())
+    return [one for one in found if one]
+
+
+def with_descendants(pid: int, among: Iterable[Process]) -> Set[int]:
+    children: Dict[int, List[int]] = {}
+    for one in among:
+        children.setdefault(one.parent, []).append(one.pid)
+    family, waiting = set(), [pid]
+    while waiting:
+        member = waiting.pop()
+        if member not in family:
+            family.add(member)
+            waiting.extend(children.get(member, ()))
+    return family
+
+
+def environment(pid: int) -> Dict[str, str]:
+    """The environment that the process was started with; empty when it cannot be read."""
+    pairs = (entry.partition("=") for entry in _text(str(pid), "environ").split("\0"))
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def link(pid: int, name: str) -> Optional[str]:
+    """Where `exe` or `cwd` of the process points; None when it cannot be read."""
+    try:
+        target = os.readlink(os.path.join(PROC, str(pid), name))
+    except OSError:
+        return None
+    deleted = " (deleted)"
+    return target[: -len(deleted)] if target.endswith(deleted) else target
+
+
+def listeners(pid: int) -> List[Listener]:
+    """The TCP sockets on which this process listens, IPv4 before IPv6.
+
+    Where its files may not be looked at (root in a container without CAP_SYS_PTRACE), those that its user owns.
+    """
+    inodes = _socket_inodes(pid)
+    if inodes is None:
+        owner = process(pid)
+        return [one for _inode, one in _listening(str(pid)) if owner and one.uid == owner.uid]
+    return [listener for inode, listener in _listening(str(pid)) if inode in inodes]
+
+
+def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:
+    """(pid, listener) of whatever keeps this address and port; the pid is None where it cannot be found out."""
+    held = [(inode, listener) for inode, listener in _listening("self") if listener.hinders(address, port)]
+    if not held:
+        return []
+    owners: Dict[str, int] = {}
+    for entry in os.listdir(PROC):
+        if entry.isdigit():
+            for inode in _socket_inodes(int(entry)) or ():
+                owners.setdefault(inode, int(entry))
+    return [(owners.get(inode), listener) for inode, listener in held]
+
+
+def unit_of(pid: int) -> Optional[str]:
+    """The systemd system service that the process belongs to; None for a user session, a container and the like."""
+    group = control_group(pid)
+    if group is None or "/user@" in group or _foreign(group):
+        return None
+    services = [part for part in group.split("/") if part.endswith(".service")]
+    return services[-1] if services else None
+
+
+def in_container(pid: int) -> bool:
+    """Whether the process lives in a container of this machine (Docker, Podman, LXC), judged by its control group."""
+    group = control_group(pid)
+    return group is None or _foreign(group)
+
+
+def control_group(pid: int) -> Optional[str]:
+    """The control group below that of systemd itself; None when the process is outside of this systemd's tree."""
+    own, base = _raw_control_group(pid), _raw_control_group(1)
+    base = re.sub(r"/init\.scope$", "", base).rstrip("/")
+    return own[len(base) :] if own.startswith(base + "/") or own == base else None
+
+
+def _foreign(group: str) -> bool:
+    return bool(re.search(r"docker[-/]|libpod|/lxc|crio-|containerd|kubepods|machine\.slice", group))
+
+
+def _raw_control_group(pid: int) -> str:
+    # cgroup v2 has the single line 0::/path; v1 and hybrid have systemd's own name=systemd beside it.
+    lines = [line.split(":", 2) for line in _text(str(pid), "cgroup").splitlines()]
+    paths = {line[1]: line[2] for line in lines if len(line) == 3}
+    return paths.get("name=systemd", paths.get("", ""))
+
+
+def _socket_inodes(pid: int) -> Optional[Set[str]]:
+    """The inodes of the process's sockets; None when they may not be looked at."""
+    folder = os.path.join(PROC, str(pid), "fd")
+    inodes = set()
+    try:
+        for entry in os.listdir(folder):
+            try:
+                target = os.readlink(os.path.join(folder, entry))
+            except FileNotFoundError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    except PermissionError:
+        return None
+    except OSError:
+        pass
+    return inodes
+
+
+def _listening(pid: str) -> List[Tuple[str, Listener]]:
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in _text(pid, "net", table).splitlines()[1:]:
+            fields = line.split()
+            # 0A is LISTEN (include/net/tcp_states.h).
+            if len(fields) > 9 and fields[3] == "0A":
+                address, port = fields[1].split(":")
+                found.append((fields[9], Listener(_address(address), int(port, 16), int(fields[7]))))
+    return found
+
+
+def _address(text: str) -> str:
+    # The kernel prints each 32-bit word in the machine's byte order.
+    packed = b"".join(struct.pack("=I", int(text[i : i + 8], 16)) for i in range(0, len(text), 8))
+    return str(ipaddress.ip_address(packed))
+
+
+def _text(*parts: str) -> str:
+    try:
+        with open(os.path.join(PROC, *parts), encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except OSError:
+        return ""

@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: instance_info
+short_description: Find out which Node-RED runs on a machine, from which files and where it serves
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Finds the Node-RED that runs as a systemd service, the user that it runs as, the files that it uses and the address at
+    which it serves now.
+  - Everything is taken from what systemd knows (unit, drop-ins, environment files), from Node-RED's own rules for its
+    command line, and from the running process. The settings file is loaded once by the machine's own Node.js as the service
+    user, with the service's environment.
+  - The address is the one that is in force, found by asking the ports on which the service's processes listen. It may differ
+    from what the settings file says, for example while a change waits for a restart.
+  - A settings file that cannot be loaded does not stop the module. It then returns the reason in RV(instance.settings_error).
+requirements:
+  - systemd
+  - Node-RED with its Node.js
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return what it would return without it.
+    details: The module changes nothing.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed in diff mode.
+    details: The module changes nothing.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED.
+      - When it is not given, the module looks for C(nodered), C(node-red) and for processes of Node-RED in any service, and
+        fails when there is not exactly one.
+    type: str
+  source:
+    description:
+      - Whether to bring along the text of the settings file.
+      - The text holds password hashes. Use C(no_log) on such a task.
+    type: bool
+    default: false
+seealso:
+  - module: pifleet.nodered.settings
+  - module: pifleet.nodered.restart
+"""
+
+EXAMPLES = r"""
+- name: Find the Node-RED of this machine
+  pifleet.nodered.instance_info:
+  register: found
+  become: true
+
+- name: Show where it serves
+  ansible.builtin.debug:
+    msg: "Node-RED {{ found.instance.version }} of user {{ found.instance.user }} serves at {{ found.instance.url }}"
+"""
+
+RETURN = r"""
+instance:
+  description: The Node-RED that was found. It holds no secret.
+  returned: success
+  type: dict
+  contains:
+    service:
+      description: The name of the systemd service, without C(.service).
+      type: str
+      sample: nodered
+    socket:
+      description: The socket unit that starts the service, if there is one.
+      type: str
+    unit_files:
+      description: The unit file and its drop-ins.
+      type: list
+      elements: str
+    exec_start:
+      description: The words of C(ExecStart), with variables not put in and the values of definitions taken out.
+      type: list
+      elements: str
+    environment_files:
+      description: The environment files of the unit.
+      type: list
+      elements: str
+    running:
+      description: Whether the service is active and its main process lives.
+      type: bool
+    state:
+      description: What systemd says about it (C(active), C(activating), C(inactive), C(failed)).
+      type: str
+    pid:
+      description: The main process.
+      type: int
+    user:
+      description: The user that Node-RED runs as.
+      type: str
+      sample: pi
+    group:
+      description: The group that Node-RED runs as.
+      type: str
+    home:
+      description: The home directory that Node-RED sees.
+      type: str
+    working_directory:
+      description: The directory against which relative paths count.
+      type: str
+    user_dir:
+      description: The user directory, which holds flows, credentials and sessions.
+      type: str
+      sample: /home/pi/.node-red
+    settings_file:
+      description: The settings file that the next start loads.
+      type: str
+      sample: /home/pi/.node-red/settings.js
+    settings_error:
+      description: Why the settings file cannot be loaded, or none.
+      type: str
+    sessions_file:
+      description: Where logins are remembered.
+      type: str
+    node:
+      description: The path of the Node.js binary.
+      type: str
+    node_version:
+      description: The version of Node.js.
+      type: str
+      sample: 20.20.2
+    node_red:
+      description: The folder of the package C(node-red).
+      type: str
+    version:
+      description: The version of Node-RED.
+      type: str
+      sample: 4.1.15
+    url:
+      description: Where the machine itself reaches what is served now; none when nothing is served.
+      type: str
+      sample: http://127.0.0.1:1880/
+    scheme:
+      description: C(http) or C(https), as in force now.
+      type: str
+    host:
+      description: The address on which it listens now.
+      type: str
+      sample: 0.0.0.0
+    port:
+      description: The port on which it listens now.
+      type: int
+    admin_root:
+      description: Where the editor and the admin API are; none when they are switched off.
+      type: str
+    node_root:
+      description: Where the flows' own pages are; none when they are switched off.
+      type: str
+    expected_url:
+      description: Where it will serve after its next start; none when that is not known.
+      type: str
+    overrides:
+      description: Options and variables that win over the settings file, the strongest last.
+      type: list
+      elements: dict
+      contains:
+        setting:
+          description: The setting that is overridden.
+          type: str
+        channel:
+          description: How, such as C(-p), C(-D) or C(PORT).
+          type: str
+        where:
+          description: The file in which this stands.
+          type: str
+        variable:
+          description: The environment variable that holds it; none when it stands in C(ExecStart).
+          type: str
+        value:
+          description: The value where it is harmless, else none.
+          type: str
+    admin_auth:
+      description: What protects the editor according to the settings in force (C(none), C(credentials), C(strategy) or C(other)).
+      type: str
+    disable_editor:
+      description: Whether the editor is switched off.
+      type: bool
+    https:
+      description: The kind of the setting C(https) (C(none), C(object) or C(function)).
+      type: str
+    http_node_auth:
+      description: The kind of the setting C(httpNodeAuth).
+      type: str
+    http_static:
+      description: Whether files are served by C(httpStatic).
+      type: bool
+    root_read_only:
+      description: Whether C(/) is mounted read-only.
+      type: bool
+    user_dir_read_only:
+      description: Whether the file system of the user directory is mounted read-only.
+      type: bool
+    unconfirmed:
+      description: Whether a change made by this collection waits for a restart.
+      type: bool
+    others:
+      description: Other Node-REDs on this machine.
+      type: list
+      elements: dict
+source:
+  description: The settings file.
+  returned: when O(source) is true
+  type: dict
+  contains:
+    content:
+      description: The bytes of the file in Base64.
+      type: str
+    checksum:
+      description: The SHA-256 of the bytes, in hexadecimal.
+      type: str
+"""
+
+import base64
+from typing import Any, Dict, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
+    unit, others = _instance.find(service)
+    plan = _instance.plan(unit)
+    _instance.require_settings_file(plan)
+    # Read before it is loaded: a change in between makes the write refuse, not go wrong.
+    content = _files.read(plan.settings_file)
+    instance = _instance.describe(plan, _instance.load(plan), others)
+    instance["unconfirmed"] = _change.unconfirmed(plan.service, unit.main_pid)
+    result: Dict[str, Any] = {"changed": False, "instance": instance}
+    if with_source:
+        result["source"] = {
+            "content": base64.b64encode(content.data).decode("ascii"),
+            "checksum": content.checksum,
+        }
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str"},
+            "source": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**discover(module.params["service"], module.params["source"]))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()
