@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the probe's requests come from, and which way a password takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import types
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from ansible_collections.pifleet.nodered.plugins.action import probe as action
+from ansible_collections.pifleet.nodered.plugins.module_utils import _probe
+
+PASSWORD = "Corr3ct-horse"
+OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASSWORD}
+
+
+class Observed(action.ActionModule):
+    """Does not connect: keeps what would have been run on the host."""
+
+    def __init__(self, arguments, *, transport="ssh", has_pipelining=True, delegate_to=None):
+        loader = DataLoader()
+        task = Task()
+        task.args = arguments
+        task.delegate_to = delegate_to
+        connection = types.SimpleNamespace(
+            transport=transport, has_pipelining=has_pipelining, become=None, _shell=types.SimpleNamespace(tmpdir=None)
+        )
+        super().__init__(task, connection, None, loader, Templar(loader=loader), None)
+        self.executed = []
+        self.modules = []
+        self.outcome = {"rc": 0, "stdout": action.MARK + '{"checks": []}', "stderr": ""}
+
+    def _low_level_execute_command(self, cmd, **options):
+        self.executed.append({"command": cmd, **options})
+        return self.outcome
+
+    def _execute_module(self, **options):
+        self.modules.append(options)
+        return {"changed": False, "checks": [], "passed": True, "invocation": {"module_args": options["module_args"]}}
+
+
+@pytest.fixture
+def probed(monkeypatch):
+    """The arguments of each probe that was made on the controller; it finds a Node-RED with a login."""
+    calls = []
+
+    def probe(url, **arguments):
+        calls.append({"url": url, **arguments})
+        kinds = [check.id for check in _probe.CHECKS if check.id != "old_port_closed"]
+        return [
+            {"id": kind, "title": kind, "status": "pass", "expected": "x", "found": "outside"}
+            if kind not in action.LOGIN_CHECKS
+            else {"id": kind, "title": kind, "status": "skip", "expected": "x", "found": "outside"}
+            for kind in kinds
+        ]
+
+    monkeypatch.setattr(_probe, "probe", probe)
+    return calls
+
+
+def found(result):
+    return {check["id"]: check["found"] for check in result["checks"]}
+
+
+def answer_of(checks):
+    return {"rc": 0, "stdout": f"Welcome!\n{action.MARK}{json.dumps({'checks': checks})}\n", "stderr": ""}
+
+
+def test_without_a_password_nothing_runs_on_the_host(probed):
+    module = Observed({"url": "http://192.0.2.7:1880"})
+    assert module.run(task_vars={})["passed"] is True
+    assert len(probed) == 1
+    assert not module.executed
+
+
+def test_over_plain_http_the_password_is_not_used_from_the_controller(probed):
+    Observed(OUTSIDE).run(task_vars={})
+    assert [call["password"] for call in probed] == [None]
+
+
+def test_over_plain_http_the_login_goes_through_the_connection_in_one_execution(probed):
+    module = Observed(OUTSIDE)
+    module.outcome = answer_of(
+        [{"id": "login_works", "title": "t", "status": "pass", "expected": "x", "found": "on the host"}]
+    )
+    result = module.run(task_vars={})
+    assert len(module.executed) == 1
+    assert found(result)["login_works"] == "on the host"
+    assert found(result)["answers"] == "outside"
+
+
+def test_the_password_is_on_standard_input_and_nowhere_else(probed):
+    module = Observed(OUTSIDE)
+    result = module.run(task_vars={})
+    run = module.executed[0]
+    assert PASSWORD.encode() in run.pop("in_data")
+    assert PASSWORD not in str(run)
+    assert PASSWORD not in str(result)
+
+
+def test_the_login_never_asks_for_become(probed):
+    module = Observed(OUTSIDE)
+    module.run(task_vars={})
+    assert module.executed[0]["sudoable"] is False
+
+
+def test_on_the_host_it_talks_to_the_host_itself(probed):
+    module = Observed({**OUTSIDE, "url": "http://192.0.2.7:1880/admin"})
+    module.run(task_vars={})
+    given = json.loads(module.executed[0]["in_data"])["arguments"]
+    assert given["url"] == "http://127.0.0.1:1880/admin"
+    assert tuple(given["only"]) == action.LOGIN_CHECKS
+
+
+def test_another_local_address_can_be_given(probed):
+    module = Observed({**OUTSIDE, "local_url": "http://192.0.2.7:1881"})
+    module.run(task_vars={})
+    assert json.loads(module.executed[0]["in_data"])["arguments"]["url"] == "http://192.0.2.7:1881"
+
+
+def test_over_verified_tls_the_login_comes_from_the_controller(probed):
+    module = Observed({**OUTSIDE, "url": "https://192.0.2.7:1880"})
+    module.run(task_vars={})
+    assert probed[0]["password"] == PASSWORD
+    assert not module.executed
+
+
+def test_without_a_verified_certificate_the_login_goes_through_the_connection(probed):
+    module = Observed({**OUTSIDE, "url": "https://192.0.2.7:1880", "validate_certs": False})
+    module.run(task_vars={})
+    assert probed[0]["password"] is None
+    assert len(module.executed) == 1
+
+
+def test_a_client_key_stays_on_the_controller(probed):
+    tls = {"url": "https://192.0.2.7:1880", "validate_certs": False, "client_cert": "/c.pem", "client_key": "/k.pem"}
+    module = Observed({**OUTSIDE, **tls})
+    assert "client's key" in found(module.run(task_vars={}))["login_works"]
+    assert not module.executed
+
+
+def test_a_local_connection_needs_no_execution(probed):
+    module = Observed(OUTSIDE, transport="ansible.builtin.local")
+    module.run(task_vars={})
+    assert not module.executed
+    assert len(probed) == 1
+
+
+def test_a_connection_without_standard_input_leaves_the_login_out(probed):
+    module = Observed(OUTSIDE, transport="paramiko_ssh", has_pipelining=False)
+    assert "paramiko_ssh" in found(module.run(task_vars={}))["login_works"]
+    assert not module.executed
+
+
+def test_a_node_red_that_does_not_answer_is_not_asked_for_a_login(monkeypatch):
+    module = Observed({**OUTSIDE, "url": "http://no-such-host.invalid:1880"})
+    result = module.run(task_vars={})
+    assert result["passed"] is False
+    assert not module.executed
+
+
+def test_everything_can_run_on_the_host(probed):
+    module = Observed({"url": "http://127.0.0.1:1880", "run_on": "host"})
+    module.run(task_vars={})
+    assert not probed
+    assert json.loads(module.executed[0]["in_data"])["arguments"].get("only") is None
+
+
+def test_a_password_for_a_delegated_probe_is_refused(probed):
+    module = Observed(OUTSIDE, delegate_to="watcher")
+    with pytest.raises(AnsibleActionFail, match="watcher") as refused:
+        module.run(task_vars={})
+    assert PASSWORD not in str(refused.value)
+    assert not module.modules
+
+
+def test_a_delegated_probe_runs_as_a_module(probed):
+    module = Observed({"url": "http://192.0.2.7:1880"}, delegate_to="watcher")
+    assert "invocation" not in module.run(task_vars={})
+    assert len(module.modules) == 1
+    assert not probed
+
+
+def test_a_probe_delegated_to_the_controller_runs_there(probed):
+    module = Observed({"url": "http://192.0.2.7:1880"}, transport="local", delegate_to="localhost")
+    module.run(task_vars={})
+    assert len(probed) == 1
+    assert not module.modules
+
+
+def test_a_host_without_python_is_an_error_that_says_so(probed):
+    module = Observed(OUTSIDE)
+    module.outcome = {"rc": 127, "stdout": "", "stderr": "sh: 1: python3: not found\n"}
+    with pytest.raises(AnsibleActionFail, match="python3: not found.*ansible_python_interpreter"):
+        module.run(task_vars={})
+
+
+def test_a_shell_that_repeats_its_input_does_not_get_the_password_into_an_error(probed):
+    module = Observed(OUTSIDE)
+    module.outcome = {"rc": 1, "stdout": f'"{PASSWORD}"', "stderr": f"what is {PASSWORD}?"}
+    with pytest.raises(AnsibleActionFail) as failed:
+        module.run(task_vars={})
+    assert PASSWORD not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("task_vars", "interpreter"),
+    [
+        ({}, "python3"),
+        ({"ansible_python_interpreter": "/opt/python/bin/python3"}, "/opt/python/bin/python3"),
+        ({"ansible_python_interpreter": "/usr/bin/env python3.11"}, "/usr/bin/env python3.11"),
+        ({"ansible_python_interpreter": "auto_silent"}, "python3"),
+        (
+            {
+                "ansible_python_interpreter": "auto",
+                "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3.11"},
+            },
+            "/usr/bin/python3.11",
+        ),
+    ],
+)
+def test_the_host_s_own_python_is_used(probed, task_vars, interpreter):
+    module = Observed(OUTSIDE)
+    module.run(task_vars=task_vars)
+    assert module.executed[0]["command"].startswith(interpreter + " -I -c ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"url": "http://pi:1880", "usrname": "x"}, {"url": "http://pi:1880", "username": "admin"}]
+)
+def test_arguments_are_validated(probed, arguments):
+    with pytest.raises(AnsibleActionFail):
+        Observed(arguments).run(task_vars={})
+    assert not probed
+
+
+def test_a_wrong_url_is_an_error(monkeypatch):
+    with pytest.raises(AnsibleActionFail, match="not the URL"):
+        Observed({"url": "raspberrypi"}).run(task_vars={})
+
+
+class RunsHere(Observed):
+    """What would run on the host runs in a shell here."""
+
+    def _low_level_execute_command(self, cmd, in_data=None, **options):
+        done = subprocess.run(["/bin/sh", "-c", cmd], input=in_data, capture_output=True, timeout=20, check=False)
+        self.outcome = {"rc": done.returncode, "stdout": done.stdout.decode(), "stderr": done.stderr.decode()}
+        return super()._low_level_execute_command(cmd, in_data=in_data, **options)
+
+
+def test_the_program_runs_from_standard_input_without_the_collection():
+    module = RunsHere({"url": "http://127.0.0.1:1", "run_on": "host", "username": "admin", "password": PASSWORD})
+    result = module.run(task_vars={})
+    assert module.outcome["stderr"] == ""
+    assert "refuses the connection" in found(result)["answers"]
+    assert [check["id"] for check in result["checks"]] == [
+        check.id for check in _probe.CHECKS if check.id != "old_port_closed"
+    ]
+
+
+def test_what_the_program_cannot_do_is_an_error():
+    with pytest.raises(AnsibleActionFail, match="on the host: .*not the URL"):
+        RunsHere({"url": "x", "local_url": "ftp://y", "run_on": "host"}).run(task_vars={})
