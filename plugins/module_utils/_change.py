@@ -130,10 +130,10 @@ def pending(service: str) -> Optional[Change]:
     return change if change.in_place() else None
 
 
-def unconfirmed(service: str, pid: Optional[int]) -> bool:
-    """Whether a change waits for a restart: its files are in place and no Node-RED has been started with them since."""
+def waiting(service: str, pid: Optional[int]) -> Optional[Change]:
+    """The change that waits for a restart: its files are in place and no Node-RED has been started with them since."""
     change = pending(service)
-    return change is not None and change.from_before(pid)
+    return change if change is not None and change.from_before(pid) else None
 
 
 def extend(
@@ -151,10 +151,8 @@ def extend(
     `new_checksum` is None for a file that is about to be deleted.
     """
     _make_folder(service)
-    change = pending(service)
-    if change is not None and not change.from_before(pid):
-        # Node-RED has been started with the earlier change, so that is what to go back to now.
-        change = None
+    # Where Node-RED has been started with an earlier change, that is what to go back to now.
+    change = waiting(service, pid)
     files = list(change.files) if change else []
     known = next((file for file in files if file.path == path), None)
     if known:

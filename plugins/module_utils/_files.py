@@ -13,9 +13,10 @@ import hashlib
 import os
 import re
 import secrets
+import signal
 import stat
 import time
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
@@ -43,6 +44,16 @@ class Content:
     @property
     def checksum(self) -> str:
         return checksum(self.data)
+
+
+def clean_up_when_ended() -> None:
+    """Let a signal that ends the process end it in an orderly way, so that temporary files go."""
+
+    def end(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def checksum(data: bytes) -> str:

@@ -100,12 +100,21 @@ class Plan:
             node=self.node,
             user=self.user,
             group=self.group,
-            supplementary_groups=self.unit.text("SupplementaryGroups").split(),
+            supplementary_groups=self.supplementary_groups,
             environment=self.environment,
             working_directory=self.working_directory,
-            arguments=[os.path.join(self.package, "red.js")] + list(self.line.arguments) if self.package and self.line else [],
+            arguments=self.arguments,
             defines=[option.value for option in self.line.defines] if self.line else [],
         )
+
+    @property
+    def supplementary_groups(self) -> List[str]:
+        return self.unit.text("SupplementaryGroups").split()
+
+    @property
+    def arguments(self) -> List[str]:
+        """`process.argv` of Node-RED after node."""
+        return [os.path.join(self.package, "red.js")] + list(self.line.arguments) if self.package and self.line else []
 
     @property
     def port_option(self) -> Optional[str]:

@@ -1,0 +1,352 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: settings
+short_description: Change settings in Node-RED's settings.js and nothing else in it
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Sets and removes settings in a C(settings.js) that people may have edited by hand for years. Only the bytes of the wanted
+    settings change. Comments, order, quoting, indentation, line ends and a byte-order mark stay.
+  - The file is read as a JavaScript syntax tree on the controller. What cannot be edited with certainty is refused with the
+    place, the source line and what to do, and the file stays untouched.
+  - Before the new text replaces the old one, the machine's own Node.js loads it as the service user, and every wanted setting
+    must be in force in what it exports.
+  - The file is replaced as a whole or not at all. Owner, group, mode, access control list and a link stay. The write is
+    refused when the file was changed since it was read.
+  - Plaintext passwords stay on the controller. Hashes are masked in the difference and in errors.
+  - Node-RED reads its settings when it starts. Use M(pifleet.nodered.restart) afterwards.
+requirements:
+  - tree-sitter, tree-sitter-javascript, bcrypt and libpass on the controller
+  - Node.js on the machine, unless O(validate) is false
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    details: Password hashes and the values of settings that hold secrets are masked.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+    details: A password that is still right keeps its hash.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+options:
+  path:
+    description:
+      - The settings file. Where it is a link, the file at its end is changed and the link stays.
+    type: path
+    required: true
+  set:
+    description:
+      - The settings that should hold. A key is a top-level setting (V(uiPort)) or a dotted path
+        (V(editorTheme.projects.enabled)). Parents are made as needed.
+      - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary with
+        C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
+    type: dict
+  remove:
+    description:
+      - The settings that should not be there, named as in O(set).
+    type: list
+    elements: str
+  backup:
+    description:
+      - Whether to leave a copy of the old file beside it. With O(service), only the first change before a restart does.
+    type: bool
+    default: true
+  validate:
+    description:
+      - Whether the machine's own Node.js must be able to load the new text, with every wanted setting in force in it.
+    type: bool
+    default: true
+  node:
+    description:
+      - The Node.js that loads the new text. The default is that of O(service), else the first C(node) in the path.
+    type: path
+  user:
+    description:
+      - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is root,
+        the owner of its folder.
+    type: str
+  service:
+    description:
+      - The systemd service that uses the file. Its user, Node.js and environment load the new text, and
+        M(pifleet.nodered.restart) of it confirms the change or undoes it.
+    type: str
+seealso:
+  - module: pifleet.nodered.restart
+  - module: pifleet.nodered.instance_info
+"""
+
+EXAMPLES = r"""
+- name: Move the editor and switch projects on
+  pifleet.nodered.settings:
+    path: /home/pi/.node-red/settings.js
+    set:
+      httpAdminRoot: /editor
+      editorTheme.projects.enabled: true
+    service: nodered
+  become: true
+  notify: Restart Node-RED
+
+- name: Let nobody in without a password
+  pifleet.nodered.settings:
+    path: /home/pi/.node-red/settings.js
+    set:
+      adminAuth:
+        type: credentials
+        users:
+          - username: admin
+            password: {$password: "{{ admin_password }}"}
+            permissions: "*"
+    service: nodered
+  become: true
+  no_log: true
+  notify: Restart Node-RED
+
+- name: Take a setting out
+  pifleet.nodered.settings:
+    path: /home/pi/.node-red/settings.js
+    remove:
+      - httpNodeAuth
+  become: true
+"""
+
+RETURN = r"""
+path:
+  description: The file that was looked at, after following links.
+  returned: success
+  type: str
+  sample: /home/pi/.node-red/settings.js
+settings:
+  description: The names of the settings that changed, as given.
+  returned: success
+  type: list
+  elements: str
+  sample: [uiPort]
+backup_file:
+  description: The copy of the old file.
+  returned: when a backup was made, now or by an earlier change that waits for the same restart
+  type: str
+  sample: /home/pi/.node-red/settings.js.2314.2026-11-22@07:10:00~
+"""
+
+import base64
+import binascii
+import json
+import os
+import shutil
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance, _node, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+
+# How long a change waits for a restart that is under way.
+LOCK_SECONDS = 300
+
+# The options with an underscore are how the action plugin of the same name hands over its work.
+ARGUMENT_SPEC: Dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "set": {"type": "dict"},
+    "remove": {"type": "list", "elements": "str"},
+    "backup": {"type": "bool", "default": True},
+    "validate": {"type": "bool", "default": True},
+    "node": {"type": "path"},
+    "user": {"type": "str"},
+    "service": {"type": "str"},
+    # What instance_info returned as `source`; only the action plugin looks at it.
+    "_source": {"type": "dict", "no_log": True},
+    # Base64 of the new text; without it the module only reads.
+    "_content": {"type": "str", "no_log": True},
+    # SHA-256 of the text that was read.
+    "_checksum": {"type": "str"},
+    # JSON text, not a list: of a list, no_log would blot out each single word wherever it occurs in the result.
+    "_wanted": {"type": "raw", "no_log": True},
+    "_changed": {"type": "list", "elements": "str"},
+}
+
+
+def read(path: str) -> Dict[str, Any]:
+    content = usable(_files.read(path))
+    return {
+        "changed": False,
+        "path": content.path,
+        "content": base64.b64encode(content.data).decode("ascii"),
+        "checksum": content.checksum,
+    }
+
+
+def usable(content: Content) -> Content:
+    package = _files.below_node_modules(content.path)
+    if package:
+        raise Failure(
+            "%s belongs to the installed package %s and is never edited: the next upgrade replaces it." % (content.path, package),
+            "Copy it into the user directory (~/.node-red/settings.js of the user that Node-RED runs as) and restart "
+            "Node-RED, or start it with --settings.",
+        )
+    if not content.data.strip():
+        raise Failure(
+            "%s is empty, so it was damaged (often by a power cut or a full disk)." % content.path,
+            "Put back a backup of it (ls %s*), or delete it and restart Node-RED, which then writes its default." % content.path,
+        )
+    return content
+
+
+def write(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
+    new = decoded(params["_content"])
+    service = params["service"]
+    unit = known_unit(service) if service else None
+    if unit is None or check_mode:
+        return replace(params, new, unit, check_mode)
+    with _change.locked(service_name(unit), LOCK_SECONDS):
+        return replace(params, new, unit, check_mode)
+
+
+def decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Failure("_content is not Base64.") from None
+
+
+def known_unit(service: str) -> Unit:
+    unit = _systemd.show(service)[0]
+    if not unit.loaded:
+        raise Failure(
+            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")),
+            "Correct the option service, or leave it out for a file that no service uses.",
+        )
+    return unit
+
+
+def service_name(unit: Unit) -> str:
+    return unit.name[: -len(".service")]
+
+
+def replace(params: Mapping[str, Any], new: bytes, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
+    old = usable(_files.read(params["path"]))
+    unchanged_since(old, params["_checksum"])
+    result: Dict[str, Any] = {"changed": new != old.data, "path": old.path, "settings": params["_changed"] or []}
+    if new == old.data:
+        return result
+    plan = _instance.plan(unit) if unit else None
+    runtime = runtime_for(params, old, plan)
+    reader = _node.account(runtime.user)
+    with _files.candidate(old.path, new, uid=reader.pw_uid, gid=reader.pw_gid) as temporary:
+        if params["validate"]:
+            check(temporary, old.path, runtime, wanted_settings(params["_wanted"]))
+        if check_mode:
+            return result
+        result["backup_file"] = backed_up(params, old, new, unit)
+        unchanged_since(_files.read(old.path), params["_checksum"])
+        _files.put_in_place(temporary, old.path, old.attributes)
+    return result
+
+
+def unchanged_since(content: Content, checksum: Optional[str]) -> None:
+    if content.checksum != checksum:
+        raise Failure(
+            "%s was changed by somebody else after it was read, so it was not replaced." % content.path,
+            "Run again: the change is then made to the file as it is now.",
+        )
+
+
+def backed_up(params: Mapping[str, Any], old: Content, new: bytes, unit: Optional[Unit]) -> Optional[str]:
+    """Leave the backup and the way back; the path of the backup, if there is one."""
+    if unit is None:
+        return _files.back_up(old) if params["backup"] else None
+    service = service_name(unit)
+    earlier = _change.waiting(service, unit.main_pid)
+    backup = earlier.backup_of(old.path) if earlier else None
+    if params["backup"] and not backup:
+        backup = _files.back_up(old)
+    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(new), params["_changed"] or [], backup)
+    return backup
+
+
+def wanted_settings(given: Any) -> List[Dict[str, Any]]:
+    if not given:
+        return []
+    try:
+        if not isinstance(given, str):
+            raise ValueError
+        return json.loads(given)
+    except ValueError:
+        raise Failure("_wanted must be JSON text: of a list, no_log would blot out each word in the result.") from None
+
+
+def runtime_for(params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan]) -> _node.Runtime:
+    """With what and as whom the new text is loaded: as the service does it, where there is one."""
+    if plan:
+        node = params["node"] or plan.node
+        group: Optional[str] = plan.group
+        user, environment, folder = plan.user, dict(plan.environment), plan.working_directory
+        groups, arguments = plan.supplementary_groups, plan.arguments
+        if params["user"]:
+            user, group = params["user"], None
+    else:
+        user, group, groups, arguments = params["user"] or owner(old), None, [], []
+        account = _node.account(user)
+        folder = account.pw_dir
+        path = os.pathsep.join([_systemd.DEFAULT_PATH, os.environ.get("PATH", "")])
+        environment = {"PATH": path, "HOME": account.pw_dir, "USER": user, "LOGNAME": user, "LANG": "C.UTF-8"}
+        node = params["node"] or shutil.which("node", path=path)
+    if node is None and params["validate"]:
+        raise Failure(
+            "No node was found to load the new settings with.",
+            "Install Node.js, name its path (option node), or do without this check (validate: false).",
+        )
+    return _node.Runtime(node or "", user, group, groups, environment, folder, arguments)
+
+
+def owner(content: Content) -> str:
+    # A file of root in a folder of pi may require() whatever pi puts there: never load that as root.
+    if content.attributes.uid != 0:
+        return str(content.attributes.uid)
+    return str(os.stat(os.path.dirname(content.path)).st_uid)
+
+
+def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[str, Any]]) -> None:
+    """Raise Failure unless node loads the file and every wanted setting is in force in what it exports."""
+    loaded = _node.load(temporary, runtime, wanted=wanted, shown_as=path)
+    if loaded.error:
+        raise Failure(
+            "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s" % loaded.error,
+            _node.explain(loaded.error, path),
+        )
+    if loaded.not_in_force:
+        raise Failure(
+            "The new settings file was loaded, but these settings are not in force in what it exports: %s. It did not replace "
+            "the old one." % ", ".join(loaded.not_in_force),
+            "Something in %s sets them again after they were set, or takes their place: look for a later assignment, or for "
+            "another file that it loads." % path,
+        )
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    _files.clean_up_when_ended()
+    try:
+        if module.params["_content"] is None:
+            module.exit_json(**read(module.params["path"]))
+        module.exit_json(**write(module.params, module.check_mode))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()
