@@ -51,10 +51,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER)
-        if self._task.delegate_to and not self._is_local():
+        task_vars = task_vars or {}
+        if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
             return self._run_module(options, task_vars)
         try:
-            checks = self._checks(options, task_vars or {})
+            checks = self._checks(options, task_vars)
         except _probe.ProbeError as error:
             raise AnsibleActionFail(str(error)) from None
         return {"changed": False, "checks": checks, "passed": all(check["status"] != "fail" for check in checks)}
@@ -65,7 +66,7 @@ class ActionModule(ActionBase):
     def _no_standard_input(self) -> str:
         return f"the connection {self._connection.transport} passes no standard input"
 
-    def _run_module(self, options: Options, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    def _run_module(self, options: Options, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if options["password"] is not None:
             raise AnsibleActionFail(
                 f"The probe is delegated to {self._task.delegate_to}: the password would get there among the module's "
@@ -162,5 +163,6 @@ def _parsed(outcome: t.Mapping[str, t.Any], password: str | None) -> Checks:
     answer = json.loads(lines[-1][len(MARK) :])
     if "error" in answer:
         raise _probe.ProbeError(f"on the host: {answer['error']}")
-    checks: Checks = answer["checks"]
-    return checks
+    return [
+        {key: str(check[key]) for key in ("id", "title", "status", "expected", "found")} for check in answer["checks"]
+    ]

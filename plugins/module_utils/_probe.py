@@ -106,10 +106,9 @@ class Examination:
         """What somebody who is not logged in may do as the settings' default user; None where there is no such user."""
         response = self.anonymous("/settings")
         if response.status == 200:
-            user = (_json_object(response) or {}).get("user")
-            if isinstance(user, dict) and user.get("anonymous"):
-                permissions: Permissions = user.get("permissions")
-                return permissions
+            user = _user_in(response)
+            if user.get("anonymous"):
+                return _permissions_of(user)
         return None
 
     def has_harmless_default_user(self) -> bool:
@@ -145,6 +144,7 @@ def probe(
     The list always holds the same checks in the same order (`old_port_closed` only where `closed_ports` are given).
     Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
     """
+    _check_arguments(timeout, closed_ports, only)
     examination = Examination(
         url=_checked_url(url),
         timeout=timeout,
@@ -233,14 +233,27 @@ def _as_result(check: Check, verdict: Verdict) -> Dict[str, str]:
     }
 
 
+def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional[Sequence[str]]) -> None:
+    if timeout <= 0:
+        raise ProbeError("timeout is %s seconds; it must be more than 0." % timeout)
+    for port in closed_ports:
+        if not 1 <= port <= 65535:
+            raise ProbeError("closed_ports holds %s; a port is a number from 1 to 65535." % port)
+    unknown = set(only or ()) - {check.id for check in CHECKS}
+    if unknown:
+        raise ProbeError("there is no check named %s." % ", ".join(sorted(unknown)))
+
+
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port_is_usable = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_usable = False
+    except ValueError as error:
+        raise ProbeError("this is not the URL of a Node-RED: %s." % error) from error
     if parts.username is not None or parts.password is not None:
         raise ProbeError("the URL holds a user name or password; give them as username and password.")
+    if re.search(r"[^\x21-\x7e]", url):
+        raise ProbeError("the URL holds a space, a control character or one outside ASCII; write it percent-encoded.")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_usable:
         raise ProbeError("%s is not the URL of a Node-RED, such as http://raspberrypi.local:1880" % url)
     if parts.query or parts.fragment:
@@ -312,9 +325,23 @@ def _why_no_tls(reason: str) -> str:
 def _json_object(response: Response) -> Optional[Dict[str, Any]]:
     try:
         value = json.loads(response.body.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _user_in(settings: Response) -> Dict[str, Any]:
+    """Who asked for the settings, in Node-RED's view; empty where it does not say."""
+    user = (_json_object(settings) or {}).get("user") if settings.status == 200 else None
+    return user if isinstance(user, dict) else {}
+
+
+def _permissions_of(user: Mapping[str, Any]) -> Permissions:
+    """A permission, or a list of them. What cannot be understood counts as everything."""
+    permissions = user.get("permissions")
+    if permissions is None or isinstance(permissions, str):
+        return permissions
+    return [str(each) for each in permissions] if isinstance(permissions, list) else "*"
 
 
 def _challenge(response: Response) -> str:
@@ -563,26 +590,26 @@ def _why_no_token(answer: Response) -> str:
 
 
 def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
-    user = (_json_object(seen) or {}).get("user") if seen.status == 200 else None
-    name = user.get("username") if isinstance(user, dict) else None
-    if seen.status == 200 and name != examination.username:
-        return Verdict(FAIL, "logged in, but as somebody else: %s" % _harmless(str(name)))
+    user = _user_in(seen)
+    if seen.status == 200 and user.get("username") != examination.username:
+        return Verdict(FAIL, "logged in, but as somebody else: %s" % _harmless(user.get("username", "unknown")))
     if seen.status != 200 and not _lacks_permission(seen):
         return Verdict(FAIL, "logged in, but the session is not accepted: %s" % _described(seen))
     if afterwards.status == 200:
-        later = (_json_object(afterwards) or {}).get("user")
-        if not (isinstance(later, dict) and later.get("anonymous")):
+        if not _user_in(afterwards).get("anonymous"):
             return Verdict(FAIL, "logged in and out, but the session is still accepted")
     elif not (_demands_login(afterwards) or _lacks_permission(afterwards)):
         return Verdict(FAIL, "logged in and out, but then got %s" % _described(afterwards))
-    permissions = user.get("permissions") if isinstance(user, dict) else None
-    rights = "the permissions %s" % _named(permissions) if seen.status == 200 else "no permission to see the settings"
+    rights = (
+        "the permissions %s" % _named(_permissions_of(user))
+        if seen.status == 200
+        else "no permission to see the settings"
+    )
     return Verdict(PASS, "logged in with %s, and out again" % rights)
 
 
 def _read_only_attempt(examination: Examination, seen: Response, token: str) -> Verdict:
-    user = (_json_object(seen) or {}).get("user") if seen.status == 200 else None
-    permissions = user.get("permissions") if isinstance(user, dict) else None
+    permissions = _permissions_of(_user_in(seen))
     if permissions is None:
         return Verdict(SKIP, "left out: the permissions of this user are not known")
     if _grants(permissions, "flows.write"):
@@ -600,6 +627,8 @@ def _comms_closed(examination: Examination) -> Verdict:
     outcome = listen_to_comms(examination)
     if outcome == "refused":
         return Verdict(PASS, "Node-RED ends the connection: auth fail")
+    if outcome == "open" and examination.has_harmless_default_user():
+        return Verdict(SKIP, "left out: adminAuth has a default user who may listen")
     if outcome == "open":
         return Verdict(FAIL, "open: everybody may listen to debug messages and status")
     if _is_not_there(examination.anonymous("/")):
@@ -616,18 +645,22 @@ def _old_port_closed(examination: Examination) -> Verdict:
 
 
 def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
+    """What answers on this port of the same host; None where nothing does."""
     host = urlsplit(examination.url).hostname or ""
-    host = "[%s]" % host if ":" in host else host
+    limit = min(examination.timeout, OLD_PORT_LIMIT)
+    try:
+        socket.create_connection((host, port), timeout=limit).close()
+    except OSError:
+        return None
     anyone = ssl.create_default_context()
     anyone.check_hostname = False
     anyone.verify_mode = ssl.CERT_NONE
     for scheme in ("http", "https"):
-        url = "%s://%s:%d/" % (scheme, host, port)
+        url = "%s://%s:%d/" % (scheme, "[%s]" % host if ":" in host else host, port)
         try:
-            response = request(url, timeout=min(examination.timeout, OLD_PORT_LIMIT), context=anyone)
-            return "%s answers with %s" % (scheme, _described(response))
-        except (ConnectionRefusedError, socket.timeout):
-            return None
+            return "%s answers with %s" % (scheme, _described(request(url, timeout=limit, context=anyone)))
+        except socket.timeout:
+            return "something accepts connections, but says nothing in %g seconds" % limit
         except ssl.SSLError as error:
             # Only somebody who speaks TLS complains about a missing client certificate.
             if "CERTIFICATE_REQUIRED" in str(error):

@@ -254,6 +254,24 @@ def test_a_default_user_who_may_not_see_the_settings_but_write_is_found(node_red
     assert statuses(probe(node_red.url))["flows_write_closed"] == "fail"
 
 
+def test_a_default_user_who_may_only_read_the_flows_is_somebodys_decision(node_red):
+    node_red.default = ["flows.read", "status.read"]
+    node_red.comms = "retained"
+    found = statuses(probe(node_red.url))
+    assert found["login_required"] == found["flows_write_closed"] == "pass"
+    assert found["flows_closed"] == found["comms_closed"] == "skip"
+
+
+def test_permissions_that_cannot_be_understood_count_as_everything():
+    assert _probe._permissions_of({"permissions": {"x": 1}}) == "*"
+    assert _probe._permissions_of({"permissions": 7}) == "*"
+
+
+def test_an_answer_that_is_nested_without_end_is_not_node_red(node_red):
+    node_red.instead = (200, {}, b"[" * 200_000)
+    assert statuses(probe(node_red.url))["answers"] == "fail"
+
+
 def test_a_login_that_nobody_can_use_is_not_a_login(node_red):
     node_red.offer = {}
     found = by_id(probe(node_red.url, username="admin", password=PASSWORD))
@@ -413,6 +431,12 @@ def test_an_old_port_that_answers_is_named(node_red):
     assert str(old) in found["found"]
 
 
+def test_an_old_port_that_accepts_connections_and_is_silent_is_not_closed(node_red):
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        old = silent.getsockname()[1]
+        assert statuses(probe(node_red.url, closed_ports=[old], timeout=0.3))["old_port_closed"] == "fail"
+
+
 def test_only_the_checks_asked_for_are_returned(node_red):
     checks = probe(node_red.url, username="looker", password=PASSWORD, only=["login_works", "read_only_cannot_write"])
     assert statuses(checks) == {"login_works": "pass", "read_only_cannot_write": "pass"}
@@ -456,7 +480,17 @@ def test_an_address_of_this_machine_is_recognised():
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:1880", "ftp://pi", "http://", "http://pi:70000", "http://pi:x", "http://pi/?a=1", "http://pi/#x"]
+    "url",
+    [
+        "127.0.0.1:1880",
+        "ftp://pi",
+        "http://",
+        "http://pi:70000",
+        "http://pi:x",
+        "http://pi/?a=1",
+        "http://pi/#x",
+        "http://[1",
+    ],
 )
 def test_something_else_than_a_url_is_refused(url):
     with pytest.raises(ProbeError):
@@ -467,6 +501,20 @@ def test_a_password_in_the_url_is_refused_without_repeating_it():
     with pytest.raises(ProbeError) as refused:
         probe(f"http://admin:{PASSWORD}@pi:1880")
     assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://pi:1880/a b", "http://pi\x00:1880", "http://müller:1880"])
+def test_characters_that_no_url_has_are_refused(url):
+    with pytest.raises(ProbeError, match="percent-encoded"):
+        probe(url)
+
+
+@pytest.mark.parametrize(
+    "argument", [{"timeout": 0}, {"closed_ports": [0]}, {"closed_ports": [65536]}, {"only": ["nothing"]}]
+)
+def test_arguments_out_of_range_are_refused(argument):
+    with pytest.raises(ProbeError):
+        probe("http://127.0.0.1:1", **argument)
 
 
 def test_a_user_name_without_a_password_is_refused():
