@@ -24,7 +24,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from images import HERE, BuildError, build, ensure_docker, image_of, only_one, output, progress, variants
+from images import (
+    HERE,
+    BuildError,
+    build,
+    ensure_docker,
+    image_of,
+    only_one,
+    output,
+    progress,
+    stop_cleanly_on_terminate,
+    variants,
+)
 
 STATE = HERE.parents[1] / "build" / "fleet"
 NODE_RED_PORT = 1880
@@ -135,8 +146,11 @@ def _make_network(fleet: str) -> None:
     Without masquerading the hosts have a default route, as a Pi has, but nothing outside ever answers them.
     """
     name = _network_name(fleet)
-    if subprocess.run(["docker", "network", "inspect", name], capture_output=True, check=False).returncode == 0:
+    present = output("docker", "network", "ls", "--filter", f"name=^{name}$", "--format", '{{.Label "pifleet"}}')
+    if present.strip() == fleet:
         return
+    if present:  # a run was killed between the two creations
+        output("docker", "network", "rm", name)
     output("docker", "network", "create", name)
     subnet = _subnet(name)
     output("docker", "network", "rm", name)
@@ -299,9 +313,7 @@ def down(fleet: str) -> None:
         containers = [host.container for host in hosts_of(fleet)]
         if containers:
             output("docker", "rm", "--force", "--volumes", *containers, timeout=120)
-        networks = output(
-            "docker", "network", "ls", "--quiet", "--filter", f"name=^{_network_name(fleet)}$"
-        ).split()  # fmt: skip
+        networks = output("docker", "network", "ls", "--quiet", "--filter", f"name=^{_network_name(fleet)}$").split()
         if networks:
             output("docker", "network", "rm", *networks)
         shutil.rmtree(STATE / fleet, ignore_errors=True)
@@ -317,7 +329,8 @@ def list_fleets(fleet: str | None) -> None:
         for host in hosts_of(name):
             state = "running" if host.running else "stopped"
             url = f"http://{host.address}:{NODE_RED_PORT}"
-            print(f"  {host.name:<16} {host.variant:<12} {state:<8} {host.user}@{host.address:<16} {url}")
+            login = f"{host.user}@{host.address}"
+            print(f"  {host.name:<16} {host.variant:<12} {state:<8} {login:<22} {url}")
 
 
 def main() -> int:
@@ -335,6 +348,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", arguments.name):
         parser.error(f"not a name for a fleet: {arguments.name!r} (letters a-z, digits, hyphens)")
+    stop_cleanly_on_terminate()
     try:
         if arguments.command == "up":
             up(arguments.name, arguments.machine)
@@ -345,6 +359,8 @@ def main() -> int:
     except (BuildError, FleetError) as error:
         print(f"fleet: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -25,6 +25,7 @@ import inspect
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -418,18 +419,44 @@ def _sizes() -> str:
     return "\n".join(f"{image['Size']:>8}  {image['Repository']}:{image['Tag']}" for image in ours)
 
 
+def _prune() -> None:
+    """Removes the images of ours that no variant is made of any more, as far as no container uses them."""
+    wanted: set[str] = set()
+    for variant in variants().values():
+        layer: Layer | None = _stack(variant)
+        while layer is not None:
+            wanted.add(layer.image)
+            layer = layer.parent
+    ours = output("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for image in sorted(ours, reverse=True):
+        if image.startswith("pifleet/") and not image.endswith(":latest") and image not in wanted:
+            done = subprocess.run(["docker", "rmi", image], capture_output=True, check=False)
+            progress(f"{image}: {'removed' if done.returncode == 0 else 'still in use'}")
+
+
+def stop_cleanly_on_terminate() -> None:
+    """Lets SIGTERM end this program as Ctrl-C does: through the `finally` clauses that remove build containers."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="build", description="Builds the Raspberry Pi OS-like images.")
     parser.add_argument("variant", nargs="*", help="sections of variants.ini; all of them when none is named")
     parser.add_argument("--sizes", action="store_true", help="list the images that are there, with their sizes")
+    parser.add_argument("--prune", action="store_true", help="then remove older images that no container uses")
     arguments = parser.parse_args()
+    stop_cleanly_on_terminate()
     try:
         build(arguments.variant or list(variants()))
+        if arguments.prune:
+            _prune()
         if arguments.sizes:
             print(_sizes())
     except BuildError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
