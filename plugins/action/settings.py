@@ -10,16 +10,12 @@ name, which carries the documentation, only ever gets the finished text.
 from __future__ import annotations
 
 import base64
+import json
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils._settings_spec import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _known_settings
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._controller import require_libraries
-
-with require_libraries() as LIBRARIES:
-    from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _known_settings, _settings_js
 
 MODULE = "pifleet.nodered.settings"
 
@@ -31,21 +27,21 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        LIBRARIES.check()
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        wanted, remove = options["set"] or {}, options["remove"] or []
         source = options["_source"] or self._module(task_vars, path=options["path"])
         if source.get("failed"):
             return source
         before = base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")
         try:
-            edit = _settings_js.edit(before, set=options["set"], remove=options["remove"], filename=options["path"])
-        except (_settings_js.SettingsError, _settings_js.PasswordError) as error:
+            edit = _settings_js.edit(before, set=wanted, remove=remove, filename=options["path"])
+        except _settings_js.SettingsError as error:
             return {"failed": True, "msg": str(error)}
         result = {
             "changed": bool(edit.changed),
             "path": source.get("path", options["path"]),
             "settings": list(edit.changed),
-            "warnings": [_unknown_name_warning(name) for name in _unknown_names(options["set"])],
+            "warnings": [_unknown_name_warning(name) for name in _unknown_names(wanted)],
         }
         if not edit.changed:
             return result
@@ -67,7 +63,7 @@ class ActionModule(ActionBase):
             _content=base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
             _checksum=checksum,
             _changed=list(edit.changed),
-            _wanted=_wanted(edit.text, options["set"], options["remove"]),
+            _wanted=json.dumps(_wanted(edit.text, options["set"] or {}, options["remove"] or [])),
         )
 
     def _module(self, task_vars: dict[str, t.Any] | None, **arguments: t.Any) -> dict[str, t.Any]:
