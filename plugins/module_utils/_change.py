@@ -231,15 +231,18 @@ def _attributes_for(file: ChangedFile) -> Attributes:
     return Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
 
 
-def keep_rejected(change: Change, uid: int, gid: int) -> List[str]:
+def keep_rejected(change: Change) -> List[str]:
     """Keep each rejected text beside its file, readable by its owner alone; the paths. Failing at this stops nothing."""
     kept = []
     for file in change.in_place():
-        if file.path.endswith(DROP_IN_SUFFIX):
+        if file.undo is None or file.path.endswith(DROP_IN_SUFFIX):
             continue
         with contextlib.suppress(Failure):
+            rejected = _files.read(file.path)
             path = file.path + ".rejected"
-            _files.replace(path, _files.read(file.path).data, Attributes(uid, gid, 0o600, {}))
+            _files.replace(
+                path, rejected.data, Attributes(rejected.attributes.uid, rejected.attributes.gid, 0o600, {})
+            )
             kept.append(path)
     return kept
 

@@ -90,22 +90,35 @@ def _attributes(descriptor: int, state: os.stat_result) -> Attributes:
     return Attributes(state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode), extended)
 
 
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A file that may take the place of another. It is held open: in a folder of another user, a name can change hands."""
+
+    path: str
+    descriptor: int
+
+
 @contextlib.contextmanager
-def candidate(path: str, data: bytes, *, uid: int, gid: int, mode: int = 0o400) -> Iterator[str]:
+def candidate(path: str, data: bytes, *, uid: int, gid: int, mode: int = 0o400) -> Iterator[Candidate]:
     """A temporary file beside `path` with this content, safely on the disk; gone at the end unless it was put in place.
 
     Its name starts with a dot and ends as the file's does, so that node takes it for the same kind of file.
     """
     folder, name = os.path.split(path)
-    pattern = os.path.join(glob.escape(folder), "." + glob.escape(os.path.splitext(name)[0]) + ".pifleet-*")
-    _remove_abandoned(pattern)
-    temporary = os.path.join(folder, ".%s.pifleet-%s%s" % (os.path.splitext(name)[0], secrets.token_hex(4), os.path.splitext(name)[1]))
+    stem, suffix = os.path.splitext(name)
+    _remove_abandoned(os.path.join(glob.escape(folder), "." + glob.escape(stem) + ".pifleet-*"))
+    temporary = os.path.join(folder, ".%s.pifleet-%s%s" % (stem, secrets.token_hex(4), suffix))
+    descriptor = -1
     try:
-        _write_new(temporary, data, uid, gid, mode)
-        yield temporary
+        with explained(path):
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            _fill(descriptor, data, uid, gid, mode)
+        yield Candidate(temporary, descriptor)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _remove_abandoned(pattern: str) -> None:
@@ -115,17 +128,12 @@ def _remove_abandoned(pattern: str) -> None:
                 os.unlink(path)
 
 
-def _write_new(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
-    with explained(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(descriptor, data)
-            if os.geteuid() == 0:
-                os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _fill(descriptor: int, data: bytes, uid: int, gid: int, mode: int) -> None:
+    _write_all(descriptor, data)
+    if os.geteuid() == 0:
+        os.fchown(descriptor, uid, gid)
+    os.fchmod(descriptor, mode)
+    os.fsync(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -134,16 +142,12 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def put_in_place(temporary: str, path: str, attributes: Attributes) -> None:
+def put_in_place(temporary: Candidate, path: str, attributes: Attributes) -> None:
     """Give the temporary file these attributes and the name, in one step that a power cut cannot halve."""
     with explained(path):
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _give(descriptor, attributes)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path)
+        _give(temporary.descriptor, attributes)
+        os.fsync(temporary.descriptor)
+        os.rename(temporary.path, path)
         sync_folder(os.path.dirname(path))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import grp
 import json
 import os
 import pwd
@@ -254,8 +255,6 @@ def plan(unit: Unit) -> Plan:
 
 
 def _group_name(group: str) -> str:
-    import grp
-
     try:
         return grp.getgrgid(int(group)).gr_name if group.isdigit() else group
     except KeyError:
@@ -538,7 +537,20 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "root_read_only": read_only("/"),
         "user_dir_read_only": read_only(folder),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
+        "held_ports": held_ports(unit),
     }
+
+
+def held_ports(unit: Unit) -> List[Dict[str, Any]]:
+    """The TCP ports that processes outside of the service hold."""
+    own = set(family(unit))
+    found = []
+    for pid, listener in _processes.everybody():
+        holder = _processes.process(pid) if pid else None
+        if pid not in own:
+            name = holder.name if holder else None
+            found.append({"port": listener.port, "address": listener.address, "pid": pid, "process": name})
+    return found
 
 
 def read_only(path: str) -> bool:

@@ -262,7 +262,7 @@ def group_id(name: str) -> int:
 
 def _ask(question: Dict[str, Any], runtime: Runtime, timeout: float) -> Tuple[Optional[Dict[str, Any]], str, Optional[int]]:
     """The harness's answer, what node printed, and its exit status (None: it had to be ended)."""
-    become = _identity(runtime)
+    identity = become(runtime)
     readable, writable = os.pipe()
     try:
         node = subprocess.Popen(
@@ -275,7 +275,7 @@ def _ask(question: Dict[str, Any], runtime: Runtime, timeout: float) -> Tuple[Op
             pass_fds=(writable,),
             start_new_session=True,
             # A module has one thread, so this is safe; setpriv and runuser would be one more program to start on a Pi.
-            preexec_fn=become,
+            preexec_fn=identity,
         )
     except FileNotFoundError:
         os.close(readable)
@@ -367,7 +367,7 @@ def _end(node: "subprocess.Popen[bytes]") -> None:
         node.stdout.close()
 
 
-def _identity(runtime: Runtime) -> Callable[[], None]:
+def become(runtime: Runtime) -> Callable[[], None]:
     """What turns the new process into the service user; a Failure when this user may not do that."""
     user = account(runtime.user)
     group = group_id(runtime.group) if runtime.group else user.pw_gid
@@ -381,14 +381,14 @@ def _identity(runtime: Runtime) -> Callable[[], None]:
     else:
         groups = []
 
-    def become() -> None:
+    def change() -> None:
         os.umask(0o077)
         if groups:
             os.setgroups(groups)
             os.setgid(group)
             os.setuid(user.pw_uid)
 
-    return become
+    return change
 
 
 def _why_silent(output: str, ended: Optional[int], timeout: float) -> str:

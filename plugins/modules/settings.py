@@ -248,7 +248,7 @@ def replace(params: Mapping[str, Any], new: bytes, unit: Optional[Unit], check_m
     reader = _node.account(runtime.user)
     with _files.candidate(old.path, new, uid=reader.pw_uid, gid=reader.pw_gid) as temporary:
         if params["validate"]:
-            check(temporary, old.path, runtime, wanted_settings(params["_wanted"]))
+            check(temporary.path, old.path, runtime, wanted_settings(params["_wanted"]))
         if check_mode:
             return result
         result["backup_file"] = backed_up(params, old, new, unit)

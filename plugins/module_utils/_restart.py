@@ -1,0 +1,405 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: restart Node-RED, wait until it serves, and undo the change with which it does not.
+
+Judged is what answers, not what systemd says: some failures end Node-RED with exit status 0, some leave it running without
+a port, and the installer's unit restarts a dying one for ever.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _background,
+    _change,
+    _instance,
+    _node,
+    _processes,
+    _serving,
+    _systemd,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import Change
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure, masked, secrets_in
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import Plan, Seen
+from ansible_collections.pifleet.nodered.plugins.module_utils._serving import Endpoint
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+
+# How long it must keep answering, as the same process, after its first good answer.
+STABLE_SECONDS = 3.0
+POLL_SECONDS = 0.5
+# A TLS handshake that keeps failing on an open port will not get better.
+TLS_PATIENCE_SECONDS = 8.0
+JOURNAL_LINES = 20
+JOURNAL_WIDTH = 300
+
+
+@dataclasses.dataclass
+class State:
+    """What is known about the instance; it changes as files and processes do."""
+
+    plan: Plan
+    loaded: _node.Loaded
+
+    @property
+    def name(self) -> str:
+        return self.plan.unit.name
+
+    @property
+    def where(self) -> Endpoint:
+        return _instance.expected(self.plan, self.loaded)
+
+    @property
+    def runs(self) -> bool:
+        return self.plan.unit.state == "active" and _processes.process(self.plan.unit.main_pid) is not None
+
+
+NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
+
+
+def restart(service: Optional[str], timeout: float) -> Dict[str, Any]:
+    """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
+    unit, others = _instance.find(service)
+    # Twice, as undoing takes as long as trying.
+    with _change.locked(unit.name[: -len(".service")], 2 * timeout):
+        return _restart(unit.name, others, timeout)
+
+
+def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any]:
+    if _systemd.show(name)[0].text("NeedDaemonReload") == "yes":
+        _systemd.run(["systemctl", "daemon-reload"], 90)
+    state = _look(name)
+    change = _undoable(state)
+    problem = _foreseen(state)
+    if problem:
+        return _refuse(state, change, others, problem, timeout)
+    cursor = _journal_cursor(name)
+    started = time.monotonic()
+    problem = _try(state, change, timeout)
+    if problem:
+        messages = _journal_since(cursor, state)
+        return _roll_back(state, change, others, problem, messages, timeout)
+    _change.forget(state.plan.service)
+    took = time.monotonic() - started
+    state = _looked_again(state)
+    _background.log("%s was restarted and serves at %s." % (name, state.where.url))
+    return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
+
+
+def _look(name: str) -> State:
+    plan = _instance.plan(_systemd.show(name)[0])
+    # A fresh installation has no settings file: its first start writes the default.
+    loaded = _instance.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
+    return State(plan, loaded)
+
+
+def _looked_again(state: State) -> State:
+    return dataclasses.replace(state, plan=dataclasses.replace(state.plan, unit=_systemd.show(state.name)[0]))
+
+
+def _undoable(state: State) -> Optional[Change]:
+    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is confirmed instead."""
+    change = _change.pending(state.plan.service)
+    unit = state.plan.unit
+    if change is None or change.from_before(unit.main_pid):
+        return change
+    if not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None:
+        _change.forget(state.plan.service)
+        return None
+    return change
+
+
+def _foreseen(state: State) -> str:
+    """Why a start with these files cannot succeed; found out while the old Node-RED still serves."""
+    if state.loaded.error:
+        return "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error)
+    if state.where.problem and not state.plan.unit.socket:
+        return state.where.problem
+    return _held_by_another(state, family=set(_instance.family(state.plan.unit)))
+
+
+def _held_by_another(state: State, family: "set[int]") -> str:
+    """Who else holds the port; nothing when it is free, our own, or systemd's for our socket unit."""
+    where, unit = state.where, state.plan.unit
+    if where.port is None or where.headless or unit.socket:
+        return ""
+    for pid, listener in _processes.holders(where.host, where.port):
+        ours = pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
+        if not ours:
+            return "Port %d is already held by %s." % (where.port, _named(pid, listener))
+    return ""
+
+
+def _named(pid: Optional[int], listener: _processes.Listener) -> str:
+    holder = _processes.process(pid) if pid is not None else None
+    if holder is None:
+        return "another process (of the user with number %d)" % listener.uid
+    unit = _processes.unit_of(holder.pid)
+    return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
+
+
+def _try(state: State, change: Optional[Change], timeout: float) -> str:
+    """Stop, clear old sessions where logins changed, start, wait. The reason when it does not serve, else nothing."""
+    _stop(state.name, timeout)
+    held = _held_by_another(state, family=set())
+    if held:
+        return held
+    if change and change.touches("adminAuth"):
+        # Old tokens stay valid after a password change, and a running Node-RED writes them back (facts of Node-RED 4.1:
+        # auth/tokens.js), so they go between stop and start.
+        try:
+            end_sessions(state.plan, _instance.user_dir(state.plan, state.loaded.in_force))
+        except Failure as failure:
+            return str(failure)
+    return _start_and_wait(state, timeout)
+
+
+def _stop(name: str, timeout: float) -> None:
+    try:
+        answer = _systemd.run(["systemctl", "stop", "--", name], timeout)
+    except Failure:
+        answer = None
+    if answer is None or answer.returncode != 0:
+        _systemd.run(["systemctl", "kill", "--signal=SIGKILL", "--", name], 30)
+        answer = _systemd.run(["systemctl", "stop", "--", name], 60)
+    if answer.returncode != 0:
+        raise Failure(
+            "%s cannot be stopped: %s" % (name, answer.stderr.strip()), "See systemctl status %s on the machine." % name
+        )
+
+
+def end_sessions(plan: Plan, user_dir: str) -> None:
+    """Delete the session file, and what it links to, while Node-RED is stopped.
+
+    What a link leads to is deleted as the service user: the link is in that user's hands, so it may lead anywhere.
+    """
+    path = os.path.join(user_dir, ".sessions.json")
+    target = os.path.realpath(path)
+    if target != path and os.path.islink(path):
+        _as_user(plan, target)
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise Failure(
+            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so." % (path, error.strerror),
+            "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
+        ) from None
+    if os.path.exists(target) and target != path and os.path.getsize(target) > 0:
+        raise Failure(
+            "%s links to %s, which could not be emptied as user %s, so whoever is logged in would stay so."
+            % (path, target, plan.user),
+            "Delete that file.",
+        )
+
+
+def _as_user(plan: Plan, target: str) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            _node.become(plan.runtime)()
+            try:
+                os.unlink(target)
+            except OSError:
+                os.truncate(target, 0)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _start_and_wait(state: State, timeout: float) -> str:
+    deadline = time.monotonic() + timeout
+    _systemd.run(["systemctl", "reset-failed", "--", state.name], 30)
+    # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
+    with subprocess.Popen(
+        ["systemctl", "start", "--", state.name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as starting:
+        try:
+            return _wait(state, starting, deadline, timeout)
+        finally:
+            if starting.poll() is None:
+                starting.kill()
+
+
+def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> str:
+    """Wait until it serves as one and the same process for some seconds. The reason when it does not, else nothing."""
+    where, reason = state.where, "it has not started yet"
+    good: Optional[Tuple[Tuple[int, int], float]] = None
+    tls_fails_since: Optional[float] = None
+    while time.monotonic() < deadline:
+        unit = _systemd.show(state.name)[0]
+        ended = _ended(unit, starting.poll())
+        if ended:
+            return ended
+        serving, reason, tls_failed = _serves(unit, where)
+        identity, now = (unit.main_pid, unit.number("NRestarts")), time.monotonic()
+        if serving:
+            if good is None or good[0] != identity:
+                good = (identity, now)
+            elif now - good[1] >= STABLE_SECONDS:
+                return ""
+        else:
+            good = None
+        tls_fails_since = (tls_fails_since or now) if tls_failed else None
+        if tls_fails_since and now - tls_fails_since > TLS_PATIENCE_SECONDS:
+            return "Node-RED listens, but %s" % reason
+        if not serving and unit.main_pid:
+            held = _held_by_another(state, family=set(_instance.family(unit)))
+            if held:
+                return held
+        time.sleep(POLL_SECONDS)
+    return "It did not serve within %d seconds: %s." % (timeout, reason)
+
+
+def _ended(unit: Unit, start: Optional[int]) -> str:
+    """How Node-RED ended, if it did. Exit status 0 is an end like any other: it is that of many failures (red.js)."""
+    waiting_to_restart = unit.state == "activating" and unit.text("SubState").startswith("auto-restart")
+    if unit.state == "failed" or waiting_to_restart or (unit.state == "inactive" and start is not None):
+        how = {2: "by signal %d", 3: "by signal %d (core dumped)"}.get(unit.number("ExecMainCode"), "with exit status %d")
+        return "Node-RED ended %s." % (how % unit.number("ExecMainStatus"))
+    return ""
+
+
+def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
+    """Whether this service's processes serve there: (serving, reason, whether TLS is what fails)."""
+    if _processes.process(unit.main_pid) is None:
+        return False, "its process does not run", False
+    if where.headless:
+        return True, "", False
+    sockets = _instance.listeners(unit)
+    if where.port is None:
+        found = _serving.found_among(sockets, where)
+        return found is not None, "it listens on no port", False
+    matching = [one for one in sockets if one.port == where.port]
+    if not matching:
+        ports = ", ".join(sorted({str(one.port) for one in sockets})) or "none"
+        return False, "it does not listen on port %d (but on: %s)" % (where.port, ports), False
+    answer = _serving.ask(where)
+    return answer.serving, answer.reason, answer.tls_failed
+
+
+def _refuse(
+    state: State, change: Optional[Change], others: Sequence[Seen], problem: str, timeout: float
+) -> Dict[str, Any]:
+    """What to do about a start that cannot succeed: undo, and leave a running Node-RED alone."""
+    if not state.runs:
+        if change is None:
+            return _failed(state, others, problem + "\nNode-RED was not running and was not started.", _remedy(state))
+        return _roll_back(state, change, others, problem, "", timeout)
+    parts = [problem]
+    kept: List[str] = []
+    if change:
+        kept = _undo(state, change)
+        parts.append("The change was undone. Node-RED was not stopped and goes on with the old configuration.")
+        parts.extend(_kept(kept))
+    else:
+        parts.append("Node-RED was not stopped and goes on with the configuration that it was started with.")
+    remedy = _remedy(state)
+    return _failed(_fresh(state), others, "\n".join(parts), remedy, rolled_back=change is not None, rejected=kept)
+
+
+def _roll_back(
+    state: State, change: Optional[Change], others: Sequence[Seen], problem: str, messages: str, timeout: float
+) -> Dict[str, Any]:
+    parts = ["Node-RED does not serve after the restart. " + problem]
+    if messages:
+        parts.append("Its last messages:\n" + messages)
+    if change is None:
+        parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
+        return _failed(_looked_again(state), others, "\n".join(parts), _remedy(state))
+    _stop(state.name, timeout)
+    kept = _undo(state, change)
+    remedy = _remedy(state)
+    state = _fresh(state)
+    cursor = _journal_cursor(state.name)
+    second = state.loaded.error or _start_and_wait(state, timeout)
+    if second:
+        parts.append("The old configuration was put back, but Node-RED does not serve with it either: " + second)
+        again = _journal_since(cursor, state)
+        if again:
+            parts.append("Its last messages then:\n" + again)
+        remedy = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
+    else:
+        parts.append("The old configuration was put back and serves again at %s." % state.where.url)
+    parts.extend(_kept(kept))
+    state = _looked_again(state)
+    return _failed(state, others, "\n".join(parts), remedy, rolled_back=True, rejected=kept, serving=not second)
+
+
+def _undo(state: State, change: Change) -> List[str]:
+    kept = _change.keep_rejected(change)
+    _change.undo(change)
+    if change.touches_unit():
+        _systemd.run(["systemctl", "daemon-reload"], 90)
+    _change.forget(state.plan.service)
+    return kept
+
+
+def _kept(paths: Sequence[str]) -> List[str]:
+    return ["The rejected text is kept in %s." % path for path in paths]
+
+
+def _fresh(state: State) -> State:
+    return _look(state.name)
+
+
+def _remedy(state: State) -> str:
+    if state.loaded.error:
+        return _node.explain(state.loaded.error, state.plan.settings_file)
+    return "Correct what is named above and run again; the whole story is in: journalctl -u %s" % state.name
+
+
+def _failed(
+    state: State,
+    others: Sequence[Seen],
+    text: str,
+    remedy: str,
+    rolled_back: bool = False,
+    rejected: Sequence[str] = (),
+    serving: Optional[bool] = None,
+) -> Dict[str, Any]:
+    message = text + "\n" + remedy
+    _background.log(message, failed=True)
+    result = dict(
+        _result(state, others), failed=True, changed=True, msg=message, rolled_back=rolled_back, rejected=list(rejected)
+    )
+    if serving is not None:
+        result["serving"] = serving
+    return result
+
+
+def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
+    instance = _instance.describe(state.plan, state.loaded, others)
+    instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid) is not None
+    return {"instance": instance}
+
+
+def _journal_cursor(name: str) -> Optional[str]:
+    """Where the journal ends now; a clock would not do, as a Pi has none that survives a power cut."""
+    answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 60)
+    cursor = answer.stdout.strip().rpartition("-- cursor: ")[2]
+    return cursor or None
+
+
+def _journal_since(cursor: Optional[str], state: State) -> str:
+    """The last lines that the service wrote since then, without secrets."""
+    since = ["--after-cursor=" + cursor] if cursor else ["-b"]
+    try:
+        answer = _systemd.run(
+            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "200", "-u", state.name] + since, 60
+        )
+    except Failure:
+        return ""
+    # Node-RED's own messages; systemd's about the unit say nothing new.
+    lines = [line for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
+    text = "\n".join("  " + line.rstrip()[:JOURNAL_WIDTH] for line in lines[-JOURNAL_LINES:])
+    return masked(text, secrets_in(state.plan.environment))

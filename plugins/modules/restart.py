@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: restart
+short_description: Restart Node-RED, wait until it serves, and undo the change with which it does not
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Restarts Node-RED and waits until the expected address answers and the main process stays the same for some seconds.
+  - When that does not happen in time, every change made since the last restart by M(pifleet.nodered.settings) with its
+    option O(pifleet.nodered.settings#module:service) and by M(pifleet.nodered.drop_in) is undone, Node-RED is started with
+    its old configuration, and the module fails with the reason and the last lines of the journal.
+  - Before anything is stopped, the module looks whether the settings file can be loaded and the port is free. Where not, the
+    change is undone while the running Node-RED goes on undisturbed.
+  - When the change touched C(adminAuth), the session file is deleted between stop and start, so whoever was logged in has
+    to log in again. Without that, Node-RED would go on accepting old sessions after a password was changed.
+  - All of it happens on the machine in one execution, which goes on when the controller or the connection dies. The outcome
+    is also written to the journal with the tag C(pifleet.nodered).
+requirements:
+  - systemd
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: none
+    description: A second run changes nothing.
+    details: The module restarts whenever it is called.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED. It is found as M(pifleet.nodered.instance_info) does it when not given.
+    type: str
+  timeout:
+    description:
+      - How many seconds Node-RED may take until it serves. Undoing a change may take as long again.
+    type: int
+    default: 120
+seealso:
+  - module: pifleet.nodered.settings
+  - module: pifleet.nodered.instance_info
+"""
+
+EXAMPLES = r"""
+- name: Restart Node-RED
+  pifleet.nodered.restart:
+    service: nodered
+    timeout: 180
+  become: true
+  register: restarted
+
+- name: Show where it serves now
+  ansible.builtin.debug:
+    var: restarted.instance.url
+"""
+
+RETURN = r"""
+instance:
+  description: The Node-RED as it is now, as returned by M(pifleet.nodered.instance_info).
+  returned: always, except in check mode
+  type: dict
+rolled_back:
+  description: Whether the change was undone.
+  returned: always
+  type: bool
+rejected:
+  description: Where the texts that were undone are kept.
+  returned: on failure
+  type: list
+  elements: str
+serving:
+  description: Whether Node-RED serves again with its old configuration.
+  returned: after the change was undone and Node-RED was started again
+  type: bool
+seconds:
+  description: How long it took from the stop until it served for some seconds.
+  returned: success
+  type: float
+  sample: 6.5
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _background, _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str"},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    service, timeout = module.params["service"], module.params["timeout"]
+    if timeout < 1:
+        module.fail_json(msg="timeout must be at least 1 second, not %d." % timeout)
+    if module.check_mode:
+        module.exit_json(changed=True, rolled_back=False)
+    try:
+        result = _background.finish(lambda: _restart.restart(service, timeout), "Restart of Node-RED")
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
