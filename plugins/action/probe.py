@@ -9,6 +9,7 @@ The module of the same name carries the documentation, and runs only where the t
 from __future__ import annotations
 
 import inspect
+import ipaddress
 import json
 import shlex
 import typing as t
@@ -33,7 +34,10 @@ for name, text in given["modules"]:
     exec(compile(text, name, "exec"), sys.modules[name].__dict__)
 probe = sys.modules[given["modules"][-1][0]]
 try:
-    answer = {"checks": probe.probe(**given["arguments"])}
+    for url in given["urls"]:
+        answer = {"checks": probe.probe(url, **given["arguments"])}
+        if answer["checks"][0]["status"] == "pass":
+            break
 except probe.ProbeError as error:
     answer = {"error": str(error)}
 print("\\n" + given["mark"] + json.dumps(answer))
@@ -79,11 +83,12 @@ class ActionModule(ActionBase):
         return result
 
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
+        _probe.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
         if options["run_on"] == "host" and not self._is_local():
             if not self._connection.has_pipelining:
                 raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
-            return self._probe_on_host(_local_url(options), arguments, task_vars)
+            return self._probe_on_host(_local_urls(options), arguments, task_vars)
         reason = _probe.why_no_password(options["url"], validate_certs=options["validate_certs"])
         if options["password"] is None or reason is None or self._is_local():
             return _probe.probe(options["url"], **arguments)
@@ -103,16 +108,23 @@ class ActionModule(ActionBase):
             return _skipped(outside, f"left out: {reason}, and the client's key stays on the controller")
         if not self._connection.has_pipelining:
             return _skipped(outside, f"left out: {reason}, and {self._no_standard_input()}")
-        return self._probe_on_host(_local_url(options), {**arguments, "only": LOGIN_CHECKS}, task_vars)
+        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *LOGIN_CHECKS)}, task_vars)
+        if seen[0]["status"] == "fail":
+            cause = seen[0]["found"]
+            return _skipped(
+                outside, f"left out: on the host itself, {cause}; say with local_url how it reaches Node-RED"
+            )
+        return seen[1:]
 
-    def _probe_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
+    def _probe_on_host(self, urls: list[str], arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
         # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
         # it that a password goes to no other machine from there.
         files = {"ca": None, "client_cert": None, "client_key": None, "validate_certs": False}
         given = {
             "program": PROGRAM,
             "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _probe)],
-            "arguments": {**arguments, **files, "url": url},
+            "arguments": {**arguments, **files},
+            "urls": urls,
             "mark": MARK,
         }
         command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
@@ -129,15 +141,24 @@ class ActionModule(ActionBase):
         return "python3"
 
 
-def _local_url(options: Options) -> str:
+def _local_urls(options: Options) -> list[str]:
+    """Where the host may find its Node-RED, best first: without ``local_url``, loopback, then the address given."""
     if options["local_url"] is not None:
-        return str(options["local_url"])
-    parts = urlsplit(options["url"])
+        return [str(options["local_url"])]
+    url = str(options["url"])
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    loopback = parts._replace(netloc="127.0.0.1" + port).geturl()
+    # With uiHost, Node-RED may listen on this address only. A name could lead elsewhere from there.
+    return [loopback, url] if url != loopback and _is_address(parts.hostname or "") else [loopback]
+
+
+def _is_address(host: str) -> bool:
     try:
-        port = f":{parts.port}" if parts.port else ""
+        ipaddress.ip_address(host)
     except ValueError:
-        return str(options["url"])
-    return parts._replace(netloc="127.0.0.1" + port).geturl()
+        return False
+    return True
 
 
 def _with(checks: Checks, better: Checks) -> Checks:

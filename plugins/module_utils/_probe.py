@@ -146,7 +146,7 @@ def probe(
     """
     _check_arguments(timeout, closed_ports, only)
     examination = Examination(
-        url=_checked_url(url),
+        url=checked_url(url),
         timeout=timeout,
         context=_tls_context(url, ca, client_cert, client_key, validate_certs),
         verified=validate_certs,
@@ -244,7 +244,8 @@ def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional
         raise ProbeError("there is no check named %s." % ", ".join(sorted(unknown)))
 
 
-def _checked_url(url: str) -> str:
+def checked_url(url: str) -> str:
+    """The URL without a slash at its end. Raises ProbeError where it is not one, without repeating a password in it."""
     try:
         parts = urlsplit(url)
         port_is_usable = parts.port is None or parts.port > 0
@@ -659,7 +660,7 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
         url = "%s://%s:%d/" % (scheme, "[%s]" % host if ":" in host else host, port)
         try:
             return "%s answers with %s" % (scheme, _described(request(url, timeout=limit, context=anyone)))
-        except socket.timeout:
+        except (socket.timeout, TimeoutError):  # two classes before Python 3.10
             return "something accepts connections, but says nothing in %g seconds" % limit
         except ssl.SSLError as error:
             # Only somebody who speaks TLS complains about a missing client certificate.

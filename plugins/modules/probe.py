@@ -63,8 +63,8 @@ options:
   local_url:
     description:
       - How the host itself reaches this Node-RED. The address must be one of the host's own.
-      - The default is O(url) with the host C(127.0.0.1). Needed where C(uiHost) is another address, or where a proxy
-        or a forwarded port stands before Node-RED.
+      - The default is O(url) with the host C(127.0.0.1), and after it O(url) itself where its host is an address.
+        Needed where C(uiHost) is another address, or where a proxy or a forwarded port stands before Node-RED.
     type: str
   run_on:
     description:
@@ -115,8 +115,9 @@ seealso:
 notes:
   - A login makes Node-RED write its sessions file. A Node-RED that cannot write it (read-only user directory) ends
     itself then; this is Node-RED's own behavior.
-  - A playbook that delegates this task to another host (not to the controller) has the checks made there. A password
-    is refused then, as it would reach that host among the module's arguments.
+  - Do not delegate this task. Delegated to the controller, it has no connection to hand a password through. Delegated
+    to another host, the checks are made there, and a password is refused, as it would get there among the module's
+    arguments.
   - No C(become) is needed, and where the play sets it, it is not used for the login.
 """
 

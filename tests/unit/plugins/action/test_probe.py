@@ -35,7 +35,7 @@ class Observed(action.ActionModule):
         super().__init__(task, connection, None, loader, Templar(loader=loader), None)
         self.executed = []
         self.modules = []
-        self.outcome = {"rc": 0, "stdout": action.MARK + '{"checks": []}', "stderr": ""}
+        self.outcome = answer_of(on_host())
 
     def _low_level_execute_command(self, cmd, **options):
         self.executed.append({"command": cmd, **options})
@@ -69,6 +69,13 @@ def found(result):
     return {check["id"]: check["found"] for check in result["checks"]}
 
 
+def on_host(answers="pass"):
+    return [
+        {"id": kind, "title": kind, "status": status, "expected": "x", "found": "on the host"}
+        for kind, status in (("answers", answers), ("login_works", "pass"), ("read_only_cannot_write", "skip"))
+    ]
+
+
 def answer_of(checks):
     return {"rc": 0, "stdout": f"Welcome!\n{action.MARK}{json.dumps({'checks': checks})}\n", "stderr": ""}
 
@@ -87,9 +94,6 @@ def test_over_plain_http_the_password_is_not_used_from_the_controller(probed):
 
 def test_over_plain_http_the_login_goes_through_the_connection_in_one_execution(probed):
     module = Observed(OUTSIDE)
-    module.outcome = answer_of(
-        [{"id": "login_works", "title": "t", "status": "pass", "expected": "x", "found": "on the host"}]
-    )
     result = module.run(task_vars={})
     assert len(module.executed) == 1
     assert found(result)["login_works"] == "on the host"
@@ -114,15 +118,30 @@ def test_the_login_never_asks_for_become(probed):
 def test_on_the_host_it_talks_to_the_host_itself(probed):
     module = Observed({**OUTSIDE, "url": "http://192.0.2.7:1880/admin"})
     module.run(task_vars={})
-    given = json.loads(module.executed[0]["in_data"])["arguments"]
-    assert given["url"] == "http://127.0.0.1:1880/admin"
-    assert tuple(given["only"]) == action.LOGIN_CHECKS
+    given = json.loads(module.executed[0]["in_data"])
+    assert given["urls"] == ["http://127.0.0.1:1880/admin", "http://192.0.2.7:1880/admin"]
+    assert tuple(given["arguments"]["only"]) == ("answers", *action.LOGIN_CHECKS)
+
+
+def test_on_the_host_a_name_is_not_tried(probed):
+    module = Observed({**OUTSIDE, "url": "http://raspberrypi.local:1880"})
+    module.run(task_vars={})
+    assert json.loads(module.executed[0]["in_data"])["urls"] == ["http://127.0.0.1:1880"]
+
+
+def test_a_node_red_that_the_host_does_not_reach_leaves_the_login_out(probed):
+    module = Observed(OUTSIDE)
+    module.outcome = answer_of(on_host(answers="fail"))
+    result = module.run(task_vars={})
+    assert found(result)["answers"] == "outside"
+    assert "local_url" in found(result)["login_works"]
+    assert result["passed"] is True
 
 
 def test_another_local_address_can_be_given(probed):
     module = Observed({**OUTSIDE, "local_url": "http://192.0.2.7:1881"})
     module.run(task_vars={})
-    assert json.loads(module.executed[0]["in_data"])["arguments"]["url"] == "http://192.0.2.7:1881"
+    assert json.loads(module.executed[0]["in_data"])["urls"] == ["http://192.0.2.7:1881"]
 
 
 def test_over_verified_tls_the_login_comes_from_the_controller(probed):
@@ -267,4 +286,4 @@ def test_the_program_runs_from_standard_input_without_the_collection():
 
 def test_what_the_program_cannot_do_is_an_error():
     with pytest.raises(AnsibleActionFail, match="on the host: .*not the URL"):
-        RunsHere({"url": "x", "local_url": "ftp://y", "run_on": "host"}).run(task_vars={})
+        RunsHere({"url": "http://pi", "local_url": "ftp://y", "run_on": "host"}).run(task_vars={})
