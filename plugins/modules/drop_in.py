@@ -1,0 +1,211 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: drop_in
+short_description: Add a drop-in file to the systemd service of Node-RED
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Writes or removes a file in the folder C(/etc/systemd/system/<service>.service.d) and lets systemd read it.
+  - The unit file itself is never touched, as Node-RED's installer stops updating one that was edited.
+  - The change takes effect at the next start. M(pifleet.nodered.restart) confirms it, or undoes it when Node-RED does not serve
+    with it.
+requirements:
+  - systemd
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED.
+    type: str
+    required: true
+  name:
+    description:
+      - The name of the drop-in without C(.conf). Those whose names come later win.
+    type: str
+    required: true
+  content:
+    description:
+      - The text of the drop-in. Required when O(state=present).
+      - Do not put a secret into it. Every user of the machine can read it.
+    type: str
+  state:
+    description:
+      - Whether the drop-in should be there.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+seealso:
+  - module: pifleet.nodered.restart
+"""
+
+EXAMPLES = r"""
+- name: Let Node-RED use a port below 1024
+  pifleet.nodered.drop_in:
+    service: nodered
+    name: 50-pifleet-port
+    content: |
+      [Service]
+      AmbientCapabilities=CAP_NET_BIND_SERVICE
+  become: true
+  notify: Restart Node-RED
+
+- name: Take it away again
+  pifleet.nodered.drop_in:
+    service: nodered
+    name: 50-pifleet-port
+    state: absent
+  become: true
+  notify: Restart Node-RED
+"""
+
+RETURN = r"""
+path:
+  description: The drop-in file.
+  returned: success
+  type: str
+  sample: /etc/systemd/system/nodered.service.d/50-pifleet-port.conf
+"""
+
+import os
+import re
+from typing import Any, Dict, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+
+UNIT_FOLDER = "/etc/systemd/system"
+LOCK_SECONDS = 300
+SECTIONS = ("Unit", "Service", "Install")
+
+
+def wanted_text(state: str, content: Optional[str]) -> Optional[str]:
+    """The text that the file should have, ending in a line end; None when there should be no file."""
+    if state == "absent":
+        return None
+    text = (content or "").rstrip() + "\n"
+    section = None
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith(("#", ";")):
+            continue
+        header = re.match(r"^\[(.*)\]$", line)
+        if header:
+            section = header.group(1)
+            if section not in SECTIONS and not section.startswith("X-"):
+                raise Failure(
+                    "Line %d of content opens the section [%s], which a service has not." % (number, section),
+                    "A drop-in of a service has the sections [Unit], [Service] and [Install].",
+                )
+        elif section is None:
+            raise Failure(
+                "Line %d of content stands before any section, so systemd would ignore it." % number,
+                "Begin content with a section such as [Service].",
+            )
+    if section is None:
+        raise Failure("content holds no section.", "Begin content with a section such as [Service], or use state: absent.")
+    return text
+
+
+def present_file(path: str) -> Optional[Content]:
+    return _files.read(path) if os.path.lexists(path) else None
+
+
+def apply(unit: Unit, path: str, text: Optional[str], old: Optional[Content]) -> None:
+    service = unit.name[: -len(".service")]
+    data = None if text is None else text.encode("utf-8", "surrogateescape")
+    with _files.explained(path):
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    _change.extend(service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
+    if data is None:
+        _files.remove(path)
+    else:
+        _files.replace(path, data, Attributes(0, 0, 0o644, {}))
+    reloaded = _systemd.run(["systemctl", "daemon-reload"], 90)
+    if reloaded.returncode != 0:
+        raise Failure("systemd did not read its files again: %s" % reloaded.stderr.strip(), "See systemctl status.")
+
+
+def known_unit(service: str) -> Unit:
+    unit = _systemd.show(service)[0]
+    if not unit.loaded:
+        raise Failure(
+            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
+        )
+    return unit
+
+
+def change(module: AnsibleModule) -> Dict[str, Any]:
+    name = module.params["name"]
+    if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
+        raise Failure("%r cannot be the name of a drop-in." % name, "Use letters, digits, dots and dashes, without .conf.")
+    text = wanted_text(module.params["state"], module.params["content"])
+    unit = known_unit(module.params["service"])
+    path = os.path.join(UNIT_FOLDER, unit.name + ".d", re.sub(r"\.conf$", "", name) + ".conf")
+    result = compared(path, text)
+    if result["changed"] and not module.check_mode:
+        with _change.locked(unit.name[: -len(".service")], LOCK_SECONDS):
+            apply(unit, path, text, present_file(path))
+    return result
+
+
+def compared(path: str, text: Optional[str]) -> Dict[str, Any]:
+    old = present_file(path)
+    before = old.data.decode("utf-8", "surrogateescape") if old else None
+    result: Dict[str, Any] = {"changed": before != text, "path": path}
+    if before != text:
+        result["diff"] = {
+            "before": before or "",
+            "after": text or "",
+            "before_header": path if old else "(no file)",
+            "after_header": path if text is not None else "(no file)",
+        }
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "content": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ["content"])],
+        supports_check_mode=True,
+    )
+    _files.clean_up_when_ended()
+    try:
+        module.exit_json(**change(module))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()
