@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: settings_js
+short_description: Edit the text of a Node-RED settings file
+version_added: 1.0.0
+author:
+  - the pifleet.nodered authors (@pifleet)
+description:
+  - Takes the text of a C(settings.js) and returns it with the wanted settings in force and all else as it was.
+    Comments, order, quotes, indentation, line ends and a byte-order mark stay.
+  - The text is edited as a JavaScript syntax tree. An active property is changed in place. A new one goes directly
+    below its commented-out example, or to the end of the exported object.
+  - What counts is what Node-RED would see. Of duplicate keys the last one is edited, and a later assignment such as
+    C(module.exports.uiPort = 1881) is edited where it stands.
+  - Values are compared by meaning. If all settings are as wanted, the same text is returned, byte for byte.
+  - A text that cannot be edited with certainty is refused, with the place, the source line and what to do about it.
+  - To edit a file on a host use M(pifleet.nodered.settings), which also checks and backs up.
+requirements:
+  - tree-sitter and tree-sitter-javascript on the controller
+  - libpass (passlib) and bcrypt on the controller, for V($password)
+options:
+  _input:
+    description: The text of the settings file.
+    type: str
+    required: true
+  set:
+    description:
+      - The wanted settings. A key is a setting, such as V(uiPort), or a dotted path, such as
+        V(editorTheme.projects.enabled); its parents are made as needed.
+      - A value is anything that YAML can hold as text, number, boolean, null, list or dictionary.
+      - 'The dictionary C({"$js": "<expression>"}) stands for one JavaScript expression, written as it is.'
+      - 'The dictionary C({"$password": "<plaintext>", "$rounds": 8}) becomes a bcrypt hash. A hash that is in the file
+        already stays if it fits the password and its cost is not lower. C($ident) chooses the prefix, V(2b) by
+        default.'
+      - In V(adminAuth.users) the users of the file and the wanted ones are matched by C(username).
+    type: dict
+    default: {}
+  remove:
+    description: Settings or dotted paths that should not be there. Their comments stay.
+    type: list
+    elements: str
+    default: []
+  filename:
+    description: The name of the file as errors should show it.
+    type: str
+    default: settings.js
+seealso:
+  - module: pifleet.nodered.settings
+  - plugin: pifleet.nodered.settings_value
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Show what a settings file would look like with another port
+  ansible.builtin.debug:
+    msg: "{{ lookup('ansible.builtin.file', 'settings.js') | pifleet.nodered.settings_js(set={'uiPort': 1881}) }}"
+
+- name: Write a settings file with a login, on the controller
+  ansible.builtin.copy:
+    content: "{{ lookup('ansible.builtin.file', 'settings.js') | pifleet.nodered.settings_js(set=wanted) }}"
+    dest: out/settings.js
+    mode: "0600"
+  no_log: true
+  vars:
+    wanted:
+      adminAuth:
+        type: credentials
+        users:
+          - username: admin
+            password: {"$password": "{{ vault_nodered_password }}"}
+            permissions: "*"
+      https: {"$js": "{ key: require('fs').readFileSync('/etc/nodered/key.pem') }"}
+"""
+
+RETURN = r"""
+_value:
+  description: The text of the settings file with the wanted settings.
+  type: str
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+
+
+def settings_js(
+    source: object,
+    set: Mapping[str, object] | None = None,
+    remove: Sequence[str] = (),
+    filename: str = "settings.js",
+) -> str:
+    if not isinstance(source, str):
+        raise AnsibleFilterError(f"settings_js needs the text of a settings file, not a {type(source).__name__}")
+    if not isinstance(set or {}, Mapping):
+        raise AnsibleFilterError("settings_js: set is not a dictionary")
+    if isinstance(remove, str) or not isinstance(remove or (), Sequence):
+        raise AnsibleFilterError("settings_js: remove is not a list")
+    try:
+        return edit(source, set=set or {}, remove=remove or (), filename=str(filename)).text
+    except SettingsError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+class FilterModule:
+    """Filters for Node-RED settings files."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        return {"settings_js": settings_js}

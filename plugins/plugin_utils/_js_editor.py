@@ -1,0 +1,303 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: turns wishes for the exported object into text changes, as small as the file's structure allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ._js_export import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
+from ._js_layout import Change, Listing, style_of
+from ._js_literals import NotLiteral, Style, elements, literal, same, written, written_key
+from ._js_tree import Source, comments, members, unwrapped
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+REMOVED = object()
+_WIDEST_LINE = 120
+
+
+class Members(dict[str, object]):
+    """Wanted members of an object whose other members stay as they are."""
+
+
+class Editor:
+    """Collects the changes for one settings file."""
+
+    def __init__(self, source: Source, view: View) -> None:
+        self._source = source
+        self._top = view
+        self._style = style_of(source, view.home)
+        self._listings: dict[int, Listing] = {}
+        self._changes: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        """All changes, in no particular order except where several begin at one place."""
+        return self._changes + [change for listing in self._listings.values() for change in listing.changes()]
+
+    def fulfil(self, view: View, wanted: Members) -> None:
+        """Give the object the wanted members; the others stay."""
+        for key, wish in wanted.items():
+            found = view.find(key)
+            if wish is REMOVED:
+                self._remove(view, found)
+            elif not isinstance(wish, Members):
+                self._set(view, found, wish)
+            elif found.winner is None or is_missing_value(self._source, found.value):
+                made = _made(wish)
+                if made:
+                    self._set(view, found, made)
+            else:
+                inner = view.inner(found)
+                if inner is not None:
+                    self.fulfil(inner, wish)
+
+    # One value
+
+    def _set(self, view: View, found: Found, wanted: object) -> None:
+        if found.winner is None:
+            self._insert(view, found, wanted)
+        elif found.nested:
+            inner = view.inner(found)
+            if inner is None or not isinstance(wanted, dict):
+                raise self._source.error(
+                    f"{found.key} also gets values here, so it cannot be set as a whole",
+                    found.nested[0].place,
+                    "Move these values into the object literal, or set them one by one.",
+                )
+            self._reshape(inner, wanted)
+        elif not (found.value is not None and self._reshaped(found.value, wanted)):
+            self._replace(found.winner, wanted)
+
+    def _reshaped(self, node: Node, wanted: object) -> bool:
+        """Change a literal from within, where its structure allows; its comments and layout survive that."""
+        node = unwrapped(node)
+        if isinstance(wanted, dict) and node.type == "object":
+            inner = made_object(self._source, node)
+            if all(isinstance(entry, Property) and entry.owner == node for entry in inner.entries):
+                self._reshape(inner, wanted)
+                return True
+        if isinstance(wanted, list) and node.type == "array":
+            return self._rearranged(node, wanted)
+        return False
+
+    def _reshape(self, view: View, wanted: dict[str, object]) -> None:
+        """Make an object's members the wanted ones and no others."""
+        for key in view.names():
+            if key not in wanted:
+                self._remove(view, view.find(key))
+        for key, wish in wanted.items():
+            found = view.find(key)
+            if found.winner is None or found.nested or found.value is None or not same(self._source, found.value, wish):
+                self._set(view, found, wish)
+
+    def _rearranged(self, array: Node, wanted: list[object]) -> bool:
+        """Make an array's elements the wanted ones; False where its order would have to change."""
+        try:
+            pairs = _aligned(self._source, elements(array), wanted)
+        except NotLiteral:
+            return False
+        if pairs is None:
+            return False
+        listing = self._listing(array)
+        follower: Node | None = None
+        for element, wish in reversed(pairs):
+            if element is None:
+                listing.insert_before(self._value_text(wish), follower)
+            elif wish is REMOVED:
+                listing.remove(element)
+            else:
+                follower = element
+                if not same(self._source, element, wish) and not self._reshaped(element, wish):
+                    self._exchange(element, element, wish, listing)
+        return True
+
+    def _replace(self, winner: Property | Assignment, wanted: object) -> None:
+        """Write the value anew; the comments inside the old one stay above it."""
+        if isinstance(winner, Assignment):
+            statement = self._statement(winner)
+            self._exchange(statement, winner.value, wanted, None)
+        elif winner.node.type == "pair":
+            assert winner.value is not None
+            self._exchange(winner.node, winner.value, wanted, self._listing(winner.owner))
+        else:
+            # A method, an accessor or a shorthand property.
+            self._exchange(winner.node, winner.node, wanted, self._listing(winner.owner), key=winner.key)
+
+    def _exchange(
+        self, outer: Node, old: Node, wanted: object, listing: Listing | None, *, key: str | None = None
+    ) -> None:
+        source, style = self._source, self._style_in(listing)
+        indent = source.indent(outer.start_byte)
+        start = f"{written_key(key, style)}: " if key is not None else ""
+        text = start + written(wanted, style, indent)
+        if listing is not None and listing.one_line:
+            inline = start + written(wanted, style, indent, inline=True)
+            length = source.line_end(old.start_byte) - source.line_start(old.start_byte) + len(inline)
+            text = inline if length <= _WIDEST_LINE else text
+        self._changes.append(Change(old.start_byte, old.end_byte, text))
+        self._keep_comments(outer, old, indent)
+
+    def _keep_comments(self, outer: Node, old: Node, indent: str) -> None:
+        kept = comments(self._source, old.start_byte, old.end_byte, old)
+        if kept:
+            above = "".join(f"{comment}{self._style.end_of_line}{indent}" for comment in kept)
+            self._changes.insert(-1, Change(outer.start_byte, outer.start_byte, above))
+
+    # New and gone
+
+    def _insert(self, view: View, found: Found, wanted: object) -> None:
+        if found.nested:
+            raise self._source.error(
+                f"{found.key} gets values here but is made nowhere", found.nested[0].place, "Mend this by hand."
+            )
+        if view.home is not None:
+            listing = self._listing(view.home)
+            after = max((doubt.place.end_byte for doubt in found.doubts if doubt.owner == view.home), default=0)
+            listing.insert(self._member_text(found.key, wanted, self._style_in(listing)), key=found.key, after=after)
+        else:
+            self._append_statement(view, found.key, wanted)
+
+    def _append_statement(self, view: View, key: str, wanted: object) -> None:
+        """A file without an object literal (`exports.uiPort = 1880`) gets one more statement of its kind."""
+        written_before = [entry for entry in view.entries if isinstance(entry, Assignment) and len(entry.path) == 1]
+        if not written_before:
+            place = view.entries[0].place if view.entries and not isinstance(view.entries[0], Property) else 0
+            raise self._source.error(
+                f"there is no object literal that could take {key}", place, "Write module.exports = { ... }."
+            )
+        last = written_before[-1]
+        statement = self._statement(last)
+        left = unwrapped(last.place.child_by_field_name("left") or last.place)
+        target = self._source.read(left.child_by_field_name("object") or left)
+        quoted = left.type == "subscript_expression"
+        style = self._style
+        name = written_key(key, Style(quote=style.quote, quoted_keys=quoted))
+        property_text = f"[{name}]" if name[0] in "\"'" else f".{name}"
+        indent = self._source.indent(statement.start_byte)
+        text = f"{target}{property_text} = {written(wanted, style, indent)};"
+        end = self._source.next_line(statement.end_byte)
+        if end > self._source.line_end(statement.end_byte):
+            self._changes.append(Change(end, end, f"{indent}{text}{style.end_of_line}"))
+        else:
+            self._changes.append(Change(end, end, f"{style.end_of_line}{indent}{text}"))
+
+    def _remove(self, view: View, found: Found) -> None:
+        for occurrence in [*found.occurrences, *found.nested]:
+            if isinstance(occurrence, Property):
+                self._listing(occurrence.owner).remove(occurrence.node)
+            else:
+                self._remove_statement(self._statement(occurrence))
+
+    def _remove_statement(self, statement: Node) -> None:
+        source = self._source
+        start, end = statement.start_byte, statement.end_byte
+        indent, eol = source.indent(start), self._style.end_of_line
+        kept = comments(source, start, end, statement)
+        if source.begins_line(start) and source.ends_line(end):
+            start, end = max(source.line_start(start), source.text_start), source.next_line(end)
+            text = "".join(f"{indent}{comment}{eol}" for comment in kept)
+        else:
+            text = "".join(f"{comment}{eol}{indent}" for comment in kept)
+        self._changes.append(Change(start, end, text))
+
+    def _statement(self, assignment: Assignment) -> Node:
+        """The statement that is nothing but this assignment."""
+        for statement in self._source.root.named_children:
+            if statement.type == "expression_statement" and members(statement)[0] == assignment.place:
+                if unwrapped(assignment.value).type == "assignment_expression":
+                    break
+                return statement
+        raise self._source.error(
+            "this assignment is part of a larger statement, so it cannot be changed by itself",
+            assignment.place,
+            "Write it as a statement of its own, or move the value into the object literal.",
+        )
+
+    # Helpers
+
+    def _listing(self, node: Node) -> Listing:
+        if node.id not in self._listings:
+            self._listings[node.id] = Listing(self._source, node, self._style)
+        return self._listings[node.id]
+
+    def _style_in(self, listing: Listing | None) -> Style:
+        """The file's style, with keys quoted or not as the neighbours are."""
+        if listing is None or not listing.has_keys() or listing.has_quoted_keys() == self._style.quoted_keys:
+            return self._style
+        return self._style.with_quoted_keys(listing.has_quoted_keys())
+
+    def _member_text(self, key: str, wanted: object, style: Style) -> Callable[[str, bool], str]:
+        name = written_key(key, style)
+        return lambda indent, inline: f"{name}: {written(wanted, style, indent, inline=inline)}"
+
+    def _value_text(self, wanted: object) -> Callable[[str, bool], str]:
+        return lambda indent, inline: written(wanted, self._style, indent, inline=inline)
+
+
+def _made(wanted: Members) -> dict[str, object]:
+    """The members as a new object; what is to be removed is not in it."""
+    made: dict[str, object] = {}
+    for key, wish in wanted.items():
+        if isinstance(wish, Members):
+            inner = _made(wish)
+            if inner:
+                made[key] = inner
+        elif wish is not REMOVED:
+            made[key] = wish
+    return made
+
+
+def _aligned(source: Source, found: list[Node], wanted: list[object]) -> list[tuple[Node | None, object]] | None:
+    """Which element becomes which: pairs of the old element (None: new) and the wanted value (REMOVED: gone)."""
+    names = [_username(source, element) for element in found]
+    wanted_names = [wish.get("username") if isinstance(wish, dict) else None for wish in wanted]
+    if _are_users(names) and _are_users(wanted_names):
+        return _aligned_by_name(found, names, wanted, wanted_names)
+    head = 0
+    while head < min(len(found), len(wanted)) and same(source, found[head], wanted[head]):
+        head += 1
+    tail = 0
+    while tail < min(len(found), len(wanted)) - head and same(source, found[-1 - tail], wanted[-1 - tail]):
+        tail += 1
+    pairs: list[tuple[Node | None, object]] = list(zip(found[:head], wanted[:head], strict=True))
+    old, new = found[head : len(found) - tail], wanted[head : len(wanted) - tail]
+    for index in range(max(len(old), len(new))):
+        pairs.append((old[index] if index < len(old) else None, new[index] if index < len(new) else REMOVED))
+    return pairs + list(zip(found[len(found) - tail :], wanted[len(wanted) - tail :], strict=True))
+
+
+def _aligned_by_name(
+    found: list[Node], names: list[object], wanted: list[object], wanted_names: list[object]
+) -> list[tuple[Node | None, object]] | None:
+    kept = [name for name in names if name in wanted_names]
+    if kept != [name for name in wanted_names if name in names]:
+        return None
+    pairs: list[tuple[Node | None, object]] = []
+    position = 0
+    for name, wish in zip(wanted_names, wanted, strict=True):
+        if name not in names:
+            pairs.append((None, wish))
+            continue
+        while names[position] != name:
+            pairs.append((found[position], REMOVED))
+            position += 1
+        pairs.append((found[position], wish))
+        position += 1
+    return pairs + [(element, REMOVED) for element in found[position:]]
+
+
+def _are_users(names: list[object]) -> bool:
+    return bool(names) and all(isinstance(name, str) for name in names) and len(names) == len({*names})
+
+
+def _username(source: Source, element: Node) -> object:
+    try:
+        view = made_object(source, element)
+        value = view.find("username").value
+        return literal(source, value) if value is not None else None
+    except (NotAnObject, NotLiteral):
+        return None

@@ -1,0 +1,342 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: edits of the members of one object or array literal, so that comments, commas and layout come out right."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ._js_literals import Style
+from ._js_tree import COMMENTS, Source, comments
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# Longest line that a member may make when it joins others on their line.
+_WIDEST_LINE = 120
+
+
+@dataclass(frozen=True)
+class Change:
+    """New text for a range of bytes."""
+
+    start: int
+    end: int
+    text: str
+
+
+def applied(source: Source, changes: list[Change]) -> str:
+    """The source with the changes; those at one place follow each other as listed. Overlap is the caller's defect."""
+    pieces: list[bytes] = []
+    done = 0
+    for change in sorted(changes, key=lambda change: (change.start, change.end)):
+        if change.start < done:
+            raise AssertionError(f"two edits overlap at byte {change.start}")
+        pieces += [source.bytes[done : change.start], change.text.encode("utf-8", "surrogateescape")]
+        done = change.end
+    pieces.append(source.bytes[done:])
+    return b"".join(pieces).decode("utf-8", "surrogateescape")
+
+
+def style_of(source: Source, home: Node | None) -> Style:
+    """The style of the file, as far as its exported object shows it."""
+    line_breaks, crlf = source.bytes.count(b"\n"), source.bytes.count(b"\r\n")
+    style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n")
+    if home is None:
+        return style
+    listing = Listing(source, home, style)
+    style = replace(style, quote=source.usual_quote(), quoted_keys=listing.has_quoted_keys())
+    base = source.indent(home.start_byte)
+    for item in listing.items:
+        if source.begins_line(item.start):
+            indent = source.indent(item.start)
+            if indent.startswith(base) and len(indent) > len(base):
+                style = replace(style, unit=indent[len(base) :])
+            break
+    if listing.items:
+        style = replace(style, trailing_comma=listing.items[-1].comma is not None)
+    return style
+
+
+@dataclass
+class _Item:
+    """A member of the literal and the comma behind it."""
+
+    node: Node
+    start: int
+    end: int
+    comma: int | None = None
+    removed: bool = False
+
+
+@dataclass
+class _New:
+    """A member to come: its text for a given indent, all on one line or not, and where it belongs."""
+
+    text: Callable[[str, bool], str]
+    position: int
+    indent: str | None
+
+
+@dataclass
+class Listing:
+    """The members of an object or array literal and what is to happen to them."""
+
+    source: Source
+    node: Node
+    style: Style
+    items: list[_Item] = field(default_factory=list)
+    comments: list[tuple[int, int]] = field(default_factory=list)
+    one_line: bool = False
+    _new: list[_New] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for child in self.node.children:
+            if child.type in COMMENTS:
+                self.comments.append((child.start_byte, child.end_byte))
+            elif child.is_named:
+                self.items.append(_Item(child, child.start_byte, child.end_byte))
+            elif child.type == "," and self.items:
+                self.items[-1].comma = child.start_byte
+        self._open = self.node.start_byte
+        self._close = self.node.end_byte - 1
+        self.one_line = b"\n" not in source_range(self.source, self._open, self._close)
+
+    def has_quoted_keys(self) -> bool:
+        """Whether most members have their key in quotes, as in JSON."""
+        keys = [key for item in self.items if (key := item.node.child_by_field_name("key")) is not None]
+        return sum(key.type == "string" for key in keys) * 2 > len(keys)
+
+    def has_keys(self) -> bool:
+        """Whether there is a key that shows how keys are written here."""
+        return any(item.node.child_by_field_name("key") is not None for item in self.items)
+
+    def remove(self, node: Node) -> None:
+        """Take a member out; comments stay."""
+        next(item for item in self.items if item.node == node).removed = True
+
+    def insert(self, text: Callable[[str, bool], str], *, key: str | None = None, after: int = 0) -> None:
+        """Put a new member below its commented-out example, if there is one behind `after`, else at the end."""
+        example = self._example(key, after) if key is not None else None
+        if example is None:
+            self._new.append(_New(text, self._close, None))
+        else:
+            self._new.append(_New(text, *example))
+
+    def insert_before(self, text: Callable[[str, bool], str], follower: Node | None) -> None:
+        """Put a new member in front of another one, above the comments that belong to that; None: at the end."""
+        if follower is None:
+            self._new.append(_New(text, self._close, None))
+            return
+        start = follower.start_byte
+        commas = [item.comma for item in self.items if item.comma is not None and item.end <= start]
+        before = max(commas, default=self._open) + 1
+        below = self.source.next_line(before)
+        in_comment = any(begin < below < end for begin, end in self.comments)
+        if self.source.begins_line(start) and not in_comment:
+            self._new.append(_New(text, below, self.source.indent(start)))
+        else:
+            self._new.append(_New(text, start, None))
+
+    # Where a new member goes
+
+    def _example(self, key: str, after: int) -> tuple[int, str] | None:
+        """The line below the last commented-out example of the key, and its indent."""
+        begin, end = max(self._open, after), self._close
+        name = re.escape(key.encode())
+        pattern = re.compile(rb"""^[ \t]*(?:/[/*]+)?[ \t]*(["']?)""" + name + rb"""\1[ \t]*:(?!//)""", re.MULTILINE)
+        starts = [start for start, _ in self.comments]
+        for match in reversed(list(pattern.finditer(self.source.bytes, begin, end))):
+            index = bisect.bisect_right(starts, match.end() - 1) - 1
+            if index < 0 or match.end() > self.comments[index][1]:
+                continue
+            last = self._example_end(index, match.end(), key)
+            if last is not None:
+                return last, self.source.indent(self.comments[index][0])
+        return None
+
+    def _example_end(self, index: int, offset: int, key: str) -> int | None:
+        """Where the line after the example begins, or None if what looks like one is part of something else."""
+        run = self._run(index)
+        lines = _comment_lines(self.source, [self.comments[member] for member in run])
+        depth, open_key, result = 0, "", None
+        for number, (start, end, text) in enumerate(lines):
+            match = _KEY_LINE.match(text) if depth == 0 else None
+            if depth == 0:
+                open_key = match[2] if match is not None else ""
+            if depth > 0 or match is not None:
+                depth = max(depth + _bracket_balance(text), 0)
+            if open_key == key and start <= offset - 1 < end and match is not None:
+                result = number
+            if result is not None and (depth == 0 or number == len(lines) - 1):
+                last = self.comments[run[-1]][1] if depth or self._is_block(run[0]) else end
+                return self.source.next_line(last) if self.source.ends_line(last) else None
+        return None
+
+    def _is_block(self, index: int) -> bool:
+        start = self.comments[index][0]
+        return self.source.bytes[start : start + 2] == b"/*"
+
+    def _run(self, index: int) -> list[int]:
+        """The line comments that stand directly below each other around one of them; a block comment stands alone."""
+        if self._is_block(index):
+            return [index]
+        first = last = index
+        while first > 0 and self._follows(first - 1, first):
+            first -= 1
+        while last + 1 < len(self.comments) and self._follows(last, last + 1):
+            last += 1
+        return list(range(first, last + 1))
+
+    def _follows(self, above: int, below: int) -> bool:
+        gap = source_range(self.source, self.comments[above][1], self.comments[below][0])
+        return (
+            not self._is_block(above)
+            and not self._is_block(below)
+            and not gap.strip()
+            and gap.count(b"\n") == 1
+            and self.source.begins_line(self.comments[above][0])
+        )
+
+    # The changes
+
+    def changes(self) -> list[Change]:
+        """All that was asked for, as text changes."""
+        kept = [item for item in self.items if not item.removed]
+        return [*self._commas(kept), *self._insertions(kept), *self._removals(kept)]
+
+    def _commas(self, kept: list[_Item]) -> list[Change]:
+        """The comma that the last member lacks once another one follows it."""
+        if not self._new or not kept or kept[-1].comma is not None:
+            return []
+        if any(new.position > kept[-1].start for new in self._new):
+            return [Change(kept[-1].end, kept[-1].end, ",")]
+        return []
+
+    def _insertions(self, kept: list[_Item]) -> list[Change]:
+        ordered = sorted(self._new, key=lambda new: new.position)
+        changes: list[Change] = []
+        at_end = [new for new in ordered if new.position == self._close]
+        for new in ordered:
+            if new.position == self._close:
+                continue
+            last = new is ordered[-1] and not any(item.start >= new.position for item in kept)
+            comma = "," if not last or self._ends_with_comma() else ""
+            changes.append(self._insertion(new, comma))
+        return changes + self._insertions_at_end(kept, at_end)
+
+    def _ends_with_comma(self) -> bool:
+        return self.items[-1].comma is not None if self.items else self.style.trailing_comma
+
+    def _insertion(self, new: _New, comma: str) -> Change:
+        """A member in front of another one or below a comment."""
+        if new.indent is None:
+            text = new.text(self.source.indent(new.position), True)
+            return Change(new.position, new.position, f"{text}{comma} ")
+        text = new.text(new.indent, False)
+        split = next((item for item in self.items if item.comma and item.end <= new.position <= item.comma), None)
+        if split is not None and not split.removed:
+            # The comma of the member above stands below the comment (comma-first style) and becomes ours.
+            text, comma = f", {text}", ""
+        return Change(new.position, new.position, f"{new.indent}{text}{comma}{self.style.end_of_line}")
+
+    def _insertions_at_end(self, kept: list[_Item], new: list[_New]) -> list[Change]:
+        if not new:
+            return []
+        source, eol = self.source, self.style.end_of_line
+        base = source.indent(self._open)
+        tail = max(
+            [self._open + 1]
+            + [item.end if item.comma is None else item.comma + 1 for item in self.items]
+            + [end for _, end in self.comments]
+        )
+        if self.one_line and kept and tail == max(item.end if item.comma is None else item.comma + 1 for item in kept):
+            inline = ", ".join(member.text(base, True) for member in new)
+            line = source.line_end(self._close) - source.line_start(self._open) + len(inline)
+            if "\n" not in inline and line <= _WIDEST_LINE:
+                trailing = "," if kept[-1].comma is not None else ""
+                return [Change(tail, tail, f" {inline}{trailing}")]
+        indent = self._member_indent(kept, base)
+        comma = "," if self._ends_with_comma() else ""
+        lines = [indent + member.text(indent, False) for member in new]
+        block = f",{eol}".join(lines) + comma
+        line_start = source.line_start(self._close)
+        if not self.one_line and source.begins_line(self._close):
+            return [Change(line_start, line_start, block + eol)]
+        if self.one_line:
+            return [Change(tail, self._close, f"{eol}{block}{eol}{base}")]
+        return [Change(tail, tail, f"{eol}{block}")]
+
+    def _member_indent(self, kept: list[_Item], base: str) -> str:
+        for item in reversed(kept):
+            if self.source.begins_line(item.start):
+                return self.source.indent(item.start)
+        return base + self.style.unit
+
+    def _removals(self, kept: list[_Item]) -> list[Change]:
+        changes: list[Change] = []
+        for item in self.items:
+            if item.removed:
+                changes += self._removal(item)
+        last = kept[-1] if kept else None
+        if changes and last is not None and last.comma is not None and not self._new and self.items[-1].comma is None:
+            follower = next(item for item in self.items if item.start > last.start)
+            between = source_range(self.source, last.comma + 1, follower.start)
+            if not between.strip() and b"\n" not in between and not self.source.ends_line(follower.end):
+                changes.append(Change(last.comma, follower.start, ""))
+        return changes
+
+    def _removal(self, item: _Item) -> list[Change]:
+        source = self.source
+        left = comments(source, item.start, item.end, item.node)
+        end = item.end
+        extra: list[Change] = []
+        if item.comma is not None:
+            if source_range(source, item.end, item.comma).strip():
+                extra = [Change(item.comma, self._skip_blanks(item.comma + 1), "")]
+            else:
+                end = item.comma + 1
+        indent = source.indent(item.start)
+        if source.begins_line(item.start) and source.ends_line(end):
+            start = source.line_start(item.start)
+            text = "".join(f"{indent}{comment}{self.style.end_of_line}" for comment in left)
+            return [Change(start, source.next_line(end), text), *extra]
+        text = "".join(f"{comment}{self.style.end_of_line}{indent}" for comment in left)
+        return [Change(item.start, end if end == item.end else self._skip_blanks(end), text), *extra]
+
+    def _skip_blanks(self, offset: int) -> int:
+        while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
+            offset += 1
+        return offset
+
+
+_KEY_LINE = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
+_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
+
+
+def _bracket_balance(line: str) -> int:
+    code = _QUOTED.sub("", line)
+    code = code.split("//", 1)[0]
+    return sum((char in "{[(") - (char in "}])") for char in code)
+
+
+def _comment_lines(source: Source, spans: list[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    """Start, end and text of each line of the comments, without the comment marks."""
+    lines: list[tuple[int, int, str]] = []
+    for start, end in spans:
+        position = start
+        for line in source.bytes[start:end].splitlines(keepends=True):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            lines.append((position, position + len(line), re.sub(r"^\s*(?:/[/*]+)?|\*/$", "", text)))
+            position += len(line)
+    return lines
+
+
+def source_range(source: Source, start: int, end: int) -> bytes:
+    """The bytes between two offsets."""
+    return source.bytes[start:end]

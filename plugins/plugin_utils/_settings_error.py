@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: the errors of the engine, with the place in the file and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+
+from ._masking import masked
+
+_FRAME_WIDTH = 100
+
+
+class SettingsError(Exception):
+    """A settings file, or a wish for it, that cannot be handled with certainty.
+
+    `str(error)` reads `settings.js:12:5: problem`, the source line with a caret, and the remedy. Line and column count
+    from 1; both are None where no place in the file is meant. Secrets in the source line are masked.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str = "",
+        filename: str = "settings.js",
+        text: str = "",
+        offset: int | None = None,
+    ) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.filename = filename
+        self.line: int | None = None
+        self.column: int | None = None
+        frame = ""
+        if offset is not None:
+            lines = text[:offset].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            self.line, self.column = len(lines), len(lines[-1]) + 1
+            frame = _code_frame(text, self.line, self.column)
+        super().__init__("\n".join(part for part in (f"{self.place}: {problem}", frame, remedy) if part))
+
+    @property
+    def place(self) -> str:
+        """The file with line and column, as editors and terminals link it."""
+        return ":".join(str(part) for part in (self.filename, self.line, self.column) if part is not None)
+
+
+class MissingLibraryError(SettingsError):
+    """A Python library that the collection needs on the controller is not installed."""
+
+    def __init__(self, library: str, cause: ImportError) -> None:
+        super().__init__(
+            f"the Python library {library} is missing on the controller: {cause}",
+            remedy=(
+                "Install the collection's requirements into the Python that runs Ansible: "
+                f"{sys.executable} -m pip install -r requirements.txt (the file lies in the collection's folder)."
+            ),
+            filename=sys.executable,
+        )
+
+
+def _code_frame(text: str, line: int, column: int) -> str:
+    """The line with its number and a caret below the column; long lines are cut to what surrounds the column."""
+    original = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[line - 1]
+    shown = masked(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")[line - 1]
+    if shown[: column - 1] != original[: column - 1]:
+        # Masking moved the column: a secret stands left of it.
+        tail = len(original) - (column - 1)
+        column = max(len(shown) - tail, 0) + 1
+    start = max(0, column - 1 - _FRAME_WIDTH // 2) if len(shown) > _FRAME_WIDTH else 0
+    shown = shown[start : start + _FRAME_WIDTH].replace("\ufeff", "")
+    before = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
+    return f"  {line} | {shown}\n  {' ' * len(str(line))} | {before}^"

@@ -1,0 +1,378 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
+
+`edit()`, `value()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
+`_js_tree` parses, `_js_uses` follows what the program does with a variable, `_js_export` finds the exported object and
+what gives each key its value, `_js_literals` reads and writes values, `_js_layout` places members, commas and comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import _bcrypt
+from ._js_editor import REMOVED, Editor, Members
+from ._js_export import MOVE_INTO_LITERAL, Assignment, Found, Property, Uncertain, View, exported, is_missing_value
+from ._js_layout import applied
+from ._js_literals import (
+    UNDEFINED,
+    Code,
+    NotLiteral,
+    Password,
+    Undefined,
+    elements,
+    literal,
+    prepared,
+    properties,
+    same,
+)
+from ._js_tree import Source, unwrapped
+from ._masking import masked
+from ._settings_error import MissingLibraryError, SettingsError
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+__all__ = [
+    "UNDEFINED",
+    "Edit",
+    "MissingLibraryError",
+    "SettingsError",
+    "Undefined",
+    "edit",
+    "masked",
+    "value",
+]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edited settings file: the new text, and the names whose value is another one now."""
+
+    text: str
+    changed: tuple[str, ...]
+
+
+def edit(
+    source: str,
+    *,
+    set: Mapping[str, object] | None = None,  # noqa: A002 - the name that users write
+    remove: Sequence[str] = (),
+    filename: str = "settings.js",
+) -> Edit:
+    """The settings file with the settings of `set` in force and those of `remove` gone; SettingsError if unsure.
+
+    A name is a setting (`uiPort`) or a dotted path (`editorTheme.projects.enabled`). A value is what JSON can hold, or
+    has `{"$js": "<expression>"}` or `{"$password": "<plaintext>", "$rounds": 8}` in it. Names that already hold, by
+    meaning, what is wanted change no byte. The result was parsed again and every name was checked in it.
+    """
+    wishes = _wishes(set or {}, remove)
+    before = Source(source, filename)
+    view = exported(before)
+    wishes = [_Wish(wish.name, wish.path, _hashed(view, wish.path, wish.value)) for wish in wishes]
+    unmet = [wish for wish in wishes if not _holds(view, wish)]
+    if not unmet:
+        return Edit(source, ())
+    editor = Editor(before, view)
+    editor.fulfil(view, _tree(unmet))
+    text = applied(before, editor.changes())
+    _verify(text, filename, wishes)
+    return Edit(text, tuple(wish.name for wish in unmet))
+
+
+def value(source: str, name: str, *, filename: str = "settings.js") -> object:
+    """The value of a setting: plain Python, `{"$js": <source text>}` where it is computed, UNDEFINED if absent."""
+    text = Source(source, filename)
+    view, path = exported(text), _path(name)
+    for depth, key in enumerate(path):
+        found = view.find(key)
+        _refuse_doubt(view, found, name, name)
+        if found.winner is None:
+            return UNDEFINED
+        if depth == len(path) - 1:
+            return _plain(text, view, found)
+        inner = view.inner(found)
+        if inner is None:
+            if found.value is None or not _is_scalar(text, found):
+                raise _not_an_object(text, found, name)
+            return UNDEFINED
+        view = inner
+    return UNDEFINED
+
+
+def _verify(text: str, filename: str, wishes: list[_Wish]) -> None:
+    """Read the edited text as if it came from outside: every wish must hold in it."""
+    view = exported(Source(text, filename))
+    missed = [wish.name for wish in wishes if not _holds(view, wish)]
+    if missed:
+        raise SettingsError(
+            f"the edit did not bring {', '.join(missed)} into force",
+            remedy="Set this by hand, and please report the file's structure as a bug of this collection.",
+            filename=filename,
+        )
+
+
+# What is wanted
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """One setting and its wanted value, or REMOVED."""
+
+    name: str
+    path: tuple[str, ...]
+    value: object
+
+
+def _wishes(wanted: Mapping[str, object], removed: Sequence[str]) -> list[_Wish]:
+    if isinstance(removed, str):
+        raise SettingsError(f"remove is the text {removed!r}", remedy="Give a list of names.")
+    wishes = [_Wish(str(name), _path(name), prepared(wish, str(name))) for name, wish in wanted.items()]
+    wishes += [_Wish(str(name), _path(name), REMOVED) for name in dict.fromkeys(removed)]
+    by_path: dict[tuple[str, ...], str] = {}
+    for wish in wishes:
+        if wish.path in by_path:
+            raise SettingsError(f"{wish.name} is wanted twice", remedy="Name each setting once, in set or in remove.")
+        by_path[wish.path] = wish.name
+    for wish in wishes:
+        for length in range(1, len(wish.path)):
+            if (above := by_path.get(wish.path[:length])) is not None:
+                raise SettingsError(
+                    f"{above} and {wish.name} are both wanted, and one is part of the other",
+                    remedy=f"Put all of it into {above}.",
+                )
+    return wishes
+
+
+def _path(name: object) -> tuple[str, ...]:
+    path = tuple(str(prepared(name, "a setting's name")).split(".")) if isinstance(name, str) else ()
+    if not path or not all(path) or "__proto__" in path:
+        raise SettingsError(
+            f"{name!r} is not the name of a setting", remedy="Names look like uiPort or editorTheme.projects.enabled."
+        )
+    return path
+
+
+def _tree(wishes: list[_Wish]) -> Members:
+    """Wishes by their path, so that an object that several of them need is made once."""
+    root = Members()
+    for wish in wishes:
+        level = root
+        for key in wish.path[:-1]:
+            inner = level.setdefault(key, Members())
+            assert isinstance(inner, Members)
+            level = inner
+        level[wish.path[-1]] = wish.value
+    return root
+
+
+# Passwords
+
+
+def _hashed(view: View, path: tuple[str, ...], wanted: object) -> object:
+    """The wanted value with its passwords as hashes; a hash in the file that still fits is kept."""
+    if not _has_password(wanted):
+        return wanted
+    current: object = UNDEFINED
+    scope: View | None = view
+    for key in path:
+        if scope is None:
+            return _with_hashes(path, wanted, UNDEFINED)
+        found = scope.find(key)
+        current = _loose(scope, found)
+        scope = scope.inner(found)
+    return _with_hashes(path, wanted, current)
+
+
+def _has_password(wanted: object) -> bool:
+    if isinstance(wanted, dict):
+        return any(_has_password(member) for member in wanted.values())
+    if isinstance(wanted, list):
+        return any(_has_password(element) for element in wanted)
+    return isinstance(wanted, Password)
+
+
+def _with_hashes(path: tuple[str, ...], wanted: object, current: object) -> object:
+    if isinstance(wanted, Password):
+        return _hash(path, wanted, current)
+    if isinstance(wanted, dict):
+        members = current if isinstance(current, dict) else {}
+        return {key: _with_hashes((*path, key), member, members.get(key)) for key, member in wanted.items()}
+    if isinstance(wanted, list):
+        listed = [current] if isinstance(current, dict) else current if isinstance(current, list) else []
+        if path == ("adminAuth", "users"):
+            users = {user["username"]: user for user in listed if isinstance(user, dict) and _has_name(user)}
+            return [
+                _with_hashes((*path, str(index)), user, users.get(user["username"]) if _has_name(user) else None)
+                for index, user in enumerate(wanted)
+            ]
+        padded = listed + [None] * len(wanted)
+        return [_with_hashes((*path, str(index)), member, padded[index]) for index, member in enumerate(wanted)]
+    return wanted
+
+
+def _has_name(user: object) -> bool:
+    return isinstance(user, dict) and isinstance(user.get("username"), str)
+
+
+def _hash(path: tuple[str, ...], password: Password, current: object) -> str:
+    if (
+        isinstance(current, str)
+        and _bcrypt.is_bcrypt(current)
+        and _bcrypt.cost(current) >= password.rounds
+        and password.ident in ("", _bcrypt.ident(current))
+        and _bcrypt.verify(password.plaintext, current)
+    ):
+        return current
+    try:
+        return _bcrypt.hash_password(password.plaintext, rounds=password.rounds, ident=password.ident or "2b")
+    except _bcrypt.PasswordError as error:
+        raise SettingsError(f"{'.'.join(path)}: {error}", remedy="Choose another password.") from None
+
+
+def _loose(view: View, found: Found) -> object:
+    """The value as far as it is literal; what is not is UNDEFINED."""
+    inner = view.inner(found)
+    if inner is not None:
+        return {key: _loose(inner, inner.find(key)) for key in inner.names()}
+    if found.value is None:
+        return UNDEFINED
+    return _loose_node(view.source, unwrapped(found.value))
+
+
+def _loose_node(source: Source, node: Node) -> object:
+    node = unwrapped(node)
+    try:
+        if node.type == "array":
+            return [_loose_node(source, element) for element in elements(node)]
+        if node.type == "object":
+            return {key: _loose_node(source, member) for key, member in properties(source, node).items()}
+        return literal(source, node)
+    except NotLiteral:
+        return UNDEFINED
+
+
+# What is there
+
+
+def _holds(view: View, wish: _Wish) -> bool:
+    """Whether the wish is fulfilled already; refused where that, or the wish itself, cannot be certain."""
+    for depth, key in enumerate(wish.path):
+        found = view.find(key)
+        removing = wish.value is REMOVED
+        _refuse_doubt(view, found, key, wish.name, absent_is_fine=not removing)
+        if depth == len(wish.path) - 1:
+            if removing:
+                return found.winner is None and not found.occurrences and not found.nested
+            return found.winner is not None and _matches(view, found, wish.value, wish.name)
+        if found.winner is None:
+            return removing and not found.nested
+        inner = view.inner(found)
+        if inner is None:
+            if is_missing_value(view.source, found.value) or (removing and _is_scalar(view.source, found)):
+                return removing
+            raise _not_an_object(view.source, found, wish.name)
+        view = inner
+    raise AssertionError("a path has at least one step")
+
+
+def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
+    """Whether the found value, with all later writes into it, is by meaning the wanted one."""
+    source = view.source
+    if isinstance(wanted, dict | list | Code):
+        inside = [doubt for doubt in found.doubts if len(doubt.path) > 1 and _reaches(doubt, wanted)]
+        if inside:
+            raise _doubtful(source, inside[0], name)
+    if not found.nested:
+        return found.value is not None and same(source, found.value, wanted)
+    inner = view.inner(found)
+    if inner is None or not isinstance(wanted, dict):
+        return False
+    return inner.names() == list(wanted) and all(
+        (member := inner.find(key)).doubt() is None and _matches(inner, member, wanted[key], name) for key in wanted
+    )
+
+
+def _reaches(doubt: Uncertain, wanted: object) -> bool:
+    """Whether a doubt about something inside a value concerns a part that could change there."""
+    for step in doubt.path[1:-1]:
+        if isinstance(wanted, Code):
+            return True
+        if step is None:
+            return isinstance(wanted, dict | list)
+        if not isinstance(wanted, dict) or step not in wanted:
+            return isinstance(wanted, list)
+        wanted = wanted[step]
+    return isinstance(wanted, dict | list | Code)
+
+
+def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fine: bool = False) -> None:
+    """Refuse a key whose value, once it is what we want, may still become another one."""
+    doubt = found.doubt()
+    if doubt is None:
+        if found.deletion is not None and absent_is_fine and found.occurrences:
+            raise view.source.error(
+                f"{name} is deleted here, after it was given", found.deletion.place, "Remove the delete statement."
+            )
+        return
+    if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
+        return
+    raise _doubtful(view.source, doubt, name)
+
+
+def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
+    """Whether a new member at the end of the literal wins over the doubt."""
+    if view.home is None or doubt.later or len(doubt.path) > 1:
+        return False
+    return doubt.owner == view.home or doubt.place.end_byte <= view.home.start_byte
+
+
+def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
+    return source.error(f"the value of {name} is not certain: {doubt.reason}", doubt.place, MOVE_INTO_LITERAL)
+
+
+def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
+    assert found.winner is not None
+    place = found.value if found.value is not None else _place(found.winner)
+    return source.error(
+        f"{name} lies in {found.key}, whose value is not an object literal",
+        place,
+        f"Set all of {found.key}, or write its value as an object literal.",
+    )
+
+
+def _place(occurrence: Property | Assignment) -> Node:
+    return occurrence.node if isinstance(occurrence, Property) else occurrence.place
+
+
+def _is_scalar(source: Source, found: Found) -> bool:
+    if found.value is None:
+        return False
+    try:
+        return not isinstance(literal(source, found.value), dict | list)
+    except NotLiteral:
+        return False
+
+
+def _plain(source: Source, view: View, found: Found) -> object:
+    assert found.winner is not None
+    if found.value is None:
+        assert isinstance(found.winner, Property)
+        return {"$js": source.read(found.winner.node)}
+    inner = view.inner(found)
+    if inner is not None and (found.nested or any(len(doubt.path) > 1 for doubt in found.doubts)):
+        members = {}
+        for key in inner.names():
+            member = inner.find(key)
+            _refuse_doubt(inner, member, key, key)
+            if member.winner is not None:
+                members[key] = _plain(source, inner, member)
+        return members
+    try:
+        return literal(source, found.value)
+    except NotLiteral:
+        return {"$js": source.read(found.value)}
