@@ -22,21 +22,26 @@ author:
   - The pifleet authors (@pifleet)
 attributes:
   check_mode:
+    description: Can run in check mode and return what it would return without it.
     support: full
     details:
-      - It runs in check mode exactly as it does otherwise, as it changes nothing.
+      - It changes nothing, and makes the same requests in check mode.
   diff_mode:
+    description: Will return details on what has changed in diff mode.
     support: none
     details:
       - There is nothing to compare.
   idempotent:
+    description: A second run changes nothing.
     support: full
   platform:
+    description: Systems on which the module works.
     support: full
     platforms: posix
     details:
-      - The checks themselves run on the controller.
+      - The host needs nothing but Python 3, and that only where a password travels through its connection.
   action:
+    description: The work is done by an action plugin on the controller.
     support: full
 options:
   url:
