@@ -543,11 +543,11 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
 
 def held_ports(unit: Unit) -> List[Dict[str, Any]]:
     """The TCP ports that processes outside of the service hold."""
-    own = set(family(unit))
+    own = listeners(unit)
     found = []
     for pid, listener in _processes.everybody():
-        holder = _processes.process(pid) if pid else None
-        if pid not in own:
+        if listener not in own:
+            holder = _processes.process(pid) if pid else None
             name = holder.name if holder else None
             found.append({"port": listener.port, "address": listener.address, "pid": pid, "process": name})
     return found

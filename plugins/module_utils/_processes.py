@@ -122,15 +122,17 @@ def listeners(pid: int) -> List[Listener]:
 
 def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:
     """(pid, listener) of whatever keeps this address and port; the pid is None where it cannot be found out."""
-    held = [(inode, listener) for inode, listener in _listening("self") if listener.hinders(address, port)]
-    if not held:
-        return []
+    return [(pid, listener) for pid, listener in everybody() if listener.hinders(address, port)]
+
+
+def everybody() -> List[Tuple[Optional[int], Listener]]:
+    """(pid, listener) of every TCP socket that listens; the pid is None where it cannot be found out."""
     owners: Dict[str, int] = {}
     for entry in os.listdir(PROC):
         if entry.isdigit():
             for inode in _socket_inodes(int(entry)) or ():
                 owners.setdefault(inode, int(entry))
-    return [(owners.get(inode), listener) for inode, listener in held]
+    return [(owners.get(inode), listener) for inode, listener in _listening("self")]
 
 
 def unit_of(pid: int) -> Optional[str]:

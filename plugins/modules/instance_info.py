@@ -216,6 +216,23 @@ instance:
       description: Other Node-REDs on this machine.
       type: list
       elements: dict
+    held_ports:
+      description: The TCP ports that processes outside of the service hold.
+      type: list
+      elements: dict
+      contains:
+        port:
+          description: The port.
+          type: int
+        address:
+          description: The address on which it is held.
+          type: str
+        pid:
+          description: The process that holds it; none when it cannot be found out.
+          type: int
+        process:
+          description: Its name.
+          type: str
 source:
   description: The settings file.
   returned: when O(source) is true
