@@ -29,6 +29,8 @@ _QUOTED_SECRET = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BARE_SECRET = re.compile(r"""\b(\w*%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_WORD, re.IGNORECASE)
+# What programs print: "password: hunter2".
+_TOLD_SECRET = re.compile(r"""\b((?:password|passphrase|passwd|pwd|secret|token)\s*:\s*)(?!["'`])[^\s,;&]+""", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s@/]+@")
 
 _MASK = "********"
@@ -41,6 +43,7 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     text = _BCRYPT.sub(r"\1" + _MASK, text)
     text = _QUOTED_SECRET.sub(r"\1\2" + _MASK + r"\3", text)
     text = _BARE_SECRET.sub(r"\1" + _MASK, text)
+    text = _TOLD_SECRET.sub(r"\1" + _MASK, text)
     text = _URL_PASSWORD.sub(r"\1" + _MASK + "@", text)
     return _MD5.sub(_MASK, text)
 

@@ -404,5 +404,5 @@ def _why_silent(output: str, ended: Optional[int], timeout: float) -> str:
 
 def _tidy(stack: str) -> str:
     """Node's error without the frames inside node itself and this harness."""
-    lines = [line for line in stack.splitlines() if not re.match(r"^\s+at .*(\(|\s)(node:|internal/|\[eval\]|module\.js|vm\.js)", line)]
-    return "\n".join(line for line in lines[:20] if not re.match(r"^\s+at (\[eval\]|Object\.<anonymous> \(\[eval\]|evalScript|<anonymous>)", line))
+    inside = re.compile(r"^\s+at (.*\()?(async )?(node:|internal/|module\.js|vm\.js|\[eval\]|evalScript|<anonymous>)|^- .*\[eval\]$")
+    return "\n".join([line for line in stack.splitlines() if not inside.match(line)][:20])

@@ -13,7 +13,7 @@ import dataclasses
 import os
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
@@ -31,7 +31,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._serving import En
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 # How long it must keep answering, as the same process, after its first good answer.
-STABLE_SECONDS = 3.0
+STABLE_SECONDS = 5.0
 POLL_SECONDS = 0.5
 # A TLS handshake that keeps failing on an open port will not get better.
 TLS_PATIENCE_SECONDS = 8.0
@@ -59,6 +59,14 @@ class State:
         return self.plan.unit.state == "active" and _processes.process(self.plan.unit.main_pid) is not None
 
 
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """Why Node-RED does not serve, and what to do about that in particular."""
+
+    text: str
+    remedy: str = ""
+
+
 NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
 
 
@@ -75,15 +83,13 @@ def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any
         _systemd.run(["systemctl", "daemon-reload"], 90)
     state = _look(name)
     change = _undoable(state)
-    problem = _foreseen(state)
-    if problem:
-        return _refuse(state, change, others, problem, timeout)
-    cursor = _journal_cursor(name)
+    trouble = _foreseen(state)
+    if trouble:
+        return _refuse(state, change, others, trouble, timeout)
     started = time.monotonic()
-    problem = _try(state, change, timeout)
-    if problem:
-        messages = _journal_since(cursor, state)
-        return _roll_back(state, change, others, problem, messages, timeout)
+    trouble = _try(state, change, timeout)
+    if trouble:
+        return _roll_back(state, change, others, trouble, timeout)
     _change.forget(state.plan.service)
     took = time.monotonic() - started
     state = _looked_again(state)
@@ -114,25 +120,31 @@ def _undoable(state: State) -> Optional[Change]:
     return change
 
 
-def _foreseen(state: State) -> str:
+def _foreseen(state: State) -> Optional[Trouble]:
     """Why a start with these files cannot succeed; found out while the old Node-RED still serves."""
     if state.loaded.error:
-        return "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error)
+        return Trouble(
+            "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error),
+            _node.explain(state.loaded.error, state.plan.settings_file),
+        )
     if state.where.problem and not state.plan.unit.socket:
-        return state.where.problem
+        return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
     return _held_by_another(state, family=set(_instance.family(state.plan.unit)))
 
 
-def _held_by_another(state: State, family: "set[int]") -> str:
-    """Who else holds the port; nothing when it is free, our own, or systemd's for our socket unit."""
+def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
+    """Who else holds the port; None when it is free, our own, or systemd's for our socket unit."""
     where, unit = state.where, state.plan.unit
     if where.port is None or where.headless or unit.socket:
-        return ""
+        return None
     for pid, listener in _processes.holders(where.host, where.port):
         ours = pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
         if not ours:
-            return "Port %d is already held by %s." % (where.port, _named(pid, listener))
-    return ""
+            return Trouble(
+                "Port %d is already held by %s." % (where.port, _named(pid, listener)),
+                "Choose another port for Node-RED, or stop what holds this one (ss -ltnp 'sport = :%d')." % where.port,
+            )
+    return None
 
 
 def _named(pid: Optional[int], listener: _processes.Listener) -> str:
@@ -143,19 +155,19 @@ def _named(pid: Optional[int], listener: _processes.Listener) -> str:
     return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
 
 
-def _try(state: State, change: Optional[Change], timeout: float) -> str:
-    """Stop, clear old sessions where logins changed, start, wait. The reason when it does not serve, else nothing."""
+def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Trouble]:
+    """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
     _stop(state.name, timeout)
     held = _held_by_another(state, family=set())
     if held:
         return held
     if change and change.touches("adminAuth"):
-        # Old tokens stay valid after a password change, and a running Node-RED writes them back (facts of Node-RED 4.1:
-        # auth/tokens.js), so they go between stop and start.
+        # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would write
+        # them back, so they go between stop and start.
         try:
             end_sessions(state.plan, _instance.user_dir(state.plan, state.loaded.in_force))
         except Failure as failure:
-            return str(failure)
+            return Trouble(failure.problem, failure.remedy)
     return _start_and_wait(state, timeout)
 
 
@@ -213,8 +225,9 @@ def _as_user(plan: Plan, target: str) -> None:
     os.waitpid(child, 0)
 
 
-def _start_and_wait(state: State, timeout: float) -> str:
+def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     deadline = time.monotonic() + timeout
+    cursor = _journal_cursor(state.name)
     _systemd.run(["systemctl", "reset-failed", "--", state.name], 30)
     # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
     with subprocess.Popen(
@@ -224,14 +237,18 @@ def _start_and_wait(state: State, timeout: float) -> str:
         stderr=subprocess.DEVNULL,
     ) as starting:
         try:
-            return _wait(state, starting, deadline, timeout)
+            trouble = _wait(state, starting, deadline, timeout)
         finally:
             if starting.poll() is None:
                 starting.kill()
+    messages = _journal_since(cursor, state) if trouble else ""
+    if trouble and messages:
+        return dataclasses.replace(trouble, text="%s\nIts last messages:\n%s" % (trouble.text, messages))
+    return trouble
 
 
-def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> str:
-    """Wait until it serves as one and the same process for some seconds. The reason when it does not, else nothing."""
+def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> Optional[Trouble]:
+    """Wait until it serves as one and the same process for some seconds. What is wrong when it does not, else None."""
     where, reason = state.where, "it has not started yet"
     good: Optional[Tuple[Tuple[int, int], float]] = None
     tls_fails_since: Optional[float] = None
@@ -246,27 +263,33 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
             if good is None or good[0] != identity:
                 good = (identity, now)
             elif now - good[1] >= STABLE_SECONDS:
-                return ""
+                return None
         else:
             good = None
         tls_fails_since = (tls_fails_since or now) if tls_failed else None
         if tls_fails_since and now - tls_fails_since > TLS_PATIENCE_SECONDS:
-            return "Node-RED listens, but %s" % reason
+            return Trouble(
+                "Node-RED listens, but %s." % reason,
+                "Look at https in settings.js: it needs a key and the certificate that belongs to it.",
+            )
         if not serving and unit.main_pid:
             held = _held_by_another(state, family=set(_instance.family(unit)))
             if held:
                 return held
         time.sleep(POLL_SECONDS)
-    return "It did not serve within %d seconds: %s." % (timeout, reason)
+    return Trouble(
+        "It did not serve within %d seconds: %s." % (timeout, reason),
+        "If this machine needs longer, give it more time (nodered_restart_timeout, option timeout).",
+    )
 
 
-def _ended(unit: Unit, start: Optional[int]) -> str:
+def _ended(unit: Unit, start: Optional[int]) -> Optional[Trouble]:
     """How Node-RED ended, if it did. Exit status 0 is an end like any other: it is that of many failures (red.js)."""
     waiting_to_restart = unit.state == "activating" and unit.text("SubState").startswith("auto-restart")
     if unit.state == "failed" or waiting_to_restart or (unit.state == "inactive" and start is not None):
         how = {2: "by signal %d", 3: "by signal %d (core dumped)"}.get(unit.number("ExecMainCode"), "with exit status %d")
-        return "Node-RED ended %s." % (how % unit.number("ExecMainStatus"))
-    return ""
+        return Trouble("Node-RED ended %s." % (how % unit.number("ExecMainStatus")))
+    return None
 
 
 def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
@@ -288,51 +311,43 @@ def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
 
 
 def _refuse(
-    state: State, change: Optional[Change], others: Sequence[Seen], problem: str, timeout: float
+    state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
 ) -> Dict[str, Any]:
     """What to do about a start that cannot succeed: undo, and leave a running Node-RED alone."""
+    remedy = trouble.remedy or _general_remedy(state.name)
     if not state.runs:
         if change is None:
-            return _failed(state, others, problem + "\nNode-RED was not running and was not started.", _remedy(state))
-        return _roll_back(state, change, others, problem, "", timeout)
-    parts = [problem]
-    kept: List[str] = []
-    if change:
-        kept = _undo(state, change)
-        parts.append("The change was undone. Node-RED was not stopped and goes on with the old configuration.")
-        parts.extend(_kept(kept))
-    else:
-        parts.append("Node-RED was not stopped and goes on with the configuration that it was started with.")
-    remedy = _remedy(state)
-    return _failed(_fresh(state), others, "\n".join(parts), remedy, rolled_back=change is not None, rejected=kept)
+            return _failed(state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy)
+        return _roll_back(state, change, others, trouble, timeout)
+    if change is None:
+        text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
+        return _failed(state, others, text, remedy)
+    kept = _undo(state, change)
+    parts = [trouble.text, "The change was undone. Node-RED was not stopped and goes on with the old configuration."]
+    return _failed(_look(state.name), others, "\n".join(parts + _kept(kept)), remedy, rolled_back=True, rejected=kept)
 
 
 def _roll_back(
-    state: State, change: Optional[Change], others: Sequence[Seen], problem: str, messages: str, timeout: float
+    state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
 ) -> Dict[str, Any]:
-    parts = ["Node-RED does not serve after the restart. " + problem]
-    if messages:
-        parts.append("Its last messages:\n" + messages)
+    parts = ["Node-RED does not serve after the restart. " + trouble.text]
+    remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
-        return _failed(_looked_again(state), others, "\n".join(parts), _remedy(state))
+        return _failed(_looked_again(state), others, "\n".join(parts), remedy)
     _stop(state.name, timeout)
     kept = _undo(state, change)
-    remedy = _remedy(state)
-    state = _fresh(state)
-    cursor = _journal_cursor(state.name)
-    second = state.loaded.error or _start_and_wait(state, timeout)
+    state = _look(state.name)
+    second = _start_and_wait(state, timeout)
     if second:
-        parts.append("The old configuration was put back, but Node-RED does not serve with it either: " + second)
-        again = _journal_since(cursor, state)
-        if again:
-            parts.append("Its last messages then:\n" + again)
+        parts.append("The old configuration was put back, but Node-RED does not serve with it either: " + second.text)
         remedy = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
     else:
         parts.append("The old configuration was put back and serves again at %s." % state.where.url)
     parts.extend(_kept(kept))
-    state = _looked_again(state)
-    return _failed(state, others, "\n".join(parts), remedy, rolled_back=True, rejected=kept, serving=not second)
+    return _failed(
+        _looked_again(state), others, "\n".join(parts), remedy, rolled_back=True, rejected=kept, serving=not second
+    )
 
 
 def _undo(state: State, change: Change) -> List[str]:
@@ -348,14 +363,8 @@ def _kept(paths: Sequence[str]) -> List[str]:
     return ["The rejected text is kept in %s." % path for path in paths]
 
 
-def _fresh(state: State) -> State:
-    return _look(state.name)
-
-
-def _remedy(state: State) -> str:
-    if state.loaded.error:
-        return _node.explain(state.loaded.error, state.plan.settings_file)
-    return "Correct what is named above and run again; the whole story is in: journalctl -u %s" % state.name
+def _general_remedy(name: str) -> str:
+    return "Correct what is named above and run again; the whole story is in: journalctl -u %s" % name
 
 
 def _failed(
