@@ -33,6 +33,8 @@ PASS, FAIL, SKIP = "pass", "fail", "skip"
 
 # Seconds. An editor that is disabled drops the websocket after five (Node.js' own limit for an unanswered upgrade).
 COMMS_LIMIT = 5.0
+# An open Node-RED is silent on the websocket, so where everything else was open, silence need not be waited for.
+OPEN_COMMS_LIMIT = 1.0
 OLD_PORT_LIMIT = 3.0
 FRAME_LIMIT = 1024 * 1024
 
@@ -625,7 +627,8 @@ def _read_only_cannot_write(examination: Examination) -> Verdict:
 def _comms_closed(examination: Examination) -> Verdict:
     if _grants(examination.default_permissions(), "status.read") and examination.has_harmless_default_user():
         return Verdict(SKIP, "left out: adminAuth has a default user who may listen")
-    outcome = listen_to_comms(examination)
+    is_open = examination.anonymous("/settings").status == 200 and not examination.has_harmless_default_user()
+    outcome = listen_to_comms(examination, OPEN_COMMS_LIMIT if is_open else COMMS_LIMIT)
     if outcome == "refused":
         return Verdict(PASS, "Node-RED ends the connection: auth fail")
     if outcome == "open" and examination.has_harmless_default_user():
@@ -674,19 +677,22 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
 # --- a websocket client that knows as much as /comms needs (RFC 6455) ----------------------------------------------
 
 
-def listen_to_comms(examination: Examination) -> str:
-    """Subscribe to /comms without a token: `refused`, `open`, or in words what happened instead."""
+def listen_to_comms(examination: Examination, limit: float) -> str:
+    """Subscribe to /comms without a token: `refused`, `open`, or in words what happened instead.
+
+    `limit` is in seconds; a subscription that is not refused by then is open.
+    """
     parts = urlsplit(examination.url)
-    deadline = time.monotonic() + COMMS_LIMIT
+    deadline = time.monotonic() + limit
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     try:
-        with socket.create_connection(address, timeout=COMMS_LIMIT) as plain:
+        with socket.create_connection(address, timeout=limit) as plain:
             if examination.context is None:
                 return _conversation(_Websocket(plain, deadline), parts.netloc, parts.path)
             with examination.context.wrap_socket(plain, server_hostname=parts.hostname) as secure:
                 return _conversation(_Websocket(secure, deadline), parts.netloc, parts.path)
     except socket.timeout:
-        return "the websocket did not answer in %d seconds" % COMMS_LIMIT
+        return "the websocket did not answer in %g seconds" % limit
     except (OSError, http.client.HTTPException) as error:
         return "no websocket: %s" % why_unreachable(error, examination.url)
 
