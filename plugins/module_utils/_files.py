@@ -74,10 +74,11 @@ def read(path: str) -> Content:
         raise Failure("%s does not exist." % path, "Correct the path, or start Node-RED once: it writes the file.") from None
     except OSError as error:
         raise Failure("%s cannot be read: %s." % (path, error.strerror), "Run the task with become: true.") from None
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(descriptor)
+        raise Failure("%s is not a regular file." % real, "Give the path of the settings file itself.")
     with os.fdopen(descriptor, "rb") as stream:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            raise Failure("%s is not a regular file." % real, "Give the path of the settings file itself.")
         return Content(real, stream.read(), _attributes(descriptor, state))
 
 

@@ -26,9 +26,15 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import DE
 
 LOAD_SECONDS = 30
 
-# Understood by every Node.js since 8. The question comes by standard input (an argument would be seen in the process list),
+# Understood by every Node.js since 8. All of it is inside a function: a variable at the top would be a global for the file. The question comes by standard input (an argument would be seen in the process list),
 # the answer goes to its own pipe (the file may print what it likes).
 HARNESS = r"""
+(function (require, globals) {
+// `node -e` lends its globals (fs, path, module, ...), which Node-RED's own process does not have: a file that forgets its
+// require() would load here and fail there. crypto is a global of its own since Node.js 19, then without createHash.
+require('module').builtinModules.concat(['module', 'exports', 'require', '__filename', '__dirname']).forEach(function (name) {
+    if (name !== 'process' && name !== 'console' && (name !== 'crypto' || (globals.crypto && globals.crypto.createHash))) { delete globals[name]; }
+});
 var fs = require('fs');
 var ask = JSON.parse(fs.readFileSync(0, 'utf8'));
 function answer(what) {
@@ -108,6 +114,9 @@ try {
     answer({ ok: false, error: String((error && error.stack) || error).slice(0, 8000) });
 }
 process.env = before;
+if (Object.prototype.toString.call(settings) === '[object Module]') {
+    answer({ ok: false, error: 'It is an ES module, of whose exports Node-RED sees nothing: it needs module.exports = {...}.' });
+}
 var kindOfExport = settings === null ? 'null' : Array.isArray(settings) ? 'array' : typeof settings;
 if (kindOfExport !== 'object' && kindOfExport !== 'function') {
     answer({ ok: false, error: 'It exports ' + kindOfExport + ' where Node-RED needs an object.' });
@@ -122,6 +131,7 @@ try {
 }
 result.inForce = summary(settings);
 answer(result);
+})(require, global);
 """
 
 
@@ -200,6 +210,8 @@ def explain(error: str, path: str) -> str:
             '%s says "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
             "Remove that line from it." % os.path.join(module_folder, "package.json")
         )
+    if "ES module" in error:
+        return "Write module.exports = {...} in place of export default {...}, and require() in place of import."
     if "Cannot find module" in error:
         return "Install that module in the user directory (npm install), or take its require() out of the settings file."
     if "EACCES" in error:

@@ -147,7 +147,7 @@ import binascii
 import json
 import os
 import shutil
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance, _node, _systemd
@@ -251,9 +251,14 @@ def replace(params: Mapping[str, Any], new: bytes, unit: Optional[Unit], check_m
             check(temporary.path, old.path, runtime, wanted_settings(params["_wanted"]))
         if check_mode:
             return result
-        result["backup_file"] = backed_up(params, old, new, unit)
-        unchanged_since(_files.read(old.path), params["_checksum"])
-        _files.put_in_place(temporary, old.path, old.attributes)
+        made, result["backup_file"] = backed_up(params, old, new, unit)
+        try:
+            unchanged_since(_files.read(old.path), params["_checksum"])
+            _files.put_in_place(temporary, old.path, old.attributes)
+        except Failure:
+            if made:
+                _files.remove(made)
+            raise
     return result
 
 
@@ -265,17 +270,19 @@ def unchanged_since(content: Content, checksum: Optional[str]) -> None:
         )
 
 
-def backed_up(params: Mapping[str, Any], old: Content, new: bytes, unit: Optional[Unit]) -> Optional[str]:
-    """Leave the backup and the way back; the path of the backup, if there is one."""
+def backed_up(
+    params: Mapping[str, Any], old: Content, new: bytes, unit: Optional[Unit]
+) -> Tuple[Optional[str], Optional[str]]:
+    """Leave the backup and the way back; the backup that was made now, and the one that counts."""
     if unit is None:
-        return _files.back_up(old) if params["backup"] else None
+        made = _files.back_up(old) if params["backup"] else None
+        return made, made
     service = service_name(unit)
     earlier = _change.waiting(service, unit.main_pid)
-    backup = earlier.backup_of(old.path) if earlier else None
-    if params["backup"] and not backup:
-        backup = _files.back_up(old)
-    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(new), params["_changed"] or [], backup)
-    return backup
+    known = earlier.backup_of(old.path) if earlier else None
+    made = _files.back_up(old) if params["backup"] and not known else None
+    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(new), params["_changed"] or [], made)
+    return made, known or made
 
 
 def wanted_settings(given: Any) -> List[Dict[str, Any]]:
