@@ -317,11 +317,11 @@ def _refuse(
     remedy = trouble.remedy or _general_remedy(state.name)
     if not state.runs:
         if change is None:
-            return _failed(state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy)
+            return _failed(state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy, False)
         return _roll_back(state, change, others, trouble, timeout)
     if change is None:
         text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
-        return _failed(state, others, text, remedy)
+        return _failed(state, others, text, remedy, changed=False)
     kept = _undo(state, change)
     parts = [trouble.text, "The change was undone. Node-RED was not stopped and goes on with the old configuration."]
     return _failed(_look(state.name), others, "\n".join(parts + _kept(kept)), remedy, rolled_back=True, rejected=kept)
@@ -372,6 +372,7 @@ def _failed(
     others: Sequence[Seen],
     text: str,
     remedy: str,
+    changed: bool = True,
     rolled_back: bool = False,
     rejected: Sequence[str] = (),
     serving: Optional[bool] = None,
@@ -379,7 +380,7 @@ def _failed(
     message = text + "\n" + remedy
     _background.log(message, failed=True)
     result = dict(
-        _result(state, others), failed=True, changed=True, msg=message, rolled_back=rolled_back, rejected=list(rejected)
+        _result(state, others), failed=True, changed=changed, msg=message, rolled_back=rolled_back, rejected=list(rejected)
     )
     if serving is not None:
         result["serving"] = serving

@@ -165,4 +165,9 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
     if matching:
         # It listens where it should and is only slow to answer.
         return dataclasses.replace(expected, host=matching[0].address, problem="")
+    # It serves below a root that the settings file no longer names (or cannot name, as it does not load).
+    for where in tried:
+        unknown = dataclasses.replace(where, admin_root=None, node_root=None)
+        if _ask_path(unknown, "/", 3, missing_is_fine=True).serving:
+            return unknown
     return None
