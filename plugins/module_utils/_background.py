@@ -20,9 +20,9 @@ TAG = "pifleet.nodered"
 def finish(work: Callable[[], Dict[str, Any]], description: str) -> Dict[str, Any]:
     """Do the work in a process of its own and return its result.
 
-    The process outlives this one: it has its own session (a hang-up of SSH does not reach it) and its own systemd scope
-    (neither the end of the login session nor a restart of sshd does). Everything that it needs must be imported already:
-    Ansible deletes the archive that modules are loaded from as soon as this process ends.
+    The process outlives this one: it has its own session (a hang-up of SSH does not reach it) and its own systemd
+    scope (neither the end of the login session nor a restart of sshd does). Everything that it needs must be imported
+    already: Ansible deletes the archive that modules are loaded from as soon as this process ends.
     """
     readable, writable = os.pipe()
     child = os.fork()
@@ -80,7 +80,14 @@ def _move_to_own_scope(description: str) -> None:
     # A shutdown must not wait for a process that ignores SIGTERM.
     properties += ["TimeoutStopUSec", "t", "10000000"]
     try:
-        _systemd.run(["busctl", "--quiet", "call"] + manager + ["StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail"] + properties + ["0"], 10)
+        _systemd.run(
+            ["busctl", "--quiet", "call"]
+            + manager
+            + ["StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail"]
+            + properties
+            + ["0"],
+            10,
+        )
     except Failure:
         # Its own session is what protects it where there is no D-Bus.
         return

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: changes that wait for a restart, with everything that is needed to undo them.
 
-The record is on the disk before a file is replaced, so there is a way back even when the power fails in between; a record
-whose file was never replaced counts for nothing. `restart` deletes it once the new configuration serves, or after undoing it.
+The record is on the disk before a file is replaced, so there is a way back even when the power fails in between; a
+record whose file was never replaced counts for nothing. `restart` deletes it once the new configuration serves, or
+after undoing it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class ChangedFile:
     undo: Optional[str]
     attributes: Dict[str, int]
     checksum_old: Optional[str]
-    checksums_new: Sequence[str]
+    checksums_new: Sequence[Optional[str]]
     backup: Optional[str]
     """The backup beside the file that the user was told about."""
 
@@ -114,7 +115,7 @@ def _make_folder(service: str) -> None:
 
 
 def pending(service: str) -> Optional[Change]:
-    """The change whose files are still in place; None when there is none (or it cannot be read: nothing to go back to)."""
+    """The change whose files are still in place; None when there is none (or its record cannot be read)."""
     try:
         with open(_record(service), encoding="utf-8") as stream:
             found = json.load(stream)
@@ -209,7 +210,7 @@ def forget(service: str) -> None:
 
 
 def undo(change: Change) -> List[str]:
-    """Put back every file that is still what was written; the paths. Files that somebody else has changed since stay."""
+    """Put back every file that is still what was written; the paths. What somebody else has changed since stays."""
     restored = []
     for file in change.in_place():
         if file.undo is None:
@@ -232,7 +233,7 @@ def _attributes_for(file: ChangedFile) -> Attributes:
 
 
 def keep_rejected(change: Change) -> List[str]:
-    """Keep each rejected text beside its file, readable by its owner alone; the paths. Failing at this stops nothing."""
+    """Keep each rejected text beside its file, readable by its owner alone; the paths. A failure stops nothing."""
     kept = []
     for file in change.in_place():
         if file.undo is None or file.path.endswith(DROP_IN_SUFFIX):
@@ -240,9 +241,7 @@ def keep_rejected(change: Change) -> List[str]:
         with contextlib.suppress(Failure):
             rejected = _files.read(file.path)
             path = file.path + ".rejected"
-            _files.replace(
-                path, rejected.data, Attributes(rejected.attributes.uid, rejected.attributes.gid, 0o600, {})
-            )
+            _files.replace(path, rejected.data, Attributes(rejected.attributes.uid, rejected.attributes.gid, 0o600, {}))
             kept.append(path)
     return kept
 
@@ -253,4 +252,3 @@ def _checksum_of(path: str) -> Optional[str]:
             return _files.checksum(stream.read())
     except OSError:
         return None
-

@@ -51,7 +51,7 @@ class CommandLine:
 
 
 def parse(words: Sequence[Word]) -> Optional[CommandLine]:
-    """The command line as Node-RED sees it, or None when these words do not start Node-RED in a way that can be followed."""
+    """The command line as Node-RED sees it, or None when it cannot be followed how these words start Node-RED."""
     words, assignments = _without_launcher(list(words))
     if not words:
         return None
@@ -150,12 +150,14 @@ def _after_node_options(words: List[Word]) -> List[Word]:
 
 def _as_node_red_pi(words: Sequence[Word]) -> List[Word]:
     """What the shell script node-red-pi hands to red.js: its long options go to node, and words are split at blanks."""
-    kept = [word for word in words if word.text in ("--userDir", "--settings", "--help") or not word.text.startswith("--")]
+    kept = [
+        word for word in words if word.text in ("--userDir", "--settings", "--help") or not word.text.startswith("--")
+    ]
     return [Word(part, word.variable) for word in kept for part in word.text.split()]
 
 
 def _options(words: Sequence[Word]) -> Tuple[Dict[str, List[Option]], List[Word]]:
-    """Options and the remaining words, with the rules of nopt: `--port=1`, `-p 1`, `-port 1`, `--po 1`, `--` ends them."""
+    """Options and the remaining words, by nopt's rules: `--port=1`, `-p 1`, `-port 1`, `--po 1`; `--` ends them."""
     options: Dict[str, List[Option]] = {}
     remaining: List[Word] = []
     waiting = list(words)

@@ -30,7 +30,9 @@ _QUOTED_SECRET = re.compile(
 )
 _BARE_SECRET = re.compile(r"""\b(\w*%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_WORD, re.IGNORECASE)
 # What programs print: "password: hunter2".
-_TOLD_SECRET = re.compile(r"""\b((?:password|passphrase|passwd|pwd|secret|token)\s*:\s*)(?!["'`])[^\s,;&]+""", re.IGNORECASE)
+_TOLD_SECRET = re.compile(
+    r"""\b((?:password|passphrase|passwd|pwd|secret|token)\s*:\s*)(?!["'`])[^\s,;&]+""", re.IGNORECASE
+)
 _URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s@/]+@")
 
 _MASK = "********"
@@ -50,6 +52,4 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
 
 def secrets_in(environment: Mapping[str, str]) -> Tuple[str, ...]:
     """The values of those variables whose name says that they hold a secret."""
-    return tuple(
-        value for name, value in environment.items() if len(value) >= 4 and _SECRET_VARIABLE.search(name)
-    )
+    return tuple(value for name, value in environment.items() if len(value) >= 4 and _SECRET_VARIABLE.search(name))

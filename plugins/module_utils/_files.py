@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: replace a file as a whole or not at all, and keep whatever it had besides its content."""
+"""Private helper of this collection: replace a file as a whole or not at all, and keep its attributes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def read(path: str) -> Content:
             raise Failure(
                 "%s is a link to %s, which does not exist." % (path, real), "Correct the link, or put the file there."
             ) from None
-        raise Failure("%s does not exist." % path, "Correct the path, or start Node-RED once: it writes the file.") from None
+        raise Failure(
+            "%s does not exist." % path, "Correct the path, or start Node-RED once: it writes the file."
+        ) from None
     except OSError as error:
         raise Failure("%s cannot be read: %s." % (path, error.strerror), "Run the task with become: true.") from None
     state = os.fstat(descriptor)
@@ -93,7 +95,7 @@ def _attributes(descriptor: int, state: os.stat_result) -> Attributes:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A file that may take the place of another. It is held open: in a folder of another user, a name can change hands."""
+    """A file that may take the place of another. It is held open: in another user's folder, names change hands."""
 
     path: str
     descriptor: int
@@ -193,7 +195,9 @@ def back_up(content: Content) -> str:
     """A copy beside the file, named as Ansible names backups, with the same owner, mode and access control list."""
     stamp = time.strftime("%Y-%m-%d@%H:%M:%S~", time.localtime())
     path = "%s.%d.%s" % (content.path, os.getpid(), stamp)
-    with candidate(content.path, content.data, uid=content.attributes.uid, gid=content.attributes.gid, mode=0o600) as temporary:
+    with candidate(
+        content.path, content.data, uid=content.attributes.uid, gid=content.attributes.gid, mode=0o600
+    ) as temporary:
         put_in_place(temporary, path, content.attributes)
     return path
 
@@ -219,8 +223,8 @@ def _explanation(error: OSError, path: str) -> Tuple[str, str]:
         mount = mount_point(folder)
         return (
             "%s cannot be written: the file system %s is read-only." % (path, mount),
-            "Make it writable (mount -o remount,rw %s) and run again; if it became read-only by itself, the SD card may be "
-            "failing (dmesg)." % mount,
+            "Make it writable (mount -o remount,rw %s) and run again; if it became read-only by itself, the SD card "
+            "may be failing (dmesg)." % mount,
         )
     if error.errno == errno.EBUSY:
         return (
@@ -231,11 +235,14 @@ def _explanation(error: OSError, path: str) -> Tuple[str, str]:
         if os.geteuid() == 0:
             return (
                 "%s cannot be replaced: %s." % (path, error.strerror),
-                "The file or its folder is immutable, or root has no rights on this file system (NFS): see lsattr -d %s %s; "
-                "chattr -i makes it changeable." % (folder, path),
+                "The file or its folder is immutable, or root has no rights on this file system (NFS): see lsattr -d "
+                "%s %s; chattr -i makes it changeable." % (folder, path),
             )
         return "%s cannot be replaced: %s." % (path, error.strerror), "Run the task with become: true."
-    return "%s cannot be written: %s." % (path, error.strerror or error), "The old file is untouched; see dmesg for the cause."
+    return (
+        "%s cannot be written: %s." % (path, error.strerror or error),
+        "The old file is untouched; see dmesg for the cause.",
+    )
 
 
 def mount_point(path: str, mounts: str = "/proc/self/mountinfo") -> str:

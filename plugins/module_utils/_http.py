@@ -63,7 +63,9 @@ def request(
             )
         target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         connection.sock.settimeout(_left(deadline))
-        connection.request(method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})})
+        connection.request(
+            method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})}
+        )
         connection.sock.settimeout(_left(deadline))
         # The response takes the socket along when the server closes after it, so the deadline needs its own reference.
         sock = connection.sock

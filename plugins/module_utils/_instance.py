@@ -30,7 +30,17 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Un
 USUAL_SERVICES = ("nodered", "node-red")
 
 # What an override sets is told where it is harmless; anything else could be a password.
-HARMLESS = ("uiPort", "uiHost", "httpAdminRoot", "httpNodeRoot", "httpRoot", "disableEditor", "flowFile", "userDir", "safeMode")
+HARMLESS = (
+    "uiPort",
+    "uiHost",
+    "httpAdminRoot",
+    "httpNodeRoot",
+    "httpRoot",
+    "disableEditor",
+    "flowFile",
+    "userDir",
+    "safeMode",
+)
 
 # Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
 VARIABLES = {
@@ -149,7 +159,9 @@ def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
     problem = "The service %s %s." % (unit.name, "is masked" if state == "masked" else "does not exist (%s)" % state)
     if others:
         return Failure(problem + _list_of(others), "Set nodered_service (option service) to the service that is meant.")
-    return Failure(problem, "Install Node-RED as a service (nodered.org/docs/getting-started/raspberrypi), or correct the name.")
+    return Failure(
+        problem, "Install Node-RED as a service (nodered.org/docs/getting-started/raspberrypi), or correct the name."
+    )
 
 
 def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen]) -> Failure:
@@ -162,9 +174,10 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen]) -> 
     in_containers = [one for one in everything if "container" in one.where]
     if not candidates and len(in_containers) == len(everything):
         return Failure(
-            "The only Node-RED here runs in a container (Docker, a Home Assistant add-on or the like)." + _list_of(everything),
-            "This collection handles Node-RED that runs as a systemd service. A container's settings belong to whatever "
-            "builds and starts the container: change them there.",
+            "The only Node-RED here runs in a container (Docker, a Home Assistant add-on or the like)."
+            + _list_of(everything),
+            "This collection handles Node-RED that runs as a systemd service. A container's settings belong to "
+            "whatever builds and starts the container: change them there.",
         )
     if not candidates:
         return Failure(
@@ -196,7 +209,11 @@ def _seen(
     known = {unit.name for unit in units}
     for unit in units:
         pids = [one.pid for name, one in running if name == unit.name] or ([unit.main_pid] if unit.main_pid else [])
-        seen.append(_seen_process(pids[0] if pids else None, unit.name, "%s, %s" % (unit.state, unit.text("SubState")), unit.name))
+        seen.append(
+            _seen_process(
+                pids[0] if pids else None, unit.name, "%s, %s" % (unit.state, unit.text("SubState")), unit.name
+            )
+        )
     for name, one in running:
         if name in known or (name is not None and name == without):
             continue
@@ -227,7 +244,9 @@ def plan(unit: Unit) -> Plan:
     group = unit.text("Group") or str(user.pw_gid)
     environment, origins = _environment(unit, command, user)
     words = (
-        _systemd.expand(command.words, environment) if command.expand else [_systemd.Word(word) for word in command.words]
+        _systemd.expand(command.words, environment)
+        if command.expand
+        else [_systemd.Word(word) for word in command.words]
     )
     line = _command_line.parse(words)
     if line:
@@ -331,7 +350,7 @@ def _package_json(folder: str) -> Dict[str, Any]:
 def _node_binary(
     unit: Unit, line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str
 ) -> Optional[str]:
-    """The node that the next start will use: the one that is named, else the first in the service's PATH, else the running one."""
+    """The node that the next start will use: the one that is named, else the first in PATH, else the running one."""
     named = line.node if line and line.node else "node"
     if "/" in named:
         return os.path.join(working_directory, named)
@@ -350,7 +369,7 @@ def _settings_file(
     home: str,
     package: Optional[str],
 ) -> Tuple[str, Optional[str]]:
-    """The settings file by the rules of red.js (Node-RED 4.1, lines 123-158), and the user directory if the command names it."""
+    """The settings file by the rules of red.js (Node-RED 4.1, lines 123-158), and the user directory of option -u."""
     if line is None:
         return _from_journal(unit)
     user_dir = _command_line.resolved(line.user_dir.value, working_directory, home) if line.user_dir else None
@@ -380,7 +399,7 @@ def _default_was_edited(package: str) -> bool:
 
 
 def _from_journal(unit: Unit) -> Tuple[str, Optional[str]]:
-    """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script of its own."""
+    """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script."""
     answer = _systemd.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", "-u", unit.name], timeout=60
     )
@@ -451,8 +470,8 @@ def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
     line = plan_.line
     if line is None:
         return found
-    for option, names in zip(line.defines, loaded.defined or [_defined_names(one) for one in line.defines]):
-        for name in names:
+    for number, option in enumerate(line.defines):
+        for name in loaded.defined[number] if loaded.defined else _defined_names(option):
             found.append(_from_option(plan_, name, "-D", option, loaded.in_force.get(name)))
     for name, setting in VARIABLES.items():
         value = plan_.environment.get(name)

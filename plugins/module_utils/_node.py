@@ -1,14 +1,15 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: load a settings file with the machine's own node, as the user that Node-RED runs as.
+"""Private helper of this collection: load a settings file with the machine's own node and as Node-RED's user.
 
-The file is code that belongs to that user, so it never runs as anybody else. What it exports stays in that process: only
-kinds, ports, roots and yes-or-no come out.
+The file is code that belongs to that user, so it never runs as anybody else. What it exports stays in that process:
+only kinds, ports, roots and yes-or-no come out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import grp
 import json
@@ -19,21 +20,26 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure, masked, secrets_in
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import DEFAULT_PATH
 
 LOAD_SECONDS = 30
 
-# Understood by every Node.js since 8. All of it is inside a function: a variable at the top would be a global for the file. The question comes by standard input (an argument would be seen in the process list),
-# the answer goes to its own pipe (the file may print what it likes).
+# Understood by every Node.js since 8. All of it is inside a function: a variable at the top would be a global for the
+# file. The question comes by standard input (an argument would be seen in the process list), the answer goes to its own
+# pipe (the file may print what it likes).
 HARNESS = r"""
 (function (require, globals) {
-// `node -e` lends its globals (fs, path, module, ...), which Node-RED's own process does not have: a file that forgets its
-// require() would load here and fail there. crypto is a global of its own since Node.js 19, then without createHash.
-require('module').builtinModules.concat(['module', 'exports', 'require', '__filename', '__dirname']).forEach(function (name) {
-    if (name !== 'process' && name !== 'console' && (name !== 'crypto' || (globals.crypto && globals.crypto.createHash))) { delete globals[name]; }
+// `node -e` lends its globals (fs, path, module, ...), which Node-RED's own process does not have: a file that forgets
+// its require() would load here and fail there. crypto is a global of its own since Node.js 19, then without
+// createHash.
+var lent = require('module').builtinModules.concat(['module', 'exports', 'require', '__filename', '__dirname']);
+lent.forEach(function (name) {
+    var own = name === 'process' || name === 'console';
+    var webCrypto = name === 'crypto' && globals.crypto && !globals.crypto.createHash;
+    if (!own && !webCrypto) { delete globals[name]; }
 });
 var fs = require('fs');
 var ask = JSON.parse(fs.readFileSync(0, 'utf8'));
@@ -41,9 +47,9 @@ function answer(what) {
     what.node = process.version;
     var bytes = Buffer.from(JSON.stringify(what) + '\n'), sent = 0;
     while (sent < bytes.length) { sent += fs.writeSync(ask.answer, bytes, sent); }
-    process.reallyExit ? process.reallyExit(0) : process.exit(0);
+    process.reallyExit(0);
 }
-var own = Object.prototype.hasOwnProperty;
+function has(object, key) { return Object.prototype.hasOwnProperty.call(object, key); }
 function at(object, path) {
     for (var i = 0; i < path.length; i++) {
         if (object === undefined || object === null) { return undefined; }
@@ -53,9 +59,10 @@ function at(object, path) {
 }
 function same(a, b) {
     if (a === b) { return true; }
-    if (typeof a !== 'object' || typeof b !== 'object' || !a || !b || Array.isArray(a) !== Array.isArray(b)) { return false; }
+    if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) { return false; }
     var keys = Object.keys(a);
-    return keys.length === Object.keys(b).length && keys.every(function (key) { return own.call(b, key) && same(a[key], b[key]); });
+    return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length &&
+        keys.every(function (key) { return has(b, key) && same(a[key], b[key]); });
 }
 function inForce(settings, wanted) {
     var found = at(settings, wanted.path);
@@ -64,29 +71,34 @@ function inForce(settings, wanted) {
 }
 // As red.js does with -D (RED.util.setObjectProperty with createMissing).
 function define(settings, name, value) {
-    var path = name.replace(/\[(['"]?)(.*?)\1\]/g, '.$2').split('.');
-    for (var i = 0, object = settings; i < path.length - 1; i++) {
-        if (object[path[i]] === undefined || object[path[i]] === null) { object[path[i]] = {}; }
-        object = object[path[i]];
-    }
+    var path = name.replace(/\[(['"]?)(.*?)\1\]/g, '.$2').split('.'), object = settings;
+    path.slice(0, -1).forEach(function (key) {
+        if (object[key] === undefined || object[key] === null) { object[key] = {}; }
+        object = object[key];
+    });
     object[path[path.length - 1]] = value;
 }
 function defined(settings, definition) {
-    var match = /^(([^=]+)=(.+)|@(.*))$/.exec(definition), names = [];
-    if (!match) { return names; }
+    var match = /^(([^=]+)=(.+)|@(.*))$/.exec(definition), values = {};
+    if (!match) { return []; }
     if (match[4]) {
-        var values = JSON.parse(fs.readFileSync(match[4], 'utf8').replace(/^\uFEFF/, ''));
-        for (var name in values) { if (own.call(values, name)) { define(settings, name, values[name]); names.push(name); } }
+        values = JSON.parse(fs.readFileSync(match[4], 'utf8').replace(/^\uFEFF/, ''));
     } else {
-        var value = match[3];
-        try { value = JSON.parse(value); } catch (error) { /* stays text, as in red.js */ }
-        define(settings, match[2], value);
-        names.push(match[2]);
+        // What is no JSON stays text, as in red.js.
+        try { values[match[2]] = JSON.parse(match[3]); } catch (error) { values[match[2]] = match[3]; }
     }
-    return names;
+    Object.keys(values).forEach(function (name) { define(settings, name, values[name]); });
+    return Object.keys(values);
 }
-function kind(value) { return value === undefined || value === null || value === false ? 'none' : Array.isArray(value) ? 'object' : typeof value; }
-function plain(value) { return typeof value === 'number' || typeof value === 'boolean' ? value : typeof value === 'string' ? value.slice(0, 200) : value === null ? null : undefined; }
+function kind(value) {
+    if (value === undefined || value === null || value === false) { return 'none'; }
+    return Array.isArray(value) ? 'object' : typeof value;
+}
+function plain(value) {
+    if (typeof value === 'number' || typeof value === 'boolean' || value === null) { return value; }
+    return typeof value === 'string' ? value.slice(0, 200) : undefined;
+}
+function text(value) { return typeof value === 'string' ? value : null; }
 function adminAuth(value) {
     if (!value) { return 'none'; }
     return value.type === 'credentials' || value.type === 'strategy' ? value.type : 'other';
@@ -94,40 +106,46 @@ function adminAuth(value) {
 function summary(settings) {
     var https = settings.https;
     return {
-        uiPort: plain(settings.uiPort), uiPortKind: typeof settings.uiPort, uiHost: plain(settings.uiHost),
-        httpAdminRoot: plain(settings.httpAdminRoot), httpNodeRoot: plain(settings.httpNodeRoot), httpRoot: plain(settings.httpRoot),
-        https: kind(https), clientCertificate: !!(https && https.requestCert && https.rejectUnauthorized !== false),
-        disableEditor: !!settings.disableEditor, httpStatic: !!settings.httpStatic, readOnly: !!settings.readOnly,
-        adminAuth: adminAuth(settings.adminAuth), legacyAuth: !!(settings.httpAdminAuth || settings.httpAuth),
-        httpNodeAuth: kind(settings.httpNodeAuth), httpStaticAuth: kind(settings.httpStaticAuth),
-        userDir: typeof settings.userDir === 'string' ? settings.userDir : null,
-        flowFile: typeof settings.flowFile === 'string' ? settings.flowFile : null
+        uiPort: plain(settings.uiPort),
+        uiPortKind: typeof settings.uiPort,
+        uiHost: plain(settings.uiHost),
+        httpAdminRoot: plain(settings.httpAdminRoot),
+        httpNodeRoot: plain(settings.httpNodeRoot),
+        httpRoot: plain(settings.httpRoot),
+        https: kind(https),
+        clientCertificate: !!(https && https.requestCert && https.rejectUnauthorized !== false),
+        disableEditor: !!settings.disableEditor,
+        httpStatic: !!settings.httpStatic,
+        adminAuth: adminAuth(settings.adminAuth),
+        httpNodeAuth: kind(settings.httpNodeAuth),
+        userDir: text(settings.userDir)
     };
 }
 process.argv = [process.argv[0]].concat(ask.arguments);
-var read = {}, before = process.env;
-process.env = new Proxy(before, { get: function (env, name) { if (typeof name === 'string') { read[name] = true; } return env[name]; } });
-var settings;
+var read = {}, environment = process.env, settings;
+process.env = new Proxy(environment, { get: function (variables, name) {
+    if (typeof name === 'string') { read[name] = true; }
+    return variables[name];
+} });
 try {
     settings = require(ask.file);
 } catch (error) {
     answer({ ok: false, error: String((error && error.stack) || error).slice(0, 8000) });
 }
-process.env = before;
+process.env = environment;
 if (Object.prototype.toString.call(settings) === '[object Module]') {
-    answer({ ok: false, error: 'It is an ES module, of whose exports Node-RED sees nothing: it needs module.exports = {...}.' });
+    answer({ ok: false, error: 'It is an ES module, which Node-RED cannot use: it needs module.exports = {...}.' });
 }
-var kindOfExport = settings === null ? 'null' : Array.isArray(settings) ? 'array' : typeof settings;
-if (kindOfExport !== 'object' && kindOfExport !== 'function') {
-    answer({ ok: false, error: 'It exports ' + kindOfExport + ' where Node-RED needs an object.' });
+if (settings === null || Array.isArray(settings) || (typeof settings !== 'object' && typeof settings !== 'function')) {
+    answer({ ok: false, error: 'It does not export an object, which is what Node-RED needs.' });
 }
-var result = { ok: true, readsPort: !!read.PORT, names: Object.keys(settings).length };
-result.notInForce = ask.wanted.filter(function (wanted) { return !inForce(settings, wanted); }).map(function (wanted) { return wanted.path.join('.'); });
-result.fromFile = summary(settings);
+var result = { ok: true, readsPort: !!read.PORT, fromFile: summary(settings) };
+result.notInForce = ask.wanted.filter(function (wanted) { return !inForce(settings, wanted); })
+    .map(function (wanted) { return wanted.path.join('.'); });
 try {
     result.defined = ask.defines.map(function (definition) { return defined(settings, definition); });
 } catch (error) {
-    answer({ ok: false, error: 'An option -D cannot be applied: ' + String(error && error.name) });
+    answer({ ok: false, error: 'An option -D of Node-RED cannot be applied: ' + String(error && error.name) });
 }
 result.inForce = summary(settings);
 answer(result);
@@ -174,8 +192,8 @@ def load(
     """Load the settings file at `path` as Node-RED would, and say what it exports.
 
     `wanted` are the settings that must be in force in what was exported: `{path, value}`, `{path, present}` or
-    `{path, absent}`. In an error, `path` is called `shown_as`. After `timeout` seconds the load is ended, with every process
-    that the file has started.
+    `{path, absent}`. In an error, `path` is called `shown_as`. After `timeout` seconds the load is ended, with every
+    process that the file has started.
     """
     question = {
         "file": path,
@@ -213,7 +231,9 @@ def explain(error: str, path: str) -> str:
     if "ES module" in error:
         return "Write module.exports = {...} in place of export default {...}, and require() in place of import."
     if "Cannot find module" in error:
-        return "Install that module in the user directory (npm install), or take its require() out of the settings file."
+        return (
+            "Install that module in the user directory (npm install), or take its require() out of the settings file."
+        )
     if "EACCES" in error:
         return "Give the user that Node-RED runs as read access to the file that is named."
     return "Correct the settings file at the place that is named; node's own message is shown above."
@@ -272,7 +292,9 @@ def group_id(name: str) -> int:
         ) from None
 
 
-def _ask(question: Dict[str, Any], runtime: Runtime, timeout: float) -> Tuple[Optional[Dict[str, Any]], str, Optional[int]]:
+def _ask(
+    question: Dict[str, Any], runtime: Runtime, timeout: float
+) -> Tuple[Optional[Dict[str, Any]], str, Optional[int]]:
     """The harness's answer, what node printed, and its exit status (None: it had to be ended)."""
     identity = become(runtime)
     readable, writable = os.pipe()
@@ -291,7 +313,9 @@ def _ask(question: Dict[str, Any], runtime: Runtime, timeout: float) -> Tuple[Op
         )
     except FileNotFoundError:
         os.close(readable)
-        raise Failure("There is no node at %s." % runtime.node, "Install Node.js, or name its path (option node).") from None
+        raise Failure(
+            "There is no node at %s." % runtime.node, "Install Node.js, or name its path (option node)."
+        ) from None
     except (OSError, subprocess.SubprocessError) as error:
         os.close(readable)
         raise Failure(
@@ -354,10 +378,8 @@ def _pass_on(node: "subprocess.Popen[bytes]", question: bytes) -> bytes:
 
 def _close_quietly(node: "subprocess.Popen[bytes]") -> None:
     assert node.stdin
-    try:
+    with contextlib.suppress(OSError):
         node.stdin.close()
-    except OSError:
-        pass
 
 
 def _ended(node: "subprocess.Popen[bytes]") -> Optional[int]:
@@ -369,10 +391,8 @@ def _ended(node: "subprocess.Popen[bytes]") -> Optional[int]:
 
 def _end(node: "subprocess.Popen[bytes]") -> None:
     """End node and everything that the settings file has started, and wait for it."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(node.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     node.wait()
     _close_quietly(node)
     if node.stdout:
@@ -416,5 +436,7 @@ def _why_silent(output: str, ended: Optional[int], timeout: float) -> str:
 
 def _tidy(stack: str) -> str:
     """Node's error without the frames inside node itself and this harness."""
-    inside = re.compile(r"^\s+at (.*\()?(async )?(node:|internal/|module\.js|vm\.js|\[eval\]|evalScript|<anonymous>)|^- .*\[eval\]$")
+    inside = re.compile(
+        r"^\s+at (.*\()?(async )?(node:|internal/|module\.js|vm\.js|\[eval\]|evalScript|<anonymous>)|^- .*\[eval\]$"
+    )
     return "\n".join([line for line in stack.splitlines() if not inside.match(line)][:20])

@@ -27,7 +27,7 @@ class Process:
 
     @property
     def is_node_red(self) -> bool:
-        """Node-RED sets its title (and so its arguments) to `node-red` once it listens; until then it is node with red.js."""
+        """Whether it is node with red.js. Once it listens, its title (and so its arguments) becomes `node-red`."""
         if self.name == "node-red":
             return True
         if not self.arguments or re.search(r"(^|/)(npm|npx|vi|vim|nano|less|tail|grep)$", self.arguments[0]):

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: restart Node-RED, wait until it serves, and undo the change with which it does not.
+"""Private helper of this collection: restart Node-RED, wait until it serves, and undo the change with which it does
+not.
 
-Judged is what answers, not what systemd says: some failures end Node-RED with exit status 0, some leave it running without
-a port, and the installer's unit restarts a dying one for ever.
+Judged is what answers, not what systemd says: some failures end Node-RED with exit status 0, some leave it running
+without a port, and the installer's unit restarts a dying one for ever.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _looked_again(state: State) -> State:
 
 
 def _undoable(state: State) -> Optional[Change]:
-    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is confirmed instead."""
+    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is confirmed."""
     change = _change.pending(state.plan.service)
     unit = state.plan.unit
     if change is None or change.from_before(unit.main_pid):
@@ -138,7 +139,9 @@ def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
     if where.port is None or where.headless or unit.socket:
         return None
     for pid, listener in _processes.holders(where.host, where.port):
-        ours = pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
+        ours = (
+            pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
+        )
         if not ours:
             return Trouble(
                 "Port %d is already held by %s." % (where.port, _named(pid, listener)),
@@ -162,8 +165,8 @@ def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Tro
     if held:
         return held
     if change and change.touches("adminAuth"):
-        # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would write
-        # them back, so they go between stop and start.
+        # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would
+        # write them back, so they go between stop and start.
         try:
             end_sessions(state.plan, _instance.user_dir(state.plan, state.loaded.in_force))
         except Failure as failure:
@@ -200,7 +203,8 @@ def end_sessions(plan: Plan, user_dir: str) -> None:
         pass
     except OSError as error:
         raise Failure(
-            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so." % (path, error.strerror),
+            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so."
+            % (path, error.strerror),
             "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
         ) from None
     if os.path.exists(target) and target != path and os.path.getsize(target) > 0:
@@ -287,7 +291,9 @@ def _ended(unit: Unit, start: Optional[int]) -> Optional[Trouble]:
     """How Node-RED ended, if it did. Exit status 0 is an end like any other: it is that of many failures (red.js)."""
     waiting_to_restart = unit.state == "activating" and unit.text("SubState").startswith("auto-restart")
     if unit.state == "failed" or waiting_to_restart or (unit.state == "inactive" and start is not None):
-        how = {2: "by signal %d", 3: "by signal %d (core dumped)"}.get(unit.number("ExecMainCode"), "with exit status %d")
+        how = {2: "by signal %d", 3: "by signal %d (core dumped)"}.get(
+            unit.number("ExecMainCode"), "with exit status %d"
+        )
         return Trouble("Node-RED ended %s." % (how % unit.number("ExecMainStatus")))
     return None
 
@@ -317,7 +323,9 @@ def _refuse(
     remedy = trouble.remedy or _general_remedy(state.name)
     if not state.runs:
         if change is None:
-            return _failed(state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy, False)
+            return _failed(
+                state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy, False
+            )
         return _roll_back(state, change, others, trouble, timeout)
     if change is None:
         text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
@@ -380,7 +388,12 @@ def _failed(
     message = text + "\n" + remedy
     _background.log(message, failed=True)
     result = dict(
-        _result(state, others), failed=True, changed=changed, msg=message, rolled_back=rolled_back, rejected=list(rejected)
+        _result(state, others),
+        failed=True,
+        changed=changed,
+        msg=message,
+        rolled_back=rolled_back,
+        rejected=list(rejected),
     )
     if serving is not None:
         result["serving"] = serving

@@ -59,8 +59,8 @@ class Answer:
 def endpoint(settings: Mapping[str, Any], port_option: Optional[str] = None) -> Endpoint:
     """Where Node-RED serves with these settings (the harness's summary) and its option `-p`.
 
-    The rules are those of red.js (Node-RED 4.1): httpRoot false switches everything off, roots get slashes at both ends, a
-    port that is no number becomes the name of a UNIX socket.
+    The rules are those of red.js (Node-RED 4.1): httpRoot false switches everything off, roots get slashes at both
+    ends, a port that is no number becomes the name of a UNIX socket.
     """
     roots_off = settings.get("httpRoot") is False
     port, problem = _port(settings, port_option)
@@ -86,7 +86,9 @@ def _root(settings: Mapping[str, Any], name: str) -> Optional[str]:
 
 def _port(settings: Mapping[str, Any], port_option: Optional[str]) -> Tuple[Optional[int], str]:
     found = port_option.strip() if port_option is not None else settings.get("uiPort")
-    if found is None and (settings.get("uiPortKind") == "undefined" or port_option is None and "uiPort" not in settings):
+    if found is None and (
+        settings.get("uiPortKind") == "undefined" or port_option is None and "uiPort" not in settings
+    ):
         return 1880, ""
     text = str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)
     if isinstance(found, bool) or not re.match(r"^\d+$", text):

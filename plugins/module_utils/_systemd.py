@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: what systemd knows about a service, and with which words and environment it starts it."""
+"""Private helper of this collection: what systemd knows about a service, and how it starts it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-    """Run a system tool with untranslated output. Raises Failure when it is missing or does not end in time (seconds)."""
+    """Run a system tool, untranslated. Raises Failure when it is missing or does not end in time (seconds)."""
     try:
         return subprocess.run(
             list(arguments),
@@ -59,7 +59,12 @@ def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedP
             check=False,
             encoding="utf-8",
             errors="surrogateescape",
-            env={"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"},
+            env={
+                "PATH": os.environ.get("PATH") or DEFAULT_PATH,
+                "LC_ALL": "C.UTF-8",
+                "SYSTEMD_PAGER": "",
+                "SYSTEMD_COLORS": "0",
+            },
         )
     except FileNotFoundError:
         raise Failure(
@@ -145,12 +150,12 @@ def show(*services: str) -> List[Unit]:
     if answer.returncode != 0 and not answer.stdout.strip():
         raise Failure(
             "systemctl cannot reach systemd: %s" % answer.stderr.strip(),
-            "This collection handles Node-RED that runs as a systemd service, not in a container or under another init system.",
+            "This collection handles Node-RED that runs as a systemd service, not in a container without systemd.",
         )
     units: Dict[str, Unit] = {}
-    for name, properties in zip(names, parse_show(answer.stdout)):
-        identity = (properties.get("Id") or [name])[0]
-        units.setdefault(identity, Unit(identity, properties))
+    for properties in parse_show(answer.stdout):
+        for identity in properties.get("Id", ()):
+            units.setdefault(identity, Unit(identity, properties))
     return list(units.values())
 
 
@@ -167,14 +172,21 @@ class Command:
 def command(unit: Unit) -> Command:
     """The words of ExecStart and the environment, exactly.
 
-    `systemctl show` joins the words of ExecStart by spaces, so a word that holds one cannot be told from two: D-Bus says it
-    exactly. Where D-Bus does not answer, the text has to do.
+    `systemctl show` joins the words of ExecStart by spaces, so a word that holds one cannot be told from two: D-Bus
+    says it exactly. Where D-Bus does not answer, the text has to do.
     """
     path = "/org/freedesktop/systemd1/unit/" + _bus_label(unit.name)
     asked = ["ExecStartEx", "Environment", "EnvironmentFiles"]
     try:
         answer = run(
-            ["busctl", "--json=short", "get-property", "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service"]
+            [
+                "busctl",
+                "--json=short",
+                "get-property",
+                "org.freedesktop.systemd1",
+                path,
+                "org.freedesktop.systemd1.Service",
+            ]
             + asked
         )
         lines = [json.loads(line)["data"] for line in answer.stdout.splitlines()] if answer.returncode == 0 else []
@@ -215,7 +227,7 @@ def manager_environment() -> Dict[str, str]:
 
 def read_environment_file(path: str) -> List[Tuple[str, str, str]]:
     """(name, value, file) for each assignment in the file or files (a pattern) that EnvironmentFile= names."""
-    found = []
+    found: List[Tuple[str, str, str]] = []
     for file in sorted(glob.glob(path)) if re.search(r"[*?\[]", path) else [path]:
         try:
             with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:

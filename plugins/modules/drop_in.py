@@ -15,8 +15,8 @@ author:
 description:
   - Writes or removes a file in the folder C(/etc/systemd/system/<service>.service.d) and lets systemd read it.
   - The unit file itself is never touched, as Node-RED's installer stops updating one that was edited.
-  - The change takes effect at the next start. M(pifleet.nodered.restart) confirms it, or undoes it when Node-RED does not serve
-    with it.
+  - The change takes effect at the next start. M(pifleet.nodered.restart) confirms it, or undoes it when Node-RED does
+    not serve with it.
 requirements:
   - systemd
 attributes:
@@ -129,7 +129,9 @@ def wanted_text(state: str, content: Optional[str]) -> Optional[str]:
                 "Begin content with a section such as [Service].",
             )
     if section is None:
-        raise Failure("content holds no section.", "Begin content with a section such as [Service], or use state: absent.")
+        raise Failure(
+            "content holds no section.", "Begin content with a section such as [Service], or use state: absent."
+        )
     return text
 
 
@@ -164,7 +166,9 @@ def known_unit(service: str) -> Unit:
 def change(module: AnsibleModule) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
-        raise Failure("%r cannot be the name of a drop-in." % name, "Use letters, digits, dots and dashes, without .conf.")
+        raise Failure(
+            "%r cannot be the name of a drop-in." % name, "Use letters, digits, dots and dashes, without .conf."
+        )
     text = wanted_text(module.params["state"], module.params["content"])
     unit = known_unit(module.params["service"])
     path = os.path.join(UNIT_FOLDER, unit.name + ".d", re.sub(r"\.conf$", "", name) + ".conf")

@@ -13,14 +13,15 @@ version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
-  - Finds the Node-RED that runs as a systemd service, the user that it runs as, the files that it uses and the address at
-    which it serves now.
+  - Finds the Node-RED that runs as a systemd service, the user that it runs as, the files that it uses and the address
+    at which it serves now.
   - Everything is taken from what systemd knows (unit, drop-ins, environment files), from Node-RED's own rules for its
-    command line, and from the running process. The settings file is loaded once by the machine's own Node.js as the service
-    user, with the service's environment.
-  - The address is the one that is in force, found by asking the ports on which the service's processes listen. It may differ
-    from what the settings file says, for example while a change waits for a restart.
-  - A settings file that cannot be loaded does not stop the module. It then returns the reason in RV(instance.settings_error).
+    command line, and from the running process. The settings file is loaded once by the machine's own Node.js as the
+    service user, with the service's environment.
+  - The address is the one that is in force, found by asking the ports on which the service's processes listen. It may
+    differ from what the settings file says, for example while a change waits for a restart.
+  - A settings file that cannot be loaded does not stop the module. It then returns the reason in
+    RV(instance.settings_error).
 requirements:
   - systemd
   - Node-RED with its Node.js
@@ -45,8 +46,8 @@ options:
   service:
     description:
       - The systemd service that runs Node-RED.
-      - When it is not given, the module looks for C(nodered), C(node-red) and for processes of Node-RED in any service, and
-        fails when there is not exactly one.
+      - When it is not given, the module looks for C(nodered), C(node-red) and for processes of Node-RED in any service,
+        and fails when there is not exactly one.
     type: str
   source:
     description:
@@ -189,7 +190,8 @@ instance:
           description: The value where it is harmless, else none.
           type: str
     admin_auth:
-      description: What protects the editor according to the settings in force (C(none), C(credentials), C(strategy) or C(other)).
+      description: What protects the editor according to the settings in force (C(none), C(credentials), C(strategy) or
+        C(other)).
       type: str
     disable_editor:
       description: Whether the editor is switched off.

@@ -15,14 +15,14 @@ author:
 description:
   - Restarts Node-RED and waits until the expected address answers and the main process stays the same for some seconds.
   - When that does not happen in time, every change made since the last restart by M(pifleet.nodered.settings) with its
-    option O(pifleet.nodered.settings#module:service) and by M(pifleet.nodered.drop_in) is undone, Node-RED is started with
-    its old configuration, and the module fails with the reason and the last lines of the journal.
-  - Before anything is stopped, the module looks whether the settings file can be loaded and the port is free. Where not, the
-    change is undone while the running Node-RED goes on undisturbed.
-  - When the change touched C(adminAuth), the session file is deleted between stop and start, so whoever was logged in has
-    to log in again. Without that, Node-RED would go on accepting old sessions after a password was changed.
-  - All of it happens on the machine in one execution, which goes on when the controller or the connection dies. The outcome
-    is also written to the journal with the tag C(pifleet.nodered).
+    option O(pifleet.nodered.settings#module:service) and by M(pifleet.nodered.drop_in) is undone, Node-RED is started
+    with its old configuration, and the module fails with the reason and the last lines of the journal.
+  - Before anything is stopped, the module looks whether the settings file can be loaded and the port is free. Where
+    not, the change is undone while the running Node-RED goes on undisturbed.
+  - When the change touched C(adminAuth), the session file is deleted between stop and start, so whoever was logged in
+    has to log in again. Without that, Node-RED would go on accepting old sessions after a password was changed.
+  - All of it happens on the machine in one execution, which goes on when the controller or the connection dies. The
+    outcome is also written to the journal with the tag C(pifleet.nodered).
 requirements:
   - systemd
 attributes:

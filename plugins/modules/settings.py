@@ -13,12 +13,12 @@ version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
-  - Sets and removes settings in a C(settings.js) that people may have edited by hand for years. Only the bytes of the wanted
-    settings change. Comments, order, quoting, indentation, line ends and a byte-order mark stay.
-  - The file is read as a JavaScript syntax tree on the controller. What cannot be edited with certainty is refused with the
-    place, the source line and what to do, and the file stays untouched.
-  - Before the new text replaces the old one, the machine's own Node.js loads it as the service user, and every wanted setting
-    must be in force in what it exports.
+  - Sets and removes settings in a C(settings.js) that people may have edited by hand for years. Only the bytes of the
+    wanted settings change. Comments, order, quoting, indentation, line ends and a byte-order mark stay.
+  - The file is read as a JavaScript syntax tree on the controller. What cannot be edited with certainty is refused with
+    the place, the source line and what to do, and the file stays untouched.
+  - Before the new text replaces the old one, the machine's own Node.js loads it as the service user, and every wanted
+    setting must be in force in what it exports.
   - The file is replaced as a whole or not at all. Owner, group, mode, access control list and a link stay. The write is
     refused when the file was changed since it was read.
   - Plaintext passwords stay on the controller. Hashes are masked in the difference and in errors.
@@ -52,8 +52,8 @@ options:
     description:
       - The settings that should hold. A key is a top-level setting (V(uiPort)) or a dotted path
         (V(editorTheme.projects.enabled)). Parents are made as needed.
-      - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary with
-        C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
+      - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary
+        with C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
     type: dict
   remove:
     description:
@@ -76,8 +76,8 @@ options:
     type: path
   user:
     description:
-      - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is root,
-        the owner of its folder.
+      - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is
+        root, the owner of its folder.
     type: str
   service:
     description:
@@ -194,14 +194,16 @@ def usable(content: Content) -> Content:
     package = _files.below_node_modules(content.path)
     if package:
         raise Failure(
-            "%s belongs to the installed package %s and is never edited: the next upgrade replaces it." % (content.path, package),
+            "%s belongs to the installed package %s and is never edited: the next upgrade replaces it."
+            % (content.path, package),
             "Copy it into the user directory (~/.node-red/settings.js of the user that Node-RED runs as) and restart "
             "Node-RED, or start it with --settings.",
         )
     if not content.data.strip():
         raise Failure(
             "%s is empty, so it was damaged (often by a power cut or a full disk)." % content.path,
-            "Put back a backup of it (ls %s*), or delete it and restart Node-RED, which then writes its default." % content.path,
+            "Put back a backup of it (ls %s*), or delete it and restart Node-RED, which then writes its default."
+            % content.path,
         )
     return content
 
@@ -291,7 +293,8 @@ def wanted_settings(given: Any) -> List[Dict[str, Any]]:
     try:
         if not isinstance(given, str):
             raise ValueError
-        return json.loads(given)
+        wanted: List[Dict[str, Any]] = json.loads(given)
+        return wanted
     except ValueError:
         raise Failure("_wanted must be JSON text: of a list, no_log would blot out each word in the result.") from None
 
@@ -332,15 +335,16 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
     loaded = _node.load(temporary, runtime, wanted=wanted, shown_as=path)
     if loaded.error:
         raise Failure(
-            "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s" % loaded.error,
+            "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s"
+            % loaded.error,
             _node.explain(loaded.error, path),
         )
     if loaded.not_in_force:
         raise Failure(
-            "The new settings file was loaded, but these settings are not in force in what it exports: %s. It did not replace "
-            "the old one." % ", ".join(loaded.not_in_force),
-            "Something in %s sets them again after they were set, or takes their place: look for a later assignment, or for "
-            "another file that it loads." % path,
+            "The new settings file was loaded, but these settings are not in force in what it exports: %s. It did not "
+            "replace the old one." % ", ".join(loaded.not_in_force),
+            "Something in %s sets them again after they were set, or takes their place: look for a later assignment, "
+            "or for another file that it loads." % path,
         )
 
 
