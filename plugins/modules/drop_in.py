@@ -50,6 +50,14 @@ options:
       - The text of the drop-in. Required when O(state=present).
       - Do not put a secret into it. Every user of the machine can read it.
     type: str
+  options:
+    description:
+      - Words that the service's command line shall end with. The rest of it is kept as the unit and other drop-ins have it.
+      - The last option wins in Node-RED, so these beat what stands in C(ExecStart) or comes from an environment file.
+      - Written below O(content), whose last section must be C([Service]).
+    type: list
+    elements: str
+    default: []
   state:
     description:
       - Whether the drop-in should be there.
@@ -73,6 +81,15 @@ EXAMPLES = r"""
   become: true
   notify: Restart Node-RED
 
+- name: Serve on port 1885 whatever the unit and its environment say
+  pifleet.nodered.drop_in:
+    service: nodered
+    name: 50-pifleet-port
+    content: "[Service]"
+    options: ["-p", "1885"]
+  become: true
+  notify: Restart Node-RED
+
 - name: Take it away again
   pifleet.nodered.drop_in:
     service: nodered
@@ -92,7 +109,7 @@ path:
 
 import os
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
@@ -135,6 +152,25 @@ def wanted_text(state: str, content: Optional[str]) -> Optional[str]:
     return text
 
 
+def command_line(unit: Unit, path: str, options: Sequence[str]) -> str:
+    """The lines that end the service's command line with these options, whether or not this drop-in already does."""
+    command = _systemd.command(unit)
+    words = list(command.words)
+    if not words:
+        raise Failure("%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name)
+    own = present_file(path)
+    if own and b"\nExecStart=" in own.data:
+        words = words[: -len(options)]
+    prefix = "" if command.expand else ":"
+    return "ExecStart=\nExecStart=%s%s\n" % (prefix, " ".join(quoted(word) for word in words + list(options)))
+
+
+def quoted(word: str) -> str:
+    """The word as systemd.service(5) wants it in a unit file; variables stay variables."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if re.match(r"^[^\s'\";]+$", word) else '"%s"' % escaped
+
+
 def present_file(path: str) -> Optional[Content]:
     return _files.read(path) if os.path.lexists(path) else None
 
@@ -172,6 +208,9 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     text = wanted_text(module.params["state"], module.params["content"])
     unit = known_unit(module.params["service"])
     path = os.path.join(UNIT_FOLDER, unit.name + ".d", re.sub(r"\.conf$", "", name) + ".conf")
+    options: List[str] = module.params["options"]
+    if text is not None and options:
+        text += command_line(unit, path, options)
     result = compared(path, text)
     if result["changed"] and not module.check_mode:
         with _change.locked(unit.name[: -len(".service")], LOCK_SECONDS):
@@ -199,6 +238,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "content": {"type": "str"},
+            "options": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["content"])],

@@ -152,8 +152,16 @@ class Run:
     """What a playbook run printed, and how it ended."""
 
     code: int
-    output: str
+    output: str = field(repr=False)
     recap: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return self.code != 0
+
+    def says(self, *words: str) -> bool:
+        """Whether the output holds all of these, wherever its lines were broken."""
+        return all(word in self.output for word in words)
 
     def executions(self, address: str) -> int:
         """Remote executions on one host, at -vvv and with pipelining: each is one ssh command."""
@@ -191,6 +199,7 @@ class Fleet:
             command, env=self.environment(), cwd=CHECKOUT, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
         )
+        print(done.stdout)
         return Run(done.returncode, done.stdout, _recap(done.stdout))
 
     def command(

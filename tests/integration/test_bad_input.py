@@ -43,9 +43,9 @@ def test_it_is_refused_with_the_variable_named(fleet, untouched, variables, name
     # A good login beside a bad port must not be written either.
     variables = {"nodered_login_users": [GOOD], **variables}
     run = fleet.play("secure", variables=variables, limit="pi31")
-    assert run.code != 0
-    assert named in run.output
-    assert "correct horse" not in run.output
+    assert run.failed
+    assert run.says(named)
+    assert not run.says("correct horse")
     assert untouched()
 
 
