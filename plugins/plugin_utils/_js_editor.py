@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ._js_export import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
 from ._js_layout import Change, Listing, style_of
 from ._js_literals import NotLiteral, Style, elements, literal, same, written, written_key
+from ._js_objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
 from ._js_tree import Source, comments, members, unwrapped
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Editor:
             self._insert(view, found, wanted)
         elif found.nested:
             inner = view.inner(found)
-            if inner is None or not isinstance(wanted, dict):
+            if inner is None or not isinstance(wanted, dict) or inner.doubts():
                 raise self._source.error(
                     f"{found.key} also gets values here, so it cannot be set as a whole",
                     found.nested[0].place,
@@ -103,17 +103,21 @@ class Editor:
         if pairs is None:
             return False
         listing = self._listing(array)
-        follower: Node | None = None
-        for element, wish in reversed(pairs):
+        style = self._style_of_elements(array)
+        for index, (element, wish) in enumerate(pairs):
             if element is None:
-                listing.insert_before(self._value_text(wish), follower)
+                followers = [later for later, kept in pairs[index:] if later is not None and kept is not REMOVED]
+                listing.insert_before(self._value_text(wish, style), followers[0] if followers else None)
             elif wish is REMOVED:
                 listing.remove(element)
-            else:
-                follower = element
-                if not same(self._source, element, wish) and not self._reshaped(element, wish):
-                    self._exchange(element, element, wish, listing)
+            elif not same(self._source, element, wish) and not self._reshaped(element, wish):
+                self._exchange(element, element, wish, listing)
         return True
+
+    def _style_of_elements(self, array: Node) -> Style:
+        """The style that the first object in an array shows."""
+        first = next((element for element in members(array) if element.type == "object"), None)
+        return self._style_in(self._listing(first) if first is not None else None)
 
     def _replace(self, winner: Property | Assignment, wanted: object) -> None:
         """Write the value anew; the comments inside the old one stay above it."""
@@ -234,8 +238,8 @@ class Editor:
         name = written_key(key, style)
         return lambda indent, inline: f"{name}: {written(wanted, style, indent, inline=inline)}"
 
-    def _value_text(self, wanted: object) -> Callable[[str, bool], str]:
-        return lambda indent, inline: written(wanted, self._style, indent, inline=inline)
+    def _value_text(self, wanted: object, style: Style) -> Callable[[str, bool], str]:
+        return lambda indent, inline: written(wanted, style, indent, inline=inline)
 
 
 def _made(wanted: Members) -> dict[str, object]:

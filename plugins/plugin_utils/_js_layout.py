@@ -148,10 +148,12 @@ class Listing:
     def _example(self, key: str, after: int) -> tuple[int, str] | None:
         """The line below the last commented-out example of the key, and its indent."""
         begin, end = max(self._open, after), self._close
-        name = re.escape(key.encode())
-        pattern = re.compile(rb"""^[ \t]*(?:/[/*]+)?[ \t]*(["']?)""" + name + rb"""\1[ \t]*:(?!//)""", re.MULTILINE)
+        pattern = re.compile(re.escape(key.encode()) + rb"""["']?[ \t]*:(?!//)""")
         starts = [start for start, _ in self.comments]
         for match in reversed(list(pattern.finditer(self.source.bytes, begin, end))):
+            line_start = self.source.line_start(match.start())
+            if _EXAMPLE_START.fullmatch(self.source.bytes, line_start, match.start()) is None:
+                continue
             index = bisect.bisect_right(starts, match.end() - 1) - 1
             if index < 0 or match.end() > self.comments[index][1]:
                 continue
@@ -288,7 +290,7 @@ class Listing:
             follower = next(item for item in self.items if item.start > last.start)
             between = source_range(self.source, last.comma + 1, follower.start)
             if not between.strip() and b"\n" not in between and not self.source.ends_line(follower.end):
-                changes.append(Change(last.comma, follower.start, ""))
+                changes.append(Change(last.comma, last.comma + 1, ""))
         return changes
 
     def _removal(self, item: _Item) -> list[Change]:
@@ -307,7 +309,19 @@ class Listing:
             text = "".join(f"{indent}{comment}{self.style.end_of_line}" for comment in left)
             return [Change(start, source.next_line(end), text), *extra]
         text = "".join(f"{comment}{self.style.end_of_line}{indent}" for comment in left)
-        return [Change(item.start, end if end == item.end else self._skip_blanks(end), text), *extra]
+        start, stop = item.start, self._skip_blanks(end)
+        if stop == self._close:
+            start, stop = self._blanks_before(item), end
+        return [Change(start, stop, text), *extra]
+
+    def _blanks_before(self, item: _Item) -> int:
+        """Where the white space before a member begins, unless that went with the member before it."""
+        index = self.items.index(item)
+        start = item.start
+        if index == 0 or not self.items[index - 1].removed:
+            while self.source.bytes[start - 1 : start] in (b" ", b"\t"):
+                start -= 1
+        return start
 
     def _skip_blanks(self, offset: int) -> int:
         while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
@@ -315,6 +329,7 @@ class Listing:
         return offset
 
 
+_EXAMPLE_START = re.compile(rb"""[ \t]*(?:/[/*]+)?[ \t]*["']?""")
 _KEY_LINE = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
 _QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
 

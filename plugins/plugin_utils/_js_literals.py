@@ -142,15 +142,18 @@ def key_of(source: Source, node: Node) -> str | None:
         case "string":
             return unescaped(text[1:-1])
         case "number":
-            return _as_key(number(text))
+            try:
+                return _as_key(number(text))
+            except NotLiteral:
+                return None
     return unescaped(text) if "\\" in text else text
 
 
 def _as_key(value: object) -> str:
     if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e21:
-            return str(int(value))
-        raise NotLiteral
+        if not 1e-6 <= abs(value) < 1e15:
+            raise NotLiteral
+        return str(int(value)) if value.is_integer() else repr(value)
     return str(value)
 
 

@@ -63,16 +63,11 @@ class Source:
         self.text = text
         self.filename = filename
         try:
-            self.bytes = text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError as error:
-            raise SettingsError(
-                "the text holds half of a surrogate pair, which no file can hold",
-                filename=filename,
-                text=text.encode("utf-8", "replace").decode(),
-                offset=error.start,
-            ) from None
-        # The parser gets a byte for each byte that it could not decode, so that all offsets stay true.
-        readable = _UNDECODABLE.sub("\x01", text).encode() if _UNDECODABLE.search(text) else self.bytes
+            self.bytes = readable = text.encode()
+        except UnicodeEncodeError:
+            self.bytes = _with_undecodable_bytes(text, filename)
+            # The parser gets another byte for each that it could not decode, so that all offsets stay true.
+            readable = _UNDECODABLE.sub("\x01", text).encode()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self.root = _parser().parse(readable).root_node
 
@@ -123,6 +118,19 @@ class Source:
         offset = place if isinstance(place, int) else place.start_byte
         characters = len(self.bytes[:offset].decode("utf-8", "surrogateescape"))
         return SettingsError(problem, remedy=remedy, filename=self.filename, text=self.text, offset=characters)
+
+
+def _with_undecodable_bytes(text: str, filename: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            "the text holds half of a surrogate pair, which no file can hold",
+            remedy="Read the file as UTF-8.",
+            filename=filename,
+            text=text.encode("utf-8", "replace").decode(),
+            offset=error.start,
+        ) from None
 
 
 def unwrapped(node: Node) -> Node:

@@ -33,6 +33,19 @@ _LOOKING = re.compile(
 )
 _LOOKING_METHODS = {"concat", "endsWith", "hasOwnProperty", "includes", "indexOf", "join", "replace", "slice", "split"}
 _LOOKING_METHODS |= {"startsWith", "toLowerCase", "toString", "toUpperCase", "trim", "valueOf"}
+# Methods that call a function with each element.
+_VISITING_METHODS = {"every", "filter", "find", "forEach", "map", "some"}
+# What can change something else than a variable of its own.
+_ACTING = {
+    "assignment_expression",
+    "augmented_assignment_expression",
+    "await_expression",
+    "call_expression",
+    "new_expression",
+    "unary_expression",
+    "update_expression",
+    "yield_expression",
+}
 # Nodes between a statement and the program that do not make its execution depend on anything.
 _UNCONDITIONAL = {
     "arguments",
@@ -43,6 +56,7 @@ _UNCONDITIONAL = {
     "parenthesized_expression",
     "program",
     "sequence_expression",
+    "statement_block",
     "variable_declaration",
     "variable_declarator",
 }
@@ -147,8 +161,8 @@ def bound_names(pattern: Node, source: Source) -> set[str]:
 
 def _mentions(source: Source, name: str) -> Iterator[_Frame]:
     """Every identifier that means the top-level variable, with its ancestors, in the order of the text."""
-    pattern = re.compile(rb"(?<![\w$])" + re.escape(name.encode("utf-8", "surrogateescape")) + rb"(?![\w$])")
-    hits = [match.start() for match in pattern.finditer(source.bytes)]
+    # Most of the tree cannot hold a mention: the plain text tells where to look.
+    hits = [match.start() for match in re.finditer(re.escape(name.encode("utf-8", "surrogateescape")), source.bytes)]
     pending = [_Frame(source.root, None)]
     while pending:
         frame = pending.pop()
@@ -261,7 +275,7 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
                     return [*found, Alias(path, parent, source.read(name))]
                 return [*found, *_destructured(source, name, path, later)]
             case "call_expression" | "new_expression":
-                if path and path[-1] in _LOOKING_METHODS:
+                if path and path[-1] in _LOOKING_METHODS | _VISITING_METHODS and _only_reads(source, parent, path[-1]):
                     return found
                 return doubt((*path[:-1], None), "a method that is called on the object may change it")
             case "arguments" if parent_frame.parent is not None:
@@ -302,6 +316,21 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
                 return doubt(path, "what happens to the object here is not certain")
         frame = parent_frame
     return found
+
+
+def _only_reads(source: Source, call: Node, method: str | None) -> bool:
+    """Whether a method that hands the elements to a function gets one that only reads them (`u => u.username`)."""
+    if method in _LOOKING_METHODS:
+        return True
+    pending = members(field(call, "arguments")) if call.type == "call_expression" else []
+    if len(pending) != 1 or pending[0].type != "arrow_function":
+        return False
+    while pending:
+        node = pending.pop()
+        if node.type in _ACTING:
+            return False
+        pending.extend(node.named_children)
+    return True
 
 
 def _index(source: Source, node: Node) -> str | None:

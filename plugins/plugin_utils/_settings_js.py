@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import _bcrypt
 from ._js_editor import REMOVED, Editor, Members
-from ._js_export import MOVE_INTO_LITERAL, Assignment, Found, Property, Uncertain, View, exported, is_missing_value
+from ._js_export import REMEDY, exported
 from ._js_layout import applied
 from ._js_literals import (
     UNDEFINED,
@@ -30,6 +30,7 @@ from ._js_literals import (
     properties,
     same,
 )
+from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
 from ._js_tree import Source, unwrapped
 from ._masking import masked
 from ._settings_error import MissingLibraryError, SettingsError
@@ -284,7 +285,7 @@ def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
     """Whether the found value, with all later writes into it, is by meaning the wanted one."""
     source = view.source
     if isinstance(wanted, dict | list | Code):
-        inside = [doubt for doubt in found.doubts if len(doubt.path) > 1 and _reaches(doubt, wanted)]
+        inside = [doubt for doubt in found.doubts_inside() if _reaches(doubt, wanted)]
         if inside:
             raise _doubtful(source, inside[0], name)
     if not found.nested:
@@ -314,10 +315,8 @@ def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fi
     """Refuse a key whose value, once it is what we want, may still become another one."""
     doubt = found.doubt()
     if doubt is None:
-        if found.deletion is not None and absent_is_fine and found.occurrences:
-            raise view.source.error(
-                f"{name} is deleted here, after it was given", found.deletion.place, "Remove the delete statement."
-            )
+        if found.deletion is not None and absent_is_fine:
+            raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
         return
     if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
         return
@@ -332,7 +331,7 @@ def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
 
 
 def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
-    return source.error(f"the value of {name} is not certain: {doubt.reason}", doubt.place, MOVE_INTO_LITERAL)
+    return source.error(f"the value of {name} is not certain: {doubt.reason}", doubt.place, REMEDY)
 
 
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
@@ -364,7 +363,7 @@ def _plain(source: Source, view: View, found: Found) -> object:
         assert isinstance(found.winner, Property)
         return {"$js": source.read(found.winner.node)}
     inner = view.inner(found)
-    if inner is not None and (found.nested or any(len(doubt.path) > 1 for doubt in found.doubts)):
+    if inner is not None and (found.nested or found.doubts_inside()):
         members = {}
         for key in inner.names():
             member = inner.find(key)

@@ -1,0 +1,414 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: objects as a program makes them: the literal, then every later write to it.
+
+A `View` is one such object. `View.find()` says what gives a key its value in the end, and what casts doubt on that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ._js_literals import NotLiteral, key_of, literal
+from ._js_tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
+from ._js_tree import field as node_field
+from ._js_uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, declarations, uses
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of an object literal."""
+
+    key: str
+    node: Node
+    owner: Node
+    # The expression that gives the value; None for methods and accessors.
+    value: Node | None
+    accessor: bool = False
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A write to the object after its literal; path has at least one step."""
+
+    path: Path
+    place: Node
+    value: Node
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A `delete` of the value at the path."""
+
+    path: Path
+    place: Node
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """Something that may give the value at the path, or below it, another value."""
+
+    path: Path
+    place: Node
+    reason: str
+    # Runs at a time that the text does not tell: also after everything else.
+    later: bool = False
+    # The literal that holds it, where it is a spread or a computed key.
+    owner: Node | None = None
+
+
+Entry = Property | Assignment | Removed | Uncertain
+
+
+class NotAnObject(Exception):
+    """The expression is no object literal, nor leads to one. Carries the place and what stands there."""
+
+    def __init__(self, place: Node, problem: str) -> None:
+        super().__init__(problem)
+        self.place = place
+        self.problem = problem
+
+
+@dataclass
+class Found:
+    """What gives one key of an object its value."""
+
+    key: str
+    winner: Property | Assignment | None = None
+    # All that give the key as a whole, also those that lose.
+    occurrences: list[Property | Assignment] = field(default_factory=list)
+    nested: list[Assignment] = field(default_factory=list)
+    doubts: list[Uncertain] = field(default_factory=list)
+    deletion: Removed | None = None
+
+    @property
+    def value(self) -> Node | None:
+        """The expression that gives the value."""
+        return self.winner.value if self.winner is not None else None
+
+    def doubt(self) -> Uncertain | None:
+        """A doubt about the value as a whole."""
+        return next((doubt for doubt in self.doubts if len(doubt.path) == 1), None)
+
+    def doubts_inside(self) -> list[Uncertain]:
+        """Doubts about parts of the value."""
+        return [doubt for doubt in self.doubts if len(doubt.path) > 1]
+
+    def _take(self, entry: Property | Assignment) -> None:
+        before = self.winner
+        self.winner, self.nested, self.deletion = entry, [], None
+        self.occurrences.append(entry)
+        self.doubts = [doubt for doubt in self.doubts if doubt.later]
+        if isinstance(before, Property) and before.accessor and isinstance(entry, Assignment):
+            self.doubts.append(Uncertain((self.key,), entry.place, "this calls a setter"))
+
+    def _add(self, entry: Entry) -> None:
+        if isinstance(entry, Property):
+            self._take(entry)
+        elif isinstance(entry, Uncertain):
+            self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
+        elif len(entry.path) > 1:
+            if isinstance(entry, Assignment):
+                self.nested.append(entry)
+            else:
+                self.doubts.append(Uncertain(entry.path, entry.place, "this is deleted here"))
+        elif isinstance(entry, Assignment):
+            self._take(entry)
+        else:
+            self.winner, self.nested, self.deletion = None, [], entry
+
+
+@dataclass
+class View:
+    """One object: all that is written to it in the order of execution, and the literal that takes new members."""
+
+    source: Source
+    entries: list[Entry]
+    # None where the file has no literal for the object.
+    home: Node | None
+
+    def find(self, key: str) -> Found:
+        """What gives the key its value in the end."""
+        found = Found(key)
+        for entry in self.entries:
+            name = entry.key if isinstance(entry, Property) else entry.path[0]
+            if name is None or name == key:
+                found._add(entry)
+        return found
+
+    def names(self) -> list[str]:
+        """The keys that are certainly given."""
+        keys = (
+            entry.key if isinstance(entry, Property) else entry.path[0]
+            for entry in self.entries
+            if not isinstance(entry, Uncertain)
+        )
+        return list(dict.fromkeys(key for key in keys if key is not None))
+
+    def doubts(self) -> list[Uncertain]:
+        """All that may give some of the object's members other values."""
+        return [entry for entry in self.entries if isinstance(entry, Uncertain)]
+
+    def inner(self, found: Found) -> View | None:
+        """The object that is the found value; None where the value is no object whose making the text shows."""
+        if found.value is None:
+            return None
+        try:
+            inner = made_object(self.source, found.value)
+        except NotAnObject:
+            return None
+        later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.nested]
+        later += [replace(doubt, path=doubt.path[1:]) for doubt in found.doubts_inside()]
+        return View(self.source, inner.entries + later, inner.home)
+
+
+def made_object(source: Source, expression: Node, depth: int = 0) -> View:
+    """The object that an expression makes or names; NotAnObject where the text does not show it."""
+    node = unwrapped(expression)
+    if depth > DEEPEST:
+        raise NotAnObject(node, "the objects here are nested too deeply")
+    if node.type == "object":
+        return View(source, list(_literal_entries(source, node, depth)), node)
+    if node.type == "identifier":
+        return _variable(source, node, depth)
+    if node.type == "call_expression":
+        called = "".join(source.read(node_field(node, "function")).split())
+        given = members(node_field(node, "arguments"))
+        if called == "Object.assign" and given:
+            return _assigned(source, given, depth)
+    raise NotAnObject(node, f"this is {_described(node)}, not an object literal, so its members cannot be known")
+
+
+def chained(source: Source, expression: Node) -> tuple[Node, set[str]]:
+    """The value of `a = b = value` and the variables that get it on the way."""
+    names: set[str] = set()
+    value = unwrapped(expression)
+    while value.type == "assignment_expression":
+        left = unwrapped(node_field(value, "left"))
+        if left.type == "identifier":
+            names.add(source.read(left))
+        value = unwrapped(node_field(value, "right"))
+    return value, names
+
+
+def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[str]) -> list[Use]:
+    """What is done through variables that got the object at `binding`, and through their own aliases.
+
+    Each must hold the object for good; NotAnObject is raised for one that is assigned again.
+    """
+    found: list[Use] = []
+    for name in sorted(names - known):
+        known.add(name)
+        for use in uses(source, name):
+            later = isinstance(use, Doubt) and use.later
+            if not later and use.place.start_byte < binding.end_byte:
+                # Before the variable got the object, or the binding itself.
+                continue
+            if isinstance(use, Alias) and not use.path:
+                found += uses_of_aliases(source, {use.name}, use.place, known)
+            elif not use.path and isinstance(use, Write | Doubt):
+                raise _assigned_again(use, name)
+            else:
+                found.append(use)
+    return found
+
+
+def entries_of(source: Source, found: list[Use]) -> list[Entry]:
+    """Uses in the order of the text, as what they do to the object's members."""
+    return [
+        entry for use in sorted(found, key=lambda use: use.place.start_byte) for entry in _entries_of_use(source, use)
+    ]
+
+
+def is_missing_value(source: Source, node: Node | None) -> bool:
+    """Whether the value is literally null or undefined."""
+    if node is None:
+        return False
+    try:
+        value = literal(source, node)
+    except NotLiteral:
+        return False
+    return value is None or (not value and not isinstance(value, str | int | float | list | dict))
+
+
+def _described(node: Node) -> str:
+    if node.type in FUNCTIONS:
+        return "a function"
+    return {
+        "array": "a list",
+        "await_expression": "the result of a call",
+        "binary_expression": "computed",
+        "call_expression": "the result of a call",
+        "class": "a class",
+        "member_expression": "a part of another object",
+        "new_expression": "the result of a constructor",
+        "null": "null",
+        "ternary_expression": "chosen by a condition",
+        "undefined": "undefined",
+    }.get(node.type, f"a {node.type.replace('_', ' ')}")
+
+
+def _assigned_again(place: Write | Doubt, name: str) -> NotAnObject:
+    return NotAnObject(place.place, f"the variable {name} is assigned again here, so it is not certain what it holds")
+
+
+# Variables
+
+
+def _variable(source: Source, node: Node, depth: int) -> View:
+    """The object that a variable holds where the node mentions it."""
+    name = source.read(node)
+    declared = declarations(source, name)
+    if len(declared) != 1 or declared[0].type != "variable_declarator":
+        raise NotAnObject(node, f"it is not certain what the variable {name} holds")
+    found = [use for use in uses(source, name) if not _covers(use.place, node)]
+    writes = [use for use in found if not use.path and isinstance(use, Write | Doubt)]
+    binding, value = declared[0], declared[0].child_by_field_name("value")
+    if value is None and writes and isinstance(writes[0], Write):
+        first = writes.pop(0)
+        assert isinstance(first, Write)
+        found.remove(first)
+        binding, value = first.place, first.value
+    if writes:
+        raise _assigned_again(writes[0], name)
+    if value is None or value.start_byte > node.start_byte:
+        raise NotAnObject(node, f"the variable {name} has no value here yet")
+    value, aliases = chained(source, value)
+    view = made_object(source, value, depth + 1)
+    known = {name}
+    found += uses_of_aliases(source, aliases, binding, known)
+    for use in list(found):
+        if isinstance(use, Alias) and not use.path:
+            found += uses_of_aliases(source, {use.name}, use.place, known)
+    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge)])
+    return view
+
+
+def _covers(place: Node, node: Node) -> bool:
+    """Whether the place is where the object is read from the variable: that is how we came here."""
+    return place.type in ("pair", "spread_element") and place.start_byte <= node.start_byte < place.end_byte
+
+
+# Entries
+
+
+def _entries_of_use(source: Source, use: Use) -> list[Entry]:
+    match use:
+        case Write(path, place, value) if None not in path:
+            return [Assignment(path, place, value)]
+        case Deletion(path, place) if None not in path:
+            return [Removed(path, place)]
+        case Doubt(path, place, reason, later):
+            return [Uncertain(path or (None,), place, reason, later)]
+        case Merge(path, place, sources):
+            taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
+            return [_below(path, entry) for entry in taken] if path else taken
+        case Alias(path, place, name):
+            return [Uncertain((*path, None), place, f"the value is also kept in the variable {name}")]
+    return [Uncertain(use.path, use.place, "which setting this changes is computed")]
+
+
+def _below(path: Path, entry: Entry) -> Entry:
+    if isinstance(entry, Property):
+        return Uncertain((*path, entry.key), entry.node, "the value is merged into another one")
+    return replace(entry, path=(*path, *entry.path))
+
+
+def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
+    listed = members(node)
+    for member in listed:
+        if member.type == "pair" and _is_prototype(source, member):
+            # What is inherited loses against own members, wherever these stand.
+            yield Uncertain((None,), member, "the object inherits from another one", owner=node)
+    for member in listed:
+        match member.type:
+            case "pair" if not _is_prototype(source, member):
+                key = key_of(source, node_field(member, "key"))
+                if key is None:
+                    yield Uncertain((None,), member, "this key is computed", owner=node)
+                else:
+                    yield Property(key, member, node, node_field(member, "value"))
+            case "method_definition":
+                key = key_of(source, node_field(member, "name"))
+                if key is None:
+                    yield Uncertain((None,), member, "this key is computed", owner=node)
+                else:
+                    accessor = any(child.type in ("get", "set") for child in member.children)
+                    yield Property(key, member, node, None, accessor)
+            case "shorthand_property_identifier":
+                yield Property(source.read(member), member, node, member)
+            case "spread_element":
+                yield from _taken_over(source, members(member)[0], member, depth, owner=node)
+            case "pair":
+                pass
+            case _:
+                yield Uncertain((None,), member, "this member is not understood", owner=node)
+
+
+def _is_prototype(source: Source, member: Node) -> bool:
+    key = node_field(member, "key")
+    if key.type == "computed_property_name":
+        return False
+    return b"proto" in source.bytes[key.start_byte : key.end_byte] and key_of(source, key) == "__proto__"
+
+
+def _assigned(source: Source, given: list[Node], depth: int) -> View:
+    """`Object.assign(first, second, ...)`: the first with the members of the others."""
+    first = unwrapped(given[0])
+    view = made_object(source, first, depth + 1)
+    if first.type != "identifier":
+        # Else these members are among what is done with the variable.
+        for node in given[1:]:
+            view.entries += _taken_over(source, node, node, depth)
+    literals = [node for node in map(unwrapped, given) if node.type == "object"]
+    if literals:
+        view.home = literals[-1]
+    return view
+
+
+def _taken_over(source: Source, expression: Node, place: Node, depth: int, owner: Node | None = None) -> list[Entry]:
+    """The members of another object that are copied into this one (`...spread`, `Object.assign`)."""
+    node = unwrapped(expression)
+    if depth <= DEEPEST and node.type == "object":
+        return list(_literal_entries(source, node, depth + 1))
+    names = _possible_keys(source, node, depth)
+    if names is None:
+        return [Uncertain((None,), place, "what is taken over here is not known", owner=owner)]
+    reason = "whether this is taken over is not certain"
+    return [Uncertain((name,), place, reason, owner=owner) for name in names]
+
+
+def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | None:
+    """All keys that an expression can give when it is spread (`test ? { a } : {}`, `test && { b }`), if known."""
+    node = unwrapped(expression)
+    if depth > DEEPEST:
+        return None
+    if node.type in ("object", "identifier"):
+        try:
+            entries = made_object(source, node, depth + 1).entries
+        except NotAnObject:
+            return None
+        names = [entry.key if isinstance(entry, Property) else entry.path[0] for entry in entries]
+        return None if None in names else [name for name in names if name is not None]
+    if node.type == "ternary_expression":
+        parts = [node_field(node, "consequence"), node_field(node, "alternative")]
+    elif node.type == "binary_expression" and source.read(node_field(node, "operator")) == "&&":
+        # A falsy left side spreads nothing.
+        parts = [node_field(node, "right")]
+    elif node.type in ("null", "undefined", "false", "true", "number"):
+        return []
+    else:
+        return None
+    found: list[str] = []
+    for part in parts:
+        names_of_part = _possible_keys(source, part, depth + 1)
+        if names_of_part is None:
+            return None
+        found += names_of_part
+    return found
