@@ -46,7 +46,7 @@ molecule: .venv/test.stamp $(COLLECTION) ## Run the Molecule scenarios
 	tests/molecule/run
 
 integration: .venv/test.stamp $(COLLECTION) ## Faults, secrets and costs on real machines over SSH
-	pytest tests/integration
+	pytest --numprocesses 3 --dist loadfile tests/integration
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
 	python benchmarks/engine.py

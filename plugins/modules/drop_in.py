@@ -52,7 +52,7 @@ options:
     type: str
   options:
     description:
-      - Words that the service's command line shall end with. The rest of it is kept as the unit and other drop-ins have it.
+      - Words that the service's command line shall end with. The rest stays as the unit and other drop-ins have it.
       - The last option wins in Node-RED, so these beat what stands in C(ExecStart) or comes from an environment file.
       - Written below O(content), whose last section must be C([Service]).
     type: list
@@ -157,7 +157,9 @@ def command_line(unit: Unit, path: str, options: Sequence[str]) -> str:
     command = _systemd.command(unit)
     words = list(command.words)
     if not words:
-        raise Failure("%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name)
+        raise Failure(
+            "%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name
+        )
     own = present_file(path)
     if own and b"\nExecStart=" in own.data:
         words = words[: -len(options)]

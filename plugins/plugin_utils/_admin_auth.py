@@ -18,9 +18,27 @@ USER_KEYS = ("username", "password", "password_hash", "permissions")
 
 # Every scope that Node-RED 4.1 and 5.0 ask for (needsPermission in @node-red/editor-api and the core nodes).
 SCOPES = frozenset(
-    """flows.read flows.write nodes.read nodes.write context.read context.write settings.read settings.write
-    plugins.read diagnostics.read credentials.read library.read library.write projects.read projects.write status.read
-    inject.write debug.write udp-ports.read""".split()
+    [
+        "flows.read",
+        "flows.write",
+        "nodes.read",
+        "nodes.write",
+        "context.read",
+        "context.write",
+        "settings.read",
+        "settings.write",
+        "plugins.read",
+        "diagnostics.read",
+        "credentials.read",
+        "library.read",
+        "library.write",
+        "projects.read",
+        "projects.write",
+        "status.read",
+        "inject.write",
+        "debug.write",
+        "udp-ports.read",
+    ]
 )
 # "read" and "write" are any scope that ends so; "flows.*" is no wildcard (editor-api/lib/auth/permissions.js).
 WILDCARDS = frozenset({"*", "read", "write", "*.read", "*.write"})
@@ -49,7 +67,7 @@ def admin_auth(
     """Return the value of `adminAuth` for the engine, with each plaintext as a ``{"$password": ...}``.
 
     Args:
-        users: a list of mappings with the keys of ``USER_KEYS``; `permissions` is a string or a list, ``"*"`` if absent.
+        users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent.
         node_red: the release that will read it, such as ``"4.1.15"``.
         rounds: bcrypt cost for new hashes.
         default_permissions: what somebody without a login may do, or None for nothing at all.

@@ -25,6 +25,11 @@ def passwords(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "passwords"
 
 
+@pytest.fixture
+def variables(passwords):
+    return {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
+
+
 def _fresh(fleet: Fleet, name: str) -> Pi:
     pi = fleet.pis[name]
     pi.reset()

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 import yaml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-FLEET_NAME = "test"
+# Each worker of pytest-xdist has machines of its own.
+FLEET_NAME = "test-" + os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 FLEET_SCRIPT = CHECKOUT / "containers" / "pi" / "fleet"
 PLAYBOOKS = CHECKOUT / "playbooks"
 
@@ -138,7 +139,9 @@ class Pi:
         """The token that Node-RED gives for these credentials, or None where it refuses them."""
         form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*"}
         for scope in ("*", "read"):
-            answer = self.post("/auth/token", {**form, "scope": scope, "username": username, "password": password}, port=port)
+            answer = self.post(
+                "/auth/token", {**form, "scope": scope, "username": username, "password": password}, port=port
+            )
             if answer.status == 200:
                 return answer.json()["access_token"]
         return None
@@ -176,7 +179,9 @@ class Fleet:
 
     @classmethod
     def up(cls, name: str, variants: list[str]) -> Fleet:
-        subprocess.run([FLEET_SCRIPT, "up", "--name", name, *variants], check=True, stdin=subprocess.DEVNULL, timeout=1500)
+        subprocess.run(
+            [FLEET_SCRIPT, "up", "--name", name, *variants], check=True, stdin=subprocess.DEVNULL, timeout=1500
+        )
         inventory = CHECKOUT / "build" / "fleet" / name / "inventory.yml"
         hosts = yaml.safe_load(inventory.read_text())["nodered"]["hosts"]
         pis = {
@@ -191,19 +196,33 @@ class Fleet:
         subprocess.run([FLEET_SCRIPT, "down", "--name", self.name], check=True, stdin=subprocess.DEVNULL, timeout=120)
 
     def play(
-        self, playbook: str | pathlib.Path, *options: str, variables: dict[str, object] | None = None, limit: str = "all"
+        self,
+        playbook: str | pathlib.Path,
+        *options: str,
+        variables: dict[str, object] | None = None,
+        limit: str = "all",
     ) -> Run:
         """Run a playbook of the collection (by name) or a file, and return what it printed."""
         command = self.command(playbook, *options, variables=variables, limit=limit)
         done = subprocess.run(
-            command, env=self.environment(), cwd=CHECKOUT, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+            command,
+            env=self.environment(),
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
         )
         print(done.stdout)
         return Run(done.returncode, done.stdout, _recap(done.stdout))
 
     def command(
-        self, playbook: str | pathlib.Path, *options: str, variables: dict[str, object] | None = None, limit: str = "all"
+        self,
+        playbook: str | pathlib.Path,
+        *options: str,
+        variables: dict[str, object] | None = None,
+        limit: str = "all",
     ) -> list[str]:
         path = playbook if isinstance(playbook, pathlib.Path) else f"pifleet.nodered.{playbook}"
         extra = ["--extra-vars", json.dumps(variables)] if variables else []

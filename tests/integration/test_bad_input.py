@@ -14,8 +14,14 @@ CASES = {
     "port 0": ({"nodered_port": 0}, "nodered_port"),
     "port 65536": ({"nodered_port": 65536}, "nodered_port"),
     "port abc": ({"nodered_port": "abc"}, "nodered_port"),
-    "empty password": ({"nodered_login_users": [GOOD, {"username": "bob", "password": ""}]}, "nodered_login_users[1].password"),
-    "73 bytes": ({"nodered_login_users": [{"username": "ada", "password": "é" * 36 + "x"}]}, "nodered_login_users[0].password"),
+    "empty password": (
+        {"nodered_login_users": [GOOD, {"username": "bob", "password": ""}]},
+        "nodered_login_users[1].password",
+    ),
+    "73 bytes": (
+        {"nodered_login_users": [{"username": "ada", "password": "é" * 36 + "x"}]},
+        "nodered_login_users[0].password",
+    ),
     "no bcrypt hash": (
         {"nodered_login_users": [{"username": "ada", "password_hash": "5f4dcc3b5aa765d61d8327deb882cf99"}]},
         "nodered_login_users[0].password_hash",

@@ -17,7 +17,8 @@ HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 # Samples every command line and environment that may be read, as fast as a shell can, until it is told to stop.
 SAMPLER = """
 touch /run/sampling; nohup bash -c 'while test -e /run/sampling; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ
-find /tmp /var/tmp /home/{user}/.ansible /root/.ansible -type f -exec cat {{}} +; done' >/run/samples 2>/dev/null </dev/null &
+find /tmp /var/tmp /home/{user}/.ansible /root/.ansible -type f -exec cat {{}} +
+done' >/run/samples 2>/dev/null </dev/null &
 """
 
 
@@ -26,7 +27,10 @@ def variables_file(tmp_path, passwords):
     """In a file, as from a vault: what is on ansible-playbook's own command line is the caller's business."""
 
     def write(password):
-        users = [{"username": "ada", "password": password}, {"username": "bob", "password": PASSWORDS[1], "permissions": "read"}]
+        users = [
+            {"username": "ada", "password": password},
+            {"username": "bob", "password": PASSWORDS[1], "permissions": "read"},
+        ]
         path = tmp_path / "secrets.json"
         path.write_text(json.dumps({"nodered_login_users": users, "nodered_login_password_dir": str(passwords)}))
         return f"@{path}"
@@ -50,18 +54,25 @@ def test_no_password_is_printed_stored_or_sent(fleet, pi41, variables_file, monk
     for password in (PASSWORDS[0], PASSWORDS[2]):
         done = subprocess.run(
             fleet.command("secure", "-vvv", "--diff", "-e", variables_file(password), limit="pi41"),
-            env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         outputs.append(done.stdout + done.stderr)
     pi41.run("rm /run/sampling; sleep 1")
-    kept = pi41.run(f"find /tmp /var/tmp /var/log /var/lib/pifleet.nodered /home/{pi41.user}/.ansible -type f -exec cat {{}} + | strings")
+    folders = f"/tmp /var/tmp /var/log /var/lib/pifleet.nodered /home/{pi41.user}/.ansible"
+    kept = pi41.run(f"find {folders} -type f -exec cat {{}} + 2>/dev/null | tr -c '[:print:]' '\\n'")
     places = {
         "output": "".join(outputs),
         "journal": pi41.journal(),
-        "process list and temporary files while it ran": pi41.run("tr '\\0' '\\n' </run/samples"),
+        "process list and temporary files while it ran": pi41.run("tr -c '[:print:]' '\\n' </run/samples"),
         "what is left in temporary folders": kept,
-        "the settings folder": pi41.run(f"cat /home/{pi41.user}/.node-red/*.js* /home/{pi41.user}/.node-red/.[a-z]*.js*"),
+        "the settings folder": pi41.run(
+            f"cat /home/{pi41.user}/.node-red/*.js* /home/{pi41.user}/.node-red/.[a-z]*.js*"
+        ),
     }
     assert "ansible" in places["journal"], "the journal must hold what Ansible logs"
     for place, text in places.items():

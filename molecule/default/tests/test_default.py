@@ -31,7 +31,7 @@ def password(host):
 
 def token_request(host, password):
     form = f"client_id=node-red-editor&grant_type=password&scope=*&username=admin&password={password}"
-    return json.loads(host.check_output("curl -s --data '%s' http://127.0.0.1:1880/auth/token" % form))
+    return json.loads(host.check_output(f"curl -s --data '{form}' http://127.0.0.1:1880/auth/token"))
 
 
 def test_node_red_serves(host):
@@ -48,8 +48,11 @@ def test_nobody_reads_the_flows_without_a_login(host):
 def test_the_password_on_the_controller_logs_in(host, password):
     answer = token_request(host, password)
     assert answer["token_type"] == "Bearer"
-    host.check_output("curl -s --data token=%s -H 'Authorization: Bearer %s' http://127.0.0.1:1880/auth/revoke",
-                      answer["access_token"], answer["access_token"])
+    host.check_output(
+        "curl -s --data token=%s -H 'Authorization: Bearer %s' http://127.0.0.1:1880/auth/revoke",
+        answer["access_token"],
+        answer["access_token"],
+    )
 
 
 def test_another_password_does_not_log_in(host, password):

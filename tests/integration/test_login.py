@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role `login` on real machines: who gets in, who no longer does, and whose login is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from .users import USERS
+
+
+def test_read_permission_may_look_but_not_change(fleet, pi41, variables):
+    fleet.play("secure", variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    token = pi41.login("wall", "only looking")
+    assert pi41.get("/flows", token=token).status == 200
+    assert pi41.post("/flows", {}, token=token).status == 401
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        [{"username": "ada", "password": "another secret of hers"}],
+        [{"username": "ada", "password": USERS[0]["password"], "permissions": "read"}],
+        [{"username": "bob", "password": "somebody else"}],
+    ],
+    ids=["changed password", "demoted", "removed"],
+)
+def test_old_sessions_end_with_the_login_they_came_from(fleet, pi31, variables, users):
+    fleet.play("secure", variables=variables | {"nodered_login_users": USERS}, limit="pi31")
+    token = pi31.login("ada", USERS[0]["password"])
+    assert pi31.get("/flows", token=token).status == 200
+    run = fleet.play("secure", variables=variables | {"nodered_login_users": users}, limit="pi31")
+    assert not run.failed
+    assert pi31.get("/flows", token=token).status == 401
+
+
+def test_a_ready_hash_is_taken_as_it_is(fleet, pi41, variables):
+    from passlib.hash import bcrypt
+
+    ready = bcrypt.using(rounds=8, ident="2b").hash("made elsewhere")
+    users = [{"username": "ada", "password_hash": ready}]
+    run = fleet.play("secure", variables=variables | {"nodered_login_users": users}, limit="pi41")
+    assert not run.failed
+    assert ready in pi41.settings
+    assert pi41.login("ada", "made elsewhere")
+
+
+def test_a_login_that_somebody_else_set_up_is_left_alone(fleet, pi41, variables, passwords):
+    fleet.play("secure", variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    settings = pi41.settings
+    run = fleet.play("secure", variables=variables, limit="pi41")
+    assert not run.failed
+    assert pi41.settings == settings
+    assert not passwords.exists()
+
+
+def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
+    pi41.write(
+        f"/home/{pi41.user}/.node-red/login.js", "module.exports = {type: 'credentials', users: [], default: null};\n"
+    )
+    pi41.change_settings("module.exports = {\n", "module.exports = {\n    adminAuth: require('./login.js'),\n")
+    pi41.run("systemctl restart nodered")
+    pi41.wait_until_it_serves()
+    run = fleet.play("secure", variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    assert not run.failed
+    assert run.says("nodered_login_replace")
+    assert "require('./login.js')" in pi41.settings
+    run = fleet.play(
+        "secure", variables=variables | {"nodered_login_users": USERS, "nodered_login_replace": True}, limit="pi41"
+    )
+    assert not run.failed
+    assert pi41.login("ada", USERS[0]["password"])
