@@ -24,6 +24,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 
 STATE_FOLDER = "/var/lib/pifleet.nodered"
+# Not beside the record: a machine with a read-only root can be restarted too.
+LOCK_FOLDER = "/run/pifleet.nodered"
 DROP_IN_SUFFIX = ".conf"
 
 
@@ -44,6 +46,10 @@ class ChangedFile:
         now = _checksum_of(self.path)
         return now in self.checksums_new and now != self.checksum_old
 
+    def differs(self) -> bool:
+        """Whether the file is not what it was before, whoever changed it."""
+        return _checksum_of(self.path) != self.checksum_old
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -55,15 +61,25 @@ class Change:
     files: Sequence[ChangedFile]
     settings: Sequence[str]
 
-    def in_place(self) -> List[ChangedFile]:
-        return [file for file in self.files if file.is_ours()]
+    def in_place(self) -> bool:
+        """Whether something of it is still as it was written."""
+        return any(file.is_ours() for file in self.files)
 
-    def from_before(self, pid: Optional[int]) -> bool:
-        """Whether this main process was already running when the change was made (or none ran then, and none does)."""
+    def made_under(self, pid: Optional[int]) -> bool:
+        """Whether this very main process was already running when the change was made."""
         running = _processes.process(pid) if pid else None
-        if running is None:
-            return True
-        return (self.boot, self.pid, self.start) == (_processes.boot_id(), running.pid, running.start)
+        now = (_processes.boot_id(), running.pid, running.start) if running else None
+        return now == (self.boot, self.pid, self.start)
+
+    def counts(self, pid: Optional[int]) -> bool:
+        """Whether the copies are what the last Node-RED ran with, so that undoing the change leads to what worked.
+
+        While the process from before runs on, they are, even when somebody has edited a file once more since. Without a
+        process, the change must still be in place.
+        """
+        if pid and _processes.process(pid):
+            return self.made_under(pid)
+        return self.in_place()
 
     def touches(self, setting: str) -> bool:
         return any(name == setting or name.startswith(setting + ".") for name in self.settings)
@@ -72,7 +88,8 @@ class Change:
         return any(file.path.endswith(DROP_IN_SUFFIX) for file in self.files)
 
     def backup_of(self, path: str) -> Optional[str]:
-        return next((file.backup for file in self.files if file.path == path), None)
+        """The backup that was made of the file, as long as nobody else has changed the file since."""
+        return next((file.backup for file in self.files if file.path == path and file.is_ours()), None)
 
 
 def folder(service: str) -> str:
@@ -86,9 +103,9 @@ def _record(service: str) -> str:
 @contextlib.contextmanager
 def locked(service: str, timeout: float) -> Iterator[None]:
     """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
-    _make_folder(service)
-    path = os.path.join(folder(service), "lock")
+    path = os.path.join(LOCK_FOLDER, service + ".lock")
     with _files.explained(path):
+        os.makedirs(LOCK_FOLDER, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + timeout
     try:
@@ -114,27 +131,27 @@ def _make_folder(service: str) -> None:
         os.makedirs(folder(service), mode=0o700, exist_ok=True)
 
 
-def pending(service: str) -> Optional[Change]:
-    """The change whose files are still in place; None when there is none (or its record cannot be read)."""
+def recorded(service: str) -> Optional[Change]:
+    """The change that is recorded; None when there is none (or its record cannot be read: nothing to go back to)."""
     try:
         with open(_record(service), encoding="utf-8") as stream:
             found = json.load(stream)
-        change = Change(
-            found["boot"],
-            found["pid"],
-            found["start"],
-            [ChangedFile(**file) for file in found["files"]],
-            found["settings"],
-        )
+        files = [ChangedFile(**file) for file in found["files"]]
+        return Change(found["boot"], found["pid"], found["start"], files, found["settings"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return change if change.in_place() else None
 
 
-def waiting(service: str, pid: Optional[int]) -> Optional[Change]:
-    """The change that waits for a restart: its files are in place and no Node-RED has been started with them since."""
-    change = pending(service)
-    return change if change is not None and change.from_before(pid) else None
+def waiting(service: str, pid: Optional[int]) -> bool:
+    """Whether a change waits for a restart: files differ from what they were, and no Node-RED was started since."""
+    change = recorded(service)
+    return change is not None and change.counts(pid) and any(file.differs() for file in change.files)
+
+
+def to_extend(service: str, pid: Optional[int]) -> Optional[Change]:
+    """The change that one more change adds to. Where Node-RED has been started since, it is what to go back to now."""
+    change = recorded(service)
+    return change if change is not None and change.counts(pid) else None
 
 
 def extend(
@@ -152,13 +169,12 @@ def extend(
     `new_checksum` is None for a file that is about to be deleted.
     """
     _make_folder(service)
-    # Where Node-RED has been started with an earlier change, that is what to go back to now.
-    change = waiting(service, pid)
+    change = to_extend(service, pid)
     files = list(change.files) if change else []
     known = next((file for file in files if file.path == path), None)
     if known:
         files[files.index(known)] = dataclasses.replace(
-            known, checksums_new=list(known.checksums_new) + [new_checksum], backup=known.backup or backup
+            known, checksums_new=list(known.checksums_new) + [new_checksum], backup=backup or known.backup
         )
     else:
         files.append(_first_change(service, path, old, new_checksum, backup))
@@ -210,19 +226,31 @@ def forget(service: str) -> None:
 
 
 def undo(change: Change) -> List[str]:
-    """Put back every file that is still what was written; the paths. What somebody else has changed since stays."""
+    """Put every file back to what it was before the change; the paths of those that had to be."""
     restored = []
-    for file in change.in_place():
+    for file in change.files:
+        if not file.differs():
+            continue
         if file.undo is None:
             _files.remove(file.path)
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(file.path))
         else:
-            with open(file.undo, "rb") as stream:
-                data = stream.read()
-            _files.replace(file.path, data, _attributes_for(file))
+            _put_back(file, file.undo)
         restored.append(file.path)
     return restored
+
+
+def _put_back(file: ChangedFile, undo: str) -> None:
+    with open(undo, "rb") as stream:
+        data = stream.read()
+    try:
+        _files.replace(file.path, data, _attributes_for(file))
+    except Failure:
+        # On a full disk the backup beside the file can still take its name.
+        if file.backup is None or _checksum_of(file.backup) != file.checksum_old:
+            raise
+        os.rename(file.backup, file.path)
 
 
 def _attributes_for(file: ChangedFile) -> Attributes:
@@ -232,16 +260,24 @@ def _attributes_for(file: ChangedFile) -> Attributes:
     return Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
 
 
-def keep_rejected(change: Change) -> List[str]:
-    """Keep each rejected text beside its file, readable by its owner alone; the paths. A failure stops nothing."""
+def rejected_texts(change: Change) -> List[Content]:
+    """What is about to be undone, to be kept by `keep`."""
+    found = []
+    for file in change.files:
+        if file.undo is not None and file.differs() and not file.path.endswith(DROP_IN_SUFFIX):
+            with contextlib.suppress(Failure):
+                found.append(_files.read(file.path))
+    return found
+
+
+def keep(rejected: Sequence[Content]) -> List[str]:
+    """Put each rejected text beside its file, readable by its owner alone; the paths. A failure stops nothing."""
     kept = []
-    for file in change.in_place():
-        if file.undo is None or file.path.endswith(DROP_IN_SUFFIX):
-            continue
+    for text in rejected:
         with contextlib.suppress(Failure):
-            rejected = _files.read(file.path)
-            path = file.path + ".rejected"
-            _files.replace(path, rejected.data, Attributes(rejected.attributes.uid, rejected.attributes.gid, 0o600, {}))
+            path = text.path + ".rejected"
+            attributes = Attributes(text.attributes.uid, text.attributes.gid, 0o600, {})
+            _files.replace(path, text.data, attributes)
             kept.append(path)
     return kept
 

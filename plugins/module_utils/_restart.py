@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
@@ -38,6 +39,7 @@ POLL_SECONDS = 0.5
 TLS_PATIENCE_SECONDS = 8.0
 JOURNAL_LINES = 20
 JOURNAL_WIDTH = 300
+_COMPLAINT = re.compile(r"\[error\]|\w*Error\b|Exception|^Failed|fatal", re.IGNORECASE)
 
 
 @dataclasses.dataclass
@@ -111,13 +113,15 @@ def _looked_again(state: State) -> State:
 
 def _undoable(state: State) -> Optional[Change]:
     """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is confirmed."""
-    change = _change.pending(state.plan.service)
+    change = _change.recorded(state.plan.service)
     unit = state.plan.unit
-    if change is None or change.from_before(unit.main_pid):
+    if change is None or change.counts(unit.main_pid):
         return change
-    if not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None:
+    proved = not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None
+    if proved or not change.in_place():
         _change.forget(state.plan.service)
         return None
+    # Started since (the power failed), but it does not serve: still a change to undo.
     return change
 
 
@@ -207,12 +211,6 @@ def end_sessions(plan: Plan, user_dir: str) -> None:
             % (path, error.strerror),
             "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
         ) from None
-    if os.path.exists(target) and target != path and os.path.getsize(target) > 0:
-        raise Failure(
-            "%s links to %s, which could not be emptied as user %s, so whoever is logged in would stay so."
-            % (path, target, plan.user),
-            "Delete that file.",
-        )
 
 
 def _as_user(plan: Plan, target: str) -> None:
@@ -327,7 +325,7 @@ def _refuse(
                 state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy, False
             )
         return _roll_back(state, change, others, trouble, timeout)
-    if change is None:
+    if change is None or not change.in_place():
         text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
         return _failed(state, others, text, remedy, changed=False)
     kept = _undo(state, change)
@@ -344,9 +342,13 @@ def _roll_back(
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
         return _failed(_looked_again(state), others, "\n".join(parts), remedy)
     _stop(state.name, timeout)
-    kept = _undo(state, change)
-    state = _look(state.name)
-    second = _start_and_wait(state, timeout)
+    kept: List[str] = []
+    try:
+        kept = _undo(state, change)
+        state = _look(state.name)
+        second = _start_and_wait(state, timeout)
+    except Failure as failure:
+        second = Trouble(str(failure))
     if second:
         parts.append("The old configuration was put back, but Node-RED does not serve with it either: " + second.text)
         remedy = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
@@ -359,8 +361,10 @@ def _roll_back(
 
 
 def _undo(state: State, change: Change) -> List[str]:
-    kept = _change.keep_rejected(change)
+    """Put the old files back; where the rejected texts are kept."""
+    rejected = _change.rejected_texts(change)
     _change.undo(change)
+    kept = _change.keep(rejected)
     if change.touches_unit():
         _systemd.run(["systemctl", "daemon-reload"], 90)
     _change.forget(state.plan.service)
@@ -402,7 +406,7 @@ def _failed(
 
 def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
     instance = _instance.describe(state.plan, state.loaded, others)
-    instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid) is not None
+    instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid)
     return {"instance": instance}
 
 
@@ -423,6 +427,7 @@ def _journal_since(cursor: Optional[str], state: State) -> str:
     except Failure:
         return ""
     # Node-RED's own messages; systemd's about the unit say nothing new.
-    lines = [line for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
-    text = "\n".join("  " + line.rstrip()[:JOURNAL_WIDTH] for line in lines[-JOURNAL_LINES:])
-    return masked(text, secrets_in(state.plan.environment))
+    lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
+    first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), None)
+    shown = lines[-JOURNAL_LINES:] if first is None else lines[first : first + JOURNAL_LINES]
+    return masked("\n".join("  " + line[:JOURNAL_WIDTH] for line in shown), secrets_in(state.plan.environment))

@@ -263,7 +263,7 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file)
     instance = _instance.describe(plan, _instance.load(plan), others)
-    instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid) is not None
+    instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:
         result["source"] = {

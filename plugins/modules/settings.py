@@ -280,7 +280,7 @@ def backed_up(
         made = _files.back_up(old) if params["backup"] else None
         return made, made
     service = service_name(unit)
-    earlier = _change.waiting(service, unit.main_pid)
+    earlier = _change.to_extend(service, unit.main_pid)
     known = earlier.backup_of(old.path) if earlier else None
     made = _files.back_up(old) if params["backup"] and not known else None
     _change.extend(service, unit.main_pid, old.path, old, _files.checksum(new), params["_changed"] or [], made)
