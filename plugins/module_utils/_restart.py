@@ -350,10 +350,14 @@ def _roll_back(
     except Failure as failure:
         second = Trouble(str(failure))
     if second:
-        parts.append("The old configuration was put back, but Node-RED does not serve with it either: " + second.text)
+        parts.append(
+            "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
+        )
         remedy = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
     else:
-        parts.append("The old configuration was put back and serves again at %s." % state.where.url)
+        parts.append(
+            "The change was undone, and Node-RED serves again with its old configuration at %s." % state.where.url
+        )
     parts.extend(_kept(kept))
     return _failed(
         _looked_again(state), others, "\n".join(parts), remedy, rolled_back=True, rejected=kept, serving=not second
