@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import re
+import socket
 import ssl
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
@@ -130,9 +131,13 @@ def _ask_path(where: Endpoint, path: str, timeout: float, missing_is_fine: bool 
     try:
         response = _http.request(url, timeout=timeout, context=unverified_tls() if where.scheme == "https" else None)
     except ssl.SSLError as error:
-        if _wants_certificate(error, where):
+        if _wants_certificate(error, where) or _refuses_for_want_of_certificate(where, timeout):
             return Answer(True, "it asks for a client certificate")
         return Answer(False, "the TLS handshake with %s fails: %s" % (url, error.reason or error), tls_failed=True)
+    except ConnectionError as error:
+        if where.scheme == "https" and _refuses_for_want_of_certificate(where, timeout):
+            return Answer(True, "it asks for a client certificate")
+        return Answer(False, "%s does not answer: %s" % (url, error))
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(False, "%s does not answer: %s" % (url, error or type(error).__name__))
     if response.status >= 500 or (response.status == 404 and not missing_is_fine):
@@ -144,6 +149,20 @@ def _wants_certificate(error: ssl.SSLError, where: Endpoint) -> bool:
     reason = (error.reason or "").upper()
     # TLS 1.3 has an alert of its own for it; before, it was a general handshake failure.
     return "CERTIFICATE_REQUIRED" in reason or (where.client_certificate and "HANDSHAKE_FAILURE" in reason)
+
+
+def _refuses_for_want_of_certificate(where: Endpoint, timeout: float) -> bool:
+    """Look for the alert of TLS 1.3, which comes after the handshake and is lost when a request crosses it."""
+    try:
+        with socket.create_connection((where.local_host, where.port or 0), timeout) as plain:
+            with unverified_tls().wrap_socket(plain, server_hostname=where.local_host) as secure:
+                secure.settimeout(min(timeout, 2))
+                secure.recv(1)
+    except ssl.SSLError as error:
+        return _wants_certificate(error, where)
+    except OSError:
+        return False
+    return False
 
 
 def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[Endpoint]:

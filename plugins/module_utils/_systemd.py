@@ -124,7 +124,7 @@ class Unit:
 def full_name(service: str) -> str:
     """`nodered` as `nodered.service`; a name that systemd would not take is a Failure."""
     name = service if service.endswith(".service") else service + ".service"
-    if not re.match(r"^[A-Za-z0-9:_.\\@-]+$", name) or name.startswith("-"):
+    if not re.match(r"^[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service$", name):
         raise Failure("%r is not the name of a systemd service." % service, "Give a name such as nodered.")
     return name
 

@@ -1,0 +1,197 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
+    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
+
+
+@pytest.fixture
+def settings(tmp_path):
+    path = tmp_path / "settings.js"
+    path.write_text("old")
+    path.chmod(0o640)
+    return path
+
+
+@pytest.fixture
+def process():
+    """Stands for Node-RED's main process."""
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        yield process
+
+
+def change(path, text, pid=None, names=("uiPort",), backup=None):
+    """Record a change and make it, as the settings module does."""
+    old = _files.read(str(path)) if os.path.exists(path) else None
+    checksum = _files.checksum(text.encode()) if text is not None else None
+    _change.extend("nodered", pid, str(path), old, checksum, names, backup)
+    if text is None:
+        os.unlink(path)
+    else:
+        path.write_text(text)
+
+
+def test_a_recorded_change_can_be_undone(settings, process):
+    change(settings, "new", process.pid)
+    assert _change.waiting("nodered", process.pid)
+    assert _change.undo(_change.recorded("nodered")) == [str(settings)]
+    assert settings.read_text() == "old"
+    assert settings.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_record_is_for_root_alone(settings):
+    change(settings, "new")
+    folder = _change.folder("nodered")
+    assert os.stat(folder).st_mode & 0o777 == 0o700
+    assert {os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in os.listdir(folder)} == {0o600}
+
+
+def test_a_record_whose_file_was_never_replaced_is_harmless(settings, process):
+    _change.extend("nodered", process.pid, str(settings), _files.read(str(settings)), _files.checksum(b"new"))
+    assert not _change.waiting("nodered", process.pid)
+    assert _change.undo(_change.recorded("nodered")) == []
+    assert settings.read_text() == "old"
+
+
+def test_a_second_change_goes_back_to_the_first_copy(settings, process):
+    change(settings, "new", process.pid, ["uiPort"], backup="/first~")
+    change(settings, "newer", process.pid, ["adminAuth.users"])
+    record = _change.recorded("nodered")
+    assert record.settings == ["adminAuth.users", "uiPort"]
+    assert record.backup_of(str(settings)) == "/first~"
+    assert record.touches("adminAuth")
+    assert not record.touches("admin")
+    _change.undo(record)
+    assert settings.read_text() == "old"
+
+
+def test_after_a_restart_by_somebody_else_a_change_no_longer_waits(settings, process):
+    change(settings, "new", process.pid)
+    assert not _change.waiting("nodered", os.getpid())
+    change(settings, "newer", os.getpid())
+    _change.undo(_change.recorded("nodered"))
+    assert settings.read_text() == "new"
+
+
+def test_a_service_that_did_not_run_and_does_not_run_waits_for_its_start(settings):
+    change(settings, "new", None)
+    assert _change.waiting("nodered", None)
+    assert not _change.waiting("nodered", os.getpid())
+
+
+def test_a_power_cut_leaves_the_change_waiting_while_nothing_runs(settings, process):
+    change(settings, "new", process.pid)
+    assert _change.waiting("nodered", None)
+
+
+def test_an_edit_by_hand_on_top_still_leads_back_to_what_served(settings, process):
+    change(settings, "new", process.pid)
+    settings.write_text("new and by hand")
+    assert _change.waiting("nodered", process.pid)
+    record = _change.recorded("nodered")
+    assert record.backup_of(str(settings)) is None
+    rejected = _change.rejected_texts(record)
+    _change.undo(record)
+    kept = _change.keep(rejected)
+    assert settings.read_text() == "old"
+    assert kept == [str(settings) + ".rejected"]
+    assert open(kept[0]).read() == "new and by hand"
+    assert os.stat(kept[0]).st_mode & 0o777 == 0o600
+
+
+def test_an_edit_by_hand_without_a_process_from_before_is_not_ours_to_undo(settings, process):
+    change(settings, "new", process.pid)
+    settings.write_text("by hand")
+    assert not _change.recorded("nodered").counts(None)
+    assert not _change.recorded("nodered").counts(os.getpid())
+
+
+def test_a_file_that_was_new_is_deleted_with_its_empty_folder(tmp_path, process):
+    folder = tmp_path / "nodered.service.d"
+    folder.mkdir()
+    change(folder / "50-port.conf", "[Service]\n", process.pid, [])
+    record = _change.recorded("nodered")
+    assert record.touches_unit()
+    assert _change.rejected_texts(record) == []
+    _change.undo(record)
+    assert not folder.exists()
+
+
+def test_a_file_that_was_deleted_comes_back(tmp_path, process):
+    path = tmp_path / "50-port.conf"
+    path.write_text("[Service]\n")
+    change(path, None, process.pid, [])
+    assert _change.waiting("nodered", process.pid)
+    _change.undo(_change.recorded("nodered"))
+    assert path.read_text() == "[Service]\n"
+
+
+def test_a_confirmed_change_leaves_nothing_behind(settings, process):
+    change(settings, "new", process.pid)
+    _change.forget("nodered")
+    assert os.listdir(_change.folder("nodered")) == []
+    assert _change.recorded("nodered") is None
+    _change.forget("nodered")
+
+
+def test_a_record_that_cannot_be_read_is_none(settings):
+    change(settings, "new")
+    record = os.path.join(_change.folder("nodered"), "unconfirmed.json")
+    for text in ("", "{", "[]", json.dumps({"boot": "x"})):
+        open(record, "w").write(text)
+        assert _change.recorded("nodered") is None
+
+
+def test_on_a_full_disk_the_backup_takes_the_place_of_the_file(settings, tmp_path, monkeypatch, process):
+    backup = tmp_path / "settings.js.1~"
+    backup.write_text("old")
+    change(settings, "new", process.pid, backup=str(backup))
+
+    def full(*_arguments):
+        raise Failure("There is no space left.")
+
+    monkeypatch.setattr(_files, "replace", full)
+    _change.undo(_change.recorded("nodered"))
+    assert settings.read_text() == "old"
+
+
+def test_only_one_at_a_time_may_change_a_service():
+    with _change.locked("nodered", 1), pytest.raises(Failure, match="still going on"), _change.locked("nodered", 0):
+        pass
+    with _change.locked("nodered", 0), _change.locked("node-red", 0):
+        pass
+
+
+def test_whoever_waits_for_the_lock_gets_it():
+    order = []
+
+    def first():
+        with _change.locked("nodered", 1):
+            order.append("first")
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    while not order:
+        time.sleep(0.01)
+    with _change.locked("nodered", 10):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
