@@ -10,6 +10,7 @@ import http.client
 import re
 import socket
 import ssl
+import time
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _http
@@ -17,6 +18,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._processes import 
 
 # A Pi Zero that is starting its flows takes seconds for an answer.
 ANSWER_SECONDS = 5
+# How long to look where something serves that does not serve where it should.
+SEARCH_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,10 +157,10 @@ def _wants_certificate(error: ssl.SSLError, where: Endpoint) -> bool:
 def _refuses_for_want_of_certificate(where: Endpoint, timeout: float) -> bool:
     """Look for the alert of TLS 1.3, which comes after the handshake and is lost when a request crosses it."""
     try:
-        with socket.create_connection((where.local_host, where.port or 0), timeout) as plain:
-            with unverified_tls().wrap_socket(plain, server_hostname=where.local_host) as secure:
-                secure.settimeout(min(timeout, 2))
-                secure.recv(1)
+        plain = socket.create_connection((where.local_host, where.port or 0), timeout)
+        with plain, unverified_tls().wrap_socket(plain, server_hostname=where.local_host) as secure:
+            secure.settimeout(min(timeout, 2))
+            secure.recv(1)
     except ssl.SSLError as error:
         return _wants_certificate(error, where)
     except OSError:
@@ -173,13 +176,14 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
     matching = [one for one in listeners if one.port == expected.port]
     others = [one for one in listeners if one.port != expected.port]
     tried: List[Endpoint] = []
+    end = time.monotonic() + SEARCH_SECONDS
     for listener in matching + sorted(others, key=lambda one: one.port)[:8]:
         for scheme in (expected.scheme, "http" if expected.scheme == "https" else "https"):
             for root in {expected.admin_root: 0, "/": 1}:
                 where = dataclasses.replace(
                     expected, scheme=scheme, host=listener.address, port=listener.port, admin_root=root, problem=""
                 )
-                if where not in tried:
+                if where not in tried and time.monotonic() < end:
                     tried.append(where)
                     if ask(where, 3).serving:
                         return where
@@ -187,7 +191,7 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
         # It listens where it should and is only slow to answer.
         return dataclasses.replace(expected, host=matching[0].address, problem="")
     # It serves below a root that the settings file no longer names (or cannot name, as it does not load).
-    for where in tried:
+    for where in tried if time.monotonic() < end else ():
         unknown = dataclasses.replace(where, admin_root=None, node_root=None)
         if _ask_path(unknown, "/", 3, missing_is_fine=True).serving:
             return unknown

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -112,7 +113,7 @@ def test_an_edit_by_hand_on_top_still_leads_back_to_what_served(settings, proces
     kept = _change.keep(rejected)
     assert settings.read_text() == "old"
     assert kept == [str(settings) + ".rejected"]
-    assert open(kept[0]).read() == "new and by hand"
+    assert pathlib.Path(kept[0]).read_text() == "new and by hand"
     assert os.stat(kept[0]).st_mode & 0o777 == 0o600
 
 
@@ -155,7 +156,7 @@ def test_a_record_that_cannot_be_read_is_none(settings):
     change(settings, "new")
     record = os.path.join(_change.folder("nodered"), "unconfirmed.json")
     for text in ("", "{", "[]", json.dumps({"boot": "x"})):
-        open(record, "w").write(text)
+        pathlib.Path(record).write_text(text)
         assert _change.recorded("nodered") is None
 
 

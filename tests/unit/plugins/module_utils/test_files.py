@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pathlib
 import stat
 import struct
 import subprocess
@@ -68,7 +69,7 @@ def test_extended_attributes_and_access_control_lists_stay(settings):
         os.setxattr(settings, "user.note", b"keep me")
         os.setxattr(settings, "system.posix_acl_access", acl)
     except OSError as error:
-        pytest.skip("this file system has none: %s" % error)
+        pytest.skip(f"this file system has none: {error}")
     replace(settings)
     assert os.getxattr(settings, "user.note") == b"keep me"
     assert os.getxattr(settings, "system.posix_acl_access") == acl
@@ -147,7 +148,7 @@ def test_a_backup_has_content_and_mode_of_the_file(settings):
     backup = _files.back_up(_files.read(str(settings)))
     assert backup.startswith(str(settings) + ".")
     assert backup.endswith("~")
-    assert open(backup, "rb").read() == OLD
+    assert pathlib.Path(backup).read_bytes() == OLD
     assert stat.S_IMODE(os.stat(backup).st_mode) == 0o640
 
 

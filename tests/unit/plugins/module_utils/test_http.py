@@ -46,7 +46,7 @@ def test_status_headers_and_body_come_back_whatever_they_are(answer):
     port, requests = answer(
         b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="Users"\r\nContent-Length: 4\r\n\r\nnope'
     )
-    response = _http.request("http://127.0.0.1:%d/settings?x=1" % port, timeout=5)
+    response = _http.request(f"http://127.0.0.1:{port}/settings?x=1", timeout=5)
     assert (response.status, response.body) == (401, b"nope")
     assert response.headers["www-authenticate"] == 'Bearer realm="Users"'
     assert requests[0].startswith(b"GET /settings?x=1 HTTP/1.1\r\n")
@@ -55,7 +55,7 @@ def test_status_headers_and_body_come_back_whatever_they_are(answer):
 
 def test_a_redirect_is_an_answer(answer):
     port, _requests = answer(b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n")
-    assert _http.request("http://127.0.0.1:%d/" % port, timeout=5).status == 302
+    assert _http.request(f"http://127.0.0.1:{port}/", timeout=5).status == 302
 
 
 def test_a_forwarded_port_sees_the_host_of_the_url(answer):
@@ -68,14 +68,14 @@ def test_an_answer_that_dribbles_ends_with_the_time_given(answer):
     port, _requests = answer(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 50, pause=0.1)
     started = time.monotonic()
     with pytest.raises(OSError):
-        _http.request("http://127.0.0.1:%d/" % port, timeout=0.5)
+        _http.request(f"http://127.0.0.1:{port}/", timeout=0.5)
     assert time.monotonic() - started < 2
 
 
 def test_what_is_no_http_is_told_apart(answer):
     port, _requests = answer(b"220 mail.example ESMTP\r\n")
     with pytest.raises(http.client.HTTPException):
-        _http.request("http://127.0.0.1:%d/" % port, timeout=5)
+        _http.request(f"http://127.0.0.1:{port}/", timeout=5)
 
 
 def test_other_schemes_are_refused():

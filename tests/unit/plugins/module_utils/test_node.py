@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import pwd
 import shutil
 import tempfile
@@ -53,7 +54,7 @@ def test_what_the_file_exports_is_summed_up_without_secrets(load):
     [("null", "none"), ("{type: 'strategy'}", "strategy"), ("{users: []}", "other"), ("true", "other")],
 )
 def test_the_kind_of_admin_auth_is_what_node_red_goes_by(load, admin_auth, kind):
-    assert load("module.exports = {adminAuth: %s}" % admin_auth).in_force["adminAuth"] == kind
+    assert load(f"module.exports = {{adminAuth: {admin_auth}}}").in_force["adminAuth"] == kind
 
 
 def test_a_syntax_error_names_file_and_line(load, tmp_path):
@@ -63,7 +64,7 @@ def test_a_syntax_error_names_file_and_line(load, tmp_path):
 
 
 def test_an_error_names_the_real_file_and_no_secret(load):
-    loaded = load("module.exports = {\n  password: '%s' x }" % HASH, shown_as="/home/pi/.node-red/settings.js")
+    loaded = load(f"module.exports = {{\n  password: '{HASH}' x }}", shown_as="/home/pi/.node-red/settings.js")
     assert "/home/pi/.node-red/settings.js:2" in loaded.error
     assert HASH not in loaded.error
 
@@ -94,7 +95,7 @@ def test_a_file_that_never_ends_is_ended_with_all_that_it_started(load, tmp_path
     assert "did not finish loading within 1 seconds" in loaded.error
     assert time.monotonic() - started < 10
     pid = int((tmp_path / "pid").read_text())
-    assert not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read().split(")")[1][:3]
+    assert not os.path.exists(f"/proc/{pid}") or "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]
 
 
 def test_what_the_file_prints_and_keeps_running_is_no_trouble(load):
@@ -105,7 +106,7 @@ def test_what_the_file_prints_and_keeps_running_is_no_trouble(load):
 
 @pytest.mark.parametrize("name", ["fs", "path", "ask", "answer", "settings"])
 def test_the_file_sees_no_globals_that_node_red_has_not(load, name):
-    assert "ReferenceError" in load("module.exports = {x: %s}" % name).error
+    assert "ReferenceError" in load(f"module.exports = {{x: {name}}}").error
 
 
 def test_an_es_module_is_refused_with_the_reason(load, tmp_path):
@@ -156,7 +157,7 @@ def test_definitions_of_the_command_line_win_as_in_red_js(load, tmp_path):
     (tmp_path / "more.json").write_text('{"httpAdminRoot": "/ed", "editorTheme.projects.enabled": true}')
     loaded = load(
         "module.exports = {uiPort: 1880, adminAuth: {type: 'credentials'}}",
-        defines=["adminAuth=null", "uiHost=127.0.0.1", "uiPort=1999", "@%s/more.json" % tmp_path],
+        defines=["adminAuth=null", "uiHost=127.0.0.1", "uiPort=1999", f"@{tmp_path}/more.json"],
     )
     assert loaded.from_file["adminAuth"] == "credentials"
     assert loaded.in_force["adminAuth"] == "none"
@@ -182,7 +183,7 @@ def test_the_process_has_the_arguments_of_node_red(load):
 
 
 def test_a_large_question_gets_through(load):
-    wanted = [{"path": ["x%d" % number], "value": "y" * 1000} for number in range(1000)]
+    wanted = [{"path": [f"x{number}"], "value": "y" * 1000} for number in range(1000)]
     assert len(load("module.exports = {}", wanted=wanted).not_in_force) == 1000
 
 

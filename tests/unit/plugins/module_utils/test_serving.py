@@ -175,7 +175,7 @@ def test_a_server_that_asks_for_a_client_certificate_serves(serve, certificate, 
 def test_what_is_in_force_is_found_by_asking(serve):
     port = serve({"/old/auth/login": 200, "/old/": 200})
     found = _serving.found_among([Listener("0.0.0.0", port, 0)], at(1999, "https", "/old/"))
-    assert found.url == "http://127.0.0.1:%d/old/" % port
+    assert found.url == f"http://127.0.0.1:{port}/old/"
 
 
 def test_of_several_ports_the_one_that_answers_as_node_red_is_found(serve):
@@ -187,7 +187,7 @@ def test_of_several_ports_the_one_that_answers_as_node_red_is_found(serve):
 def test_below_an_unknown_root_the_port_is_still_told(serve):
     port = serve({"/unknown/auth/login": 200})
     found = _serving.found_among([Listener("0.0.0.0", port, 0)], at(1999))
-    assert (found.url, found.admin_root) == ("http://127.0.0.1:%d/" % port, None)
+    assert (found.url, found.admin_root) == (f"http://127.0.0.1:{port}/", None)
 
 
 def test_nothing_is_found_without_a_listener():

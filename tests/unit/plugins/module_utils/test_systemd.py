@@ -20,7 +20,7 @@ DropInPaths=/etc/systemd/system/nodered.service.d/10-a.conf /etc/systemd/system/
 Environment=XDG_RUNTIME_DIR=/run/user/0 "OPTIONS=two words"
 EnvironmentFiles=/home/pi/.node-red/environment (ignore_errors=yes)
 EnvironmentFiles=/etc/default/node-red (ignore_errors=no)
-ExecStart={ path=/usr/bin/env ; argv[]=/usr/bin/env node-red-pi $NODE_OPTIONS -- $NODE_RED_OPTIONS ; ignore_errors=no ; pid=53 }
+ExecStart={ path=/usr/bin/env ; argv[]=/usr/bin/env node-red-pi $NODE_OPTIONS -- $NODE_RED_OPTIONS ; ignore_errors=no }
 TriggeredBy=nodered.socket
 
 Id=node-red.service
