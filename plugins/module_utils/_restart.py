@@ -255,8 +255,7 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
     good: Optional[Tuple[Tuple[int, int], float]] = None
     tls_fails_since: Optional[float] = None
     while time.monotonic() < deadline:
-        unit = _systemd.show(state.name)[0]
-        ended = _ended(unit, starting.poll())
+        unit, ended = _looked_at(state.name, starting)
         if ended:
             return ended
         serving, reason, tls_failed = _serves(unit, where)
@@ -283,6 +282,14 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
         "It did not serve within %d seconds: %s." % (timeout, reason),
         "If this machine needs longer, give it more time (nodered_restart_timeout, option timeout).",
     )
+
+
+def _looked_at(name: str, starting: "subprocess.Popen[bytes]") -> Tuple[Unit, Optional[Trouble]]:
+    """The unit now, and how Node-RED ended if it did."""
+    # In this order: a start that is done by the time of the look below would make the unit before it seem to have ended.
+    start = starting.poll()
+    unit = _systemd.show(name)[0]
+    return unit, _ended(unit, start)
 
 
 def _ended(unit: Unit, start: Optional[int]) -> Optional[Trouble]:
