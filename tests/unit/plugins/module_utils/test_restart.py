@@ -1,48 +1,167 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What `restart` concludes from what it sees; the restarts themselves are tried on a machine with systemd."""
 
 from __future__ import annotations
 
+import os
+import pathlib
+import pwd
+
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _restart
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils import _node, _processes, _restart, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+
+ME = pwd.getpwuid(os.getuid())
 
 
-def unit(state, pid="0"):
-    return Unit("nodered.service", {"ActiveState": [state], "MainPID": [pid], "ExecMainStatus": ["0"]})
+def unit(**properties):
+    return Unit("nodered.service", {name: [value] for name, value in properties.items()})
 
 
-class Starting:
-    """`systemctl start`, which ends while the first look at the unit is under way."""
-
-    done = False
-
-    def poll(self):
-        return 0 if self.done else None
-
-
-@pytest.fixture
-def starting(monkeypatch):
-    starting = Starting()
-    looks = iter([unit("inactive"), unit("active", "7")])
-
-    def show(name):
-        seen = next(looks)
-        starting.done = True
-        return [seen]
-
-    monkeypatch.setattr(_restart._systemd, "show", show)
-    monkeypatch.setattr(_restart, "POLL_SECONDS", 0)
-    monkeypatch.setattr(_restart, "STABLE_SECONDS", 0)
-    return starting
+def state(error="", settings=None, **properties):
+    plan = Plan(
+        unit=unit(ActiveState="active", MainPID=str(os.getpid()), **properties),
+        command=Command([], [], []),
+        line=None,
+        user=ME.pw_name,
+        group=str(ME.pw_gid),
+        home=ME.pw_dir,
+        working_directory="/",
+        environment={"BROKER_PASSWORD": "hunter22"},
+        origins={},
+        package=None,
+        node="/usr/bin/node",
+        settings_file="/home/pi/.node-red/settings.js",
+        user_dir_option=None,
+    )
+    return _restart.State(plan, _node.Loaded("20", error, (), {}, settings or {}, (), False))
 
 
-def test_a_unit_that_was_looked_at_before_its_start_was_done_has_not_ended(starting):
-    assert _restart._looked_at("nodered.service", starting)[1] is None
-    assert _restart._looked_at("nodered.service", starting)[1] is None
+@pytest.mark.parametrize(
+    "properties, start, text",
+    [
+        ({"ActiveState": "failed", "ExecMainCode": "1", "ExecMainStatus": "1"}, 0, "with exit status 1"),
+        ({"ActiveState": "inactive", "ExecMainCode": "1", "ExecMainStatus": "0"}, 0, "with exit status 0"),
+        (
+            {"ActiveState": "activating", "SubState": "auto-restart", "ExecMainCode": "1", "ExecMainStatus": "1"},
+            0,
+            "with exit status 1",
+        ),
+        ({"ActiveState": "failed", "ExecMainCode": "2", "ExecMainStatus": "9"}, 1, "by signal 9"),
+    ],
+)
+def test_an_end_is_noticed_whatever_its_exit_status(properties, start, text):
+    assert text in _restart._ended(unit(**properties), start).text
 
 
-def test_a_unit_that_is_inactive_after_its_start_was_done_has_ended(starting):
-    starting.done = True
-    assert "exit status 0" in _restart._looked_at("nodered.service", starting)[1].text
+@pytest.mark.parametrize(
+    "properties, start",
+    [
+        ({"ActiveState": "active", "SubState": "running"}, 0),
+        ({"ActiveState": "activating", "SubState": "start-pre"}, None),
+        ({"ActiveState": "inactive"}, None),
+    ],
+)
+def test_a_start_under_way_is_no_end(properties, start):
+    assert _restart._ended(unit(**properties), start) is None
+
+
+def test_a_file_that_does_not_load_is_foreseen():
+    trouble = _restart._foreseen(state("Error: Cannot find module 'x'"))
+    assert "Cannot find module 'x'" in trouble.text
+    assert "npm install" in trouble.remedy
+
+
+def test_a_port_that_is_none_is_foreseen_unless_a_socket_unit_has_it(monkeypatch):
+    assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "systemd"})).text
+    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, TriggeredBy="nodered.socket")) is None
+
+
+def held_by(monkeypatch, pid, address="0.0.0.0"):
+    monkeypatch.setattr(_processes, "holders", lambda host, port: [(pid, Listener(address, port, 12345))])
+
+
+def test_a_port_that_another_process_holds_is_foreseen_with_its_name(monkeypatch):
+    held_by(monkeypatch, 1)
+    trouble = _restart._foreseen(state(settings={"uiPort": 1885}))
+    assert "Port 1885 is already held by process 1 (" in trouble.text
+    assert "another port" in trouble.remedy
+
+
+def test_the_own_port_is_no_trouble(monkeypatch):
+    held_by(monkeypatch, os.getpid())
+    assert _restart._foreseen(state(settings={"uiPort": 1880})) is None
+
+
+def test_a_holder_that_cannot_be_seen_is_told_by_its_user(monkeypatch):
+    held_by(monkeypatch, None)
+    assert "user with number 12345" in _restart._foreseen(state(settings={"uiPort": 1880})).text
+
+
+def journal(monkeypatch, *lines):
+    class Answer:
+        stdout = "\n".join(lines)
+
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: Answer)
+    return _restart._journal_since("cursor", state())
+
+
+def test_of_the_journal_the_complaint_is_shown(monkeypatch):
+    shown = journal(
+        monkeypatch, *["[info] hello"] * 50, "nodered.service: Started", "[error] listen EACCES", *["    at x"] * 5
+    )
+    assert shown.startswith("  [error] listen EACCES")
+    assert "hello" not in shown
+
+
+def test_without_a_complaint_the_last_lines_are_shown(monkeypatch):
+    shown = journal(monkeypatch, *[f"[info] line {number}" for number in range(50)], "nodered.service: Stopped")
+    assert shown.splitlines()[-1] == "  [info] line 49"
+    assert len(shown.splitlines()) == _restart.JOURNAL_LINES
+
+
+def test_no_secret_gets_from_the_journal_into_the_result(monkeypatch):
+    shown = journal(monkeypatch, "Error: broker refused hunter22", "password: letmein", "x" * 5000)
+    assert "hunter22" not in shown
+    assert "letmein" not in shown
+    assert max(len(line) for line in shown.splitlines()) <= _restart.JOURNAL_WIDTH + 2
+
+
+def test_sessions_end_with_their_file(tmp_path):
+    (tmp_path / ".sessions.json").write_text("{}")
+    _restart.end_sessions(state().plan, str(tmp_path))
+    _restart.end_sessions(state().plan, str(tmp_path))
+    assert not (tmp_path / ".sessions.json").exists()
+
+
+def test_sessions_end_where_a_link_leads_too(tmp_path):
+    target = tmp_path / "elsewhere.json"
+    target.write_text('{"token": 1}')
+    (tmp_path / ".sessions.json").symlink_to(target)
+    _restart.end_sessions(state().plan, str(tmp_path))
+    assert not os.path.lexists(tmp_path / ".sessions.json")
+    assert not target.exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root could delete too much")
+def test_a_link_of_the_service_user_deletes_nothing_of_root(tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("of root")
+    target.chmod(0o600)
+    (tmp_path / ".sessions.json").symlink_to(target)
+    plan = state().plan
+    plan = type(plan)(**{**plan.__dict__, "user": "nobody", "group": "nogroup"})
+    _restart.end_sessions(plan, str(tmp_path))
+    assert target.read_text() == "of root"
+    assert not os.path.lexists(tmp_path / ".sessions.json")
+
+
+def test_sessions_that_cannot_be_ended_are_said(tmp_path):
+    pathlib.Path(tmp_path / ".sessions.json").mkdir()
+    with pytest.raises(Failure, match="cannot be deleted"):
+        _restart.end_sessions(state().plan, str(tmp_path))

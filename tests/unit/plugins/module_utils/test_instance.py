@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which Node-RED is meant and which files it uses, with a systemd that answers from a dictionary."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _instance, _node, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Process
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+
+ME = pwd.getpwuid(os.getuid())
+
+
+def unit(name="nodered.service", **properties):
+    shown = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running", "User": ME.pw_name, **properties}
+    return Unit(name, {key: [value] for key, value in shown.items()})
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine with Node-RED installed below tmp_path and this home directory."""
+
+    class Machine:
+        units = {"nodered.service": unit()}
+        running = []
+        command = Command(["/usr/bin/env", "node-red-pi", "$NODE_OPTIONS", "--", "$NODE_RED_OPTIONS"], [], [])
+        home = tmp_path / "home"
+        package = tmp_path / "lib" / "node_modules" / "node-red"
+
+        def plan(self, words=None, environment=(), files=(), **properties):
+            if words is not None or environment or files:
+                self.command = Command(words or self.command.words, [f"HOME={self.home}", *environment], files)
+            return _instance.plan(unit(**properties))
+
+    machine = Machine()
+    machine.command = Command(machine.command.words, [f"HOME={machine.home}"], [])
+    user_dir = machine.home / ".node-red"
+    user_dir.mkdir(parents=True)
+    (user_dir / "settings.js").write_text("module.exports = {}")
+    (machine.package / "bin").mkdir(parents=True)
+    (machine.package / "package.json").write_text(json.dumps({"name": "node-red", "version": "4.1.15"}))
+    for name in ("red.js", "bin/node-red-pi", "settings.js"):
+        (machine.package / name).write_text("#!/bin/sh\n")
+        (machine.package / name).chmod(0o755)
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "node-red-pi").symlink_to(machine.package / "bin" / "node-red-pi")
+    (bin_folder / "node-red").symlink_to(machine.package / "red.js")
+    (bin_folder / "node").write_text("#!/bin/sh\n")
+    (bin_folder / "node").chmod(0o755)
+
+    def show(*names):
+        missing = {"LoadState": ["not-found"], "ActiveState": ["inactive"]}
+        full = dict.fromkeys(_systemd.full_name(name) for name in names)
+        return [machine.units.get(name) or Unit(name, missing) for name in full]
+
+    monkeypatch.setattr(_systemd, "show", show)
+    monkeypatch.setattr(_systemd, "command", lambda _unit: machine.command)
+    monkeypatch.setattr(_systemd, "manager_environment", lambda: {"PATH": str(bin_folder)})
+    monkeypatch.setattr(_instance, "_running", lambda: machine.running)
+    return machine
+
+
+def process(pid, name="node-red"):
+    return Process(pid, 1, 1, name, (name,), os.getuid())
+
+
+def test_the_one_service_is_found(machine):
+    found, others = _instance.find(None)
+    assert found.name == "nodered.service"
+    assert others == []
+
+
+def test_a_service_that_runs_wins_over_one_that_does_not(machine):
+    machine.units["node-red.service"] = unit("node-red.service")
+    machine.units["nodered.service"] = unit(ActiveState="inactive", SubState="dead")
+    found, others = _instance.find(None)
+    assert found.name == "node-red.service"
+    assert [str(one) for one in others] == ["nodered.service (inactive, dead)"]
+
+
+def test_a_service_in_a_crash_loop_counts_as_running(machine):
+    machine.units["nodered.service"] = unit(ActiveState="activating", SubState="auto-restart")
+    machine.units["node-red.service"] = unit("node-red.service", ActiveState="inactive", SubState="dead")
+    assert _instance.find(None)[0].name == "nodered.service"
+
+
+def test_a_service_of_another_name_is_found_by_its_process(machine):
+    machine.units = {"flows.service": unit("flows.service")}
+    machine.running = [("flows.service", process(os.getpid()))]
+    assert _instance.find(None)[0].name == "flows.service"
+
+
+def test_two_that_run_are_listed_with_the_remedy(machine):
+    machine.units["node-red.service"] = unit("node-red.service")
+    with pytest.raises(Failure) as failure:
+        _instance.find(None)
+    for part in ("More than one", "nodered.service (active", "node-red.service (active", "nodered_service"):
+        assert part in str(failure.value)
+
+
+def test_of_two_the_given_one_is_taken_and_the_other_told(machine):
+    machine.units["node-red.service"] = unit("node-red.service")
+    found, others = _instance.find("node-red")
+    assert found.name == "node-red.service"
+    assert [one.service for one in others] == ["nodered.service"]
+
+
+def test_a_process_outside_of_the_service_is_listed(machine):
+    machine.running = [("nodered.service", process(1)), (None, process(os.getpid()))]
+    with pytest.raises(Failure) as failure:
+        _instance.find(None)
+    assert "outside of any system service" in str(failure.value)
+    assert f"pid {os.getpid()}" in str(failure.value)
+    assert ME.pw_name in str(failure.value)
+
+
+def test_without_any_service_the_error_says_how_to_get_one(machine):
+    machine.units = {}
+    with pytest.raises(Failure, match="No Node-RED was found"):
+        _instance.find(None)
+
+
+def test_a_node_red_in_a_container_is_explained(machine, monkeypatch):
+    machine.units = {}
+    machine.running = [(None, process(os.getpid()))]
+    monkeypatch.setattr(_processes, "in_container", lambda pid: True)
+    with pytest.raises(Failure, match="container"):
+        _instance.find(None)
+
+
+def test_a_service_that_does_not_exist_is_named_with_what_was_seen(machine):
+    with pytest.raises(Failure) as failure:
+        _instance.find("node-red")
+    assert "node-red.service does not exist" in str(failure.value)
+    assert "nodered.service (active" in str(failure.value)
+
+
+def test_the_stock_unit_uses_the_settings_below_home(machine):
+    plan = machine.plan()
+    assert plan.settings_file == str(machine.home / ".node-red" / "settings.js")
+    assert plan.package == str(machine.package)
+    assert plan.node.endswith("/bin/node")
+    assert (plan.user, plan.service) == (ME.pw_name, "nodered")
+
+
+def test_options_in_the_environment_file_count(machine, tmp_path):
+    settings = tmp_path / "s.js"
+    (tmp_path / "environment").write_text(f"NODE_RED_OPTIONS=-p 1881 -s {settings}\n")
+    plan = machine.plan(files=[str(tmp_path / "environment")])
+    assert plan.port_option == "1881"
+    assert plan.settings_file == str(settings)
+    assert plan.origins["NODE_RED_OPTIONS"] == str(tmp_path / "environment")
+
+
+def test_a_user_directory_with_settings_wins_over_home(machine, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    words = ["node-red", "--userDir", str(data)]
+    assert machine.plan(words).settings_file == str(data / "settings.js"), "where Node-RED will copy its default to"
+    (data / "settings.js").touch()
+    plan = machine.plan(words)
+    assert plan.settings_file == str(data / "settings.js")
+    assert _instance.user_dir(plan, {"userDir": "/elsewhere"}) == str(data)
+
+
+def test_relative_paths_count_from_the_working_directory(machine, tmp_path):
+    plan = machine.plan(["node-red", "-s", "my/settings.js"], WorkingDirectory=str(tmp_path))
+    assert plan.settings_file == str(tmp_path / "my" / "settings.js")
+
+
+def test_a_config_file_in_node_red_home_makes_that_the_place(machine, tmp_path):
+    (tmp_path / ".config.json").touch()
+    plan = machine.plan(environment=[f"NODE_RED_HOME={tmp_path}"])
+    assert plan.settings_file == str(tmp_path / "settings.js")
+    assert _instance.user_dir(plan, {}) == str(tmp_path)
+
+
+def test_the_user_directory_may_be_set_in_the_settings(machine):
+    assert _instance.user_dir(machine.plan(), {"userDir": "/data"}) == "/data"
+    assert _instance.user_dir(machine.plan(), {}) == str(machine.home / ".node-red")
+
+
+def test_variables_that_env_sets_count(machine):
+    assert machine.plan(["/usr/bin/env", "PORT=1881", "node-red"]).environment["PORT"] == "1881"
+
+
+def test_environment_files_win_over_the_unit_and_unset_over_both(machine, tmp_path):
+    (tmp_path / "environment").write_text("A=file\nB=file\n")
+    plan = machine.plan(environment=["A=unit", "C=unit"], files=[str(tmp_path / "environment")], UnsetEnvironment="B")
+    assert (plan.environment["A"], plan.environment["C"]) == ("file", "unit")
+    assert "B" not in plan.environment
+
+
+def test_a_wrapper_script_is_followed_by_the_journal(machine, monkeypatch):
+    class Answer:
+        stdout = "22 Nov 07:21:21 - [info] Settings file  : /srv/nr/settings.js\nUser directory : /srv/nr\n"
+
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: Answer)
+    plan = machine.plan(["/home/pi/start.sh"])
+    assert (plan.settings_file, plan.user_dir_option) == ("/srv/nr/settings.js", "/srv/nr")
+    assert plan.package == str(machine.package)
+    Answer.stdout = ""
+    with pytest.raises(Failure, match="cannot be|can be followed"):
+        machine.plan(["/home/pi/start.sh"])
+
+
+def loaded(from_file=None, in_force=None, defined=(), reads_port=False):
+    return _node.Loaded("20.0.0", "", (), from_file or {}, in_force or {}, defined, reads_port)
+
+
+def test_overrides_are_told_with_their_place_and_only_harmless_values(machine, tmp_path):
+    file = str(tmp_path / "environment")
+    (tmp_path / "environment").write_text("NODE_RED_OPTIONS=-p 1881 -D credentialSecret=hunter2\nPORT=1999\n")
+    plan = machine.plan(files=[file])
+    overrides = _instance.overrides(
+        plan, loaded({"uiPort": "1999"}, {"credentialSecret": "hunter2"}, [["credentialSecret"]], reads_port=True)
+    )
+    assert [(one["setting"], one["channel"], one["value"]) for one in overrides] == [
+        ("uiPort", "PORT", "1999"),
+        ("credentialSecret", "-D", None),
+        ("uiPort", "-p", "1881"),
+    ]
+    assert {one["where"] for one in overrides} == {file}
+
+
+def test_a_port_variable_that_the_file_does_not_read_is_no_override(machine):
+    plan = machine.plan(environment=["PORT=1999"])
+    assert _instance.overrides(plan, loaded({"uiPort": 1880})) == []
+
+
+def test_an_option_in_the_unit_is_told_with_the_file_that_has_it(machine, tmp_path):
+    drop_in = tmp_path / "50.conf"
+    drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/node-red -p 1881\n")
+    plan = machine.plan(["node-red", "-p", "1881"], FragmentPath="/lib/x.service", DropInPaths=str(drop_in))
+    assert _instance.overrides(plan, loaded())[0]["where"] == str(drop_in)
+
+
+def test_a_missing_settings_file_is_said_with_the_remedy(machine):
+    os.unlink(machine.home / ".node-red" / "settings.js")
+    with pytest.raises(Failure, match="systemctl start nodered"):
+        _instance.require_settings_file(machine.plan())
