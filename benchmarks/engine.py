@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How fast the engine edits: `python benchmarks/engine.py`.
 
-Prints the median time of four settings in a file like Node-RED's default one (27 KB, most of it comments), and the times
+Prints the median time of four settings in a file like the default one (27 KB, most of it comments), and the times
 for files of 0.5 to 5 MB, which should grow in proportion to the size. Checking passwords is left out: it is slow on
 purpose.
 """
@@ -36,7 +36,11 @@ WANTED = {
 SECTION = """
     /** Documentation of the setting below, as the default settings file has it, in a few
      * lines of prose that explain what it is for and what its values mean. See
-     * https://nodered.org/docs/ for details.
+     * https://nodered.org/docs/user-guide/runtime/configuration for details.
+     * Some settings have a lot to explain:
+     *  - what happens if the setting is there
+     *  - what happens if it is not there
+     *  - which release has it and which one does not have it any more
      */
     //exampleSetting{number}: {{
     //    type: "credentials",
@@ -66,12 +70,12 @@ def settings_file(size: int) -> str:
 
 
 def milliseconds(action: Callable[[], object], repeat: int) -> float:
-    """The median time of an action."""
+    """The median processor time of an action: what else runs on the machine does not count."""
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         action()
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.process_time() - start) * 1000)
     return statistics.median(times)
 
 

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import bisect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ._js_examples import Example, commented_examples
 from ._js_literals import Style
 from ._js_tree import COMMENTS, Source, comments
 
@@ -94,6 +93,7 @@ class Listing:
     comments: list[tuple[int, int]] = field(default_factory=list)
     one_line: bool = False
     _new: list[_New] = field(default_factory=list)
+    _examples: dict[str, list[Example]] | None = None
 
     def __post_init__(self) -> None:
         for child in self.node.children:
@@ -103,6 +103,7 @@ class Listing:
                 self.items.append(_Item(child, child.start_byte, child.end_byte))
             elif child.type == "," and self.items:
                 self.items[-1].comma = child.start_byte
+        self._by_start = {item.start: item for item in self.items}
         self._open = self.node.start_byte
         self._close = self.node.end_byte - 1
         self.one_line = b"\n" not in source_range(self.source, self._open, self._close)
@@ -118,7 +119,7 @@ class Listing:
 
     def remove(self, node: Node) -> None:
         """Take a member out; comments stay."""
-        next(item for item in self.items if item.node == node).removed = True
+        self._by_start[node.start_byte].removed = True
 
     def insert(self, text: Callable[[str, bool], str], *, key: str | None = None, after: int = 0) -> None:
         """Put a new member below its commented-out example, if there is one behind `after`, else at the end."""
@@ -126,7 +127,7 @@ class Listing:
         if example is None:
             self._new.append(_New(text, self._close, None))
         else:
-            self._new.append(_New(text, *example))
+            self._new.append(_New(text, example.below, example.indent))
 
     def insert_before(self, text: Callable[[str, bool], str], follower: Node | None) -> None:
         """Put a new member in front of another one, above the comments that belong to that; None: at the end."""
@@ -145,65 +146,11 @@ class Listing:
 
     # Where a new member goes
 
-    def _example(self, key: str, after: int) -> tuple[int, str] | None:
-        """The line below the last commented-out example of the key, and its indent."""
-        begin, end = max(self._open, after), self._close
-        pattern = re.compile(re.escape(key.encode()) + rb"""["']?[ \t]*:(?!//)""")
-        starts = [start for start, _ in self.comments]
-        for match in reversed(list(pattern.finditer(self.source.bytes, begin, end))):
-            line_start = self.source.line_start(match.start())
-            if _EXAMPLE_START.fullmatch(self.source.bytes, line_start, match.start()) is None:
-                continue
-            index = bisect.bisect_right(starts, match.end() - 1) - 1
-            if index < 0 or match.end() > self.comments[index][1]:
-                continue
-            last = self._example_end(index, match.end(), key)
-            if last is not None:
-                return last, self.source.indent(self.comments[index][0])
-        return None
-
-    def _example_end(self, index: int, offset: int, key: str) -> int | None:
-        """Where the line after the example begins, or None if what looks like one is part of something else."""
-        run = self._run(index)
-        lines = _comment_lines(self.source, [self.comments[member] for member in run])
-        depth, open_key, result = 0, "", None
-        for number, (start, end, text) in enumerate(lines):
-            match = _KEY_LINE.match(text) if depth == 0 else None
-            if depth == 0:
-                open_key = match[2] if match is not None else ""
-            if depth > 0 or match is not None:
-                depth = max(depth + _bracket_balance(text), 0)
-            if open_key == key and start <= offset - 1 < end and match is not None:
-                result = number
-            if result is not None and (depth == 0 or number == len(lines) - 1):
-                last = self.comments[run[-1]][1] if depth or self._is_block(run[0]) else end
-                return self.source.next_line(last) if self.source.ends_line(last) else None
-        return None
-
-    def _is_block(self, index: int) -> bool:
-        start = self.comments[index][0]
-        return self.source.bytes[start : start + 2] == b"/*"
-
-    def _run(self, index: int) -> list[int]:
-        """The line comments that stand directly below each other around one of them; a block comment stands alone."""
-        if self._is_block(index):
-            return [index]
-        first = last = index
-        while first > 0 and self._follows(first - 1, first):
-            first -= 1
-        while last + 1 < len(self.comments) and self._follows(last, last + 1):
-            last += 1
-        return list(range(first, last + 1))
-
-    def _follows(self, above: int, below: int) -> bool:
-        gap = source_range(self.source, self.comments[above][1], self.comments[below][0])
-        return (
-            not self._is_block(above)
-            and not self._is_block(below)
-            and not gap.strip()
-            and gap.count(b"\n") == 1
-            and self.source.begins_line(self.comments[above][0])
-        )
+    def _example(self, key: str, after: int) -> Example | None:
+        """The last commented-out example of the key that stands behind the offset."""
+        if self._examples is None:
+            self._examples = commented_examples(self.source, self.comments)
+        return next((example for example in reversed(self._examples.get(key, [])) if example.below > after), None)
 
     # The changes
 
@@ -327,29 +274,6 @@ class Listing:
         while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
             offset += 1
         return offset
-
-
-_EXAMPLE_START = re.compile(rb"""[ \t]*(?:/[/*]+)?[ \t]*["']?""")
-_KEY_LINE = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
-_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
-
-
-def _bracket_balance(line: str) -> int:
-    code = _QUOTED.sub("", line)
-    code = code.split("//", 1)[0]
-    return sum((char in "{[(") - (char in "}])") for char in code)
-
-
-def _comment_lines(source: Source, spans: list[tuple[int, int]]) -> list[tuple[int, int, str]]:
-    """Start, end and text of each line of the comments, without the comment marks."""
-    lines: list[tuple[int, int, str]] = []
-    for start, end in spans:
-        position = start
-        for line in source.bytes[start:end].splitlines(keepends=True):
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            lines.append((position, position + len(line), re.sub(r"^\s*(?:/[/*]+)?|\*/$", "", text)))
-            position += len(line)
-    return lines
 
 
 def source_range(source: Source, start: int, end: int) -> bytes:

@@ -322,13 +322,13 @@ def _below(path: Path, entry: Entry) -> Entry:
 
 def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
     listed = members(node)
-    for member in listed:
-        if member.type == "pair" and _is_prototype(source, member):
-            # What is inherited loses against own members, wherever these stand.
-            yield Uncertain((None,), member, "the object inherits from another one", owner=node)
+    prototype = _prototype(source, node, listed)
+    if prototype is not None:
+        # What is inherited loses against own members, wherever these stand.
+        yield Uncertain((None,), prototype, "the object inherits from another one", owner=node)
     for member in listed:
         match member.type:
-            case "pair" if not _is_prototype(source, member):
+            case "pair" if member != prototype:
                 key = key_of(source, node_field(member, "key"))
                 if key is None:
                     yield Uncertain((None,), member, "this key is computed", owner=node)
@@ -351,11 +351,15 @@ def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
                 yield Uncertain((None,), member, "this member is not understood", owner=node)
 
 
-def _is_prototype(source: Source, member: Node) -> bool:
-    key = node_field(member, "key")
-    if key.type == "computed_property_name":
-        return False
-    return b"proto" in source.bytes[key.start_byte : key.end_byte] and key_of(source, key) == "__proto__"
+def _prototype(source: Source, node: Node, listed: list[Node]) -> Node | None:
+    """The member `__proto__: ...`, which makes the object inherit."""
+    if source.bytes.find(b"__proto__", node.start_byte, node.end_byte) < 0:
+        return None
+    for member in listed:
+        key = member.child_by_field_name("key")
+        if key is not None and key.type != "computed_property_name" and key_of(source, key) == "__proto__":
+            return member
+    return None
 
 
 def _assigned(source: Source, given: list[Node], depth: int) -> View:

@@ -38,6 +38,7 @@ FUNCTIONS = frozenset(
 DEEPEST = 100
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
+_INDENT = re.compile(rb"[ \t]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -81,12 +82,15 @@ class Source:
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds the offset begins."""
-        return max(self.bytes.rfind(b"\n", 0, offset), self.bytes.rfind(b"\r", 0, offset)) + 1
+        start = self.bytes.rfind(b"\n", 0, offset) + 1
+        return max(start, self.bytes.rfind(b"\r", start, offset) + 1)
 
     def line_end(self, offset: int) -> int:
         """Where the line that holds the offset ends: at its line break or at the end of the text."""
-        match = re.compile(rb"[\r\n]").search(self.bytes, offset)
-        return match.start() if match else len(self.bytes)
+        line_feed = self.bytes.find(b"\n", offset)
+        end = len(self.bytes) if line_feed < 0 else line_feed
+        carriage_return = self.bytes.find(b"\r", offset, end)
+        return end if carriage_return < 0 else carriage_return
 
     def next_line(self, offset: int) -> int:
         """Where the line after the one that holds the offset begins."""
@@ -95,13 +99,12 @@ class Source:
 
     def indent(self, offset: int) -> str:
         """The white space that begins the line which holds the offset."""
-        start = self.line_start(offset)
-        match = re.compile(rb"(?:\xef\xbb\xbf)?([ \t]*)").match(self.bytes, start)
-        return match[1].decode() if match else ""
+        match = _INDENT.match(self.bytes, max(self.line_start(offset), self.text_start))
+        return match[0].decode() if match else ""
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        return not self.bytes[self.line_start(offset) : offset].strip()
+        return not self.bytes[max(self.line_start(offset), self.text_start) : offset].strip()
 
     def ends_line(self, offset: int) -> bool:
         """Whether nothing but white space stands from the offset to the end of its line."""

@@ -60,6 +60,8 @@ _UNCONDITIONAL = {
     "variable_declaration",
     "variable_declarator",
 }
+# Deeper than any program that a person writes; minified code stays far below it, too.
+_DEEPEST = 1000
 # Parents that use a value up: nothing else can change the object through them.
 _READING_PARENTS = {
     "do_statement",
@@ -128,7 +130,23 @@ class _Frame:
 
     node: Node
     parent: _Frame | None
-    hidden: frozenset[str] = frozenset()
+    # Whether a scope around it declares its own variable of the name that is looked for.
+    hidden: bool = False
+    # Whether the node runs exactly once, in its turn, when the file is loaded.
+    unconditional: bool = True
+    in_function: bool = False
+    depth: int = 0
+
+    def below(self, child: Node, hidden: bool) -> _Frame:
+        """The frame of a child."""
+        return _Frame(
+            child,
+            self,
+            hidden,
+            self.unconditional and child.type in _UNCONDITIONAL,
+            self.in_function or child.type in FUNCTIONS,
+            self.depth + 1,
+        )
 
 
 def uses(source: Source, name: str) -> list[Use]:
@@ -141,7 +159,7 @@ def declarations(source: Source, name: str) -> list[Node]:
     return [
         frame.parent.node
         for frame in _mentions(source, name)
-        if frame.parent is not None and _declares(frame) and _is_unconditional(frame.parent)
+        if frame.parent is not None and _declares(frame) and frame.parent.unconditional
     ]
 
 
@@ -171,19 +189,21 @@ def _mentions(source: Source, name: str) -> Iterator[_Frame]:
         if first == len(hits) or hits[first] >= node.end_byte or node.type in COMMENTS:
             continue
         if node.type in ("identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"):
-            if source.read(node) == name and name not in frame.hidden:
+            if source.read(node) == name and not frame.hidden:
                 yield frame
             continue
-        hidden = frame.hidden | _declared_inside(source, node, name)
-        pending.extend(_Frame(child, frame, hidden) for child in reversed(node.children))
+        if frame.depth > _DEEPEST:
+            raise source.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
+        hidden = frame.hidden or _declares_inside(source, node, name)
+        pending.extend(frame.below(child, hidden) for child in reversed(node.children))
 
 
-def _declared_inside(source: Source, node: Node, name: str) -> frozenset[str]:
-    """The name, if the node opens a scope that declares its own variable of that name."""
+def _declares_inside(source: Source, node: Node, name: str) -> bool:
+    """Whether the node opens a scope that declares its own variable of that name."""
     if node.type in FUNCTIONS:
         parameters = node.child_by_field_name("parameters") or node.child_by_field_name("parameter")
         if parameters is not None and name in bound_names(parameters, source):
-            return frozenset({name})
+            return True
     if node.type == "statement_block":
         for statement in members(node):
             if statement.type in ("lexical_declaration", "variable_declaration"):
@@ -191,8 +211,8 @@ def _declared_inside(source: Source, node: Node, name: str) -> frozenset[str]:
             else:
                 names = [statement.child_by_field_name("name")] if statement.type.endswith("_declaration") else []
             if any(declared is not None and name in bound_names(declared, source) for declared in names):
-                return frozenset({name})
-    return frozenset()
+                return True
+    return False
 
 
 def _declares(frame: _Frame) -> bool:
@@ -204,32 +224,13 @@ def _declares(frame: _Frame) -> bool:
     return parent.node.type in ("import_specifier", "import_clause", "namespace_import")
 
 
-def _is_unconditional(frame: _Frame) -> bool:
-    """Whether the node runs exactly once, in its turn, when the file is loaded."""
-    current: _Frame | None = frame
-    while current is not None:
-        if current.node.type not in _UNCONDITIONAL:
-            return False
-        current = current.parent
-    return True
-
-
-def _is_in_function(frame: _Frame) -> bool:
-    current: _Frame | None = frame
-    while current is not None:
-        if current.node.type in FUNCTIONS:
-            return True
-        current = current.parent
-    return False
-
-
 def _uses_of(source: Source, frame: _Frame) -> list[Use]:
     """What the mention of a variable means for the object that it holds."""
     if _declares(frame):
         return []
     found: list[Use] = []
     path: Path = ()
-    later = _is_in_function(frame)
+    later = frame.in_function
     if frame.node.type == "shorthand_property_identifier":
         return [Doubt((None,), frame.node, "the object is handed on here", later)]
     if frame.node.type == "shorthand_property_identifier_pattern":
@@ -250,12 +251,12 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
             case "parenthesized_expression":
                 pass
             case "assignment_expression" if parent.child_by_field_name("left") == node:
-                if not _is_unconditional(parent_frame):
+                if not parent_frame.unconditional:
                     return doubt(path, "it depends on the program's course whether this assignment happens")
                 return [*found, Write(path, parent, field(parent, "right"))]
             case "assignment_expression":
                 target = unwrapped(field(parent, "left"))
-                if target.type == "identifier" and _is_unconditional(parent_frame):
+                if target.type == "identifier" and parent_frame.unconditional:
                     found.append(Alias(path, parent, source.read(target)))
                 elif _text(source, target) != "module.exports":
                     found.append(Doubt((*path, None), parent, "the object is also kept here", later))
@@ -264,12 +265,12 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
                     return doubt(path, "this changes the value by computing")
                 return doubt((*path, None), "the object is handed on here")
             case "unary_expression" if source.read(field(parent, "operator")) == "delete":
-                if parent_frame.parent is None or not _is_unconditional(parent_frame.parent):
+                if parent_frame.parent is None or not parent_frame.parent.unconditional:
                     return doubt(path, "it depends on the program's course whether this is deleted")
                 return [*found, Deletion(path, parent)]
             case "variable_declarator":
                 name = field(parent, "name")
-                if name.type == "identifier" and not _is_unconditional(parent_frame):
+                if name.type == "identifier" and not parent_frame.unconditional:
                     return doubt((*path, None), "the object is also kept here")
                 if name.type == "identifier":
                     return [*found, Alias(path, parent, source.read(name))]
@@ -286,7 +287,7 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
                     return found
                 given = members(parent)
                 if called == "Object.assign" and given[0] == node:
-                    if not _is_unconditional(parent_frame):
+                    if not parent_frame.unconditional:
                         return doubt((*path, None), "it depends on the program's course whether this happens")
                     found.append(Merge(path, call, tuple(given[1:])))
                     frame = parent_frame.parent

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: settings that stand in a file as commented-out examples.
+
+//uiHost: "127.0.0.1",          ends on its own line
+// https: function() {          ends where its brackets close
+//     return {}
+// },
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ._js_tree import Source
+
+# How far below a blank line the end of an example is looked for, in comment lines.
+_FARTHEST_END = 100
+
+# Not `https://...`, which is no key.
+_KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
+_QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1).)*\1""")
+_LINE_COMMENT = re.compile(r"\s*//+")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A commented-out setting: where the line below it begins, and the indent of its comment."""
+
+    below: int
+    indent: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a comment: its text without comment marks, and where the comment ends."""
+
+    text: str
+    start: int
+    end: int
+    after_gap: bool
+
+
+def commented_examples(source: Source, comments: list[tuple[int, int]]) -> dict[str, list[Example]]:
+    """The examples in comments that stand side by side in an object, by key, in the order of the text."""
+    found: dict[str, list[Example]] = {}
+    for stretch in _stretches(source, comments):
+        position = 0
+        while position < len(stretch):
+            match = _KEY.match(stretch[position].text)
+            if match is None:
+                position += 1
+                continue
+            last = _end_of_example(stretch, position)
+            if source.ends_line(stretch[last].end):
+                example = Example(source.next_line(stretch[last].end), source.indent(stretch[position].start))
+                found.setdefault(match[2], []).append(example)
+            position = last + 1
+    return found
+
+
+def _stretches(source: Source, comments: list[tuple[int, int]]) -> list[list[_Line]]:
+    """Comment lines with nothing but white space between them; a block comment is a stretch of its own."""
+    stretches: list[list[_Line]] = []
+    before = -1
+    for start, end in comments:
+        if not source.begins_line(start):
+            # It comments on the code left of it.
+            before = -1
+            continue
+        text = source.cut(start, end)
+        if text.startswith("/*"):
+            # /** is documentation.
+            if not text.startswith("/**"):
+                lines = re.split(r"\r\n|\r|\n", text[2:].removesuffix("*/"))
+                stretches.append([_Line(line, start, end, False) for line in lines])
+            before = -1
+            continue
+        gap = source.bytes[before:start] if before >= 0 else b"code"
+        line = _Line(_LINE_COMMENT.sub("", text.rstrip("\r\n")), start, end, gap.count(b"\n") > 1)
+        if gap.strip():
+            stretches.append([line])
+        else:
+            stretches[-1].append(line)
+        before = end
+    return stretches
+
+
+def _end_of_example(stretch: list[_Line], first: int) -> int:
+    """The line on which the example's brackets close, or else the last one before a blank line."""
+    depth = 0
+    before_gap: int | None = None
+    for number in range(first, len(stretch)):
+        if stretch[number].after_gap and number > first:
+            before_gap = number - 1 if before_gap is None else before_gap
+        if before_gap is not None and number - before_gap > _FARTHEST_END:
+            break
+        depth += _open_brackets(stretch[number].text)
+        if depth <= 0:
+            return number
+    return before_gap if before_gap is not None else len(stretch) - 1
+
+
+def _open_brackets(line: str) -> int:
+    """How many brackets the line opens, less those that it closes."""
+    code = _QUOTED.sub("", line).split("//", 1)[0]
+    return sum(code.count(char) for char in "{[(") - sum(code.count(char) for char in "}])")
