@@ -286,7 +286,7 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
 
 def _looked_at(name: str, starting: "subprocess.Popen[bytes]") -> Tuple[Unit, Optional[Trouble]]:
     """The unit now, and how Node-RED ended if it did."""
-    # In this order: a start that is done by the time of the look below would make the unit before it seem to have ended.
+    # In this order: else a start that is done between the two would make the unit seem to have ended.
     start = starting.poll()
     unit = _systemd.show(name)[0]
     return unit, _ended(unit, start)

@@ -14,7 +14,7 @@ import pytest
 PASSWORDS = ["Gr8-unguessable-phrase", "another one entirely", "a third, for later"]
 HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
-# Searches every command line, environment and temporary file, over and over until it is told to stop. What is looked for
+# Searches every command line, environment and temporary file, over and over until it is told to stop. What it looks for
 # is read from a file, so that the search does not find itself.
 SAMPLER = """
 touch /run/sampling; nohup bash -c 'while test -e /run/sampling; do echo round >>/run/rounds
