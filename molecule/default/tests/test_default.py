@@ -36,7 +36,7 @@ def token_request(host, password):
 
 def test_node_red_serves(host):
     assert host.service("nodered").is_running
-    assert host.socket("tcp://1880").is_listening
+    assert host.socket("tcp://0.0.0.0:1880").is_listening
 
 
 def test_nobody_reads_the_flows_without_a_login(host):
