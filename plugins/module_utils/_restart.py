@@ -38,6 +38,8 @@ POLL_SECONDS = 0.5
 # A TLS handshake that keeps failing on an open port will not get better.
 TLS_PATIENCE_SECONDS = 8.0
 JOURNAL_LINES = 20
+# What it says when it complains of nothing tells little.
+QUIET_LINES = 6
 JOURNAL_WIDTH = 300
 _COMPLAINT = re.compile(r"\[error\]|\w*Error\b|Exception|^Failed|fatal", re.IGNORECASE)
 
@@ -440,5 +442,5 @@ def _journal_since(cursor: Optional[str], state: State) -> str:
     # Node-RED's own messages; systemd's about the unit say nothing new.
     lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
     first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), None)
-    shown = lines[-JOURNAL_LINES:] if first is None else lines[first : first + JOURNAL_LINES]
+    shown = lines[-QUIET_LINES:] if first is None else lines[first : first + JOURNAL_LINES]
     return masked("\n".join("  " + line[:JOURNAL_WIDTH] for line in shown), secrets_in(state.plan.environment))

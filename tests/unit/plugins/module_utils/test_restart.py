@@ -122,7 +122,7 @@ def test_of_the_journal_the_complaint_is_shown(monkeypatch):
 def test_without_a_complaint_the_last_lines_are_shown(monkeypatch):
     shown = journal(monkeypatch, *[f"[info] line {number}" for number in range(50)], "nodered.service: Stopped")
     assert shown.splitlines()[-1] == "  [info] line 49"
-    assert len(shown.splitlines()) == _restart.JOURNAL_LINES
+    assert len(shown.splitlines()) == _restart.QUIET_LINES
 
 
 def test_no_secret_gets_from_the_journal_into_the_result(monkeypatch):
