@@ -121,7 +121,7 @@ def _wanted(machines: Sequence[str]) -> dict[str, str]:
     table = variants()
     wanted: dict[str, str] = {}
     for machine in machines:
-        variant, _, host = machine.partition(":")
+        variant, _colon, host = machine.partition(":")
         host = host or variant
         if variant not in table:
             raise FleetError(f"no such variant: {variant}; there are {', '.join(table)}")

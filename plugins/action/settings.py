@@ -21,7 +21,7 @@ MODULE = "pifleet.nodered.settings"
 
 
 class ActionModule(ActionBase):
-    """One remote execution reads, a second one writes; with ``_source`` from `instance_info` the first is saved."""
+    """One remote execution reads, a second one writes; with ``source`` from `instance_info` the first is saved."""
 
     _supports_check_mode = True
 
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         wanted, remove = options["set"] or {}, options["remove"] or []
-        source = options["_source"] or self._module(task_vars, path=options["path"])
+        source = options["source"] or self._module(task_vars, path=options["path"])
         if source.get("failed"):
             return source
         before = base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")
@@ -60,10 +60,14 @@ class ActionModule(ActionBase):
         return self._module(
             task_vars,
             **{name: options[name] for name in ("path", "backup", "validate", "node", "user", "service")},
-            _content=base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
-            _checksum=checksum,
-            _changed=list(edit.changed),
-            _wanted=json.dumps(_wanted(edit.text, options["set"] or {}, options["remove"] or [])),
+            _edit=json.dumps(
+                {
+                    "content": base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
+                    "checksum": checksum,
+                    "wanted": _wanted(edit.text, options["set"] or {}, options["remove"] or []),
+                    "changed": list(edit.changed),
+                }
+            ),
         )
 
     def _module(self, task_vars: dict[str, t.Any] | None, **arguments: t.Any) -> dict[str, t.Any]:

@@ -79,6 +79,15 @@ options:
       - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is
         root, the owner of its folder.
     type: str
+  source:
+    description:
+      - The text of the file as RV(pifleet.nodered.instance_info#module:source) brings it along, which saves one remote
+        execution. Without it the file is read first.
+    type: dict
+  _edit:
+    description:
+      - How the action plugin of this module hands over the new text. Not for playbooks.
+    type: str
   service:
     description:
       - The systemd service that uses the file. Its user, Node.js and environment load the new text, and
@@ -144,6 +153,7 @@ backup_file:
 
 import base64
 import binascii
+import dataclasses
 import json
 import os
 import shutil
@@ -158,7 +168,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Un
 # How long a change waits for a restart that is under way.
 LOCK_SECONDS = 300
 
-# The options with an underscore are how the action plugin of the same name hands over its work.
 ARGUMENT_SPEC: Dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "set": {"type": "dict"},
@@ -168,16 +177,35 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "node": {"type": "path"},
     "user": {"type": "str"},
     "service": {"type": "str"},
-    # What instance_info returned as `source`; only the action plugin looks at it.
-    "_source": {"type": "dict", "no_log": True},
-    # Base64 of the new text; without it the module only reads.
-    "_content": {"type": "str", "no_log": True},
-    # SHA-256 of the text that was read.
-    "_checksum": {"type": "str"},
-    # JSON text, not a list: of a list, no_log would blot out each single word wherever it occurs in the result.
-    "_wanted": {"type": "raw", "no_log": True},
-    "_changed": {"type": "list", "elements": "str"},
+    "source": {"type": "dict", "no_log": True},
+    # Text, not a dictionary: of that, no_log would blot out each single word wherever it occurs in the result.
+    "_edit": {"type": "str", "no_log": True},
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """What the action plugin hands over."""
+
+    content: bytes
+    """The new text."""
+    checksum: str
+    """SHA-256 of the text that was read."""
+    wanted: List[Dict[str, Any]]
+    """What has to be in force: `path` (list of names) with `value`, `present` or `absent`."""
+    changed: List[str]
+    """The names of the settings that change."""
+
+
+def handed_over(text: str) -> Edit:
+    try:
+        edit = json.loads(text)
+        content = base64.b64decode(edit["content"], validate=True)
+        return Edit(content, edit["checksum"], edit["wanted"], edit["changed"])
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise Failure(
+            "_edit is not what the action plugin hands over.", "Leave it out; it is not for playbooks."
+        ) from None
 
 
 def read(path: str) -> Dict[str, Any]:
@@ -208,21 +236,13 @@ def usable(content: Content) -> Content:
     return content
 
 
-def write(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
-    new = decoded(params["_content"])
+def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, Any]:
     service = params["service"]
     unit = known_unit(service) if service else None
     if unit is None or check_mode:
-        return replace(params, new, unit, check_mode)
+        return replace(params, edit, unit, check_mode)
     with _change.locked(service_name(unit), LOCK_SECONDS):
-        return replace(params, new, unit, check_mode)
-
-
-def decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Failure("_content is not Base64.") from None
+        return replace(params, edit, unit, check_mode)
 
 
 def known_unit(service: str) -> Unit:
@@ -239,23 +259,23 @@ def service_name(unit: Unit) -> str:
     return unit.name[: -len(".service")]
 
 
-def replace(params: Mapping[str, Any], new: bytes, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
+def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
     old = usable(_files.read(params["path"]))
-    unchanged_since(old, params["_checksum"])
-    result: Dict[str, Any] = {"changed": new != old.data, "path": old.path, "settings": params["_changed"] or []}
-    if new == old.data:
+    unchanged_since(old, edit.checksum)
+    result: Dict[str, Any] = {"changed": edit.content != old.data, "path": old.path, "settings": edit.changed}
+    if edit.content == old.data:
         return result
     plan = _instance.plan(unit) if unit else None
     runtime = runtime_for(params, old, plan)
     reader = _node.account(runtime.user)
-    with _files.candidate(old.path, new, uid=reader.pw_uid, gid=reader.pw_gid) as temporary:
+    with _files.candidate(old.path, edit.content, uid=reader.pw_uid, gid=reader.pw_gid) as temporary:
         if params["validate"]:
-            check(temporary.path, old.path, runtime, wanted_settings(params["_wanted"]))
+            check(temporary.path, old.path, runtime, edit.wanted)
         if check_mode:
             return result
-        made, result["backup_file"] = backed_up(params, old, new, unit)
+        made, result["backup_file"] = backed_up(params, old, edit, unit)
         try:
-            unchanged_since(_files.read(old.path), params["_checksum"])
+            unchanged_since(_files.read(old.path), edit.checksum)
             _files.put_in_place(temporary, old.path, old.attributes)
         except Failure:
             if made:
@@ -273,7 +293,7 @@ def unchanged_since(content: Content, checksum: Optional[str]) -> None:
 
 
 def backed_up(
-    params: Mapping[str, Any], old: Content, new: bytes, unit: Optional[Unit]
+    params: Mapping[str, Any], old: Content, edit: Edit, unit: Optional[Unit]
 ) -> Tuple[Optional[str], Optional[str]]:
     """Leave the backup and the way back; the backup that was made now, and the one that counts."""
     if unit is None:
@@ -283,20 +303,8 @@ def backed_up(
     earlier = _change.to_extend(service, unit.main_pid)
     known = earlier.backup_of(old.path) if earlier else None
     made = _files.back_up(old) if params["backup"] and not known else None
-    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(new), params["_changed"] or [], made)
+    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(edit.content), edit.changed, made)
     return made, known or made
-
-
-def wanted_settings(given: Any) -> List[Dict[str, Any]]:
-    if not given:
-        return []
-    try:
-        if not isinstance(given, str):
-            raise ValueError
-        wanted: List[Dict[str, Any]] = json.loads(given)
-        return wanted
-    except ValueError:
-        raise Failure("_wanted must be JSON text: of a list, no_log would blot out each word in the result.") from None
 
 
 def runtime_for(params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan]) -> _node.Runtime:
@@ -352,9 +360,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     _files.clean_up_when_ended()
     try:
-        if module.params["_content"] is None:
+        if module.params["_edit"] is None:
             module.exit_json(**read(module.params["path"]))
-        module.exit_json(**write(module.params, module.check_mode))
+        module.exit_json(**write(module.params, handed_over(module.params["_edit"]), module.check_mode))
     except Failure as failure:
         module.fail_json(msg=str(failure))
 

@@ -67,6 +67,7 @@ class Pi:
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
         )
         assert not check or done.returncode == 0, f"{self.name}: {command}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -213,6 +214,7 @@ class Fleet:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=900,
+            check=False,
         )
         print(done.stdout)
         return Run(done.returncode, done.stdout, _recap(done.stdout))

@@ -30,21 +30,20 @@ def path(tmp_path):
     return path
 
 
-def parameters(path, new=NEW, wanted=WANTED, **options):
-    defaults = {name: spec.get("default") for name, spec in module.ARGUMENT_SPEC.items()}
-    return {
-        **defaults,
-        "path": str(path),
-        "_content": base64.b64encode(new).decode(),
-        "_checksum": _files.checksum(OLD),
-        "_wanted": json.dumps(wanted),
-        "_changed": ["uiPort"],
-        **options,
+def handed_over(new=NEW, wanted=None, checksum=None):
+    edit = {
+        "content": base64.b64encode(new).decode(),
+        "checksum": checksum or _files.checksum(OLD),
+        "wanted": WANTED if wanted is None else wanted,
+        "changed": ["uiPort"],
     }
+    return module.handed_over(json.dumps(edit))
 
 
-def write(path, *arguments, check_mode=False, **options):
-    return module.write(parameters(path, *arguments, **options), check_mode)
+def write(path, *edit, check_mode=False, checksum=None, **options):
+    defaults = {name: spec.get("default") for name, spec in module.ARGUMENT_SPEC.items()}
+    parameters = {**defaults, "path": str(path), **options}
+    return module.write(parameters, handed_over(*edit, checksum=checksum), check_mode)
 
 
 def untouched(path):
@@ -85,7 +84,7 @@ def test_check_mode_makes_all_checks_and_no_change(path):
 
 def test_a_file_that_changed_since_it_was_read_is_not_replaced(path):
     with pytest.raises(Failure, match="changed by somebody else") as failure:
-        write(path, _checksum=_files.checksum(b"something else"))
+        write(path, checksum=_files.checksum(b"something else"))
     assert "Run again" in str(failure.value)
     assert untouched(path)
 
@@ -146,14 +145,14 @@ def test_an_empty_file_is_damaged(path, content):
         module.read(str(path))
 
 
-def test_wanted_settings_come_as_text_so_that_no_log_blots_out_nothing_else(path):
-    with pytest.raises(Failure, match="JSON text"):
-        write(path, _wanted=WANTED)
-    assert untouched(path)
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"content": "?"}', "not JSON"])
+def test_what_no_action_plugin_hands_over_is_refused(text):
+    with pytest.raises(Failure, match="_edit"):
+        module.handed_over(text)
 
 
 def test_secret_options_are_kept_out_of_logs():
-    assert all(module.ARGUMENT_SPEC[name]["no_log"] for name in ("_content", "_wanted", "_source"))
+    assert all(module.ARGUMENT_SPEC[name]["no_log"] for name in ("_edit", "source"))
 
 
 def test_a_node_and_a_user_that_do_not_exist_are_named(path):
@@ -194,7 +193,7 @@ def test_with_a_service_its_environment_loads_the_text_and_the_change_waits(path
 
 def test_a_second_change_before_the_restart_leaves_no_second_backup(path, service):
     first = write(path, service=service)
-    second = write(path, NEW + b"//", service=service, _checksum=_files.checksum(NEW))
+    second = write(path, NEW + b"//", service=service, checksum=_files.checksum(NEW))
     assert second["backup_file"] == first["backup_file"]
     assert len(list(path.parent.glob("settings.js.*~"))) == 1
 
