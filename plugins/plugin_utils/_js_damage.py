@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ._js_tree import COMMENTS, Source, leaves
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _CHECK = "Mend the file (node --check shows Node.js's view of it), then run again."
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})[ \t]", re.MULTILINE)
+_NUMBER_SIGN = re.compile(rb"^[ \t]*#", re.MULTILINE)
 # How far above the place where the parser stumbles the missing comma is looked for, in tokens.
 _TOKENS_BEFORE = 12
 
@@ -24,11 +27,17 @@ def damage(source: Source) -> SettingsError:
     comma = _missing_comma(source, node)
     if comma is not None:
         return source.error("a comma is missing here, so this is not JavaScript", comma, f"Add the comma. {_CHECK}")
-    start = source.bytes[source.line_start(node.start_byte) : source.line_end(node.start_byte)].lstrip()
-    if start.startswith((b"<<<<<<<", b"=======", b">>>>>>>")):
-        return source.error("a merge conflict is left in the file", node, f"Choose one of the two versions. {_CHECK}")
-    if start.startswith(b"#"):
-        return source.error("# begins no comment in JavaScript", node, f"Write // instead. {_CHECK}")
+    conflict = _CONFLICT.search(source.bytes)
+    if conflict is not None:
+        place = conflict.start()
+        return source.error("a merge conflict is left in the file", place, f"Choose one of the two versions. {_CHECK}")
+    number_sign = _number_sign(source)
+    if number_sign is not None:
+        return source.error("# begins no comment in JavaScript", number_sign, f"Write // instead. {_CHECK}")
+    bracket = _unclosed_bracket(source)
+    if bracket is not None:
+        problem = f"this {source.read(bracket)} is never closed, or something inside it is not"
+        return source.error(problem, bracket, _CHECK)
     if node.is_missing:
         return source.error(f"a {node.type} is missing here, so this is not JavaScript", node, _CHECK)
     return source.error("this is not JavaScript", node, _CHECK)
@@ -44,6 +53,26 @@ def _first_error(source: Source) -> Node:
         if node.has_error:
             pending.extend(child for child in reversed(node.children) if child.has_error or child.is_missing)
     return source.root
+
+
+def _number_sign(source: Source) -> int | None:
+    """A line that begins with # as if that made it a comment."""
+    for match in _NUMBER_SIGN.finditer(source.bytes, source.text_start):
+        node = source.root.descendant_for_byte_range(match.end() - 1, match.end())
+        if node is not None and node.type not in (*COMMENTS, "hash_bang_line", "string_fragment"):
+            return match.end() - 1
+    return None
+
+
+def _unclosed_bracket(source: Source) -> Node | None:
+    """The innermost bracket that is still open at the end of the text."""
+    opened: list[Node] = []
+    for leaf in leaves(source.root):
+        if leaf.type in ("(", "[", "{", "${"):
+            opened.append(leaf)
+        elif leaf.type in (")", "]", "}") and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def _missing_comma(source: Source, node: Node) -> int | None:

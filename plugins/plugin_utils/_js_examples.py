@@ -22,7 +22,7 @@ _FARTHEST_END = 100
 # Not `https://...`, which is no key.
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
 _QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1).)*\1""")
-_LINE_COMMENT = re.compile(r"\s*//+")
+_LINE_COMMENT = re.compile(r"^//+")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _stretches(source: Source, comments: list[tuple[int, int]]) -> list[list[_Li
             before = -1
             continue
         gap = source.bytes[before:start] if before >= 0 else b"code"
-        line = _Line(_LINE_COMMENT.sub("", text.rstrip("\r\n")), start, end, gap.count(b"\n") > 1)
+        line = _Line(_LINE_COMMENT.sub("", text.rstrip("\r\n"), count=1), start, end, gap.count(b"\n") > 1)
         if gap.strip():
             stretches.append([line])
         else:

@@ -45,11 +45,11 @@ def applied(source: Source, changes: list[Change]) -> str:
 def style_of(source: Source, home: Node | None) -> Style:
     """The style of the file, as far as its exported object shows it."""
     line_breaks, crlf = source.bytes.count(b"\n"), source.bytes.count(b"\r\n")
-    style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n")
+    style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n", quote=source.usual_quote())
     if home is None:
         return style
     listing = Listing(source, home, style)
-    style = replace(style, quote=source.usual_quote(), quoted_keys=listing.has_quoted_keys())
+    style = replace(style, quoted_keys=listing.has_quoted_keys())
     base = source.indent(home.start_byte)
     for item in listing.items:
         if source.begins_line(item.start):

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Masked text hides secrets and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import masked
+
+HASH = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f'password: "{HASH}"', 'password: "$2a$08$********"'),
+        (f'anything: "{HASH}"', 'anything: "$2a$08$********"'),
+        (f"echo {HASH} x", "echo $2a$08$******** x"),
+        ("password: 'x',", "password: '********',"),
+        ('"password": "x"', '"password": "********"'),
+        ("'pass' : `x`", "'pass' : `********`"),
+        ('//credentialSecret: "x y",', '//credentialSecret: "********",'),
+        ("settings.credentialSecret = 'x';", "settings.credentialSecret = '********';"),
+        ("settings['credentialSecret'] = 'x';", "settings['credentialSecret'] = '********';"),
+        ("clientSecret: process.env.S || 'x',", "clientSecret: process.env.S || '********',"),
+        (
+            "clientSecret: env['S'] || 'x', a: 'b'",
+            "clientSecret: env['********'] || '********', a: 'b'",
+        ),
+        ("token: 'x', user: 'y'", "token: '********', user: 'y'"),
+        ('access_token: "x"', 'access_token: "********"'),
+        ("apiKey: 'x'", "apiKey: '********'"),
+        ("passphrase:\n    'x',", "passphrase:\n    '********',"),
+        ("password: 12345,", "password: ********,"),
+        ("mqttPassword: 'it\\'s', a: 'b'", "mqttPassword: '********', a: 'b'"),
+        ("password: `a\nb`, c: 'd'", "password: `********\n********`, c: 'd'"),
+        ("password: 'never closed", "password: '********"),
+        ("tokens: ['x', 'y'], a: 'b'", "tokens: ['********', '********'], a: 'b'"),
+        ("mqtt://user:x@host", "mqtt://user:********@host"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nMII\nxyz\n-----END",
+            "-----BEGIN PRIVATE KEY-----\n********\n********\n-----END",
+        ),
+        ('+            "password": "x",\n', '+            "password": "********",\n'),
+        ('{"$password": "x"}', '{"$password": "********"}'),
+    ],
+)
+def test_secrets_are_hidden(text: str, expected: str) -> None:
+    assert masked(text) == expected
+    assert masked(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uiPort: 1880, flowFile: 'flows.json'",
+        "username: 'admin', permissions: '*'",
+        "// the password of the user 'admin'",
+        "tokens: function (token) { return check(token, 'x') }",
+        "tokens: { a: 'b' }",
+        "users: [{ username: 'x' }]",
+        "https://nodered.org/docs",
+        "tokenHeader: 'x-auth'",
+        "password: ''",
+        "if (password == 'x') {}",
+        "const check = password => 'x'",
+    ],
+)
+def test_everything_else_stays(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_a_secret_above_does_not_swallow_what_follows() -> None:
+    text = "credentialSecret: false,\nflowFile: 'flows.json',\n"
+    assert masked(text) == text
+
+
+def test_line_ends_stay() -> None:
+    text = "a: 1,\r\npassword: 'x',\r\nb: 2\r\n"
+    assert masked(text) == text.replace("'x'", "'********'")

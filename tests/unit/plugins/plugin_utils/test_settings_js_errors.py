@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refusals: the place, the source line with a caret, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _js_tree
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import (
+    MissingLibraryError,
+    SettingsError,
+    edit,
+)
+
+
+def refusal(source: str, *, remove: tuple[str, ...] = (), **settings: object) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        edit(source, set=settings or {"uiPort": 1881}, remove=remove)
+    return caught.value
+
+
+def test_a_refusal_names_place_line_and_remedy() -> None:
+    error = refusal("module.exports = {\n    uiPort: 1,\n    ...local,\n}\n")
+    assert (error.filename, error.line, error.column) == ("settings.js", 3, 5)
+    lines = str(error).split("\n")
+    assert lines[0].startswith("settings.js:3:5: the value of uiPort is not certain")
+    assert lines[1:3] == ["  3 |     ...local,", "    |     ^"]
+    assert lines[3].startswith("Change the file by hand")
+
+
+def test_columns_count_characters_not_bytes() -> None:
+    error = refusal("module.exports = { uiPort: '\u00e9\u00e9\U0001f600', ...b }")
+    assert error.column == 35
+
+
+def test_the_caret_keeps_its_place_behind_tabs() -> None:
+    frame = str(refusal("module.exports = { uiPort: 1,\n\t\t...b,\n}")).split("\n")
+    assert frame[1:3] == ["  2 | \t\t...b,", "    | \t\t^"]
+
+
+def test_the_caret_keeps_its_place_behind_a_secret() -> None:
+    frame = str(refusal("module.exports = { password: 'a-very-long-secret', uiPort: 1, ...b }")).split("\n")
+    assert "secret" not in frame[1]
+    assert frame[1][frame[2].index("^") :].startswith("...b")
+
+
+def test_a_long_line_is_cut_around_the_place() -> None:
+    frame = str(refusal(f"module.exports = {{ uiPort: '{'x' * 5000}', ...b, c: '{'y' * 5000}' }}")).split("\n")
+    assert len(frame[1]) < 120
+    assert frame[1][frame[2].index("^") :].startswith("...b")
+
+
+def test_the_file_name_is_the_callers() -> None:
+    with pytest.raises(SettingsError, match=r"^/home/pi/\.node-red/settings\.js:1:1: "):
+        edit("", set={"uiPort": 1}, filename="/home/pi/.node-red/settings.js")
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "problem"),
+    [
+        ("module.exports = {\n  a: 1\n  b: 2\n}\n", (2, 7), "a comma is missing"),
+        ("module.exports = {\n  a: 'x'\n  // note\n  b: 2,\n}\n", (2, 9), "a comma is missing"),
+        ("module.exports = {\n  a: { b: 1 }\n  c: [1 2],\n  d: 1\n}\n", None, "not JavaScript"),
+        ("module.exports = {\n  a: [1 2],\n}\n", (2, 8), "a comma is missing"),
+        ("module.exports = {\n  a: 1,\n# b\n  c: 2\n}\n", (3, 1), "# begins no comment"),
+        ("module.exports = {\n  a: {\n    b: 'x'\n    #c: 2\n  },\n}\n", (4, 5), "# begins no comment"),
+        ("module.exports = {\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> x\n}\n", (2, 1), "a merge conflict"),
+        ("module.exports = {\n  a: {\n    b: 1,\n  c: 2,\n}\n", (1, 18), "this { is never closed"),
+        ("", (1, 1), "is empty"),
+        (" \n\n", (1, 1), "is empty"),
+        ("var a = 1;\n", (1, 1), "exports nothing"),
+        ("export default { uiPort: 1 }\n", (1, 1), "ES module"),
+        ("import a from 'a';\nmodule.exports = {}\n", (1, 1), "ES module"),
+        ("module.exports = require('./x')\n", (1, 18), "the result of a call"),
+        ("module.exports = async () => ({})\n", (1, 18), "a function"),
+        ("module.exports = x ? {} : {}\n", (1, 18), "chosen by a condition"),
+        ("module.exports = x || {}\n", (1, 18), "computed"),
+        ("if (x) {\n  module.exports = {}\n}\n", (2, 3), "program's course"),
+        ("return\nmodule.exports = {}\n", (1, 1), "returns here"),
+        ("let s = {};\ns = f(s);\nmodule.exports = s;\n", (2, 1), "assigned again"),
+        ("module.exports = {};\npatch(module.exports);\n", (2, 1), "may change it"),
+        ("module.exports = {};\nmodule.exports[k] = 1;\n", (2, 1), "computed"),
+        ("module.exports = {\n  [k]: 1,\n  uiPort: 1,\n  [k]: 2\n}\n", (4, 3), "key is computed"),
+    ],
+)
+def test_what_is_not_certain_is_refused_at_its_place(source: str, place: tuple[int, int] | None, problem: str) -> None:
+    error = refusal(source)
+    assert problem in error.problem
+    assert error.remedy
+    if place is not None:
+        assert (error.line, error.column) == place
+
+
+@pytest.mark.parametrize("name", ["", ".", "a.", ".a", "a..b", "__proto__", "a.__proto__"])
+def test_what_is_no_name_of_a_setting_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="not the name of a setting"):
+        edit("module.exports = {}", set={name: 1})
+    with pytest.raises(SettingsError, match="not the name of a setting"):
+        edit("module.exports = {}", remove=[name])
+
+
+def test_a_setting_cannot_be_set_and_removed() -> None:
+    assert "wanted twice" in str(refusal("module.exports = {}", remove=("a",), a=1))
+
+
+def test_a_setting_cannot_be_wanted_as_a_whole_and_in_part() -> None:
+    with pytest.raises(SettingsError, match=r"a and a\.b are both wanted"):
+        edit("module.exports = {}", set={"a": {}, "a.b": 1})
+
+
+def test_remove_is_a_list() -> None:
+    with pytest.raises(SettingsError, match="Give a list"):
+        edit("module.exports = {}", remove="uiPort")
+
+
+def test_a_part_of_what_is_no_object_is_refused() -> None:
+    source = "module.exports = {\n  editorTheme: require('./theme'),\n}\n"
+    with pytest.raises(SettingsError, match="editorTheme, whose value is not an object literal") as caught:
+        edit(source, set={"editorTheme.projects.enabled": True})
+    assert (caught.value.line, caught.value.column) == (2, 16)
+
+
+def test_a_missing_parser_is_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_js_tree, "_IMPORT_ERROR", ImportError("No module named 'tree_sitter'"))
+    _js_tree._parser.cache_clear()
+    with pytest.raises(MissingLibraryError, match=r"tree-sitter(.|\n)*-m pip install -r requirements\.txt"):
+        edit("module.exports = {}", set={"a": 1})
+
+
+@pytest.mark.parametrize("opening", ["[", "{ a: ", "(", "!", "f(", "x => "])
+def test_nesting_without_end_is_refused_not_a_crash(opening: str) -> None:
+    closing = {"[": "]", "{ a: ": "}", "(": ")", "f(": ")"}.get(opening, "")
+    source = f"module.exports = {{ uiPort: {opening * 30000}module{closing * 30000} }}"
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        edit(source, set={"uiPort": 1, "a.a": 1})
+
+
+def test_a_wanted_value_nested_without_end_is_refused() -> None:
+    wanted: list[object] = []
+    for _ in range(5000):
+        wanted = [wanted]
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        edit("module.exports = {}", set={"a": wanted})
