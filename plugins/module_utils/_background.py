@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import syslog
+import traceback
 from typing import Any, Callable, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
@@ -60,6 +61,10 @@ def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
     except Failure as failure:
         log(str(failure), failed=True)
         return {"failed": True, "msg": str(failure)}
+    except BaseException:
+        # This process has no standard error, and a traceback without values is worth more than silence.
+        log(traceback.format_exc(), failed=True)
+        raise
 
 
 def _detach(description: str) -> None:

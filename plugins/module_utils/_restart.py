@@ -92,13 +92,19 @@ def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any
     if trouble:
         return _refuse(state, change, others, trouble, timeout)
     started = time.monotonic()
-    trouble = _try(state, change, timeout)
+    try:
+        trouble = _try(state, change, timeout)
+    except (Failure, OSError) as failure:
+        # Whatever stops the attempt halfway must not leave Node-RED stopped.
+        trouble = Trouble(str(failure))
+        if change is None:
+            _systemd.run(["systemctl", "start", "--no-block", "--", name], 30)
     if trouble:
         return _roll_back(state, change, others, trouble, timeout)
     _change.forget(state.plan.service)
     took = time.monotonic() - started
     state = _looked_again(state)
-    _background.log("%s was restarted and serves at %s." % (name, state.where.url))
+    _background.log("%s was restarted and serves%s." % (name, " at " + state.where.url if state.where.url else ""))
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
@@ -168,7 +174,7 @@ def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Tro
     """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
     _stop(state.name, timeout)
     held = _held_by_another(state, family=set())
-    if held:
+    if held and change:
         return held
     if change and change.touches("adminAuth"):
         # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would
@@ -350,14 +356,15 @@ def _roll_back(
     if change is None:
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
         return _failed(_looked_again(state), others, "\n".join(parts), remedy)
-    _stop(state.name, timeout)
     kept: List[str] = []
     try:
+        _stop(state.name, timeout)
         kept = _undo(state, change)
         state = _look(state.name)
         second = _start_and_wait(state, timeout)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         second = Trouble(str(failure))
+        _systemd.run(["systemctl", "start", "--no-block", "--", state.name], 30)
     if second:
         parts.append(
             "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
@@ -425,7 +432,11 @@ def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
 
 def _journal_cursor(name: str) -> Optional[str]:
     """Where the journal ends now; a clock would not do, as a Pi has none that survives a power cut."""
-    answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 60)
+    try:
+        answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 30)
+    except Failure:
+        # A journal of gigabytes on an SD card may take longer; the restart matters more.
+        return None
     cursor = answer.stdout.strip().rpartition("-- cursor: ")[2]
     return cursor or None
 
