@@ -21,8 +21,13 @@ _NUMBER_SIGN = re.compile(rb"^[ \t]*#", re.MULTILINE)
 _TOKENS_BEFORE = 12
 
 
-def damage(source: Source) -> SettingsError:
-    """The error for a file that is not JavaScript."""
+def damage(source: Source) -> SettingsError | None:
+    """The error for a file that is not JavaScript; None where it is."""
+    number_sign = _number_sign(source)
+    if number_sign is not None:
+        return source.error("# begins no comment in JavaScript", number_sign, f"Write // instead. {_CHECK}")
+    if not source.root.has_error:
+        return None
     node = _first_error(source)
     comma = _missing_comma(source, node)
     if comma is not None:
@@ -31,9 +36,6 @@ def damage(source: Source) -> SettingsError:
     if conflict is not None:
         place = conflict.start()
         return source.error("a merge conflict is left in the file", place, f"Choose one of the two versions. {_CHECK}")
-    number_sign = _number_sign(source)
-    if number_sign is not None:
-        return source.error("# begins no comment in JavaScript", number_sign, f"Write // instead. {_CHECK}")
     bracket = _unclosed_bracket(source)
     if bracket is not None:
         problem = f"this {source.read(bracket)} is never closed, or something inside it is not"
@@ -59,7 +61,10 @@ def _number_sign(source: Source) -> int | None:
     """A line that begins with # as if that made it a comment."""
     for match in _NUMBER_SIGN.finditer(source.bytes, source.text_start):
         node = source.root.descendant_for_byte_range(match.end() - 1, match.end())
-        if node is not None and node.type not in (*COMMENTS, "hash_bang_line", "string_fragment"):
+        # The parser takes #name for a private member anywhere, Node.js only in classes.
+        while node is not None and node.type in ("#", "private_property_identifier"):
+            node = node.parent
+        if node is not None and node.type in ("pair", "object", "ERROR"):
             return match.end() - 1
     return None
 

@@ -21,10 +21,21 @@ REMEDY = (
 )
 
 
+# Where a `return` cannot stand, or returns from something else.
+_WITHOUT_RETURN = FUNCTIONS | {
+    "class_declaration",
+    "comment",
+    "expression_statement",
+    "lexical_declaration",
+    "variable_declaration",
+}
+
+
 def exported(source: Source) -> View:
     """The object that the file exports; SettingsError where it is not certain which one that is."""
-    if source.root.has_error:
-        raise damage(source)
+    broken = damage(source)
+    if broken is not None:
+        raise broken
     _refuse_es_modules(source)
     _refuse_returns(source)
     through_module = uses(source, "module")
@@ -132,12 +143,12 @@ def _refuse_es_modules(source: Source) -> None:
 
 def _refuse_returns(source: Source) -> None:
     """A `return` outside functions is legal in CommonJS; what stands below it may never run."""
-    pending = [child for child in source.root.named_children if child.type != "expression_statement"]
+    pending = list(source.root.named_children)
     while pending:
         node = pending.pop()
         if node.type == "return_statement":
             raise source.error(
                 "the file returns here, so what stands below may not be in force", node, "Remove the return."
             )
-        if node.type not in FUNCTIONS and (node.type.endswith("_statement") or node.type.endswith("_clause")):
+        if node.type not in _WITHOUT_RETURN:
             pending.extend(node.named_children)

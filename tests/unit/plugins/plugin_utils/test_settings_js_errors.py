@@ -65,6 +65,7 @@ def test_the_file_name_is_the_callers() -> None:
         ("module.exports = {\n  a: [1 2],\n}\n", (2, 8), "a comma is missing"),
         ("module.exports = {\n  a: 1,\n# b\n  c: 2\n}\n", (3, 1), "# begins no comment"),
         ("module.exports = {\n  a: {\n    b: 'x'\n    #c: 2\n  },\n}\n", (4, 5), "# begins no comment"),
+        ("module.exports = {\n  a: 1,\n  #c: 2,\n}\n", (3, 3), "# begins no comment"),
         ("module.exports = {\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> x\n}\n", (2, 1), "a merge conflict"),
         ("module.exports = {\n  a: {\n    b: 1,\n  c: 2,\n}\n", (1, 18), "this { is never closed"),
         ("", (1, 1), "is empty"),

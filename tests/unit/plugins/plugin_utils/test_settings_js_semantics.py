@@ -1,0 +1,548 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Node.js makes of edited files, for every way to write settings: the wanted ones are in force, the others stay.
+
+One Node.js process evaluates all files, before and after each edit.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+from collections.abc import Mapping
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+
+EVALUATE = pathlib.Path(__file__).resolve().parents[3] / "corpus" / "evaluate.js"
+
+# Each can be edited with certainty.
+EDITABLE = r"""
+module.exports = { uiPort: 1880 }
+====
+exports = module.exports = { uiPort: 1880, };
+exports.x = 1;
+====
+var settings = module.exports = {
+  uiPort: 1880 // port
+}
+settings.uiPort = 1;
+====
+const settings = { uiPort: 1880 };
+module.exports = settings;
+====
+let settings;
+settings = { uiPort: 1880 };
+module.exports = settings;
+====
+let settings;
+settings = module.exports = { uiPort: 1880 };
+settings.flowFile = 'x';
+====
+const settings = module.exports = {};
+settings['uiPort'] = 1880;
+settings.editorTheme = {};
+====
+module.exports = {};
+Object.assign(module.exports, { uiPort: 1880 });
+====
+module.exports = Object.assign({}, { uiPort: 1880 });
+====
+module.exports = Object.assign({ uiPort: 1880 }, { x: 1 });
+====
+module.exports = Object.assign({}, require('os').constants ? {} : {}, { uiPort: 1880 });
+====
+Object.assign(exports, { uiPort: 1880 });
+====
+Object.assign(module.exports, { uiPort: 1880 }, { x: 2 });
+====
+module.exports.uiPort = 1880;
+module.exports.editorTheme = { projects: { enabled: false } };
+====
+exports.uiPort = 1880
+exports['editorTheme'] = {}
+exports.editorTheme.projects = {}
+====
+module.exports = { editorTheme: {} };
+module.exports.editorTheme.projects = { enabled: false };
+module.exports.uiPort = 3;
+module['exports'].uiPort = 4;
+====
+module.exports = ({ uiPort: 1880 });
+====
+#!/usr/bin/env node
+module.exports = { ['uiPort']: 1880 };
+====
+module.exports = { uiPort: 1880, uiPort: 1881, uiPort: 1882 };
+====
+module.exports = { get uiPort() { return 1880; } };
+====
+module.exports = { get uiPort() { return 1880; }, set uiPort(v) {} };
+====
+module.exports = { uiPort() { return 1; }, async adminAuth() {}, *zzz() {} };
+====
+const uiPort = 1880;
+module.exports = { uiPort, adminAuth: null };
+====
+module.exports = { ...{ uiPort: 1880 }, x: 1 };
+====
+module.exports = { uiPort: 1880, ...{ uiPort: 2 } };
+====
+module.exports = { uiPort: 1880, ...(process.env.X && { flowFile: 'x' }) };
+====
+module.exports = { uiPort: 1880, ...(process.env.X ? { flowFile: 'x' } : {}) };
+====
+module.exports = { ...require('os').constants, uiPort: 1880 };
+====
+module.exports = { ...process.env.NOTHING, uiPort: 1880, adminAuth: undefined, editorTheme: { }, zzz: 1 };
+====
+module.exports = { uiPort: 1880 };
+module.exports = { uiPort: 1999, b: 1 };
+====
+module.exports = { uiPort: 1880 };
+console.log(module.exports.uiPort);
+console.log(JSON.stringify(module.exports));
+====
+module.exports = { uiPort: 1880 };
+if (module.exports.uiPort === 1880) { console.log('default'); }
+====
+module.exports = { uiPort: 1880 };
+function unused() { return module.exports.uiPort; }
+====
+const settings = { uiPort: 1880 };
+function merge(settings) { settings.uiPort = 3; return settings; }
+module.exports = settings;
+====
+const settings = { uiPort: 1880, logging: { console: { handler: function (settings) { settings.level = 1; } } } };
+module.exports = settings;
+====
+const settings = { uiPort: 1880, mw: (settings) => { settings.uiPort = 2 } };
+module.exports = settings;
+====
+const settings = { uiPort: 1880, mw: () => { const settings = {}; settings.uiPort = 2 } };
+module.exports = settings;
+====
+const theme = { projects: { enabled: false }, page: {} };
+module.exports = { uiPort: 1880, editorTheme: theme };
+====
+const theme = { projects: { enabled: false }, page: {} };
+theme.page.title = 'x';
+module.exports = { uiPort: 1880, editorTheme: theme };
+====
+module.exports = { uiPort: 1880 }
+delete module.exports.adminAuth
+====
+module.exports = { uiPort: 1880, zzz: 2 }
+delete module.exports.zzz
+module.exports.zzz = 4
+====
+module.exports = {
+    uiPort: 1880 }
+====
+module.exports = {
+    uiPort: 1880, /* a */ }
+====
+module.exports = {
+    uiPort: 1880 // a
+    // b
+}
+====
+module.exports = {
+    uiPort: 1880
+    // adminAuth: {}
+    , flowFile: 'x'
+}
+====
+module.exports = {
+      uiPort: 1880
+    , flowFile: 'x'
+    , editorTheme: { page: 1 }
+}
+====
+module.exports = { /* nothing */ }
+====
+module.exports = {
+    // nothing
+}
+====
+module.exports = {
+}
+====
+module.exports =
+{
+	uiPort: 1880,
+	/* adminAuth: {
+		users: [],
+	}, */
+	editorTheme: {
+		// projects: { enabled: true },
+	},
+};
+====
+module.exports = {uiPort:1880,/*adminAuth:{},*/flowFile:'x'};
+====
+module.exports = { "uiP\u006frt": 1880, 0x10: 'a', 1.50: 'b' };
+====
+module.exports = { \u0075iPort: 1880, editorTheme: { } };
+====
+// uiPort: 1
+module.exports = { // adminAuth: {
+  uiPort: 1880 } // uiPort
+====
+module.exports = { if: 1, class: 2, uiPort: 1_880, default: { module: 'x' } };
+====
+module.exports = { uiPort: 01 + 1, httpNodeRoot: `a${1}`, re: /[/}]\/{/g, t: `}` };
+====
+;(function () { console.log('x'); })();
+module.exports = { uiPort: 1880 };
+====
+var fs = require('fs');
+var s = { uiPort: 1880 };
+exports = module.exports = s;
+====
+module.exports = { uiPort: 1880 }, console.log('x');
+====
+var settings = module.exports = { uiPort: 1880 };
+var other = settings;
+other.uiPort = 5;
+====
+var settings = module.exports = { uiPort: 1880, editorTheme: { projects: { enabled: false } } };
+settings.editorTheme['projects']['enabled'] = false;
+settings["editorTheme"].page = { title: 'T' };
+====
+module.exports = { uiPort: 1880, users: [ { a: 1 } ] };
+module.exports.users.push({ a: 2 });
+====
+module.exports = { uiPort: 1880 };
+for (const key in module.exports) { console.log(key); }
+====
+module.exports = { uiPort: 1880 };
+Object.keys(module.exports).forEach(k => console.log(k));
+====
+const { join } = require('path');
+module.exports = { uiPort: 1880, userDir: join(__dirname, 'x') };
+====
+const config = require('os');
+module.exports = { uiPort: config.nothing || 1880, adminAuth: config.x };
+====
+module.exports = { uiPort: 1880, adminAuth: { type: 'credentials',
+  users: [ { username: 'bob', password: 'x', permissions: '*' } /* last */ ] } };
+====
+module.exports = {
+    uiPort: 1880,
+    adminAuth: {
+        // kept 1
+        type: "strategy", // kept 2
+        strategy: { name: 'x', /* kept 3 */ options: {} }
+        // kept 4
+    },
+    editorTheme: { /* kept 5 */ },
+    zzz: [ /* kept 6 */ 1, 2 /* kept 7 */, // kept 8
+      3 ]
+}
+====
+module.exports = function () { };
+module.exports = { uiPort: 1880 };
+====
+module.exports = { uiPort: 1880 };
+var exportsCopy = 1, my$module = 2, moduleX = 3;
+====
+{
+  module.exports = { uiPort: 1880 };
+}
+====
+module.exports = { uiPort: 1880 };
+try {
+    Object.assign(module.exports, require("./local"));
+} catch (error) {}
+module.exports.uiPort = 1880;
+module.exports.editorTheme = {};
+""".strip("\n").split("\n====\n")
+
+# In each, something may give uiPort another value than the one that we would write.
+REFUSED = r"""
+module.exports = require('./x');
+====
+module.exports = function () { return {}; };
+====
+module.exports = (() => ({ uiPort: 1 }))();
+====
+module.exports = process.env.X ? { uiPort: 1 } : { uiPort: 2 };
+====
+module.exports = { uiPort: 1 } || {};
+====
+if (process.env.X) { module.exports = { uiPort: 1 }; } else { module.exports = { uiPort: 2 } }
+====
+module.exports = { uiPort: 1 };
+if (process.env.X) { module.exports.uiPort = 2; }
+====
+module.exports = { uiPort: 1 };
+if (process.env.X) module.exports = {};
+====
+module.exports = { uiPort: 1 };
+override(module.exports);
+====
+const settings = { uiPort: 1 };
+override(settings);
+module.exports = settings;
+====
+const settings = { uiPort: 1 };
+module.exports = settings;
+require('./local')(settings);
+====
+module.exports = { uiPort: 1 };
+Object.assign(module.exports, require('./local'));
+====
+module.exports = { uiPort: 1, ...require('./local') };
+====
+module.exports = { uiPort: 1, [process.env.K]: 2 };
+====
+const s = { uiPort: 1 };
+const t = { ...s };
+module.exports = { uiPort: 1, ...t };
+t.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+for (const k of ['uiPort']) { module.exports[k] = 2; }
+====
+module.exports = { uiPort: 1 };
+['uiPort'].forEach(k => { module.exports[k] = 2; });
+====
+module.exports = { uiPort: 1 };
+try { module.exports.uiPort = JSON.parse(x).port; } catch (e) {}
+====
+module.exports = { uiPort: 1 };
+delete module.exports.uiPort;
+====
+let settings = { uiPort: 1 };
+settings = Object.assign({}, settings);
+module.exports = settings;
+====
+var settings = { uiPort: 1 };
+var settings = { uiPort: 2 };
+module.exports = settings;
+====
+module.exports = settings;
+var settings = { uiPort: 1 };
+====
+export default { uiPort: 1 };
+====
+import fs from 'fs';
+module.exports = { uiPort: 1 };
+====
+module.exports = { uiPort: 1 };
+module.exports.uiPort += 1;
+====
+module.exports = { uiPort: 1 };
+module.exports.uiPort ||= 2;
+====
+module.exports = { uiPort: 1 };
+module.exports.uiPort++;
+====
+return;
+module.exports = { uiPort: 1 };
+====
+if (process.env.X) { return }
+module.exports = { uiPort: 1 };
+====
+module.exports = { uiPort: 1 };
+setTimeout(() => { module.exports.uiPort = 2 }, 1);
+====
+module.exports = { uiPort: 1 };
+const { exports: e } = module; e.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+const e = module; e.exports.uiPort = 2;
+patch(module);
+====
+module.exports = { uiPort: 1 };
+const holder = { settings: module.exports }; holder.settings.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+Object.defineProperty(module.exports, 'uiPort', { value: 2 });
+====
+module.exports = { uiPort: 1 };
+[module.exports.uiPort] = [3];
+====
+module.exports = { uiPort: 1 };
+({ a: module.exports.uiPort } = { a: 3 });
+====
+var a = 1
+====
+
+====
+{"uiPort": 1880}
+====
+module.exports = null;
+====
+module.exports = [ { uiPort: 1 } ];
+====
+module.exports = class { };
+====
+module.exports = new Settings();
+====
+module.exports = async () => ({ uiPort: 1 });
+====
+module.exports = (await import('x')).default;
+====
+var settings = { uiPort: 1 };
+module.exports = settings;
+(function (s) { s.uiPort = 2; })(settings);
+====
+var settings = { uiPort: 1 };
+function f() { settings.uiPort = 2; }
+f();
+module.exports = settings;
+====
+module.exports = { uiPort: 1 };
+var x = module.exports.uiPort = 3;
+====
+exports = { uiPort: 1 };
+====
+module.exports = { uiPort: 1 };
+process.env.X && (module.exports.uiPort = 2);
+====
+module.exports = { uiPort: 1 };
+process.env.X ? module.exports.uiPort = 2 : 0;
+====
+module.exports = { uiPort: 1 };
+with (module.exports) { uiPort = 2 }
+====
+module.exports = { uiPort: 1 };
+switch (1) { case 1: module.exports.uiPort = 2 }
+====
+module.exports = { uiPort: 1 };
+this.uiPort = 2; module.exports = this;
+====
+module.exports = { uiPort: 1, set uiPort(v) {} };
+module.exports.uiPort = 3;
+""".strip("\n").split("\n====\n")
+
+LOGIN = {"type": "credentials", "users": [{"username": "admin", "password": "h", "permissions": "*"}]}
+WISHES: list[tuple[dict[str, object], list[str]]] = [
+    ({"uiPort": 18811}, []),
+    ({"adminAuth": LOGIN}, []),
+    ({"editorTheme.projects.enabled": True}, []),
+    ({"added": [1, "a"]}, []),
+    ({}, ["uiPort"]),
+    ({}, ["adminAuth"]),
+    ({}, ["editorTheme"]),
+    ({"uiPort": 18811, "adminAuth": LOGIN, "editorTheme.projects.enabled": True, "added": {"b": [{}]}}, []),
+    ({"added": 1, "more": 2}, ["uiPort", "editorTheme"]),
+]
+VARIANTS = {
+    "as it is": lambda text: text,
+    "CRLF": lambda text: text.replace("\n", "\r\n") + "\r\n",
+    "byte-order mark": lambda text: "\ufeff" + text,
+}
+
+Case = tuple[str, str, int]
+
+
+def edited(case: Case) -> str | None:
+    """The text after the edit, or None where it is refused."""
+    source, variant, wish = case
+    wanted, removed = WISHES[wish]
+    try:
+        return edit(VARIANTS[variant](source), set=wanted, remove=removed).text
+    except SettingsError:
+        return None
+
+
+CASES: list[Case] = [
+    (source, variant, wish)
+    for source in EDITABLE
+    for variant in VARIANTS
+    for wish in range(len(WISHES))
+    # Node.js itself does not load #! behind a byte-order mark.
+    if not (source.startswith("#!") and variant == "byte-order mark")
+]
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, object]]:
+    """What Node.js finds exported, by source text."""
+    folder = tmp_path_factory.mktemp("settings")
+    texts = {VARIANTS[variant](source) for source, variant, _ in CASES}
+    texts |= {text for case in CASES if (text := edited(case)) is not None}
+    paths = {}
+    for number, text in enumerate(sorted(texts)):
+        path = folder / f"{number}.js"
+        path.write_text(text, encoding="utf-8", newline="")
+        paths[str(path)] = text
+    results = folder / "results.json"
+    subprocess.run(
+        ["node", EVALUATE, results], input=json.dumps(list(paths)), text=True, cwd=folder, check=True, timeout=120
+    )
+    return {paths[path]: result for path, result in json.loads(results.read_text(encoding="utf-8")).items()}
+
+
+def plain(value: object) -> object:
+    """The evaluated value as Python; what has no JSON form stays as evaluate.js describes it."""
+    assert isinstance(value, dict)
+    if "object" in value:
+        return {key: plain(member) for key, member in value["object"].items()}
+    if "list" in value:
+        return [plain(element) for element in value["list"]]
+    if "scalar" not in value:
+        return {"other": json.dumps(value)}
+    text = value["value"]
+    if value["scalar"] == "number":
+        return float(text)
+    return {"true": True, "false": False, "null": None}.get(text, text) if value["scalar"] != "string" else text
+
+
+def found_at(exported: object, path: str) -> object:
+    for key in path.split("."):
+        exported = exported.get(key, "absent") if isinstance(exported, dict) else "absent"
+    return exported
+
+
+def without(exported: object, names: list[str]) -> object:
+    """The exported object without the named settings, and without parents that only they needed."""
+    assert isinstance(exported, dict)
+    rest = {key: member for key, member in exported.items() if key not in names}
+    for name in names:
+        if "." in name:
+            rest.pop(name.split(".")[0], None)
+    return rest
+
+
+def check(case: Case, exports: Mapping[str, dict[str, object]]) -> None:
+    source, variant, wish = case
+    wanted, removed = WISHES[wish]
+    text = edited(case)
+    if text is None:
+        # Other names than uiPort may come from what the text does not show.
+        assert "uiPort" not in wanted or removed or len(wanted) > 1
+        assert any(mark in source for mark in ("...", "delete ", "require("))
+        return
+    before, after = exports[VARIANTS[variant](source)], exports[text]
+    assert "error" not in before
+    assert "error" not in after
+    exported = plain(after["value"])
+    for name, value in wanted.items():
+        assert found_at(exported, name) == value
+    for name in removed:
+        assert found_at(exported, name) == "absent"
+    assert without(exported, [*wanted, *removed]) == without(plain(before["value"]), [*wanted, *removed])
+    assert edit(text, set=wanted, remove=removed).text == text
+
+
+@pytest.mark.parametrize("source", EDITABLE)
+def test_wanted_settings_are_in_force_and_the_others_stay(
+    source: str, exports: Mapping[str, dict[str, object]]
+) -> None:
+    for case in CASES:
+        if case[0] == source:
+            check(case, exports)
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_a_value_that_may_be_overruled_is_refused(source: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        edit(source, set={"uiPort": 18811})
+    assert refusal.value.line is not None
+    assert refusal.value.remedy
