@@ -1,0 +1,368 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every kind of edit on the settings file of a Node-RED release of each generation, judged by Node.js.
+
+The packages come from the npm registry, pinned by their hash in packages.json, and are kept in the user's cache. One
+Node.js process evaluates all files. A test that cannot run fails.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tarfile
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+import tree_sitter
+import tree_sitter_javascript
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_settings import KNOWN_SETTINGS
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import edit
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pifleet-nodered" / "npm"
+PACKAGES: dict[str, str] = json.loads((HERE / "packages.json").read_text(encoding="utf-8"))
+DOWNLOAD_SECONDS = 240
+EVALUATION_SECONDS = 120
+
+LANGUAGE = tree_sitter.Language(tree_sitter_javascript.language())
+COMMENT = tree_sitter.Query(LANGUAGE, "(comment) @comment")
+
+ABSENT = "absent"
+PASSWORD = "correct horse"
+HASH = _bcrypt.hash_password(PASSWORD, rounds=4)
+
+
+# The files
+
+
+def verified(package: str, path: pathlib.Path) -> bool:
+    """Whether the cached archive is, byte for byte, the pinned one."""
+    if not path.is_file():
+        return False
+    digest = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+    return f"sha512-{digest}" == PACKAGES[package]
+
+
+def archives() -> dict[str, pathlib.Path]:
+    """The archive of each package, downloaded where the cache does not have it."""
+    paths = {package: CACHE / f"{package.replace('@', '-')}.tgz" for package in PACKAGES}
+    missing = [package for package, path in paths.items() if not verified(package, path)]
+    if missing:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "pack", "--silent", "--pack-destination", str(CACHE), *missing]
+        subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS, cwd=CACHE, capture_output=True)
+    for package, path in paths.items():
+        assert verified(package, path), f"{path} is not the archive that packages.json names"
+    return paths
+
+
+def from_template(template: str) -> str:
+    """What `node-red admin init` writes: its Mustache template, filled as its questions would be answered."""
+    login = {
+        "type": "credentials",
+        "users": [{"username": "nol", "password": HASH, "permissions": "*"}],
+    }
+    values = {
+        "intro": "Settings created by node-red admin init",
+        "flowFile": "flows.json",
+        "credentialSecret": "",
+        "adminAuth": json.dumps(login, indent=4).replace("\n", "\n    "),
+        "telemetryEnabled": "true",
+        "functionExternalModules": "true",
+        "editorTheme": "",
+        "projects.enabled": "false",
+        "projects.workflow": "manual",
+        "codeEditor": "monaco",
+    }
+    for name, value in values.items():
+        shown, hidden = (r"\1", "") if value else ("", r"\1")
+        template = re.sub(r"{{#%s}}(.*?){{/%s}}" % (name, name), shown, template, flags=re.DOTALL)
+        template = re.sub(r"{{\^%s}}(.*?){{/%s}}" % (name, name), hidden, template, flags=re.DOTALL)
+        template = template.replace("{{{%s}}}" % name, value).replace("{{%s}}" % name, value)
+    assert "{{" not in template
+    return template
+
+
+def settings_files() -> dict[str, str]:
+    """The default settings file of each package."""
+    found = {}
+    for package, path in archives().items():
+        is_admin = package.startswith("node-red-admin@")
+        member = "lib/commands/init/resources/settings.js.mustache" if is_admin else "settings.js"
+        with tarfile.open(path) as archive:
+            stream = archive.extractfile(f"package/{member}")
+            assert stream is not None
+            text = stream.read().decode()
+        found[package] = from_template(text) if is_admin else text
+    return found
+
+
+VARIANTS = {
+    "as it is": lambda text: text,
+    "CRLF": lambda text: text.replace("\r\n", "\n").replace("\n", "\r\n"),
+    "tabs": lambda text: text.replace("    ", "\t"),
+    "byte-order mark": lambda text: "\ufeff" + text,
+    "no final newline": lambda text: text.rstrip(),
+}
+
+
+# The edits
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An edit, the values that Node.js must find after it, and how many lines of the file it may take."""
+
+    name: str
+    wanted: dict[str, object] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    expected: dict[str, object] = field(default_factory=dict)
+    lines: int = 3
+
+
+LOGIN = {
+    "type": "credentials",
+    "users": [
+        {"username": "admin", "password": {"$password": PASSWORD, "$rounds": 4}, "permissions": "*"},
+        {"username": "guest", "password": HASH, "permissions": "read"},
+    ],
+}
+EXPRESSION = "(function () { return { key: 1 + 1 }; })()"
+COMMON = [
+    Wish("port", {"uiPort": 18811}, expected={"uiPort": 18811}),
+    Wish("login", {"adminAuth": LOGIN}, expected={"adminAuth.type": "credentials"}, lines=22),
+    Wish("expression", {"https": {"$js": EXPRESSION}}, expected={"https": {"key": 2}}),
+    Wish("projects", {"editorTheme.projects.enabled": True}, expected={"editorTheme.projects.enabled": True}, lines=6),
+    Wish("allow", {"externalModules.palette.allowInstall": False}, lines=6),
+    Wish("level", {"logging.console.level": "trace"}, expected={"logging.console.level": "trace"}),
+    Wish("text", {"credentialSecret": 'it\'s "x"\n\u2028\U0001f600'}, lines=3),
+    Wish(
+        "basic",
+        {"httpNodeAuth": {"user": "u", "pass": {"$password": PASSWORD, "$rounds": 4}}},
+        expected={"httpNodeAuth.user": "u"},
+        lines=6,
+    ),
+    Wish("no port", removed=("uiPort",), expected={"uiPort": ABSENT}),
+    Wish("no logging", removed=("logging",), expected={"logging": ABSENT}, lines=40),
+    Wish("no theme", removed=("editorTheme",), expected={"editorTheme": ABSENT}, lines=120),
+    Wish("no console", removed=("logging.console.audit",), expected={"logging.console.audit": ABSENT}),
+    Wish(
+        "another theme",
+        {"editorTheme": {"page": {"title": "x"}}},
+        expected={"editorTheme": {"page": {"title": "x"}}},
+        lines=120,
+    ),
+    Wish("nothing", removed=("notThere", "not.there")),
+]
+TOGETHER = Wish(
+    "together",
+    {name: value for wish in COMMON for name, value in wish.wanted.items() if name != "editorTheme"},
+    ("functionGlobalContext", "mqttReconnectTime", "notThere"),
+    {"uiPort": 18811, "functionGlobalContext": ABSENT, "mqttReconnectTime": ABSENT, "https": {"key": 2}},
+    120,
+)
+EACH_KNOWN = [
+    wish
+    for name in sorted(KNOWN_SETTINGS)
+    for wish in (
+        Wish(f"set {name}", {name: f"value of {name}"}, expected={name: f"value of {name}"}, lines=120),
+        Wish(f"remove {name}", removed=(name,), expected={name: ABSENT}, lines=120),
+    )
+]
+
+
+@dataclass(frozen=True)
+class Edited:
+    """One edit of one file."""
+
+    package: str
+    variant: str
+    wish: Wish
+    before: str
+    after: str
+    again: str
+
+
+def all_edits(files: dict[str, str]) -> list[Edited]:
+    """Every edit that is tested."""
+    found = []
+    for package, text in files.items():
+        for variant, change in VARIANTS.items():
+            before = change(text)
+            for wish in [*COMMON, TOGETHER, *(EACH_KNOWN if variant == "as it is" else [])]:
+                after = edit(before, set=wish.wanted, remove=wish.removed).text
+                again = edit(after, set=wish.wanted, remove=wish.removed).text
+                found.append(Edited(package, variant, wish, before, after, again))
+    return found
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All edits, and what Node.js finds exported by each text."""
+
+    edits: list[Edited]
+    exports: dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    edits = all_edits(settings_files())
+    folder = tmp_path_factory.mktemp("corpus")
+    texts = dict.fromkeys(text for each in edits for text in (each.before, each.after))
+    paths = {}
+    for number, text in enumerate(texts):
+        path = folder / f"{number}.js"
+        path.write_text(text, encoding="utf-8", newline="")
+        paths[str(path)] = text
+    results = folder / "results.json"
+    subprocess.run(
+        ["node", HERE / "evaluate.js", results],
+        input=json.dumps(list(paths)),
+        text=True,
+        cwd=folder,
+        check=True,
+        timeout=EVALUATION_SECONDS,
+    )
+    evaluated = json.loads(results.read_text(encoding="utf-8"))
+    return Corpus(edits, {text: plain(evaluated[path]) for path, text in paths.items()})
+
+
+def plain(result: dict[str, object]) -> object:
+    """The exported value as Python: functions by their text, whose line ends Node.js keeps."""
+    assert "error" not in result, result["error"]
+    return _plain(result["value"])
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, dict)
+    if "object" in value:
+        return {key: _plain(member) for key, member in value["object"].items()}
+    if "list" in value:
+        return [_plain(element) for element in value["list"]]
+    if "scalar" not in value:
+        return json.dumps(value)
+    text = str(value["value"])
+    if value["scalar"] == "number":
+        return float(text)
+    if value["scalar"] == "string":
+        return text
+    return {"true": True, "false": False, "null": None}[text]
+
+
+@pytest.fixture(params=PACKAGES)
+def edits(request: pytest.FixtureRequest, corpus: Corpus) -> list[Edited]:
+    """All edits of one package's file."""
+    return [each for each in corpus.edits if each.package == request.param]
+
+
+def found_at(exported: object, path: str) -> object:
+    for key in path.split("."):
+        exported = exported.get(key, ABSENT) if isinstance(exported, dict) else ABSENT
+    return exported
+
+
+def without(exported: object, paths: list[list[str]]) -> object:
+    """The exported value without what was wanted, and without objects that were empty or made only for it."""
+    if not isinstance(exported, dict):
+        return exported
+    rest = {}
+    for key, member in exported.items():
+        inner = [path[1:] for path in paths if path[0] == key]
+        if [] in inner:
+            continue
+        member = without(member, inner) if inner else member
+        if member != {}:
+            rest[key] = member
+    return rest
+
+
+def comments(text: str) -> Counter[str]:
+    tree = tree_sitter.Parser(LANGUAGE).parse(text.encode())
+    found = tree_sitter.QueryCursor(COMMENT).captures(tree.root_node).get("comment", [])
+    return Counter((node.text or b"").decode() for node in found)
+
+
+def test_the_corpus_has_every_generation() -> None:
+    assert len([package for package in PACKAGES if package.startswith("node-red@")]) >= 20
+
+
+def test_wanted_settings_are_in_force(edits: list[Edited], corpus: Corpus) -> None:
+    for each in edits:
+        for path, value in each.wish.expected.items():
+            assert found_at(corpus.exports[each.after], path) == value, (each.variant, each.wish.name)
+        for path, value in each.wish.wanted.items():
+            if isinstance(value, str | int):
+                assert found_at(corpus.exports[each.after], path) == value, (each.variant, each.wish.name)
+
+
+def test_passwords_verify_in_what_is_exported(edits: list[Edited], corpus: Corpus) -> None:
+    for each in edits:
+        if "adminAuth" in each.wish.wanted and each.wish.name == "login":
+            login = found_at(corpus.exports[each.after], "adminAuth")
+            assert isinstance(login, dict)
+            assert [user["username"] for user in login["users"]] == ["admin", "guest"]
+            assert _bcrypt.verify(PASSWORD, login["users"][0]["password"])
+
+
+def test_no_other_setting_changes(edits: list[Edited], corpus: Corpus) -> None:
+    for each in edits:
+        named = [path.split(".") for path in (*each.wish.wanted, *each.wish.removed)]
+        before, after = corpus.exports[each.before], corpus.exports[each.after]
+        assert without(after, named) == without(before, named), (each.variant, each.wish.name)
+
+
+def test_no_comment_is_lost(edits: list[Edited]) -> None:
+    for each in edits:
+        assert comments(each.after) == comments(each.before), (each.variant, each.wish.name)
+
+
+def test_a_second_edit_changes_no_byte(edits: list[Edited]) -> None:
+    for each in edits:
+        assert each.again == each.after, (each.variant, each.wish.name)
+
+
+def test_only_the_lines_of_the_edit_differ(edits: list[Edited]) -> None:
+    for each in edits:
+        changed = changed_lines(each.before, each.after)
+        assert changed <= each.wish.lines, (each.variant, each.wish.name, changed)
+
+
+def changed_lines(before: str, after: str) -> int:
+    """How many lines were taken away or added."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    while old and new and old[0] == new[0]:
+        del old[0], new[0]
+    while old and new and old[-1] == new[-1]:
+        del old[-1], new[-1]
+    if len(old) + len(new) <= 3:
+        return len(old) + len(new)
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    same = sum(block.size for block in matcher.get_matching_blocks())
+    return len(old) + len(new) - 2 * same
+
+
+def test_line_ends_and_the_byte_order_mark_stay(edits: list[Edited]) -> None:
+    for each in edits:
+        if each.variant == "CRLF":
+            assert "\n" not in each.after.replace("\r\n", ""), each.wish.name
+        assert each.after.startswith("\ufeff") == each.before.startswith("\ufeff")
+        assert each.after.endswith("\n") == each.before.endswith("\n")
+
+
+def test_every_value_stands_inside_the_exported_object(edits: list[Edited]) -> None:
+    """The official installer's upgrade merge keeps what stands there and drops what follows the closing brace."""
+    for each in edits:
+        tail = each.before.rstrip()[-1:]
+        assert tail == "}"
+        assert each.after.rstrip().endswith(tail)
+        assert each.after.count("module.exports") == each.before.count("module.exports")
