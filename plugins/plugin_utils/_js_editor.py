@@ -75,6 +75,8 @@ class Editor:
     def _reshaped(self, node: Node, wanted: object) -> bool:
         """Change a literal from within, where its structure allows; its comments and layout survive that."""
         node = unwrapped(node)
+        if not node.named_child_count:
+            return False
         if isinstance(wanted, dict) and node.type == "object":
             inner = made_object(self._source, node)
             if all(isinstance(entry, Property) and entry.owner == node for entry in inner.entries):
@@ -142,14 +144,20 @@ class Editor:
             inline = start + written(wanted, style, indent, inline=True)
             length = source.line_end(old.start_byte) - source.line_start(old.start_byte) + len(inline)
             text = inline if length <= _WIDEST_LINE else text
+        above = self._comments_to_keep(old, text, indent)
+        if above:
+            self._changes.append(Change(outer.start_byte, outer.start_byte, above))
         self._changes.append(Change(old.start_byte, old.end_byte, text))
-        self._keep_comments(outer, old, indent)
 
-    def _keep_comments(self, outer: Node, old: Node, indent: str) -> None:
-        kept = comments(self._source, old.start_byte, old.end_byte, old)
-        if kept:
-            above = "".join(f"{comment}{self._style.end_of_line}{indent}" for comment in kept)
-            self._changes.insert(-1, Change(outer.start_byte, outer.start_byte, above))
+    def _comments_to_keep(self, old: Node, text: str, indent: str) -> str:
+        """The comments of the old value that the new text does not have, as lines above it."""
+        lines = ""
+        for comment in comments(self._source, old.start_byte, old.end_byte, old):
+            if comment in text:
+                text = text.replace(comment, "", 1)
+            else:
+                lines += f"{comment}{self._style.end_of_line}{indent}"
+        return lines
 
     # New and gone
 

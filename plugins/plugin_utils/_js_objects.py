@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ._js_literals import NotLiteral, key_of, literal
+from ._js_literals import NotLiteral, Undefined, key_of, literal
 from ._js_tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._js_tree import field as node_field
 from ._js_uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, declarations, uses
@@ -234,7 +234,7 @@ def is_missing_value(source: Source, node: Node | None) -> bool:
         value = literal(source, node)
     except NotLiteral:
         return False
-    return value is None or (not value and not isinstance(value, str | int | float | list | dict))
+    return value is None or isinstance(value, Undefined)
 
 
 def _described(node: Node) -> str:

@@ -144,7 +144,7 @@ class _Frame:
             self,
             hidden,
             self.unconditional and child.type in _UNCONDITIONAL,
-            self.in_function or child.type in FUNCTIONS,
+            self.in_function or child.type in FUNCTIONS or child.type == "class_body",
             self.depth + 1,
         )
 
@@ -204,6 +204,8 @@ def _declares_inside(source: Source, node: Node, name: str) -> bool:
         parameters = node.child_by_field_name("parameters") or node.child_by_field_name("parameter")
         if parameters is not None and name in bound_names(parameters, source):
             return True
+    if node.type == "for_in_statement" and node.child_by_field_name("kind") is not None:
+        return name in bound_names(field(node, "left"), source)
     if node.type == "statement_block":
         for statement in members(node):
             if statement.type in ("lexical_declaration", "variable_declaration"):
@@ -292,8 +294,8 @@ def _uses_of(source: Source, frame: _Frame) -> list[Use]:
                     found.append(Merge(path, call, tuple(given[1:])))
                     frame = parent_frame.parent
                     continue
-                if called == "Object.assign":
-                    return doubt((*path, None, None), "the values are also kept in another object", call)
+                if called in ("Object.assign", "Object.entries", "Object.values"):
+                    return doubt((*path, None, None), "the values are also handed on here", call)
                 return doubt((*path, None), "the call gets the object and may change it", call)
             case "ternary_expression" if parent.child_by_field_name("condition") == node:
                 return found

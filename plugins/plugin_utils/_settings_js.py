@@ -61,7 +61,7 @@ class Edit:
 def edit(
     source: str,
     *,
-    set: Mapping[str, object] | None = None,  # noqa: A002 - the name that users write
+    set: Mapping[str, object] | None = None,
     remove: Sequence[str] = (),
     filename: str = "settings.js",
 ) -> Edit:

@@ -262,6 +262,17 @@ def test_comments_inside_a_value_that_goes_stay_above_it() -> None:
     assert after_set(source, a=None) == "module.exports = {\n    // first\n    /* second */\n    a: null,\n}\n"
 
 
+def test_a_comment_that_the_new_value_has_too_is_not_doubled() -> None:
+    source = "module.exports = {\n    https: function () { /* why */ return 1 },\n}\n"
+    wanted = {"$js": "function () { /* why */ return 2 }"}
+    assert after_set(source, https=wanted) == source.replace("return 1", "return 2")
+
+
+def test_a_function_that_only_reads_does_no_harm() -> None:
+    source = "module.exports = { a: { b: [] } };\nconsole.log(module.exports.a.b.map(c => c.d));\n"
+    assert edit(source, set={"a": {"b": [1]}}).text == source.replace("[]", "[1]")
+
+
 def test_an_object_keeps_what_is_wanted_of_it() -> None:
     source = """module.exports = {
     adminAuth: {
