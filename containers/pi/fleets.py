@@ -45,6 +45,8 @@ RUN_OPTIONS = [
     "--cap-add=SYS_ADMIN",
     "--cap-add=NET_ADMIN",
     "--cap-add=NET_RAW",
+    # As on a real Pi, root sees which process of another user holds a socket.
+    "--cap-add=SYS_PTRACE",
     "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined",
     "--cgroupns=host",

@@ -71,7 +71,9 @@ class ActionModule(ActionBase):
         )
 
     def _module(self, task_vars: dict[str, t.Any] | None, **arguments: t.Any) -> dict[str, t.Any]:
-        """Run the module; what it echoes of its arguments is dropped, for they hold the whole settings file."""
+        """Run the module, unseen: its arguments and its answer hold the whole settings file, hashes included."""
+        # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
+        self._play_context.no_log = self._connection._play_context.no_log = True
         given = {name: value for name, value in arguments.items() if value is not None}
         result: dict[str, t.Any] = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
         result.pop("invocation", None)

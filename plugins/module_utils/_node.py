@@ -20,7 +20,7 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure, masked, secrets_in
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import DEFAULT_PATH
@@ -338,20 +338,20 @@ def _ask(
 
 def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, timeout: float) -> Tuple[bytes, str]:
     """Hand over the question and collect the answer (one line) and the last 20 KB of what node prints."""
-    assert node.stdin and node.stdout
+    stdin, stdout = _streams(node)
     answer, output, deadline = b"", b"", time.monotonic() + timeout
     with selectors.DefaultSelector() as events:
-        os.set_blocking(node.stdin.fileno(), False)
-        events.register(node.stdin, selectors.EVENT_WRITE)
-        events.register(node.stdout, selectors.EVENT_READ)
+        os.set_blocking(stdin.fileno(), False)
+        events.register(stdin, selectors.EVENT_WRITE)
+        events.register(stdout, selectors.EVENT_READ)
         events.register(readable, selectors.EVENT_READ)
         while not answer.endswith(b"\n") and time.monotonic() < deadline:
             for key, _mask in events.select(min(1.0, max(0.0, deadline - time.monotonic()))):
-                if key.fileobj is node.stdin:
-                    question = _pass_on(node, question)
+                if key.fileobj is stdin:
+                    question = _pass_on(stdin, question)
                     if not question:
-                        events.unregister(node.stdin)
-                        _close_quietly(node)
+                        events.unregister(stdin)
+                        _close_quietly(stdin)
                     continue
                 piece = os.read(key.fd, 65536)
                 if key.fd == readable:
@@ -362,24 +362,28 @@ def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, t
                 elif piece:
                     output = (output + piece)[-20000:]
                 else:
-                    events.unregister(node.stdout)
+                    events.unregister(stdout)
     return (answer if answer.endswith(b"\n") else b""), output.decode("utf-8", "replace")
 
 
-def _pass_on(node: "subprocess.Popen[bytes]", question: bytes) -> bytes:
-    assert node.stdin
+def _streams(node: "subprocess.Popen[bytes]") -> Tuple[IO[bytes], IO[bytes]]:
+    if node.stdin is None or node.stdout is None:
+        raise ValueError("node must be started with pipes")
+    return node.stdin, node.stdout
+
+
+def _pass_on(stdin: IO[bytes], question: bytes) -> bytes:
     try:
-        return question[os.write(node.stdin.fileno(), question) :]
+        return question[os.write(stdin.fileno(), question) :]
     except BrokenPipeError:
         return b""
     except BlockingIOError:
         return question
 
 
-def _close_quietly(node: "subprocess.Popen[bytes]") -> None:
-    assert node.stdin
+def _close_quietly(stdin: IO[bytes]) -> None:
     with contextlib.suppress(OSError):
-        node.stdin.close()
+        stdin.close()
 
 
 def _ended(node: "subprocess.Popen[bytes]") -> Optional[int]:
@@ -394,7 +398,8 @@ def _end(node: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(node.pid, signal.SIGKILL)
     node.wait()
-    _close_quietly(node)
+    if node.stdin:
+        _close_quietly(node.stdin)
     if node.stdout:
         node.stdout.close()
 

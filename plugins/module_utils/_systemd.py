@@ -320,17 +320,21 @@ def expand(words: Sequence[str], environment: Mapping[str, str]) -> List[Word]:
             name = word[1:]
             expanded.extend(Word(part, name) for part in split_value(environment.get(name, "")))
             continue
-        names: List[str] = []
-
-        def put_in(match: "re.Match[str]", names: List[str] = names) -> str:
-            if match.group(0) == "$$":
-                return "$"
-            names.append(match.group(1))
-            return environment.get(match.group(1), "")
-
-        text = re.sub(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", put_in, word)
-        expanded.append(Word(text, names[0] if names else None))
+        expanded.append(_with_variables_put_in(word, environment))
     return expanded
+
+
+def _with_variables_put_in(word: str, environment: Mapping[str, str]) -> Word:
+    names: List[str] = []
+
+    def put_in(match: "re.Match[str]") -> str:
+        if match.group(0) == "$$":
+            return "$"
+        names.append(match.group(1))
+        return environment.get(match.group(1), "")
+
+    text = re.sub(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", put_in, word)
+    return Word(text, names[0] if names else None)
 
 
 def split_value(value: str) -> List[str]:
