@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ._js_layout import Change, Listing, style_of
+from ._js_layout import WIDEST_LINE, Change, Listing, style_of
 from ._js_literals import NotLiteral, Style, elements, literal, same, written, written_key
 from ._js_objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
 from ._js_tree import Source, comments, members, unwrapped
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 REMOVED = object()
-_WIDEST_LINE = 120
 
 
 class Members(dict[str, object]):
@@ -29,7 +28,6 @@ class Editor:
 
     def __init__(self, source: Source, view: View) -> None:
         self._source = source
-        self._top = view
         self._style = style_of(source, view.home)
         self._listings: dict[int, Listing] = {}
         self._changes: list[Change] = []
@@ -43,7 +41,7 @@ class Editor:
         for key, wish in wanted.items():
             found = view.find(key)
             if wish is REMOVED:
-                self._remove(view, found)
+                self._remove(found)
             elif not isinstance(wish, Members):
                 self._set(view, found, wish)
             elif found.winner is None or is_missing_value(self._source, found.value):
@@ -90,7 +88,7 @@ class Editor:
         """Make an object's members the wanted ones and no others."""
         for key in view.names():
             if key not in wanted:
-                self._remove(view, view.find(key))
+                self._remove(view.find(key))
         for key, wish in wanted.items():
             found = view.find(key)
             if found.winner is None or found.nested or found.value is None or not same(self._source, found.value, wish):
@@ -106,10 +104,12 @@ class Editor:
             return False
         listing = self._listing(array)
         style = self._style_of_elements(array)
-        for index, (element, wish) in enumerate(pairs):
+        followers: list[Node | None] = [None]
+        for element, wish in reversed(pairs):
+            followers.append(followers[-1] if element is None or wish is REMOVED else element)
+        for (element, wish), follower in zip(pairs, reversed(followers), strict=False):
             if element is None:
-                followers = [later for later, kept in pairs[index:] if later is not None and kept is not REMOVED]
-                listing.insert_before(self._value_text(wish, style), followers[0] if followers else None)
+                listing.insert_before(self._value_text(wish, style), follower)
             elif wish is REMOVED:
                 listing.remove(element)
             elif not same(self._source, element, wish) and not self._reshaped(element, wish):
@@ -143,7 +143,7 @@ class Editor:
         if listing is not None and listing.one_line:
             inline = start + written(wanted, style, indent, inline=True)
             length = source.line_end(old.start_byte) - source.line_start(old.start_byte) + len(inline)
-            text = inline if length <= _WIDEST_LINE else text
+            text = inline if length <= WIDEST_LINE else text
         above = self._comments_to_keep(old, text, indent)
         if above:
             self._changes.append(Change(outer.start_byte, outer.start_byte, above))
@@ -197,7 +197,7 @@ class Editor:
         else:
             self._changes.append(Change(end, end, f"{style.end_of_line}{indent}{text}"))
 
-    def _remove(self, view: View, found: Found) -> None:
+    def _remove(self, found: Found) -> None:
         for occurrence in [*found.occurrences, *found.nested]:
             if isinstance(occurrence, Property):
                 self._listing(occurrence.owner).remove(occurrence.node)

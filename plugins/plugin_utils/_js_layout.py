@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 # Longest line that a member may make when it joins others on their line.
-_WIDEST_LINE = 120
+WIDEST_LINE = 120
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Change:
 
 
 def applied(source: Source, changes: list[Change]) -> str:
-    """The source with the changes; those at one place follow each other as listed. Overlap is the caller's defect."""
+    """The source with the changes; those at one place follow each other as listed, and none may overlap."""
     pieces: list[bytes] = []
     done = 0
     for change in sorted(changes, key=lambda change: (change.start, change.end)):
         if change.start < done:
-            raise AssertionError(f"two edits overlap at byte {change.start}")
+            raise source.error("two edits meet here", change.start, "Make one of the two changes by hand.")
         pieces += [source.bytes[done : change.start], change.text.encode("utf-8", "surrogateescape")]
         done = change.end
     pieces.append(source.bytes[done:])
@@ -106,7 +106,7 @@ class Listing:
         self._by_start = {item.start: item for item in self.items}
         self._open = self.node.start_byte
         self._close = self.node.end_byte - 1
-        self.one_line = b"\n" not in source_range(self.source, self._open, self._close)
+        self.one_line = self.source.bytes.find(b"\n", self._open, self._close) < 0
 
     def has_quoted_keys(self) -> bool:
         """Whether most members have their key in quotes, as in JSON."""
@@ -207,7 +207,7 @@ class Listing:
         if self.one_line and kept and tail == max(item.end if item.comma is None else item.comma + 1 for item in kept):
             inline = ", ".join(member.text(base, True) for member in new)
             line = source.line_end(self._close) - source.line_start(self._open) + len(inline)
-            if "\n" not in inline and line <= _WIDEST_LINE:
+            if "\n" not in inline and line <= WIDEST_LINE:
                 trailing = "," if kept[-1].comma is not None else ""
                 return [Change(tail, tail, f" {inline}{trailing}")]
         indent = self._member_indent(kept, base)
@@ -235,7 +235,7 @@ class Listing:
         last = kept[-1] if kept else None
         if changes and last is not None and last.comma is not None and not self._new and self.items[-1].comma is None:
             follower = next(item for item in self.items if item.start > last.start)
-            between = source_range(self.source, last.comma + 1, follower.start)
+            between = self.source.bytes[last.comma + 1 : follower.start]
             if not between.strip() and b"\n" not in between and not self.source.ends_line(follower.end):
                 changes.append(Change(last.comma, last.comma + 1, ""))
         return changes
@@ -246,8 +246,8 @@ class Listing:
         end = item.end
         extra: list[Change] = []
         if item.comma is not None:
-            if source_range(source, item.end, item.comma).strip():
-                extra = [Change(item.comma, self._skip_blanks(item.comma + 1), "")]
+            if source.bytes[item.end : item.comma].strip():
+                extra = [Change(item.comma, item.comma + 1, "")]
             else:
                 end = item.comma + 1
         indent = source.indent(item.start)
@@ -274,8 +274,3 @@ class Listing:
         while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
             offset += 1
         return offset
-
-
-def source_range(source: Source, start: int, end: int) -> bytes:
-    """The bytes between two offsets."""
-    return source.bytes[start:end]

@@ -100,7 +100,8 @@ class Found:
         """Doubts about parts of the value."""
         return [doubt for doubt in self.doubts if len(doubt.path) > 1]
 
-    def _take(self, entry: Property | Assignment) -> None:
+    def take(self, entry: Property | Assignment) -> None:
+        """Something gives the key as a whole: it wins over all before it."""
         before = self.winner
         self.winner, self.nested, self.deletion = entry, [], None
         self.occurrences.append(entry)
@@ -108,9 +109,10 @@ class Found:
         if isinstance(before, Property) and before.accessor and isinstance(entry, Assignment):
             self.doubts.append(Uncertain((self.key,), entry.place, "this calls a setter"))
 
-    def _add(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
+        """The next thing that concerns the key."""
         if isinstance(entry, Property):
-            self._take(entry)
+            self.take(entry)
         elif isinstance(entry, Uncertain):
             self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
         elif len(entry.path) > 1:
@@ -119,7 +121,7 @@ class Found:
             else:
                 self.doubts.append(Uncertain(entry.path, entry.place, "this is deleted here"))
         elif isinstance(entry, Assignment):
-            self._take(entry)
+            self.take(entry)
         else:
             self.winner, self.nested, self.deletion = None, [], entry
 
@@ -139,7 +141,7 @@ class View:
         for entry in self.entries:
             name = entry.key if isinstance(entry, Property) else entry.path[0]
             if name is None or name == key:
-                found._add(entry)
+                found.add(entry)
         return found
 
     def names(self) -> list[str]:

@@ -27,9 +27,9 @@ Path = tuple[str | None, ...]
 
 # Calls that only look at what they are given.
 _LOOKING = re.compile(
-    r"console\s*\.\s*\w+|JSON\s*\.\s*stringify|Object\s*\.\s*(?:keys|is|isFrozen|hasOwn)"
-    r"|Array\s*\.\s*isArray|String|Number|Boolean|parseInt|parseFloat|(?:util\s*\.\s*)?inspect"
-    r"|(?:path\s*\.\s*(?:join|resolve|dirname|basename))|(?:fs\s*\.\s*(?:existsSync|readFileSync|statSync))"
+    r"console\.\w+|JSON\.stringify|Object\.(?:keys|is|isFrozen|hasOwn)|Array\.isArray|String|Number|Boolean"
+    r"|parseInt|parseFloat|(?:util\.)?inspect|path\.(?:join|resolve|dirname|basename)"
+    r"|fs\.(?:existsSync|readFileSync|statSync)"
 )
 _LOOKING_METHODS = {"concat", "endsWith", "hasOwnProperty", "includes", "indexOf", "join", "replace", "slice", "split"}
 _LOOKING_METHODS |= {"startsWith", "toLowerCase", "toString", "toUpperCase", "trim", "valueOf"}

@@ -4,8 +4,12 @@
 """The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
 
 `edit()`, `value()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
-`_js_tree` parses, `_js_uses` follows what the program does with a variable, `_js_export` finds the exported object and
-what gives each key its value, `_js_literals` reads and writes values, `_js_layout` places members, commas and comments.
+
+- `_js_tree` parses, `_js_damage` says why that failed;
+- `_js_uses` follows what the program does with a variable, `_js_objects` finds what gives each key of an object its
+  value, `_js_export` finds the object that the file exports;
+- `_js_literals` compares and writes values, `_js_examples` finds commented-out settings, `_js_layout` places members,
+  commas and comments, `_js_editor` turns wishes into changes.
 """
 
 from __future__ import annotations
@@ -107,14 +111,17 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
 
 def _verify(text: str, filename: str, wishes: list[_Wish]) -> None:
     """Read the edited text as if it came from outside: every wish must hold in it."""
-    view = exported(Source(text, filename))
-    missed = [wish.name for wish in wishes if not _holds(view, wish)]
+    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
+    try:
+        view = exported(Source(text, filename))
+        missed = [wish.name for wish in wishes if not _holds(view, wish)]
+    except SettingsError as error:
+        # Its place is one in the edited text, which nobody has seen.
+        problem = f"the edited text did not pass the check: {error.problem}"
+        raise SettingsError(problem, remedy=remedy, filename=filename) from None
     if missed:
-        raise SettingsError(
-            f"the edit did not bring {', '.join(missed)} into force",
-            remedy="Set this by hand, and please report the file's structure as a bug of this collection.",
-            filename=filename,
-        )
+        problem = f"the edit did not bring {', '.join(missed)} into force"
+        raise SettingsError(problem, remedy=remedy, filename=filename)
 
 
 # What is wanted
@@ -269,8 +276,10 @@ def _holds(view: View, wish: _Wish) -> bool:
         if depth == len(wish.path) - 1:
             if removing:
                 return found.winner is None and not found.occurrences and not found.nested
-            return found.winner is not None and _matches(view, found, wish.value, wish.name)
+            return _matches(view, found, wish.value, wish.name)
         if found.winner is None:
+            if not removing and found.doubts_inside():
+                raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
             return removing and not found.nested
         inner = view.inner(found)
         if inner is None:
@@ -293,8 +302,9 @@ def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
     inner = view.inner(found)
     if inner is None or not isinstance(wanted, dict):
         return False
-    return inner.names() == list(wanted) and all(
-        (member := inner.find(key)).doubt() is None and _matches(inner, member, wanted[key], name) for key in wanted
+    given = [member for key in inner.names() if (member := inner.find(key)).winner is not None]
+    return {member.key for member in given} == wanted.keys() and all(
+        member.doubt() is None and _matches(inner, member, wanted[member.key], name) for member in given
     )
 
 
