@@ -247,7 +247,8 @@ class Listing:
         extra: list[Change] = []
         if item.comma is not None:
             if source.bytes[item.end : item.comma].strip():
-                extra = [Change(item.comma, item.comma + 1, "")]
+                behind = self._skip_blanks(item.comma + 1)
+                extra = [Change(item.comma, item.comma + 1 if behind == self._close else behind, "")]
             else:
                 end = item.comma + 1
         indent = source.indent(item.start)
