@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test lint unit sanity corpus molecule integration benchmark clean
+.PHONY: help demo demo-down test lint unit lowest sanity corpus molecule integration benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secu
 demo-down: ## Remove everything that the demo started
 	@demo/down
 
-test: lint unit sanity corpus molecule integration ## Run everything; about 20 minutes the first time
+test: lint unit lowest sanity corpus molecule integration ## Run everything; about 20 minutes the first time
 
 lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 	ruff check .
@@ -35,6 +35,11 @@ lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 
 unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins
 	pytest tests/unit
+
+lowest: $(COLLECTION) ## Test the controller's part with the lowest versions that are promised
+	test -x build/lowest/bin/pytest || $(PYTHON) -m venv build/lowest
+	build/lowest/bin/pip install --quiet -r tests/requirements-lowest.txt
+	build/lowest/bin/pytest tests/unit/plugins/plugin_utils tests/unit/plugins/filter tests/unit/plugins/action
 
 sanity: .venv/test.stamp ## Run ansible-test sanity
 	tests/sanity/run

@@ -24,6 +24,9 @@ OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASS
 class Observed(action.ActionModule):
     """Does not connect: keeps what would have been run on the host."""
 
+    # What ansible-core 2.17 names a task by in its errors.
+    _load_name = "pifleet.nodered.probe"
+
     def __init__(self, arguments, *, transport="ssh", has_pipelining=True, delegate_to=None):
         loader = DataLoader()
         task = Task()
