@@ -22,6 +22,7 @@ _FARTHEST_END = 100
 # Not `https://...`, which is no key.
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
 _QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1).)*\1""")
+_BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
 
 
@@ -66,16 +67,14 @@ def _stretches(source: Source, comments: list[tuple[int, int]]) -> list[list[_Li
     stretches: list[list[_Line]] = []
     before = -1
     for start, end in comments:
-        if not source.begins_line(start):
-            # It comments on the code left of it.
+        # /** is documentation, and what stands right of code comments on that.
+        if source.bytes.startswith(b"/**", start) or not source.begins_line(start):
             before = -1
             continue
         text = source.cut(start, end)
         if text.startswith("/*"):
-            # /** is documentation.
-            if not text.startswith("/**"):
-                lines = re.split(r"\r\n|\r|\n", text[2:].removesuffix("*/"))
-                stretches.append([_Line(line, start, end, False) for line in lines])
+            lines = re.split(r"\r\n|\r|\n", text[2:].removesuffix("*/"))
+            stretches.append([_Line(line, start, end, False) for line in lines])
             before = -1
             continue
         gap = source.bytes[before:start] if before >= 0 else b"code"
@@ -105,5 +104,7 @@ def _end_of_example(stretch: list[_Line], first: int) -> int:
 
 def _open_brackets(line: str) -> int:
     """How many brackets the line opens, less those that it closes."""
+    if _BRACKET.search(line) is None:
+        return 0
     code = _QUOTED.sub("", line).split("//", 1)[0]
-    return sum(code.count(char) for char in "{[(") - sum(code.count(char) for char in "}])")
+    return sum(1 if bracket in "{[(" else -1 for bracket in _BRACKET.findall(code))
