@@ -275,7 +275,7 @@ def _holds(view: View, wish: _Wish) -> bool:
         _refuse_doubt(view, found, key, wish.name, absent_is_fine=not removing)
         if depth == len(wish.path) - 1:
             if removing:
-                return found.winner is None and not found.occurrences and not found.nested
+                return _is_absent(view, found, wish.name)
             return _matches(view, found, wish.value, wish.name)
         if found.winner is None:
             if not removing and found.doubts_inside():
@@ -288,6 +288,14 @@ def _holds(view: View, wish: _Wish) -> bool:
             raise _not_an_object(view.source, found, wish.name)
         view = inner
     raise AssertionError("a path has at least one step")
+
+
+def _is_absent(view: View, found: Found, name: str) -> bool:
+    """Whether nothing gives the key; refused where something that it wins over now would give it afterwards."""
+    for doubt in view.doubts():
+        if len(doubt.path) == 1 and doubt.path[0] in (None, found.key):
+            raise _doubtful(view.source, doubt, name)
+    return found.winner is None and not found.occurrences and not found.nested
 
 
 def _matches(view: View, found: Found, wanted: object, name: str) -> bool:

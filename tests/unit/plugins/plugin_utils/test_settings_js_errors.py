@@ -93,6 +93,11 @@ def test_what_is_not_certain_is_refused_at_its_place(source: str, place: tuple[i
         assert (error.line, error.column) == place
 
 
+def test_removing_what_would_then_come_from_elsewhere_is_refused_there() -> None:
+    error = refusal("module.exports = {\n  ...local,\n  uiPort: 1,\n}\n", remove=("uiPort",), added=1)
+    assert (error.line, error.column) == (2, 3)
+
+
 @pytest.mark.parametrize("name", ["", ".", "a.", ".a", "a..b", "__proto__", "a.__proto__"])
 def test_what_is_no_name_of_a_setting_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="not the name of a setting"):
