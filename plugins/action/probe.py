@@ -119,7 +119,7 @@ class ActionModule(ActionBase):
     def _probe_on_host(self, urls: list[str], arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
         # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
         # it that a password goes to no other machine from there.
-        files = {"ca": None, "client_cert": None, "client_key": None, "validate_certs": False}
+        files = {"ca": None, "authorities": None, "client_cert": None, "client_key": None, "validate_certs": False}
         given = {
             "program": PROGRAM,
             "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _probe)],

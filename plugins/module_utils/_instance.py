@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import glob
 import grp
+import ipaddress
 import json
 import os
 import pwd
 import re
 import shutil
+import socket
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _command_line,
     _node,
+    _pair,
     _processes,
     _serving,
     _systemd,
@@ -41,6 +46,8 @@ HARMLESS = (
     "userDir",
     "safeMode",
 )
+
+TLS_FOLDER = "/etc/nodered-tls"
 
 # Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
 VARIABLES = {
@@ -557,7 +564,50 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "user_dir_read_only": read_only(folder),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
         "held_ports": held_ports(unit),
+        "hostname": socket.gethostname(),
+        "addresses": addresses(),
+        "tls": tls(plan_),
     }
+
+
+def tls_folder(plan_: Plan) -> str:
+    """Where this collection keeps the service's certificate and key."""
+    return os.path.join(TLS_FOLDER, plan_.service)
+
+
+def reader(plan_: Plan) -> _pair.Reader:
+    """Who reads the certificate and its key."""
+    return _pair.Reader(plan_.user, plan_.group, plan_.runtime.node, plan_.supplementary_groups)
+
+
+def tls(plan_: Plan) -> Dict[str, Any]:
+    """The certificate that this collection has given to the service; nothing of its key but whether it can be used."""
+    folder = tls_folder(plan_)
+    pair = _pair.placed(folder)
+    return {
+        "folder": os.path.join(folder, _pair.CURRENT),
+        "certificate": pair.certificate.decode("utf-8", "replace") if pair else None,
+        "problem": _pair.why_unusable(folder, reader(plan_)) if pair else None,
+        "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
+        "follows": os.path.exists("/etc/systemd/system/pifleet-%s-certificate.path" % plan_.service),
+    }
+
+
+def addresses() -> List[str]:
+    """The addresses under which others may reach this machine for longer: no temporary IPv6 address, no container's."""
+    try:
+        links = json.loads(_systemd.run(["ip", "-json", "address", "show", "up", "scope", "global"]).stdout)
+    except (Failure, ValueError):
+        return []
+    found = []
+    for link in links:
+        if re.match(r"^(docker|br-|veth|virbr|lxc)", link.get("ifname") or ""):
+            continue
+        for address in link.get("addr_info", ()):
+            with contextlib.suppress(ValueError, KeyError):
+                if not (address.get("temporary") or address.get("deprecated")):
+                    found.append(str(ipaddress.ip_address(address["local"])))
+    return sorted(found)
 
 
 def held_ports(unit: Unit) -> List[Dict[str, Any]]:

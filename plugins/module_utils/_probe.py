@@ -37,6 +37,16 @@ COMMS_LIMIT = 5.0
 OPEN_COMMS_LIMIT = 1.0
 OLD_PORT_LIMIT = 3.0
 FRAME_LIMIT = 1024 * 1024
+# ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for since 3.10 only.
+VERIFY_PARTIAL_CHAIN = 0x80000
+TLS_CHECKS = ("certificate_trusted", "old_tls_refused", "plain_http_refused", "client_certificate_required")
+# Whoever gets through there without a client certificate gets everything: the editor, its websocket, both dashboards'.
+PATHS_FOR_STRANGERS = (
+    "/auth/login",
+    "/comms",
+    "/ui/socket.io/?EIO=4&transport=polling",
+    "/dashboard/socket.io/?EIO=4&transport=polling",
+)
 
 Permissions = Union[None, str, Sequence[str]]
 
@@ -71,6 +81,9 @@ class Examination:
     username: Optional[str]
     password: Optional[str] = dataclasses.field(repr=False)
     closed_ports: Sequence[int]
+    with_client_certificate: bool = False
+    min_tls: str = "1.2"
+    strangers_context: Optional[ssl.SSLContext] = None
     seen: Dict[str, Response] = dataclasses.field(default_factory=dict)
     write_attempt: Optional[Verdict] = None
 
@@ -129,6 +142,8 @@ def probe(
     ca: Optional[str] = None,
     client_cert: Optional[str] = None,
     client_key: Optional[str] = None,
+    authorities: Optional[str] = None,
+    min_tls: str = "1.2",
     timeout: float = 10,
     validate_certs: bool = True,
     closed_ports: Sequence[int] = (),
@@ -137,20 +152,25 @@ def probe(
 ) -> List[Dict[str, str]]:
     """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
 
-    `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files. `timeout`
-    is in seconds and bounds each request. With `validate_certs` false the certificate is not looked at, and no
+    `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files, and
+    `authorities` is PEM text in place of `ca`. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is
+    in seconds and bounds each request. With `validate_certs` false the certificate is not looked at, and no
     password is sent except to this very machine. `closed_ports` are ports of the same host on which nothing may answer
     any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `only` names the
     checks that are wanted; all of them by default.
 
-    The list always holds the same checks in the same order (`old_port_closed` only where `closed_ports` are given).
+    The list always holds the same checks in the same order, except that `old_port_closed` needs `closed_ports`, those of
+    TLS need an https URL, and `client_certificate_required` needs a `client_cert`.
     Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
     """
     _check_arguments(timeout, closed_ports, only)
     examination = Examination(
         url=checked_url(url),
         timeout=timeout,
-        context=_tls_context(url, ca, client_cert, client_key, validate_certs),
+        context=_tls_context(url, ca, authorities, client_cert, client_key, validate_certs),
+        strangers_context=_tls_context(url, ca, authorities, None, None, validate_certs),
+        with_client_certificate=client_cert is not None,
+        min_tls=min_tls,
         verified=validate_certs,
         admin_api=admin_api,
         username=username,
@@ -207,7 +227,11 @@ def is_this_machine(host: str) -> bool:
 def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[str]]) -> bool:
     if only is not None and check.id not in only:
         return False
-    return check.id != "old_port_closed" or bool(examination.closed_ports)
+    if check.id == "old_port_closed":
+        return bool(examination.closed_ports)
+    if check.id == "client_certificate_required":
+        return examination.context is not None and examination.with_client_certificate
+    return check.id not in TLS_CHECKS or examination.context is not None
 
 
 def _verdict(check: Check, examination: Examination, answers: Optional[Verdict]) -> Verdict:
@@ -265,14 +289,22 @@ def checked_url(url: str) -> str:
 
 
 def _tls_context(
-    url: str, ca: Optional[str], client_cert: Optional[str], client_key: Optional[str], validate_certs: bool
+    url: str,
+    ca: Optional[str],
+    authorities: Optional[str],
+    client_cert: Optional[str],
+    client_key: Optional[str],
+    validate_certs: bool,
 ) -> Optional[ssl.SSLContext]:
     if urlsplit(url).scheme != "https":
         return None
     try:
-        context = ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context(cafile=ca, cadata=authorities or None)
     except (OSError, ssl.SSLError) as error:
-        raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca, _cause(error))) from error
+        raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca or "", _cause(error))) from error
+    if authorities:
+        # What is given is trusted itself, whoever issued it: a server's own certificate can be given, too.
+        context.verify_flags |= VERIFY_PARTIAL_CHAIN
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -656,9 +688,7 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
         socket.create_connection((host, port), timeout=limit).close()
     except OSError:
         return None
-    anyone = ssl.create_default_context()
-    anyone.check_hostname = False
-    anyone.verify_mode = ssl.CERT_NONE
+    anyone = _anyone()
     for scheme in ("http", "https"):
         url = "%s://%s:%d/" % (scheme, "[%s]" % host if ":" in host else host, port)
         try:
@@ -672,6 +702,91 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
         except (OSError, http.client.HTTPException):
             continue
     return None
+
+
+# --- TLS -----------------------------------------------------------------------------------------------------------
+
+
+def _address(examination: Examination) -> Tuple[str, int]:
+    parts = urlsplit(examination.url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _certificate_trusted(examination: Examination) -> Verdict:
+    if not examination.verified:
+        return Verdict(SKIP, "left out: the certificate was not to be looked at")
+    host, port = _address(examination)
+    assert examination.context
+    with socket.create_connection((host, port), timeout=examination.timeout) as plain:
+        with examination.context.wrap_socket(plain, server_hostname=host) as secure:
+            seen, version = secure.getpeercert() or {}, secure.version()
+    expires = str(seen.get("notAfter", ""))
+    days = (ssl.cert_time_to_seconds(expires) - time.time()) / 86400
+    return Verdict(PASS, "trusted, made for %s, good for %d days, %s" % (host, days, version))
+
+
+def _old_tls_refused(examination: Examination) -> Verdict:
+    newest = ssl.TLSVersion.TLSv1_1 if examination.min_tls == "1.2" else ssl.TLSVersion.TLSv1_2
+    name = newest.name.replace("v", " ").replace("_", ".")
+    context = _anyone()
+    try:
+        # OpenSSL itself no longer offers the old versions above this level.
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, newest
+    except (ssl.SSLError, ValueError):
+        return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
+    try:
+        with socket.create_connection(_address(examination), timeout=examination.timeout) as plain:
+            with context.wrap_socket(plain) as secure:
+                return Verdict(FAIL, "%s is spoken" % secure.version())
+    except ssl.SSLError as error:
+        if "NO_PROTOCOLS_AVAILABLE" in str(error):
+            return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
+        return Verdict(PASS, "%s is refused (%s)" % (name, error.reason or _cause(error)))
+    except ConnectionError:
+        return Verdict(PASS, "%s is refused" % name)
+
+
+def _anyone() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _plain_http_refused(examination: Examination) -> Verdict:
+    url = "http" + examination.url[len("https") :]
+    if urlsplit(url).port is None:
+        return Verdict(SKIP, "left out: a proxy at the usual port has another one for http")
+    try:
+        answer = request(url + "/settings", timeout=examination.timeout)
+    except (socket.timeout, TimeoutError):
+        return Verdict(PASS, "no answer")
+    except (OSError, http.client.HTTPException):
+        return Verdict(PASS, "the connection is ended without an answer")
+    if answer.status == 400:
+        return Verdict(PASS, "400: only TLS is spoken here")
+    return Verdict(FAIL, "answered in the clear: %s" % _described(answer))
+
+
+def _client_certificate_required(examination: Examination) -> Verdict:
+    """Every path is asked, as sockets of dashboards are outside of what settings for HTTP cover."""
+    root = urlsplit(examination.url)._replace(path="").geturl()
+    for path in PATHS_FOR_STRANGERS:
+        base = examination.url if path in ("/auth/login", "/comms") else root
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket"} if path == "/comms" else {}
+        try:
+            answer = request(
+                base + path, headers=headers, timeout=examination.timeout, context=examination.strangers_context
+            )
+        except ssl.SSLCertVerificationError as error:
+            return Verdict(FAIL, why_unreachable(error, examination.url))
+        except (ssl.SSLError, ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError):
+            continue
+        return Verdict(
+            FAIL, "%s answers without a client certificate: %s" % (path.partition("?")[0], _described(answer))
+        )
+    return Verdict(PASS, "no answer without one, neither from the editor nor from a socket of it or of a dashboard")
 
 
 # --- a websocket client that knows as much as /comms needs (RFC 6455) ----------------------------------------------
@@ -837,5 +952,30 @@ CHECKS: Tuple[Check, ...] = (
         "no answer to HTTP or HTTPS",
         _old_port_closed,
         needs_node_red=False,
+    ),
+    Check(
+        "certificate_trusted",
+        "The certificate is trusted and made for this name",
+        "a TLS handshake that verifies the certificate",
+        _certificate_trusted,
+        needs_node_red=False,
+    ),
+    Check(
+        "old_tls_refused",
+        "No version of TLS is spoken that is too old",
+        "a handshake that offers only older versions fails",
+        _old_tls_refused,
+    ),
+    Check(
+        "plain_http_refused",
+        "Nothing is answered in the clear",
+        "no answer to HTTP without TLS on the same port",
+        _plain_http_refused,
+    ),
+    Check(
+        "client_certificate_required",
+        "Nobody gets an answer without a client certificate",
+        "HTTP, comms and the sockets of both dashboards without a client certificate: the handshake fails",
+        _client_certificate_required,
     ),
 )

@@ -235,6 +235,33 @@ instance:
         process:
           description: Its name.
           type: str
+    hostname:
+      description: The name of the machine.
+      type: str
+    addresses:
+      description: The addresses under which other machines may reach it for longer, without those of containers.
+      type: list
+      elements: str
+    tls:
+      description: The certificate that M(pifleet.nodered.certificate) has given to the service.
+      type: dict
+      contains:
+        folder:
+          description: Where Node-RED finds certificate and key.
+          type: str
+        certificate:
+          description: The certificate as PEM text; none when there is none.
+          type: str
+        problem:
+          description: Why Node-RED's user could not use it with its key; empty where it can.
+          type: str
+        client_authorities:
+          description: The files with authorities for client certificates beside it.
+          type: list
+          elements: str
+        follows:
+          description: Whether it is copied from other files of the machine whenever those are renewed.
+          type: bool
 source:
   description: The settings file.
   returned: when O(source) is true

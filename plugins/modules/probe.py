@@ -89,9 +89,20 @@ options:
       - A PEM file with the authorities that may have signed the certificate. The default is the system's authorities.
       - This file, O(client_cert) and O(client_key) are on the controller.
     type: path
+  authorities:
+    description:
+      - PEM text in place of O(ca). What it holds is trusted itself, whoever issued it, so that the certificate of a
+        server can be given, too.
+    type: str
+  min_tls:
+    description:
+      - The lowest version of TLS that Node-RED may speak.
+    type: str
+    choices: ["1.2", "1.3"]
+    default: "1.2"
   client_cert:
     description:
-      - A PEM file with the client certificate, where Node-RED demands one.
+      - A PEM file with the client certificate, where Node-RED demands one. Then it is also tried what comes without it.
     type: path
   client_key:
     description:
@@ -162,8 +173,9 @@ passed:
 checks:
   description:
     - The checks, always in the same order, also those that were skipped. The check C(old_port_closed) is there only
-      with O(closed_ports).
-    - Where C(answers) fails, nothing else is tried, except C(old_port_closed).
+      with O(closed_ports), C(client_certificate_required) only with O(client_cert), and those of TLS only where O(url)
+      begins with C(https).
+    - Where C(answers) fails, nothing else is tried, except C(old_port_closed) and C(certificate_trusted).
   type: list
   elements: dict
   returned: success
@@ -171,7 +183,9 @@ checks:
     id:
       description:
         - V(answers), V(login_required), V(flows_closed), V(flows_write_closed), V(comms_closed), V(login_offered),
-          V(wrong_password_refused), V(login_works), V(read_only_cannot_write) or V(old_port_closed). These stay.
+          V(wrong_password_refused), V(login_works), V(read_only_cannot_write), V(old_port_closed),
+          V(certificate_trusted), V(old_tls_refused), V(plain_http_refused) or V(client_certificate_required). These
+          stay.
       type: str
       sample: flows_closed
     title:
@@ -206,6 +220,8 @@ ARGUMENT_SPEC = {
     "client_cert": {"type": "path"},
     # The path of a key is no secret; without this, Ansible warns about the name.
     "client_key": {"type": "path", "no_log": False},
+    "authorities": {"type": "str"},
+    "min_tls": {"type": "str", "choices": ["1.2", "1.3"], "default": "1.2"},
     "timeout": {"type": "float", "default": 10},
     "closed_ports": {"type": "list", "elements": "int", "default": []},
     "admin_api": {"type": "bool", "default": True},
@@ -219,6 +235,8 @@ PROBE_OPTIONS = (
     "ca",
     "client_cert",
     "client_key",
+    "authorities",
+    "min_tls",
     "timeout",
     "closed_ports",
     "admin_api",

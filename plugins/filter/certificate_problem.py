@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: certificate_problem
+author: The pifleet authors (@pifleet)
+version_added: 0.1.0
+short_description: Say why a server should not use a certificate
+description:
+  - Returns why a server should not use this certificate, and what to do; an empty text where it is good.
+  - Looked at are the dates, the chain, the strength, the purpose and the names.
+positional: []
+options:
+  _input:
+    description: The certificate as PEM text, the server's own first, then those that lead to its authority.
+    type: str
+    required: true
+  names:
+    description: The host names and addresses that it must be made for.
+    type: list
+    elements: str
+    default: []
+  authorities:
+    description: >-
+      PEM text of the authorities of which one must have issued it. The default is those of the controller's system, or
+      the certificate itself where it is self-signed.
+    type: str
+  days_left:
+    description: How many days it must still be valid.
+    type: int
+    default: 0
+  purpose:
+    description: For what it must be made, V(server) or V(client).
+    type: str
+    default: server
+"""
+
+EXAMPLES = r"""
+- name: Stop at a certificate that is about to expire
+  ansible.builtin.assert:
+    that: not problem
+    fail_msg: "{{ problem }}"
+  vars:
+    problem: "{{ lookup('ansible.builtin.file', 'pi.pem') | pifleet.nodered.certificate_problem(days_left=14) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The problem and its remedy, or an empty text.
+  type: str
+"""
+
+import datetime  # noqa: E402
+import ssl  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.errors import AnsibleFilterError  # noqa: E402
+
+try:
+    from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
+
+    MISSING = None
+except ImportError as error:
+    MISSING = error
+
+
+def problem_of(
+    certificate: str,
+    *,
+    names: Sequence[str] = (),
+    authorities: str | None = None,
+    days_left: float = 0,
+    key: str | None = None,
+    purpose: str = "server",
+    called: str = "the certificate",
+) -> str:
+    """Why a server should not use it and what to do, by this machine's clock; empty where it is good."""
+    if MISSING:
+        raise AnsibleFilterError(
+            f"The Python package cryptography is missing on the controller ({MISSING}): pip install 'cryptography>=42'."
+        )
+    now = datetime.datetime.now(datetime.timezone.utc)
+    try:
+        if not authorities:
+            authorities = "" if _certificate.is_self_signed(certificate) else _authorities_of_this_system()
+        _certificate.check(
+            certificate,
+            now=now,
+            names=names,
+            authorities=authorities,
+            days_left=days_left,
+            key=key,
+            purpose=purpose,
+            called=called,
+        )
+    except _certificate.CertificateError as error:
+        return str(error)
+    return ""
+
+
+def is_self_signed(certificate: str) -> bool:
+    return _certificate.is_self_signed(certificate)
+
+
+def _authorities_of_this_system() -> str:
+    context = ssl.create_default_context()
+    return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"certificate_problem": problem_of}

@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: certificate
+short_description: Give Node-RED a certificate and its key, as a pair or not at all
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Puts a certificate and its key into C(/etc/nodered-tls/<service>/current), where root owns them and the group of the
+    service may read them. C(current) is a link that moves to the new pair in one step, so nobody ever sees half of one.
+  - The certificate is checked on the controller before anything is written (dates, chain, strength, names), and on the
+    machine Node-RED's own user and Node.js try out the pair before the link moves.
+  - Node-RED uses it through its setting C(https), which the role C(tls) writes. Written as a function, it makes a
+    renewed pair go live without a restart.
+requirements:
+  - cryptography on the controller
+  - systemd, and Node-RED with its Node.js
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED.
+    type: str
+    required: true
+  certificate:
+    description:
+      - The certificate as PEM text, then those that lead to its authority.
+    type: str
+  key:
+    description:
+      - Its key as PEM text, without a passphrase. Use C(no_log) on such a task.
+    type: str
+  certificate_file:
+    description:
+      - A PEM file on the machine that runs Node-RED, to be copied now and whenever it is renewed.
+    type: path
+  key_file:
+    description:
+      - The PEM file with the key of O(certificate_file). Root alone needs to be able to read it.
+    type: path
+  client_authority:
+    description:
+      - PEM text of the authorities whose client certificates Node-RED is to accept. It is put beside the pair.
+    type: str
+  names:
+    description:
+      - Host names and addresses that the certificate must be made for.
+    type: list
+    elements: str
+    default: []
+  authorities:
+    description:
+      - PEM text of the authorities of which one must have issued the certificate. The default is those of the
+        controller's system, or the certificate itself where it is self-signed.
+    type: str
+seealso:
+  - module: pifleet.nodered.settings
+  - module: pifleet.nodered.probe
+"""
+
+EXAMPLES = r"""
+- name: Give Node-RED what certbot keeps, now and after each renewal
+  pifleet.nodered.certificate:
+    service: nodered
+    certificate_file: /etc/letsencrypt/live/pi.example.org/fullchain.pem
+    key_file: /etc/letsencrypt/live/pi.example.org/privkey.pem
+    names: [pi.example.org]
+  become: true
+
+- name: Give Node-RED a pair from the vault
+  pifleet.nodered.certificate:
+    service: nodered
+    certificate: "{{ vault_certificate }}"
+    key: "{{ vault_key }}"
+  become: true
+  no_log: true
+"""
+
+RETURN = r"""
+folder:
+  description: Where Node-RED finds the pair.
+  returned: success
+  type: str
+  sample: /etc/nodered-tls/nodered/current
+certificate:
+  description: The certificate that Node-RED has now, or would have, as PEM text.
+  returned: success
+  type: str
+self_signed:
+  description: Whether it vouches for itself, so that visitors have to be given the certificate.
+  returned: success
+  type: bool
+"""
+
+import contextlib
+import os
+import re
+import shlex
+import sys
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance, _pair, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
+
+UNIT_FOLDER = "/etc/systemd/system"
+PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
+LOCK_SECONDS = 300
+
+ARGUMENT_SPEC: Dict[str, Any] = {
+    "service": {"type": "str", "required": True},
+    "certificate": {"type": "str"},
+    "key": {"type": "str", "no_log": True},
+    "certificate_file": {"type": "path"},
+    # The path of a key is no secret; without this, Ansible warns about the name.
+    "key_file": {"type": "path", "no_log": False},
+    "client_authority": {"type": "str"},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "authorities": {"type": "str"},
+    # What instance_info returned as `instance.tls`; only the action plugin looks at it.
+    "_present": {"type": "dict"},
+    # The text of module_utils/_pair.py, which is left on the machine to follow renewals.
+    "_program": {"type": "str"},
+}
+ARGUMENT_RULES: Dict[str, Any] = {
+    "mutually_exclusive": [["certificate", "certificate_file"]],
+    "required_one_of": [["certificate", "certificate_file"]],
+    "required_together": [["certificate", "key"], ["certificate_file", "key_file"]],
+}
+
+
+def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
+    unit = _systemd.show(params["service"])[0]
+    if not unit.loaded:
+        raise Failure("The service %s does not exist." % unit.name, "Correct the option service.")
+    plan = _instance.plan(unit)
+    folder = _instance.tls_folder(plan)
+    wanted = wanted_pair(params)
+    files = wanted_files(params, plan, folder)
+    stale = [] if params["certificate_file"] else [path for path in unit_paths(plan.service) if os.path.exists(path)]
+    another_pair = _pair.placed(folder) != wanted or bool(_pair.why_unusable(folder, _instance.reader(plan)))
+    differing = {path: data for path, data in files.items() if _data_of(path) != data}
+    changed = another_pair or bool(differing) or bool(stale)
+    if changed and not check_mode:
+        with _change.locked(plan.service, LOCK_SECONDS):
+            if another_pair:
+                _pair.place(folder, wanted, _instance.reader(plan))
+            write(differing, stale, plan, folder)
+    return {
+        "changed": changed,
+        "folder": os.path.join(folder, _pair.CURRENT),
+        "certificate": wanted.certificate.decode("utf-8", "replace"),
+    }
+
+
+def wanted_pair(params: Mapping[str, Any]) -> Pair:
+    if params["certificate_file"]:
+        return _pair.from_files(params["certificate_file"], params["key_file"])
+    return Pair(params["certificate"].encode(), params["key"].encode())
+
+
+def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> Dict[str, bytes]:
+    """What else has to be there: the authorities of clients, and what follows renewals."""
+    found = {}
+    if params["client_authority"]:
+        authority = params["client_authority"].encode()
+        found[os.path.join(folder, "client-authority-%s.pem" % _files.checksum(authority)[:16])] = authority
+    if params["certificate_file"] and params["_program"]:
+        path_unit, service_unit = unit_paths(plan.service)
+        found[PROGRAM] = params["_program"].encode()
+        found[path_unit] = path_unit_text(params, plan.service).encode()
+        found[service_unit] = service_unit_text(params, plan, folder).encode()
+    return found
+
+
+def unit_paths(service: str) -> List[str]:
+    return [os.path.join(UNIT_FOLDER, "pifleet-%s-certificate.%s" % (service, kind)) for kind in ("path", "service")]
+
+
+def path_unit_text(params: Mapping[str, Any], service: str) -> str:
+    # The folders as well: certbot's files are links that are replaced, and a watch ends with what it watched.
+    watched = [params["certificate_file"], params["key_file"]]
+    watched += [os.path.dirname(path) for path in watched]
+    lines = ["PathChanged=" + path.replace("%", "%%") for path in dict.fromkeys(watched)]
+    return (
+        "[Unit]\nDescription=The certificate that %s copies is renewed\n\n[Path]\n%s\n\n"
+        "[Install]\nWantedBy=multi-user.target\n" % (service, "\n".join(lines))
+    )
+
+
+def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> str:
+    reader = _instance.reader(plan)
+    words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
+    words += ["--group", reader.group, "--node", reader.node]
+    words += ["--certificate", params["certificate_file"], "--key", params["key_file"]]
+    # %% and $$: neither systemd's specifiers nor its variables are meant.
+    line = " ".join('"%s"' % re.sub(r'(["\\])', r"\\\1", word).replace("%", "%%").replace("$", "$$") for word in words)
+    return "[Unit]\nDescription=Give %s its renewed certificate\n\n[Service]\nType=oneshot\nExecStart=%s\n" % (
+        plan.service,
+        line,
+    )
+
+
+def write(files: Mapping[str, bytes], stale: List[str], plan: _instance.Plan, folder: str) -> None:
+    path_unit = os.path.basename(unit_paths(plan.service)[0])
+    if stale:
+        _systemd.run(["systemctl", "disable", "--now", path_unit], 60)
+    for path in stale:
+        _files.remove(path)
+    for path, data in files.items():
+        gid = _instance.reader(plan).gid if path.startswith(folder) else 0
+        with _files.explained(path):
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        _files.replace(path, data, Attributes(0, gid, 0o640 if path.startswith(folder) else 0o644, {}))
+    if stale or any(path.startswith(UNIT_FOLDER) for path in files):
+        _systemd.run(["systemctl", "daemon-reload"], 90)
+    if any(path.startswith(UNIT_FOLDER) for path in files):
+        _systemd.run(["systemctl", "enable", path_unit], 60)
+        answer = _systemd.run(["systemctl", "restart", path_unit], 60)
+        if answer.returncode != 0:
+            raise Failure(
+                "%s could not be started, so renewals would not be copied: %s" % (path_unit, answer.stderr.strip()),
+                "See systemctl status %s on the machine." % shlex.quote(path_unit),
+            )
+
+
+def _data_of(path: str) -> Optional[bytes]:
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        return stream.read()
+    return None
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
+    _files.clean_up_when_ended()
+    try:
+        with _files.explained("/etc/nodered-tls"):
+            module.exit_json(**give(module.params, module.check_mode))
+    except (Failure, PairError) as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()

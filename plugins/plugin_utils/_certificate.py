@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a certificate before Node-RED gets it. Private; knows no Ansible, no file and no clock of its own."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+SMALLEST_RSA_KEY = 2048
+SMALLEST_CURVE = 256
+WEAK_HASHES = ("md5", "sha1")
+# A machine without a clock starts in 1970, or when its image was made: nothing that it says about dates counts.
+EARLIEST_POSSIBLE_TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+class CertificateError(ValueError):
+    """Why a certificate cannot be used, and what to do. Holds nothing of the key."""
+
+
+def check(
+    certificate: str,
+    *,
+    now: datetime.datetime,
+    names: Sequence[str] = (),
+    authorities: str = "",
+    days_left: float = 0,
+    key: str | None = None,
+    purpose: str = "server",
+    called: str = "the certificate",
+) -> None:
+    """Raise CertificateError unless a server may use this certificate and its visitors will accept it.
+
+    Args:
+        certificate: PEM, the server's own certificate first, then those that lead to its authority.
+        now: what time it is, with a time zone.
+        names: the host names and addresses that it must be made for.
+        authorities: PEM of the authorities of which one must have issued it. Without any, it must have issued itself.
+        days_left: how many days it must still be valid.
+        key: PEM of its key, where that is known here.
+        purpose: ``server``, or ``client`` for a certificate of somebody who visits one.
+        called: what the messages call it.
+    """
+    if now < EARLIEST_POSSIBLE_TODAY:
+        raise CertificateError(
+            f"The controller's clock says {now:%Y-%m-%d}, so it cannot be told whether {called} is valid. "
+            "Set the clock (timedatectl), then run again."
+        )
+    chain = _parsed(certificate, called)
+    anchors = _parsed(authorities, "the authority's certificate") if authorities.strip() else []
+    own = chain[0]
+    _check_strength(own, called)
+    if key is not None:
+        _check_key(own, key, called)
+    _check_chain(chain, anchors, now, called)
+    _check_dates(own, now, days_left, called)
+    _check_purpose(own, purpose, called)
+    missing = [name for name in names if not _covers(own, name)]
+    if missing:
+        raise CertificateError(
+            f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}. "
+            "Have it made with these as subject alternative names, or reach Node-RED by another name (nodered_address)."
+        )
+
+
+def is_self_signed(certificate: str) -> bool:
+    """Whether the first certificate in the text has issued itself, so that it is its own authority."""
+    own = _parsed(certificate, "the certificate")[0]
+    return _issued(own, own)
+
+
+def _parsed(text: str, called: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateError(
+            f"{called} is no complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END). "
+            "It may be damaged or half-written: get it again."
+        ) from None
+
+
+def _check_strength(own: x509.Certificate, called: str) -> None:
+    public = own.public_key()
+    strong = (isinstance(public, rsa.RSAPublicKey) and public.key_size >= SMALLEST_RSA_KEY) or (
+        isinstance(public, ec.EllipticCurvePublicKey) and public.curve.key_size >= SMALLEST_CURVE
+    )
+    if not strong:
+        size = getattr(public, "key_size", "")
+        kind = type(public).__name__.replace("PublicKey", "").lstrip("_")
+        raise CertificateError(
+            f"{called} has a key that is too weak or that browsers do not know ({kind} {size}). "
+            "Have one made with a P-256 key, or RSA with at least 2048 bits."
+        )
+    algorithm = own.signature_hash_algorithm
+    if algorithm is not None and algorithm.name in WEAK_HASHES:
+        raise CertificateError(
+            f"{called} is signed with {algorithm.name}, which is too weak. Have it made with SHA-256."
+        )
+
+
+def _check_key(own: x509.Certificate, key: str, called: str) -> None:
+    try:
+        private = serialization.load_pem_private_key(key.encode(), password=None)
+    except TypeError:
+        raise CertificateError(
+            f"The key of {called} is protected by a passphrase, which nobody could give at Node-RED's start. "
+            "Give it without one (openssl pkey); it travels through the SSH connection only."
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateError(
+            f"The key of {called} is no complete key in PEM form (-----BEGIN PRIVATE KEY----- to its END). "
+            "It may be damaged or half-written: get it again."
+        ) from None
+    if _spki(private.public_key()) != _spki(own.public_key()):
+        raise CertificateError(
+            f"The key does not belong to {called}. Give the key with which it was made; "
+            "the server's own certificate comes first in its file."
+        )
+
+
+def _spki(public: object) -> bytes:
+    data: bytes = public.public_bytes(  # type: ignore[attr-defined]
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return data
+
+
+def _check_chain(
+    chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: datetime.datetime, called: str
+) -> None:
+    """Each certificate must be issued by the next one, and the last by an authority that is trusted (or by itself)."""
+    for lower, upper in zip(chain, chain[1:], strict=False):
+        if not _issued(upper, lower):
+            raise CertificateError(
+                f"The chain of {called} is broken: {_name(upper)} did not issue {_name(lower)}. "
+                "Put the server's own certificate first, then each one's issuer (certbot: fullchain.pem)."
+            )
+        _check_dates(upper, now, 0, f"{_name(upper)}, which issued {called},")
+    last = chain[-1]
+    issuers = [anchor for anchor in anchors or [last] if anchor == last or _issued(anchor, last)]
+    if not issuers:
+        raise CertificateError(
+            f"{called} was issued by {last.issuer.rfc4514_string() or 'nobody'}, which is no authority that is trusted here. "
+            "Add the certificates in between, or name the right authority (nodered_tls_ca)."
+        )
+    if issuers[0] is not chain[0]:
+        _check_dates(issuers[0], now, 0, f"the authority {_name(issuers[0])}")
+
+
+def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+    try:
+        subject.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or "a certificate without a name"
+
+
+def _check_dates(certificate: x509.Certificate, now: datetime.datetime, days_left: float, called: str) -> None:
+    if now < certificate.not_valid_before_utc:
+        raise CertificateError(
+            f"{called} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and now it is "
+            f"{now:%Y-%m-%d %H:%M}. Compare the clocks of the controller and of whoever issued it."
+        )
+    if now > certificate.not_valid_after_utc:
+        raise CertificateError(f"{called} expired on {certificate.not_valid_after_utc:%Y-%m-%d}. Have it renewed.")
+    left = (certificate.not_valid_after_utc - now) / datetime.timedelta(days=1)
+    if left < days_left:
+        raise CertificateError(f"{called} is valid for {left:.0f} days only. Have it renewed.")
+
+
+def _check_purpose(own: x509.Certificate, purpose: str, called: str) -> None:
+    try:
+        purposes = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if purpose == "server" else ExtendedKeyUsageOID.CLIENT_AUTH
+    if wanted not in purposes:
+        raise CertificateError(
+            f"{called} is not for a {purpose} (its extended key usage lacks it). Have one made for a {purpose}."
+        )
+
+
+def _names(own: x509.Certificate) -> list[str]:
+    try:
+        found = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = [str(address) for address in found.get_values_for_type(x509.IPAddress)]
+    return [*found.get_values_for_type(x509.DNSName), *addresses]
+
+
+def _covers(own: x509.Certificate, name: str) -> bool:
+    wanted = as_address(name) or name.lower().rstrip(".")
+    for covered in _names(own):
+        if wanted == (as_address(covered) or covered.lower()):
+            return True
+        # RFC 6125: a wildcard stands for exactly the first label.
+        if covered.startswith("*.") and not as_address(wanted) and wanted.partition(".")[2] == covered[2:].lower():
+            return True
+    return False
+
+
+def as_address(name: str) -> str | None:
+    """The address in its usual form; None where it is a name."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return None
+
+
+def subject_alternative_names(names: Sequence[str]) -> list[str]:
+    """Names and addresses as OpenSSL writes them, each once: ``DNS:pi.local``, ``IP:192.0.2.1``."""
+    found = [f"IP:{address}" if (address := as_address(name)) else f"DNS:{name.lower().rstrip('.')}" for name in names]
+    return list(dict.fromkeys(found))
