@@ -34,7 +34,13 @@ TRY_OUT_SECONDS = 60
 TRY_OUT = """
 const fs = require("fs"), folder = process.argv[1];
 const read = function (name) { return fs.readFileSync(folder + "/" + name); };
-require("tls").createSecureContext({ key: read("key.pem"), cert: read("certificate.pem") });
+try {
+    require("tls").createSecureContext({ key: read("key.pem"), cert: read("certificate.pem") });
+} catch (error) {
+    // The message alone: a stack shows lines of node's own source.
+    console.error(error.message);
+    process.exitCode = 1;
+}
 """
 
 EXPLANATIONS = (
@@ -146,8 +152,7 @@ def explained(message: str) -> Tuple[str, str]:
     for pattern, problem, remedy in EXPLANATIONS:
         if re.search(pattern, message):
             return problem, remedy
-    line = next((line for line in message.splitlines() if "rror" in line), "no message")
-    return "it cannot be used (%s)" % line.strip()[:200], "Look at both with: openssl x509, openssl pkey."
+    return "it cannot be used (%s)" % message.strip().partition("\n")[0][:200], "Look at both with: openssl x509, openssl pkey."
 
 
 def placed(folder: str) -> Optional[Pair]:

@@ -201,9 +201,9 @@ def unit_paths(service: str) -> List[str]:
 
 
 def path_unit_text(params: Mapping[str, Any], service: str) -> str:
-    # The folders as well: certbot's files are links that are replaced, and a watch ends with what it watched.
-    watched = [params["certificate_file"], params["key_file"]]
-    watched += [os.path.dirname(path) for path in watched]
+    # The folders, as a watch of a file ends with that file; and those of certbot's links as well as of what they lead to.
+    files = [params["certificate_file"], params["key_file"]]
+    watched = [os.path.dirname(path) for path in files] + [os.path.dirname(os.path.realpath(path)) for path in files]
     lines = ["PathChanged=" + path.replace("%", "%%") for path in dict.fromkeys(watched)]
     return (
         "[Unit]\nDescription=The certificate that %s copies is renewed\n\n[Path]\n%s\n\n"
@@ -218,9 +218,10 @@ def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: s
     words += ["--certificate", params["certificate_file"], "--key", params["key_file"]]
     # %% and $$: neither systemd's specifiers nor its variables are meant.
     line = " ".join('"%s"' % re.sub(r'(["\\])', r"\\\1", word).replace("%", "%%").replace("$", "$$") for word in words)
-    return "[Unit]\nDescription=Give %s its renewed certificate\n\n[Service]\nType=oneshot\nExecStart=%s\n" % (
-        plan.service,
-        line,
+    # Without a limit of starts: a renewal is several changes, and systemd would stop watching after the fifth.
+    return (
+        "[Unit]\nDescription=Give %s its renewed certificate\nStartLimitIntervalSec=0\n\n"
+        "[Service]\nType=oneshot\nExecStart=%s\n" % (plan.service, line)
     )
 
 

@@ -145,7 +145,8 @@ def _check_chain(
             )
         _check_dates(upper, now, 0, f"{_name(upper)}, which issued {called},")
     last = chain[-1]
-    issuers = [anchor for anchor in anchors or [last] if anchor == last or _issued(anchor, last)]
+    trusted = anchors or ([last] if _issued(last, last) else [])
+    issuers = [anchor for anchor in trusted if anchor == last or _issued(anchor, last)]
     if not issuers:
         raise CertificateError(
             f"{called} was issued by {last.issuer.rfc4514_string() or 'nobody'}, which is no authority that is trusted here. "

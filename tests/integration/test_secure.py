@@ -12,6 +12,7 @@ MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN = 8
 
 def test_without_variables_every_host_gets_its_own_password(fleet, pi31, pi41, pi50, alex, variables, passwords):
     assert all(pi.is_open() for pi in fleet.pis.values())
+    variables["nodered_tls_source"] = "selfsigned"
     run = fleet.play("secure", variables=variables)
     assert not run.failed
     found = {name: (passwords / name).read_text().strip() for name in fleet.pis}
@@ -19,6 +20,7 @@ def test_without_variables_every_host_gets_its_own_password(fleet, pi31, pi41, p
     for name, pi in fleet.pis.items():
         assert pi.get("/flows").status == 401
         assert pi.login("admin", found[name])
+        assert not pi.answers_in_the_clear()
         assert (passwords / name).stat().st_mode & 0o777 == 0o600
         assert run.says(str(passwords / name))
 

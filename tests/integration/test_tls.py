@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role tls over SSH: what it serves, how a renewal goes live, and what bad certificates do not do."""
+
+from __future__ import annotations
+
+import shlex
+import ssl
+import time
+
+import pytest
+from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, pem
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+FOLDER = "/etc/nodered-tls/nodered/current"
+SECONDS_UNTIL_REFRESHED = 20
+# Every 3.6 seconds.
+OFTEN = {"nodered_tls_refresh_hours": 0.001}
+
+
+@pytest.fixture
+def secure(fleet, passwords):
+    def run(pi, *options, **variables):
+        common = {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
+        return fleet.play("secure", *options, variables=common | variables, limit=pi.name)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority()
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_text(authority.certificate)
+    return str(path)
+
+
+def served(pi, port=1880):
+    """The serial number of the certificate that a handshake shows."""
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate((pi.address, port)).encode()).serial_number
+
+
+def wait_until_served(pi, serial):
+    end = time.monotonic() + SECONDS_UNTIL_REFRESHED
+    while served(pi) != serial:
+        assert time.monotonic() < end, pi.journal()[-3000:]
+        time.sleep(0.5)
+
+
+def placed(pi):
+    return x509.load_pem_x509_certificate(pi.read(f"{FOLDER}/certificate.pem").encode()).serial_number
+
+
+def test_a_renewed_certificate_goes_live_without_a_restart(pi41, secure):
+    first = secure(pi41, nodered_tls_source="selfsigned", nodered_tls_days=60, **OFTEN)
+    assert not first.failed
+    assert pi41.run(f"stat -L -c '%U %G %a' {FOLDER} {FOLDER}/key.pem").split() == ["root", "pi", "750", "root", "pi", "640"]
+    old, pid = served(pi41), pi41.main_pid()
+
+    renewed = secure(pi41, "-vvv", nodered_tls_source="selfsigned", nodered_tls_renew_days=90, **OFTEN)
+    assert not renewed.failed
+    assert "PRIVATE KEY" not in renewed.output
+    assert placed(pi41) != old
+    wait_until_served(pi41, placed(pi41))
+    assert pi41.main_pid() == pid
+
+    pi41.run(f"head -c 100 {FOLDER}/key.pem > /tmp/half; cat /tmp/half > {FOLDER}/key.pem")
+    time.sleep(8)
+    assert served(pi41) == placed(pi41), "a pair that is damaged later leaves the old one in use"
+    assert pi41.main_pid() == pid
+
+
+def test_a_pair_that_is_damaged_never_ends_in_status_0_and_the_next_run_mends_it(pi41, secure):
+    assert not secure(pi41, nodered_tls_source="selfsigned").failed
+    pi41.run(f"chmod 0600 {FOLDER}/key.pem && systemctl restart nodered && sleep 5")
+    assert set(pi41.run("systemctl show -P ExecMainStatus -P SubState nodered").split()) == {"auto-restart", "1"}
+    assert not pi41.serves()
+    mended = secure(pi41, nodered_tls_source="selfsigned")
+    assert not mended.failed
+    assert mended.says("cannot read the pair")
+    assert served(pi41) == placed(pi41)
+    assert secure(pi41, nodered_tls_source="selfsigned").recap["pi41"]["changed"] == 0
+
+
+def certbot_files(pi, issued, number, *, half=False):
+    """Put a certificate where certbot would, as root's own files behind links."""
+    folder = "/etc/letsencrypt"
+    pi.run(f"mkdir -p -m 0700 {folder}/live/pi {folder}/archive/pi")
+    for name, text in (("privkey", issued.key), ("fullchain", issued.certificate)):
+        file = f"{folder}/archive/pi/{name}{number}.pem"
+        pi.run(f"umask 077; cat > {file} && ln -sfn {file} {folder}/live/pi/{name}.pem", stdin=text)
+        if half:
+            time.sleep(3)
+    return {
+        "nodered_tls_source": "files",
+        "nodered_tls_certificate": f"{folder}/live/pi/fullchain.pem",
+        "nodered_tls_key": f"{folder}/live/pi/privkey.pem",
+    }
+
+
+def test_what_a_renewal_brings_is_copied_and_goes_live(pi50, secure, authority, ca_file):
+    issued = authority.issue(pi50.address)
+    variables = certbot_files(pi50, issued, 1) | {"nodered_tls_ca": ca_file} | OFTEN
+    assert not secure(pi50, **variables).failed
+    assert served(pi50) == issued.serial
+    assert secure(pi50, **variables).recap["pi50"]["changed"] == 0
+    pid = pi50.main_pid()
+
+    for number in (2, 3):
+        renewed = authority.issue(pi50.address)
+        certbot_files(pi50, renewed, number, half=True)
+        wait_until_served(pi50, renewed.serial)
+    assert pi50.main_pid() == pid
+
+    back = secure(pi50, nodered_tls_source="selfsigned", **OFTEN)
+    assert not back.failed
+    assert not pi50.run("ls /etc/systemd/system | grep pifleet", check=False)
+    pi50.run("rm -rf /etc/letsencrypt")
+
+
+@pytest.fixture(scope="module")
+def served_by_an_authority(fleet, authority, tmp_path_factory):
+    """A Node-RED that serves a good certificate, and how to ask for another one."""
+    pi = fleet.pis["pi41"]
+    pi.reset()
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "ca.pem").write_text(authority.certificate)
+    common = {"nodered_tls_ca": str(folder / "ca.pem"), "nodered_login_password_dir": str(folder / "passwords")}
+
+    def run(issued=None, **variables):
+        if issued:
+            variables |= {
+                "nodered_tls_source": "content",
+                "nodered_tls_certificate": issued.certificate,
+                "nodered_tls_key": issued.key,
+            }
+        return fleet.play("secure", variables=common | variables, limit=pi.name)
+
+    good = authority.issue(pi.address)
+    assert not run(good).failed
+    return pi, good, run
+
+
+def bad_certificates(authority, address):
+    good, weak = authority.issue(address), rsa.generate_private_key(65537, 1024)
+    locked = pem(rsa.generate_private_key(65537, 2048), "a passphrase")
+    return {
+        "expired": (authority.issue(address, since=-30, until=-1), "expired on"),
+        "not valid yet": (authority.issue(address, since=1), "is not valid before"),
+        "mismatched": (Issued(good.certificate, authority.issue(address).key), "key does not belong"),
+        "half-written certificate": (Issued(good.certificate[:-60], good.key), "half-written"),
+        "half-written key": (Issued(good.certificate, good.key[:-60]), "half-written"),
+        "protected key": (Issued(good.certificate, locked), "passphrase"),
+        "too weak": (authority.issue(address, key=weak), "too weak"),
+        "wrong authority": (Authority("Somebody else").issue(address), "nodered_tls_ca"),
+        "another name": (authority.issue("example.org"), "is not made for"),
+    }
+
+
+@pytest.mark.parametrize("fault", sorted(bad_certificates(Authority(), "192.0.2.1")))
+def test_a_bad_certificate_is_refused_and_the_old_one_stays(served_by_an_authority, authority, fault):
+    pi, good, run = served_by_an_authority
+    bad, said = bad_certificates(authority, pi.address)[fault]
+    before = (pi.settings, pi.main_pid(), good.serial)
+    refused = run(bad)
+    assert refused.failed
+    assert refused.says(said)
+    assert (pi.settings, pi.main_pid(), served(pi)) == before
+
+
+@pytest.mark.parametrize(
+    "key_file, said",
+    [("/etc/nowhere/privkey.pem", "/etc/nowhere/privkey.pem cannot be read"), ("/root/other.key", "does not belong")],
+    ids=["missing", "mismatched"],
+)
+def test_files_that_are_no_pair_are_refused_with_the_file_named(served_by_an_authority, authority, key_file, said):
+    pi, good, run = served_by_an_authority
+    pi.run("cat > /root/good.pem", stdin=good.certificate)
+    pi.run("cat > /root/other.key", stdin=authority.issue(pi.address).key)
+    before = (pi.settings, pi.main_pid(), good.serial)
+    refused = run(nodered_tls_source="files", nodered_tls_certificate="/root/good.pem", nodered_tls_key=key_file)
+    assert refused.failed
+    assert refused.says(said)
+    assert (pi.settings, pi.main_pid(), served(pi)) == before
+
+
+def test_tls_that_somebody_else_set_up_is_left_alone_until_told(pi41, secure, authority, ca_file):
+    issued = authority.issue(pi41.address)
+    for name, text in (("own.key", issued.key), ("own.pem", issued.certificate)):
+        pi41.run(f"install -o {pi41.user} -m 0600 /dev/stdin ~{pi41.user}/{name}", stdin=text)
+    read = f'require("fs").readFileSync("/home/{pi41.user}/own.%s")'
+    pi41.change_settings("module.exports = {\n", f"module.exports = {{\n    https: {{key: {read % 'key'}, cert: {read % 'pem'}}},\n")
+    pi41.run(f"systemctl restart {shlex.quote('nodered')}")
+    pi41.wait_until_it_serves()
+    left = secure(pi41, nodered_tls_source="selfsigned", nodered_tls_ca=ca_file)
+    assert not left.failed
+    assert left.says("nodered_tls_replace")
+    assert served(pi41) == issued.serial
+    replaced = secure(pi41, nodered_tls_source="selfsigned", nodered_tls_replace=True)
+    assert not replaced.failed
+    assert served(pi41) == placed(pi41)
