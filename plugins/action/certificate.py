@@ -13,7 +13,11 @@ import inspect
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.filter.certificate_problem import is_self_signed, problem_of
+from ansible_collections.pifleet.nodered.plugins.filter.certificate_problem import (
+    is_self_signed,
+    problem_of,
+    problem_of_authorities,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils import _pair
 from ansible_collections.pifleet.nodered.plugins.modules.certificate import ARGUMENT_RULES, ARGUMENT_SPEC
 
@@ -30,6 +34,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, **ARGUMENT_RULES)
+        # node would take an authority that it cannot read for none at all, and let nobody in.
+        authority = options["client_authority"]
+        problem = problem_of_authorities(authority, called="the clients' authority") if authority else ""
+        if problem:
+            return {"failed": True, "msg": problem}
         result = (
             self._from_files(options, task_vars) if options["certificate_file"] else self._from_text(options, task_vars)
         )

@@ -102,6 +102,15 @@ def problem_of(
     return ""
 
 
+def problem_of_authorities(authorities: str, *, called: str) -> str:
+    """Why clients could not be judged by these authorities and what to do; empty where they could."""
+    try:
+        _certificate.check_authorities(authorities, now=datetime.datetime.now(datetime.timezone.utc), called=called)
+    except _certificate.CertificateError as error:
+        return str(error)
+    return ""
+
+
 def is_self_signed(certificate: str) -> bool:
     return _certificate.is_self_signed(certificate)
 

@@ -71,6 +71,21 @@ def check(
         )
 
 
+def check_authorities(authorities: str, *, now: datetime.datetime, called: str) -> None:
+    """Raise CertificateError unless each certificate in this PEM text is one that may issue others, and valid now."""
+    for authority in _parsed(authorities, called):
+        try:
+            may_issue = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except x509.ExtensionNotFound:
+            may_issue = False
+        if not may_issue:
+            raise CertificateError(
+                f"{_name(authority)} in {called} is no authority, but somebody's own certificate. "
+                "Give the certificate of the authority that issues them."
+            )
+        _check_dates(authority, now, 0, f"{_name(authority)} in {called}")
+
+
 def is_self_signed(certificate: str) -> bool:
     """Whether the first certificate in the text has issued itself, so that it is its own authority."""
     own = _parsed(certificate, "the certificate")[0]

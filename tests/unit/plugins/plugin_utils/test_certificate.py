@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import (
     CertificateError,
     check,
+    check_authorities,
     is_self_signed,
     subject_alternative_names,
 )
@@ -133,6 +134,14 @@ def test_a_clients_certificate_is_none_for_a_server():
     with pytest.raises(CertificateError, match="not for a server"):
         judged(issued)
     judged(issued, purpose="client")
+
+
+def test_who_is_no_authority_cannot_let_clients_in():
+    check_authorities(AUTHORITY.certificate + Authority("Another").certificate, now=now(), called="ca.pem")
+    with pytest.raises(CertificateError, match="is no authority"):
+        check_authorities(AUTHORITY.issue("ada").certificate, now=now(), called="ca.pem")
+    with pytest.raises(CertificateError, match="half-written"):
+        check_authorities(AUTHORITY.certificate.replace("\n", "\\n"), now=now(), called="ca.pem")
 
 
 def test_names_and_addresses_are_told_apart():
