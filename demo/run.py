@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Three Node-RED machines that anybody could change: show that, secure them, prove it, say how to get in.
 
-`make demo` calls it, inside the virtual environment that has ansible-core.
+`make demo` calls it, inside the virtual environment that has ansible.
 """
 
 from __future__ import annotations
 
 import pathlib
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -33,11 +34,12 @@ def main() -> int:
     for name, host in hosts.items():
         print(f"  {name}: {what_a_stranger_may_do(host['ansible_host'])}")
 
-    headline(f"Securing them: a login, and port {PORT} instead of 1880")
+    headline(f"Securing them: a login, TLS, and port {PORT} instead of 1880")
     call("ansible-playbook", "-i", inventory, "-e", f"nodered_port={PORT}", "pifleet.nodered.secure")
 
     headline("How to get in")
     print(table([("host", "URL", "user", "the password is in"), *(way_in(name, host) for name, host in hosts.items())]))
+    print("\nEach has a certificate of its own, which your browser does not know yet: it asks once.")
     print("\nRemove it all with: make demo-down")
     return 0
 
@@ -51,10 +53,10 @@ def call(*command: object) -> None:
 
 
 def what_a_stranger_may_do(address: str) -> str:
-    for port in (1880, PORT):
+    for url in (f"http://{address}:1880/flows", f"https://{address}:{PORT}/flows"):
         try:
-            with urllib.request.urlopen(f"http://{address}:{port}/flows", timeout=10):
-                return f"open: http://{address}:{port}/flows gives every flow away, without a login"
+            with urllib.request.urlopen(url, timeout=10, context=ssl._create_unverified_context()):
+                return f"open: {url} gives every flow away, without a login"
         except urllib.error.HTTPError as error:
             return f"closed already (HTTP {error.code}); it was secured before. For a fresh start: make demo-down demo"
         except OSError:
@@ -64,7 +66,7 @@ def what_a_stranger_may_do(address: str) -> str:
 
 def way_in(name: str, host: dict[str, str]) -> tuple[str, str, str, str]:
     password_file = (STATE / ".nodered-passwords" / name).relative_to(CHECKOUT)
-    return name, f"http://{host['ansible_host']}:{PORT}/", "admin", str(password_file)
+    return name, f"https://{host['ansible_host']}:{PORT}/", "admin", str(password_file)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -12,6 +12,9 @@ import re
 import pytest
 
 SETTINGS = "/home/pi/.node-red/settings.js"
+# The certificate vouches for itself.
+CURL = "curl -s --cacert /etc/nodered-tls/nodered/current/certificate.pem"
+URL = "https://127.0.0.1:1880"
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,7 @@ def password(host):
 
 def token_request(host, password):
     form = f"client_id=node-red-editor&grant_type=password&scope=*&username=admin&password={password}"
-    return json.loads(host.check_output(f"curl -s --data '{form}' http://127.0.0.1:1880/auth/token"))
+    return json.loads(host.check_output(f"{CURL} --data '{form}' {URL}/auth/token"))
 
 
 def test_node_red_serves(host):
@@ -40,7 +43,7 @@ def test_node_red_serves(host):
 
 
 def test_nobody_reads_the_flows_without_a_login(host):
-    headers = host.check_output("curl -s -D - -o /dev/null http://127.0.0.1:1880/flows")
+    headers = host.check_output(f"{CURL} -D - -o /dev/null {URL}/flows")
     assert headers.startswith("HTTP/1.1 401")
     assert 'Bearer realm="Users"' in headers
 
@@ -49,7 +52,7 @@ def test_the_password_on_the_controller_logs_in(host, password):
     answer = token_request(host, password)
     assert answer["token_type"] == "Bearer"
     host.check_output(
-        "curl -s --data token=%s -H 'Authorization: Bearer %s' http://127.0.0.1:1880/auth/revoke",
+        f"{CURL} --data token=%s -H 'Authorization: Bearer %s' {URL}/auth/revoke",
         answer["access_token"],
         answer["access_token"],
     )
