@@ -732,7 +732,7 @@ def _old_tls_refused(examination: Examination) -> Verdict:
     try:
         # OpenSSL itself no longer offers the old versions above this level.
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, newest
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
     except (ssl.SSLError, ValueError):
         return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
     try:
