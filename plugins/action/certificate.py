@@ -27,7 +27,7 @@ Options = dict[str, t.Any]
 
 
 class ActionModule(ActionBase):
-    """None to one remote execution: none where ``_present`` says that the pair is there. With files, one more to read."""
+    """One remote execution, none where ``_present`` says that the pair is there; with files, one more to read."""
 
     _supports_check_mode = True
 

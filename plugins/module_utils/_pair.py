@@ -152,7 +152,8 @@ def explained(message: str) -> Tuple[str, str]:
     for pattern, problem, remedy in EXPLANATIONS:
         if re.search(pattern, message):
             return problem, remedy
-    return "it cannot be used (%s)" % message.strip().partition("\n")[0][:200], "Look at both with: openssl x509, openssl pkey."
+    first_line = message.strip().partition("\n")[0]
+    return "it cannot be used (%s)" % first_line[:200], "Look at both with: openssl x509, openssl pkey."
 
 
 def placed(folder: str) -> Optional[Pair]:

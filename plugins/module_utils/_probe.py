@@ -159,8 +159,8 @@ def probe(
     any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `only` names the
     checks that are wanted; all of them by default.
 
-    The list always holds the same checks in the same order, except that `old_port_closed` needs `closed_ports`, those of
-    TLS need an https URL, and `client_certificate_required` needs a `client_cert`.
+    The list always holds the same checks in the same order, except that `old_port_closed` needs `closed_ports`, those
+    of TLS need an https URL, and `client_certificate_required` needs a `client_cert`.
     Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
     """
     _check_arguments(timeout, closed_ports, only)
@@ -717,9 +717,9 @@ def _certificate_trusted(examination: Examination) -> Verdict:
         return Verdict(SKIP, "left out: the certificate was not to be looked at")
     host, port = _address(examination)
     assert examination.context
-    with socket.create_connection((host, port), timeout=examination.timeout) as plain:
-        with examination.context.wrap_socket(plain, server_hostname=host) as secure:
-            seen, version = secure.getpeercert() or {}, secure.version()
+    plain = socket.create_connection((host, port), timeout=examination.timeout)
+    with plain, examination.context.wrap_socket(plain, server_hostname=host) as secure:
+        seen, version = secure.getpeercert() or {}, secure.version()
     expires = str(seen.get("notAfter", ""))
     days = (ssl.cert_time_to_seconds(expires) - time.time()) / 86400
     return Verdict(PASS, "trusted, made for %s, good for %d days, %s" % (host, days, version))
@@ -736,9 +736,9 @@ def _old_tls_refused(examination: Examination) -> Verdict:
     except (ssl.SSLError, ValueError):
         return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
     try:
-        with socket.create_connection(_address(examination), timeout=examination.timeout) as plain:
-            with context.wrap_socket(plain) as secure:
-                return Verdict(FAIL, "%s is spoken" % secure.version())
+        plain = socket.create_connection(_address(examination), timeout=examination.timeout)
+        with plain, context.wrap_socket(plain) as secure:
+            return Verdict(FAIL, "%s is spoken" % secure.version())
     except ssl.SSLError as error:
         if "NO_PROTOCOLS_AVAILABLE" in str(error):
             return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)

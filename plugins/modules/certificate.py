@@ -201,7 +201,7 @@ def unit_paths(service: str) -> List[str]:
 
 
 def path_unit_text(params: Mapping[str, Any], service: str) -> str:
-    # The folders, as a watch of a file ends with that file; and those of certbot's links as well as of what they lead to.
+    # The folders, as a watch of a file ends with that file; certbot's links and what they lead to are in two of them.
     files = [params["certificate_file"], params["key_file"]]
     watched = [os.path.dirname(path) for path in files] + [os.path.dirname(os.path.realpath(path)) for path in files]
     lines = ["PathChanged=" + path.replace("%", "%%") for path in dict.fromkeys(watched)]

@@ -164,7 +164,8 @@ def _check_chain(
     issuers = [anchor for anchor in trusted if anchor == last or _issued(anchor, last)]
     if not issuers:
         raise CertificateError(
-            f"{called} was issued by {last.issuer.rfc4514_string() or 'nobody'}, which is no authority that is trusted here. "
+            f"{called} was issued by {last.issuer.rfc4514_string() or 'nobody'}, "
+            "which is no authority that is trusted here. "
             "Add the certificates in between, or name the right authority (nodered_tls_ca)."
         )
     if issuers[0] is not chain[0]:

@@ -52,9 +52,9 @@ def stranger(authority):
 
 
 def shown(address, context):
-    with socket.create_connection((address, PORT), timeout=10) as plain:
-        with context.wrap_socket(plain, server_hostname=address) as secure:
-            return x509.load_der_x509_certificate(secure.getpeercert(binary_form=True)), secure.version()
+    plain = socket.create_connection((address, PORT), timeout=10)
+    with plain, context.wrap_socket(plain, server_hostname=address) as secure:
+        return x509.load_der_x509_certificate(secure.getpeercert(binary_form=True)), secure.version()
 
 
 def ask(address, context, path, **headers):
@@ -67,10 +67,10 @@ def test_a_visitor_with_a_client_certificate_gets_the_editor(address, visitor):
     assert b"Node-RED" in ask(address, visitor, "/").read()
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/auth/login", "/hello", "/ui/", "/ui/socket.io/?EIO=4&transport=polling", "/dashboard/socket.io/?EIO=4&transport=polling"],
-)
+DASHBOARDS = [f"/{root}/socket.io/?EIO=4&transport=polling" for root in ("ui", "dashboard")]
+
+
+@pytest.mark.parametrize("path", ["/", "/auth/login", "/hello", "/ui/", *DASHBOARDS])
 def test_nothing_answers_without_a_client_certificate(address, stranger, path):
     with pytest.raises(OSError, match="certificate required|reset|closed"):
         ask(address, stranger, path)
@@ -113,7 +113,9 @@ def test_the_renewed_certificate_is_live_without_a_restart(host, address, visito
     while shown(address, visitor)[0].serial_number != renewed.serial_number:
         assert time.monotonic() < end
         time.sleep(0.5)
-    assert host.file("/root/pid-before").content_string.strip() == host.check_output("systemctl show -P MainPID nodered")
+    assert host.file("/root/pid-before").content_string.strip() == host.check_output(
+        "systemctl show -P MainPID nodered"
+    )
 
 
 def test_only_root_and_the_service_can_read_the_key(host):

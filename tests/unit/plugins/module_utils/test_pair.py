@@ -11,6 +11,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -35,10 +36,11 @@ def a_pair(**options) -> Pair:
 
 
 @pytest.fixture
-def folder(tmp_path):
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o755)
-    return str(tmp_path / "nodered-tls" / "nodered")
+def folder():
+    # Not below tmp_path: every other pytest that starts closes the folder of all of them to the user nobody.
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o755)
+        yield os.path.join(above, "nodered-tls", "nodered")
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is decided on the controller, and what it takes on the Pi."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from ansible_collections.pifleet.nodered.plugins.action import certificate as action
+from ansible_collections.pifleet.nodered.tests.certificates import Authority
+
+AUTHORITY = Authority()
+GOOD = AUTHORITY.issue("192.0.2.7")
+FOLDER = "/etc/nodered-tls/nodered/current"
+
+
+class Observed(action.ActionModule):
+    """Does not connect: keeps what would have been run on the host."""
+
+    def __init__(self, on_host=None, *, check_mode=False, **arguments):
+        loader = DataLoader()
+        task = Task()
+        task.args = {"service": "nodered", "authorities": AUTHORITY.certificate, **arguments}
+        task.check_mode = check_mode
+        shell = types.SimpleNamespace(tmpdir=None)
+        connection = types.SimpleNamespace(transport="ssh", become=None, _shell=shell)
+        super().__init__(task, connection, None, loader, Templar(loader=loader), None)
+        self.on_host = {"changed": True, "folder": FOLDER, "certificate": GOOD.certificate, **(on_host or {})}
+        self.executed = []
+
+    def _execute_module(self, **options):
+        self.executed.append({**options, "check_mode": self._task.check_mode})
+        return {**self.on_host, "invocation": {"module_args": options["module_args"]}}
+
+
+def present(**changes):
+    known = {"folder": FOLDER, "certificate": GOOD.certificate, "problem": "", "follows": False}
+    return {**known, "client_authorities": [], **changes}
+
+
+def text(**options):
+    return {"certificate": GOOD.certificate, "key": GOOD.key, **options}
+
+
+def test_what_is_there_already_costs_no_execution():
+    module = Observed(**text(_present=present()))
+    assert module.run(task_vars={})["changed"] is False
+    assert module.executed == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"certificate": None},
+        {"certificate": AUTHORITY.issue("192.0.2.7").certificate},
+        {"problem": "the key does not belong to the certificate"},
+        {"follows": True},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_whatever_differs_is_written_in_one_execution(changes):
+    module = Observed(**text(_present=present(**changes)))
+    result = module.run(task_vars={})
+    assert result["changed"]
+    assert len(module.executed) == 1
+    assert "PRIVATE" not in str(result)
+
+
+def test_another_authority_of_clients_is_written():
+    module = Observed(**text(_present=present(), client_authority=AUTHORITY.certificate))
+    assert module.run(task_vars={})["changed"]
+
+
+def test_an_authority_of_clients_that_cannot_be_read_is_refused():
+    module = Observed(**text(client_authority="/etc/ca.pem"))
+    assert "clients' authority" in module.run(task_vars={})["msg"]
+    assert module.executed == []
+
+
+def test_a_bad_certificate_never_reaches_the_host():
+    module = Observed(**text(key=AUTHORITY.issue("192.0.2.7").key))
+    result = module.run(task_vars={})
+    assert "does not belong" in result["msg"]
+    assert "PRIVATE" not in result["msg"]
+    assert module.executed == []
+
+
+FILES = {"certificate_file": "/etc/pi.pem", "key_file": "/etc/pi.key"}
+
+
+def test_files_are_looked_at_before_they_are_copied():
+    module = Observed(**FILES, names=["192.0.2.7"])
+    assert module.run(task_vars={})["changed"]
+    assert [each["check_mode"] for each in module.executed] == [True, False]
+
+
+def test_files_that_are_copied_already_cost_one_execution():
+    module = Observed({"changed": False}, **FILES)
+    assert not module.run(task_vars={})["changed"]
+    assert len(module.executed) == 1
+
+
+def test_a_bad_certificate_in_a_file_is_named_and_not_copied():
+    module = Observed({"certificate": AUTHORITY.issue("example.org").certificate}, **FILES, names=["192.0.2.7"])
+    assert "/etc/pi.pem is not made for 192.0.2.7" in module.run(task_vars={})["msg"]
+    assert [each["check_mode"] for each in module.executed] == [True]
+
+
+def test_check_mode_changes_nothing():
+    module = Observed(check_mode=True, **FILES)
+    assert module.run(task_vars={})["changed"]
+    assert [each["check_mode"] for each in module.executed] == [True]
