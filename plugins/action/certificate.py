@@ -27,7 +27,7 @@ Options = dict[str, t.Any]
 
 
 class ActionModule(ActionBase):
-    """One remote execution, none where ``_present`` says that the pair is there; with files, one more to read."""
+    """One remote execution, none where ``present`` says that the pair is there; with files, one more to read."""
 
     _supports_check_mode = True
 
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         if problem:
             return {"failed": True, "msg": problem}
         if _is_present(options):
-            folder = options["_present"]["folder"]
+            folder = options["present"]["folder"]
             return {"changed": False, "folder": folder, "certificate": options["certificate"]}
         return self._module(options, task_vars, check_mode=self._task.check_mode)
 
@@ -86,7 +86,7 @@ def _problem(certificate: str, options: Options, *, called: str, key: str | None
 
 def _is_present(options: Options) -> bool:
     """Whether the Pi has exactly this already. Its key needs no comparison: it matches the certificate there, too."""
-    present = options["_present"] or {}
+    present = options["present"] or {}
     authority = options["client_authority"]
     wanted = f"client-authority-{hashlib.sha256(authority.encode()).hexdigest()[:16]}.pem" if authority else None
     return bool(

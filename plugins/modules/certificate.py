@@ -74,6 +74,15 @@ options:
       - PEM text of the authorities of which one must have issued the certificate. The default is those of the
         controller's system, or the certificate itself where it is self-signed.
     type: str
+  present:
+    description:
+      - What M(pifleet.nodered.instance_info) returned as C(instance.tls). Where that is what is wanted already, no remote
+        execution is needed.
+    type: dict
+  _program:
+    description:
+      - What the action plugin leaves on the machine to follow renewals. It is not for playbooks.
+    type: str
 seealso:
   - module: pifleet.nodered.settings
   - module: pifleet.nodered.probe
@@ -140,9 +149,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "client_authority": {"type": "str"},
     "names": {"type": "list", "elements": "str", "default": []},
     "authorities": {"type": "str"},
-    # What instance_info returned as `instance.tls`; only the action plugin looks at it.
-    "_present": {"type": "dict"},
-    # The text of module_utils/_pair.py, which is left on the machine to follow renewals.
+    "present": {"type": "dict"},
     "_program": {"type": "str"},
 }
 ARGUMENT_RULES: Dict[str, Any] = {

@@ -205,3 +205,51 @@ def test_tls_that_somebody_else_set_up_is_left_alone_until_told(pi41, secure, au
     replaced = secure(pi41, nodered_tls_source="selfsigned", nodered_tls_replace=True)
     assert not replaced.failed
     assert served(pi41) == placed(pi41)
+
+
+PROXY = """
+import socket, ssl, threading
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/root/proxy.pem")
+def copy(source, target):
+    try:
+        while True:
+            piece = source.recv(65536)
+            if not piece:
+                break
+            target.sendall(piece)
+    except OSError:
+        pass
+    target.close()
+def serve(plain):
+    try:
+        visitor, head = context.wrap_socket(plain, server_side=True), b""
+        while b"\\r\\n" not in head:
+            head += visitor.recv(65536)
+        node_red = socket.create_connection(("127.0.0.1", 1880))
+        node_red.sendall(head.replace(b"\\r\\n", b"\\r\\nX-Forwarded-Proto: https\\r\\n", 1))
+    except OSError:
+        return
+    threading.Thread(target=copy, args=(visitor, node_red), daemon=True).start()
+    copy(node_red, visitor)
+with socket.create_server(("", 8443)) as server:
+    while True:
+        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+
+def test_behind_a_proxy_node_red_listens_on_loopback_only(pi31, secure, authority, ca_file):
+    issued = authority.issue(pi31.address)
+    pi31.run("umask 077; cat > /root/proxy.pem", stdin=issued.certificate + issued.key)
+    pi31.run("cat > /root/proxy.py", stdin=PROXY)
+    pi31.run("systemd-run --unit proxy python3 /root/proxy.py")
+    try:
+        variables = {"nodered_tls_proxy_url": f"https://{pi31.address}:8443/", "nodered_tls_ca": ca_file}
+        run = secure(pi31, **variables)
+        assert not run.failed
+        assert run.says("pass - The user can log in", "pass - The certificate is trusted")
+        assert not pi31.serves()
+        assert "HTTP/1.1 302" in pi31.run("curl -si http://127.0.0.1:1880/")
+        assert secure(pi31, **variables).recap["pi31"]["changed"] == 0
+    finally:
+        pi31.run("systemctl stop proxy")

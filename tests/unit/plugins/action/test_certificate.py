@@ -48,7 +48,7 @@ def text(**options):
 
 
 def test_what_is_there_already_costs_no_execution():
-    module = Observed(**text(_present=present()))
+    module = Observed(**text(present=present()))
     assert module.run(task_vars={})["changed"] is False
     assert module.executed == []
 
@@ -64,7 +64,7 @@ def test_what_is_there_already_costs_no_execution():
     ids=lambda changes: next(iter(changes)),
 )
 def test_whatever_differs_is_written_in_one_execution(changes):
-    module = Observed(**text(_present=present(**changes)))
+    module = Observed(**text(present=present(**changes)))
     result = module.run(task_vars={})
     assert result["changed"]
     assert len(module.executed) == 1
@@ -72,7 +72,7 @@ def test_whatever_differs_is_written_in_one_execution(changes):
 
 
 def test_another_authority_of_clients_is_written():
-    module = Observed(**text(_present=present(), client_authority=AUTHORITY.certificate))
+    module = Observed(**text(present=present(), client_authority=AUTHORITY.certificate))
     assert module.run(task_vars={})["changed"]
 
 
