@@ -58,14 +58,7 @@ import ssl  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-
-try:
-    from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-
-    MISSING = None
-except ImportError as error:
-    MISSING = error
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate  # noqa: E402
 
 
 def problem_of(
@@ -79,7 +72,6 @@ def problem_of(
     called: str = "the certificate",
 ) -> str:
     """Why a server should not use it and what to do, by this machine's clock; empty where it is good."""
-    _require_cryptography()
     now = datetime.datetime.now(datetime.timezone.utc)
     try:
         if not authorities:
@@ -101,7 +93,6 @@ def problem_of(
 
 def problem_of_authorities(authorities: str, *, called: str) -> str:
     """Why clients could not be judged by these authorities and what to do; empty where they could."""
-    _require_cryptography()
     try:
         _certificate.check_authorities(authorities, now=datetime.datetime.now(datetime.timezone.utc), called=called)
     except _certificate.CertificateError as error:
@@ -111,13 +102,6 @@ def problem_of_authorities(authorities: str, *, called: str) -> str:
 
 def is_self_signed(certificate: str) -> bool:
     return _certificate.is_self_signed(certificate)
-
-
-def _require_cryptography() -> None:
-    if MISSING:
-        raise AnsibleFilterError(
-            f"The Python package cryptography is missing on the controller ({MISSING}): pip install 'cryptography>=42'."
-        )
 
 
 def _authorities_of_this_system() -> str:

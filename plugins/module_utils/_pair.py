@@ -301,8 +301,9 @@ def main() -> None:
     try:
         changed = follow(given.folder, given.certificate, given.key, reader, HALF_WRITTEN_SECONDS)
     except PairError as error:
-        sys.exit("Node-RED keeps its old certificate. %s" % error)
-    print("Node-RED has the renewed certificate." if changed else "There is no other certificate than before.")
+        raise SystemExit("Node-RED keeps its old certificate. %s" % error) from None
+    told = "Node-RED has the renewed certificate." if changed else "There is no other certificate than before."
+    sys.stdout.write(told + "\n")
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ options:
     type: str
   present:
     description:
-      - What M(pifleet.nodered.instance_info) returned as C(instance.tls). Where that is what is wanted already, no remote
-        execution is needed.
+      - What M(pifleet.nodered.instance_info) returned as C(instance.tls). Where that is what is wanted already, no
+        remote execution is needed.
     type: dict
   _program:
     description:

@@ -9,11 +9,16 @@ import datetime
 import ipaddress
 from collections.abc import Sequence
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+except ImportError as error:
+    _IMPORT_ERROR: ImportError | None = error
+else:
+    _IMPORT_ERROR = None
 
 SMALLEST_RSA_KEY = 2048
 SMALLEST_CURVE = 256
@@ -93,6 +98,11 @@ def is_self_signed(certificate: str) -> bool:
 
 
 def _parsed(text: str, called: str) -> list[x509.Certificate]:
+    if _IMPORT_ERROR:
+        raise CertificateError(
+            f"The Python package cryptography is missing on the controller ({_IMPORT_ERROR}), so {called} cannot be "
+            "judged: pip install 'cryptography>=42'."
+        )
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except (ValueError, UnsupportedAlgorithm):
