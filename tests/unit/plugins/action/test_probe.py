@@ -53,7 +53,7 @@ def probed(monkeypatch):
 
     def probe(url, **arguments):
         calls.append({"url": url, **arguments})
-        kinds = [check.id for check in _probe.CHECKS if check.id != "old_port_closed"]
+        kinds = [check.id for check in _probe.CHECKS if check.needs is None]
         return [
             {"id": kind, "title": kind, "status": "pass", "expected": "x", "found": "outside"}
             if kind not in action.LOGIN_CHECKS
@@ -280,7 +280,7 @@ def test_the_program_runs_from_standard_input_without_the_collection():
     assert module.outcome["stderr"] == ""
     assert "refuses the connection" in found(result)["answers"]
     assert [check["id"] for check in result["checks"]] == [
-        check.id for check in _probe.CHECKS if check.id != "old_port_closed"
+        check.id for check in _probe.CHECKS if check.needs is None
     ]
 
 
