@@ -817,15 +817,17 @@ def _connections(examination: Examination, headers: Mapping[str, str]) -> Iterat
 
 
 def _websockets_closed(examination: Examination) -> Verdict:
-    def judged(status: int) -> Verdict:
+    def judged(path: str) -> Verdict:
+        try:
+            status = upgrade_status(examination.place(path), {}, examination.timeout, examination.context)
+        except ConnectionError:
+            # Where no node listens, because its flow is off or waits for missing types, Node.js hangs up.
+            return Verdict(PASS, "nothing is there")
         if status == 101:
             return Verdict(FAIL, "open: everybody is let in")
         return Verdict(PASS, "%d, refused" % status)
 
-    return _worst(
-        (path, judged(upgrade_status(examination.place(path), {}, examination.timeout, examination.context)))
-        for path in examination.web.websockets
-    )
+    return _worst((path, judged(path)) for path in examination.web.websockets)
 
 
 def _why_no_http_password(examination: Examination) -> Optional[str]:
