@@ -293,7 +293,7 @@ def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional
 
 def _check_paths(paths: Sequence[str]) -> None:
     for path in paths:
-        if not re.match(r"^/[\x21-\x7e]*$", path) or "?" in path or "#" in path:
+        if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
             raise ProbeError("%r is not a path such as /ui/socket.io/" % path)
 
 

@@ -93,7 +93,7 @@ def _running(nodes: Sequence[Mapping[str, Any]], kind: str) -> List[Mapping[str,
         if node.get("type") == kind
         and not node.get("d")
         and isinstance(node.get("path"), str)
-        and re.match(r"^[\x21-\x7e]+$", node["path"])
+        and re.fullmatch(r"[\x21-\x7e]+", node["path"])
         and "${" not in node["path"]
     ]
 

@@ -208,7 +208,7 @@ def _session(packet: str) -> Optional[str]:
         session = json.loads(packet[1:])["sid"] if packet.startswith("0") else None
     except (ValueError, KeyError, TypeError):
         return None
-    return session if isinstance(session, str) and re.match(r"^[\w-]+$", session) else None
+    return session if isinstance(session, str) and re.fullmatch(r"[\w-]+", session) else None
 
 
 def _outcome(packets: List[str]) -> Optional[str]:

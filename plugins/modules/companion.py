@@ -101,7 +101,7 @@ LOCK_SECONDS = 300
 
 def change(module: AnsibleModule) -> Dict[str, Any]:
     name = module.params["name"]
-    if not re.match(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", name):
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
     unit = _systemd.show(module.params["service"])[0]
     if not unit.loaded:

@@ -148,7 +148,7 @@ def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
         if (
             not isinstance(path, str)
             or not re.fullmatch(r"(/[A-Za-z0-9._~!$&()*+,;=:@-]+)+", path)
-            or "/." in path + "/"
+            or {".", ".."} & set(path.split("/"))
         ):
             raise HttpAuthError(
                 f"nodered_http_auth_open_paths[{index}] must be a path below httpNodeRoot such as /hooks/github, with "

@@ -279,9 +279,7 @@ def test_the_program_runs_from_standard_input_without_the_collection():
     result = module.run(task_vars={})
     assert module.outcome["stderr"] == ""
     assert "refuses the connection" in found(result)["answers"]
-    assert [check["id"] for check in result["checks"]] == [
-        check.id for check in _probe.CHECKS if check.needs is None
-    ]
+    assert [check["id"] for check in result["checks"]] == [check.id for check in _probe.CHECKS if check.needs is None]
 
 
 def test_what_the_program_cannot_do_is_an_error():
