@@ -36,8 +36,12 @@ def press_by_polling(base: str, dashboard: str, headers: Mapping[str, str]) -> l
 
     def send(query: str, body: str | None = None) -> str:
         answer = _http.request(
-            url + query, method="POST" if body else "GET", headers={**headers, "Content-Type": "text/plain"},
-            body=body.encode() if body else None, timeout=5, context=unverified(),
+            url + query,
+            method="POST" if body else "GET",
+            headers={**headers, "Content-Type": "text/plain"},
+            body=body.encode() if body else None,
+            timeout=5,
+            context=unverified(),
         )
         return answer.body.decode()
 

@@ -26,8 +26,28 @@ PATIENCE = 60
 HOUSE = ("house", "correct-house-battery")
 DEPLOYED = [
     {"id": "b1", "type": "tab", "label": "From the browser"},
-    {"id": "b2", "type": "http in", "z": "b1", "name": "", "url": "/from-the-browser", "method": "get", "x": 120, "y": 60, "wires": [["b3"]]},
-    {"id": "b3", "type": "template", "z": "b1", "name": "", "field": "payload", "template": "deployed", "x": 300, "y": 60, "wires": [["b4"]]},
+    {
+        "id": "b2",
+        "type": "http in",
+        "z": "b1",
+        "name": "",
+        "url": "/from-the-browser",
+        "method": "get",
+        "x": 120,
+        "y": 60,
+        "wires": [["b3"]],
+    },
+    {
+        "id": "b3",
+        "type": "template",
+        "z": "b1",
+        "name": "",
+        "field": "payload",
+        "template": "deployed",
+        "x": 300,
+        "y": 60,
+        "wires": [["b4"]],
+    },
     {"id": "b4", "type": "http response", "z": "b1", "name": "", "x": 480, "y": 60, "wires": []},
 ]
 
@@ -55,7 +75,13 @@ def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     # Without a sandbox of its own, as root in a container cannot make one; only the fleet's pages are opened.
-    for option in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900", "--no-proxy-server"):
+    for option in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+        "--no-proxy-server",
+    ):
         options.add_argument(option)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     driver.set_page_load_timeout(PATIENCE)
@@ -66,8 +92,12 @@ def browser():
 def ensure_chromium() -> None:
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         install = "apt-get update -q && apt-get install -qy --no-install-recommends chromium chromium-driver"
-        done = subprocess.run(["sh", "-c", install], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, "install Chromium with its driver (Debian: chromium, chromium-driver)\n" + done.stderr
+        done = subprocess.run(
+            ["sh", "-c", install], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, (
+            "install Chromium with its driver (Debian: chromium, chromium-driver)\n" + done.stderr
+        )
 
 
 def picture(browser, name: str) -> None:
@@ -80,7 +110,10 @@ def until(browser, condition):
 
 
 def shown(browser, selector: str):
-    return until(browser, lambda: next((one for one in browser.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None))
+    return until(
+        browser,
+        lambda: next((one for one in browser.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()), None),
+    )
 
 
 def give_password(browser, base: str) -> None:
@@ -104,7 +137,10 @@ def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured):
     name.send_keys(USERS[0]["username"])
     shown(browser, "#node-dialog-login-password").send_keys(USERS[0]["password"])
     shown(browser, "#node-dialog-login-submit").click()
-    until(browser, lambda: browser.execute_script("return RED.nodes.workspace('f1a0') && RED.settings.user.username") == "ada")
+    until(
+        browser,
+        lambda: browser.execute_script("return RED.nodes.workspace('f1a0') && RED.settings.user.username") == "ada",
+    )
     browser.execute_script("RED.view.importNodes(arguments[0], {generateIds: false, addFlow: false})", DEPLOYED)
     until(browser, lambda: browser.execute_script("return RED.nodes.dirty()"))
     browser.execute_script("document.querySelector('#red-ui-header-button-deploy').click()")

@@ -48,7 +48,10 @@ def closed(fleet, tmp_path_factory):
         pi.change_settings("module.exports = {\n", "module.exports = {\n" + STATIC)
     late = fleet.pis["pi50"]
     late.run(f"mv {DASHBOARD2} /home/pi/later && systemctl restart nodered")
-    variables = VARIABLES | {"nodered_login_password_dir": str(tmp_path_factory.mktemp("passwords")), "nodered_serial": "100%"}
+    variables = VARIABLES | {
+        "nodered_login_password_dir": str(tmp_path_factory.mktemp("passwords")),
+        "nodered_serial": "100%",
+    }
     run = fleet.play("secure", variables=variables, limit=",".join(EVERYWHERE))
     late.run(f"mv /home/pi/later {DASHBOARD2} && systemctl restart nodered")
     late.wait_until_it_serves()
@@ -89,7 +92,9 @@ def test_a_websocket_node_hears_those_with_the_password_only(node_red):
     assert node_red.counts()["messages"] == before + 1
 
 
-@pytest.mark.parametrize("path", ["/hello", "/ui/", "/dashboard/home", "/dashboard/manifest.webmanifest", "/static.txt", "/none"])
+@pytest.mark.parametrize(
+    "path", ["/hello", "/ui/", "/dashboard/home", "/dashboard/manifest.webmanifest", "/static.txt", "/none"]
+)
 def test_pages_and_static_files_want_the_password(node_red, path):
     stranger = node_red.get(path)
     assert stranger.status == 401
@@ -116,7 +121,10 @@ def test_a_second_run_changes_nothing_and_costs_no_more(fleet, closed):
 
 
 def test_named_paths_stay_open_and_the_editor_gets_a_root_of_its_own(fleet, pi41, variables):
-    variables |= VARIABLES | {"nodered_http_auth_open_paths": ["/hello", "/ws"], "nodered_http_auth_admin_root": "/admin"}
+    variables |= VARIABLES | {
+        "nodered_http_auth_open_paths": ["/hello", "/ws"],
+        "nodered_http_auth_admin_root": "/admin",
+    }
     run = fleet.play("secure", variables=variables, limit="pi41")
     assert not run.failed
     served = web(pi41)
@@ -138,7 +146,11 @@ def test_a_start_that_fails_takes_the_file_beside_the_settings_back_too(fleet, p
     tasks = [
         {"ansible.builtin.import_role": {"name": "pifleet.nodered.http_auth"}},
         {
-            "pifleet.nodered.settings": {"path": pi41.settings_file, "service": "nodered", "set": {"uiHost": "192.0.2.1"}},
+            "pifleet.nodered.settings": {
+                "path": pi41.settings_file,
+                "service": "nodered",
+                "set": {"uiHost": "192.0.2.1"},
+            },
             "notify": "Restart Node-RED",
         },
     ]
@@ -158,5 +170,7 @@ def test_middleware_of_somebody_else_is_kept_and_named(fleet, pi50, variables):
     settings = pi50.settings
     run = fleet.play("secure", "--check", variables=variables | VARIABLES, limit="pi50")
     assert not run.failed
-    assert run.says("httpNodeAuth in /home/pi/.node-red/settings.js is code of somebody's own", "nodered_http_auth_replace")
+    assert run.says(
+        "httpNodeAuth in /home/pi/.node-red/settings.js is code of somebody's own", "nodered_http_auth_replace"
+    )
     assert pi50.settings == settings

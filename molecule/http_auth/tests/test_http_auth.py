@@ -53,7 +53,9 @@ def press(host, dashboard, options=""):
     return answer
 
 
-@pytest.mark.parametrize("path, served", [("/hello", 200), ("/ui/", 200), ("/dashboard/home", 200), ("/static.txt", 200), ("/none", 404)])
+@pytest.mark.parametrize(
+    "path, served", [("/hello", 200), ("/ui/", 200), ("/dashboard/home", 200), ("/static.txt", 200), ("/none", 404)]
+)
 def test_a_page_wants_the_password(host, password, path, served):
     assert status(host, path) == 401
     assert status(host, path, "-u house:wrong") == 401
