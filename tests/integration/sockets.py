@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -28,6 +29,16 @@ def unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def base_url(address: str, port: int = 1880) -> str:
+    """Where Node-RED is served there, over TLS where that is what it speaks."""
+    with socket.create_connection((address, port), timeout=10) as plain:
+        try:
+            unverified().wrap_socket(plain, server_hostname=address).close()
+        except (ssl.SSLError, ConnectionError):
+            return f"http://{address}:{port}"
+    return f"https://{address}:{port}"
 
 
 def press_by_polling(base: str, dashboard: str, headers: Mapping[str, str]) -> list[str]:

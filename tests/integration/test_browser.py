@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from .fleet import CHECKOUT
+from .sockets import base_url
 from .users import USERS
 
 PICTURES = CHECKOUT / "build" / "browser"
@@ -74,6 +75,8 @@ def browser():
     ensure_chromium()
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
+    # Which authority signed the certificate, if there is one, is not what is looked at here.
+    options.accept_insecure_certs = True
     # Without a sandbox of its own, as root in a container cannot make one; only the fleet's pages are opened.
     for option in (
         "--headless=new",
@@ -129,7 +132,7 @@ def counts(browser, base: str) -> dict[str, int]:
 
 
 def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured):
-    base = f"http://{secured.address}:1880"
+    base = base_url(secured.address)
     browser.get(base + "/")
     name = shown(browser, "#node-dialog-login-username")
     picture(browser, "editor-login")
@@ -161,7 +164,7 @@ def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured):
     ids=["node-red-dashboard", "flowfuse-dashboard"],
 )
 def test_a_dashboard_is_alive_with_the_password_only(browser, secured, request, page, value, button, counter):
-    base = f"http://{secured.address}:1880"
+    base = base_url(secured.address)
     name = request.node.callspec.id
     browser.get(base + page)
     picture(browser, f"{name}-without-password")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role `http_auth`: who presses a button, sends to a websocket or asks for a page, with the password and without."""
+"""The role `http_auth`: who presses a button, sends to a websocket or gets a page, with the password and without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.module_utils import _http
 
-from .sockets import PRESSES, basic, press_by_polling, press_by_websocket, send_to_listener, unverified
+from .sockets import PRESSES, base_url, basic, press_by_polling, press_by_websocket, send_to_listener, unverified
 
 USER, PASSWORD = "house", "correct häuse battery"
 VARIABLES = {"nodered_http_auth_user": USER, "nodered_http_auth_password": PASSWORD}
@@ -36,7 +36,7 @@ class Web:
 
 
 def web(pi, port: int = 1880) -> Web:
-    return Web(f"http://{pi.address}:{port}")
+    return Web(base_url(pi.address, port))
 
 
 @pytest.fixture(scope="module")
