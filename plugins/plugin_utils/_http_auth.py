@@ -207,7 +207,8 @@ def _kept(node: object, static: object, instance: Mapping[str, Any]) -> object:
     for name, (value, kind) in names.items():
         if value is None or kind == "none" or _is_ours(value):
             continue
-        if kind != "bcrypt":
+        # Not known where the file cannot be loaded; that is then said when it is written.
+        if kind not in ("bcrypt", None):
             what = "an MD5 hash, which is broken" if kind == "md5" else "no bcrypt hash, so nobody gets in"
             raise HttpAuthError(
                 f"{name}.pass in {instance['settings_file']} is {what}. Set nodered_http_auth_user and "

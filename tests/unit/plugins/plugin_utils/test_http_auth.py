@@ -123,6 +123,12 @@ def test_credentials_that_are_no_bcrypt_hash_are_not_kept(kind):
     assert planned(source, found={"http_node_password": kind}).settings["httpNodeAuth"] == MARKED
 
 
+def test_credentials_in_a_file_that_cannot_be_loaded_are_kept():
+    own = {"user": "bob", "pass": HASH}
+    found = {"http_node_password": None, "http_static_password": None, "expected_node_root": None}
+    assert planned(settings_with(f"httpNodeAuth: {own}"), found=found, password=None).settings["httpNodeAuth"] == own
+
+
 def test_pages_closed_by_code_of_somebody_else_stay_so_until_told():
     source = settings_with("httpNodeAuth: require('./own.js')")
     found = {"http_node_password": "middleware"}
