@@ -79,9 +79,9 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils import _http_auth,
 
 
 # Ansible's own wrapper of filters has a parameter named instance, so the option cannot be called so.
-def http_auth(source: Any, *, found: Any, **options: Any) -> dict[str, object]:
+def http_auth(source: Any, *, found: Any, user: str, password: str | None = None, **options: Any) -> dict[str, object]:
     try:
-        return _http_auth.as_mapping(_http_auth.plan(source, instance=found, **options))
+        return _http_auth.as_mapping(_http_auth.plan(source, instance=found, user=user, password=password, **options))
     except (_http_auth.HttpAuthError, _settings_error.SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
 
