@@ -89,6 +89,7 @@ class Variant:
     npm: str
     npm_options: str
     dashboard: str
+    dashboard2: str
     user: str
 
 
@@ -151,7 +152,7 @@ def _stack(variant: Variant) -> Layer:
     machine_recipe = sorted(path for path in RECIPE.rglob("*") if path.is_file() and path != node_red_recipe)
     return Layer(
         repository=f"pifleet/{variant.name}",
-        hash=_hash(node_red.hash, _make_machine, *machine_recipe, variant.user, variant.dashboard),
+        hash=_hash(node_red.hash, _make_machine, *machine_recipe, variant.user, variant.dashboard, variant.dashboard2),
         make=lambda image: _make_machine(image, node_red.image, variant),
         parent=node_red,
     )
@@ -370,7 +371,11 @@ def _make_node_red(image: str, parent: str, variant: Variant) -> None:
 def _make_machine(image: str, parent: str, variant: Variant) -> None:
     progress(f"{variant.name}: setting up the user {variant.user} and its Node-RED")
     _make_in_container(
-        image, parent, "set-up-machine", {"USER_NAME": variant.user, "DASHBOARD": variant.dashboard}, timeout=300
+        image,
+        parent,
+        "set-up-machine",
+        {"USER_NAME": variant.user, "DASHBOARD": variant.dashboard, "DASHBOARD2": variant.dashboard2},
+        timeout=300,
     )
 
 

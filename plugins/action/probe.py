@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _probe, _websocket
 from ansible_collections.pifleet.nodered.plugins.modules.probe import ARGUMENT_SPEC, PROBE_OPTIONS, REQUIRED_TOGETHER
 
 MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
+HTTP_LOGIN_CHECKS = ("pages_work", "dashboards_work")
 MARK = "pifleet.nodered.probe:"
 
 # The only text in the process list. Program and parameters come through standard input, so that a password is in no
@@ -71,7 +72,7 @@ class ActionModule(ActionBase):
         return f"the connection {self._connection.transport} passes no standard input"
 
     def _run_module(self, options: Options, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        if options["password"] is not None:
+        if options["password"] is not None or options["http_password"] is not None:
             raise AnsibleActionFail(
                 f"The probe is delegated to {self._task.delegate_to}: the password would get there among the module's "
                 "arguments. Leave out username and password, or delegate_to."
@@ -90,9 +91,11 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
             return self._probe_on_host(_local_urls(options), arguments, task_vars)
         reason = _probe.why_no_password(options["url"], validate_certs=options["validate_certs"])
-        if options["password"] is None or reason is None or self._is_local():
+        without_password = options["password"] is None and options["http_password"] is None
+        if without_password or reason is None or self._is_local():
             return _probe.probe(options["url"], **arguments)
-        outside = _probe.probe(options["url"], **{**arguments, "username": None, "password": None})
+        nobody = dict.fromkeys(("username", "password", "http_username", "http_password"))
+        outside = _probe.probe(options["url"], **{**arguments, **nobody})
         return _with(outside, self._login_through_connection(outside, reason, options, arguments, task_vars))
 
     def _login_through_connection(
@@ -102,19 +105,24 @@ class ActionModule(ActionBase):
         state = {check["id"]: check["status"] for check in outside}
         if state["answers"] == "fail":
             return []
+        checks = [*(LOGIN_CHECKS if options["password"] is not None else ())]
+        skipped = []
         if state["login_offered"] != "pass":
-            return _skipped(outside, "left out: no login is offered")
+            skipped, checks = _skipped(outside, checks, "left out: no login is offered"), []
+        checks += [check for check in HTTP_LOGIN_CHECKS if check in state and options["http_password"] is not None]
+        if not checks:
+            return skipped
         if options["client_cert"] is not None:
-            return _skipped(outside, f"left out: {reason}, and the client's key stays on the controller")
-        if not self._connection.has_pipelining:
-            return _skipped(outside, f"left out: {reason}, and {self._no_standard_input()}")
-        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *LOGIN_CHECKS)}, task_vars)
-        if seen[0]["status"] == "fail":
-            cause = seen[0]["found"]
-            return _skipped(
-                outside, f"left out: on the host itself, {cause}; say with local_url how it reaches Node-RED"
+            return skipped + _skipped(
+                outside, checks, f"left out: {reason}, and the client's key stays on the controller"
             )
-        return seen[1:]
+        if not self._connection.has_pipelining:
+            return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
+        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, task_vars)
+        if seen[0]["status"] == "fail":
+            why = f"left out: on the host itself, {seen[0]['found']}; say with local_url how it reaches Node-RED"
+            return skipped + _skipped(outside, checks, why)
+        return skipped + seen[1:]
 
     def _probe_on_host(self, urls: list[str], arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
         # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
@@ -122,7 +130,7 @@ class ActionModule(ActionBase):
         files = {"ca": None, "authorities": None, "client_cert": None, "client_key": None, "validate_certs": False}
         given = {
             "program": PROGRAM,
-            "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _probe)],
+            "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _websocket, _probe)],
             "arguments": {**arguments, **files},
             "urls": urls,
             "mark": MARK,
@@ -130,7 +138,7 @@ class ActionModule(ActionBase):
         command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
         # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
         outcome = self._low_level_execute_command(command, sudoable=False, in_data=json.dumps(given).encode("ascii"))
-        return _parsed(outcome, arguments.get("password"))
+        return _parsed(outcome, [arguments.get("password"), arguments.get("http_password")])
 
     def _interpreter(self, task_vars: dict[str, t.Any]) -> str:
         configured = self._templar.template(task_vars.get("ansible_python_interpreter"))
@@ -166,17 +174,18 @@ def _with(checks: Checks, better: Checks) -> Checks:
     return [by_id.get(check["id"], check) for check in checks]
 
 
-def _skipped(checks: Checks, found: str) -> Checks:
-    return [{**check, "status": "skip", "found": found} for check in checks if check["id"] in LOGIN_CHECKS]
+def _skipped(checks: Checks, wanted: t.Sequence[str], found: str) -> Checks:
+    return [{**check, "status": "skip", "found": found} for check in checks if check["id"] in wanted]
 
 
-def _parsed(outcome: t.Mapping[str, t.Any], password: str | None) -> Checks:
+def _parsed(outcome: t.Mapping[str, t.Any], passwords: t.Sequence[str | None]) -> Checks:
     """What the program on the host printed; whatever a login shell prints around it is not looked at."""
     lines = [line for line in outcome["stdout"].splitlines() if line.startswith(MARK)]
     if not lines:
         # Standard output is never quoted: a shell that echoes its input would put the password there.
         errors = [line for line in outcome["stderr"].splitlines() if line.strip()]
-        cause = errors[-1].strip() if errors and not (password and password in outcome["stderr"]) else "no message"
+        told = any(password and password in outcome["stderr"] for password in passwords)
+        cause = errors[-1].strip() if errors and not told else "no message"
         raise AnsibleActionFail(
             f"The login could not be tried on the host: Python there ended with {outcome['rc']} ({cause}). "
             "Set ansible_python_interpreter to a Python 3.8 or later."

@@ -20,10 +20,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _command_line,
+    _files,
     _node,
     _pair,
     _processes,
     _serving,
+    _sockets,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._command_line import CommandLine, Option
@@ -559,7 +561,12 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "disable_editor": None if loaded.error else settings.get("disableEditor"),
         "https": None if loaded.error else settings.get("https"),
         "http_node_auth": None if loaded.error else settings.get("httpNodeAuth"),
+        "http_node_password": None if loaded.error else settings.get("httpNodePassword"),
         "http_static": None if loaded.error else settings.get("httpStatic"),
+        "http_static_password": None if loaded.error else settings.get("httpStaticPassword"),
+        "static_roots": _sockets.static_roots(settings),
+        "companions": companions(plan_.settings_file),
+        **sockets(plan_, settings, folder, where),
         "root_read_only": read_only("/"),
         "user_dir_read_only": read_only(folder),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
@@ -608,6 +615,34 @@ def addresses() -> List[str]:
                 if not (address.get("temporary") or address.get("deprecated")):
                     found.append(str(ipaddress.ip_address(address["local"])))
     return sorted(found)
+
+
+def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Optional[Endpoint]) -> Dict[str, Any]:
+    """What is needed to close, and to ask, the sockets that httpNodeAuth leaves open."""
+    named = plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None
+    nodes = _sockets.flows(folder, settings, named, socket.gethostname())
+    folders = [folder] + ([os.path.dirname(os.path.dirname(plan_.package))] if plan_.package else [])
+    installed = _sockets.packages(folders)
+    node_root = where.node_root if where else None
+    return {
+        "expected_node_root": node_root,
+        "socket_packages": installed,
+        "dashboard_sockets": _sockets.dashboard_paths(installed, settings, node_root, nodes) if node_root else [],
+        "websockets": _sockets.websocket_paths(node_root, nodes) if node_root else [],
+    }
+
+
+def companions(settings_file: str) -> Dict[str, str]:
+    """The SHA-256 of each file that this collection has put beside the settings file, by its name."""
+    folder = os.path.dirname(os.path.realpath(settings_file))
+    found = {}
+    for path in glob.glob(os.path.join(glob.escape(folder), "pifleet-*.js")):
+        try:
+            with open(path, "rb") as stream:
+                found[os.path.basename(path)] = _files.checksum(stream.read())
+        except OSError:
+            continue
+    return found
 
 
 def held_ports(unit: Unit) -> List[Dict[str, Any]]:

@@ -103,8 +103,19 @@ function adminAuth(value) {
     if (!value) { return 'none'; }
     return value.type === 'credentials' || value.type === 'strategy' ? value.type : 'other';
 }
+function passwordKind(auth) {
+    if (!auth) { return 'none'; }
+    if (typeof auth === 'function' || Array.isArray(auth)) { return 'middleware'; }
+    if (/^\$2[aby]\$\d\d\$[.\/A-Za-z0-9]{53}$/.test(auth.pass)) { return 'bcrypt'; }
+    return String(auth.pass).length === 32 ? 'md5' : 'other';
+}
+function staticRoots(settings) {
+    return [].concat(settings.httpStatic || []).map(function (one) {
+        return [settings.httpStaticRoot, one.root].map(function (root) { return text(root) || ''; }).join('/');
+    });
+}
 function summary(settings) {
-    var https = settings.https;
+    var https = settings.https, theme = settings.editorTheme || {};
     return {
         uiPort: plain(settings.uiPort),
         uiPortKind: typeof settings.uiPort,
@@ -118,6 +129,12 @@ function summary(settings) {
         httpStatic: !!settings.httpStatic,
         adminAuth: adminAuth(settings.adminAuth),
         httpNodeAuth: kind(settings.httpNodeAuth),
+        httpNodePassword: passwordKind(settings.httpNodeAuth),
+        httpStaticPassword: passwordKind(settings.httpStaticAuth),
+        staticRoots: staticRoots(settings),
+        uiPath: text((settings.ui || {}).path),
+        flowFile: text(settings.flowFile),
+        projects: !!(theme.projects && theme.projects.enabled),
         userDir: text(settings.userDir)
     };
 }

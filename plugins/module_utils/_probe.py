@@ -14,20 +14,27 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import http.client
 import ipaddress
 import json
-import os
 import re
 import secrets
 import socket
 import ssl
-import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._http import Response, request
+from ansible_collections.pifleet.nodered.plugins.module_utils._websocket import (
+    ABSENT,
+    OPEN,
+    REFUSED,
+    Websocket,
+    connected,
+    socket_io_by_polling,
+    socket_io_by_websocket,
+    upgrade_status,
+)
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
 
@@ -36,10 +43,8 @@ COMMS_LIMIT = 5.0
 # An open Node-RED is silent on the websocket, so where everything else was open, silence need not be waited for.
 OPEN_COMMS_LIMIT = 1.0
 OLD_PORT_LIMIT = 3.0
-FRAME_LIMIT = 1024 * 1024
 # ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for since 3.10 only.
 VERIFY_PARTIAL_CHAIN = 0x80000
-TLS_CHECKS = ("certificate_trusted", "old_tls_refused", "plain_http_refused", "client_certificate_required")
 # Whoever gets through there without a client certificate gets everything: the editor, its websocket, both dashboards'.
 PATHS_FOR_STRANGERS = (
     "/auth/login",
@@ -67,6 +72,25 @@ class Check:
     expected: str
     judge: Callable[["Examination"], Verdict]
     needs_node_red: bool = True
+    needs: Optional[Callable[["Examination"], object]] = None
+    """Without what the check is left out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Web:
+    """What is served beside the editor, as paths on the same server; what is not given is not asked for."""
+
+    node_root: Optional[str] = None
+    static_roots: Sequence[str] = ()
+    dashboard_sockets: Sequence[str] = ()
+    websockets: Sequence[str] = ()
+    username: Optional[str] = None
+    password: Optional[str] = dataclasses.field(default=None, repr=False)
+
+    def credentials(self) -> Dict[str, str]:
+        """The header with user name and password (RFC 7617)."""
+        pair = "%s:%s" % (self.username, self.password)
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")}
 
 
 @dataclasses.dataclass
@@ -81,6 +105,7 @@ class Examination:
     username: Optional[str]
     password: Optional[str] = dataclasses.field(repr=False)
     closed_ports: Sequence[int]
+    web: "Web"
     with_client_certificate: bool = False
     min_tls: str = "1.2"
     strangers_context: Optional[ssl.SSLContext] = None
@@ -105,6 +130,16 @@ class Examination:
         return request(
             self.url + path, method=method, headers=headers, body=body, timeout=self.timeout, context=self.context
         )
+
+    def place(self, path: str) -> str:
+        """The URL of a path on this server, wherever its admin root is."""
+        parts = urlsplit(self.url)
+        return "%s://%s%s" % (parts.scheme, parts.netloc, path)
+
+    def get_page(self, root: str, headers: Mapping[str, str]) -> Response:
+        """The answer to a GET of a page below this root that does not exist: whoever may come in gets 404."""
+        url = self.place(root.rstrip("/") + "/probe-" + secrets.token_hex(8))
+        return request(url, headers={"Connection": "close", **headers}, timeout=self.timeout, context=self.context)
 
     def anonymous(self, path: str) -> Response:
         """The answer to a GET by somebody who is not logged in; asked for once."""
@@ -148,6 +183,12 @@ def probe(
     validate_certs: bool = True,
     closed_ports: Sequence[int] = (),
     admin_api: bool = True,
+    node_root: Optional[str] = None,
+    static_roots: Sequence[str] = (),
+    dashboard_sockets: Sequence[str] = (),
+    websockets: Sequence[str] = (),
+    http_username: Optional[str] = None,
+    http_password: Optional[str] = None,
     only: Optional[Sequence[str]] = None,
 ) -> List[Dict[str, str]]:
     """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
@@ -156,11 +197,11 @@ def probe(
     `authorities` is PEM text in place of `ca`. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is
     in seconds and bounds each request. With `validate_certs` false the certificate is not looked at, and no
     password is sent except to this very machine. `closed_ports` are ports of the same host on which nothing may answer
-    any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `only` names the
-    checks that are wanted; all of them by default.
+    any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`,
+    `static_roots`, `dashboard_sockets` (with `/socket.io/` at their ends) and `websockets` are paths at which nobody
+    may get in without `http_username` and `http_password`. `only` names the checks that are wanted; all by default.
 
-    The list always holds the same checks in the same order, except that `old_port_closed` needs `closed_ports`, those
-    of TLS need an https URL, and `client_certificate_required` needs a `client_cert`.
+    The list always holds the same checks in the same order (without those for which no ports or paths are given).
     Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
     """
     _check_arguments(timeout, closed_ports, only)
@@ -176,9 +217,11 @@ def probe(
         username=username,
         password=password,
         closed_ports=tuple(closed_ports),
+        web=Web(node_root, static_roots, dashboard_sockets, websockets, http_username, http_password),
     )
-    if (username is None) != (password is None):
+    if (username is None) != (password is None) or (http_username is None) != (http_password is None):
         raise ProbeError("a user name and a password are needed together.")
+    _check_paths([*([node_root] if node_root else []), *static_roots, *dashboard_sockets, *websockets])
     wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
     answers = _judged(CHECKS[0], examination) if any(check.needs_node_red for check in wanted) else None
     return [_as_result(check, _verdict(check, examination, answers)) for check in wanted]
@@ -227,11 +270,7 @@ def is_this_machine(host: str) -> bool:
 def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[str]]) -> bool:
     if only is not None and check.id not in only:
         return False
-    if check.id == "old_port_closed":
-        return bool(examination.closed_ports)
-    if check.id == "client_certificate_required":
-        return examination.context is not None and examination.with_client_certificate
-    return check.id not in TLS_CHECKS or examination.context is not None
+    return check.needs is None or bool(check.needs(examination))
 
 
 def _verdict(check: Check, examination: Examination, answers: Optional[Verdict]) -> Verdict:
@@ -268,6 +307,12 @@ def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional
     unknown = set(only or ()) - {check.id for check in CHECKS}
     if unknown:
         raise ProbeError("there is no check named %s." % ", ".join(sorted(unknown)))
+
+
+def _check_paths(paths: Sequence[str]) -> None:
+    for path in paths:
+        if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
+            raise ProbeError("%r is not a path such as /ui/socket.io/" % path)
 
 
 def checked_url(url: str) -> str:
@@ -788,7 +833,7 @@ def _client_certificate_required(examination: Examination) -> Verdict:
     return Verdict(PASS, "no answer without one, neither from the editor nor from a socket of it or of a dashboard")
 
 
-# --- a websocket client that knows as much as /comms needs (RFC 6455) ----------------------------------------------
+# --- /comms ---------------------------------------------------------------------------------------------------------
 
 
 def listen_to_comms(examination: Examination, limit: float) -> str:
@@ -797,21 +842,16 @@ def listen_to_comms(examination: Examination, limit: float) -> str:
     `limit` is in seconds; a subscription that is not refused by then is open.
     """
     parts = urlsplit(examination.url)
-    deadline = time.monotonic() + limit
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     try:
-        with socket.create_connection(address, timeout=limit) as plain:
-            if examination.context is None:
-                return _conversation(_Websocket(plain, deadline), parts.netloc, parts.path)
-            with examination.context.wrap_socket(plain, server_hostname=parts.hostname) as secure:
-                return _conversation(_Websocket(secure, deadline), parts.netloc, parts.path)
+        with connected(examination.url, limit, examination.context) as channel:
+            return _conversation(channel, parts.netloc, parts.path)
     except socket.timeout:
         return "the websocket did not answer in %g seconds" % limit
     except (OSError, http.client.HTTPException) as error:
         return "no websocket: %s" % why_unreachable(error, examination.url)
 
 
-def _conversation(channel: "_Websocket", host: str, root: str) -> str:
+def _conversation(channel: Websocket, host: str, root: str) -> str:
     status = channel.upgrade(host, root + "/comms")
     if status != 101:
         return "HTTP %d instead of a websocket: a proxy that does not pass it on?" % status
@@ -837,72 +877,103 @@ def _says_auth_fail(message: bytes) -> bool:
     return isinstance(value, dict) and value.get("auth") == "fail"
 
 
-class _Websocket:
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock = sock
-        self.deadline = deadline
-        self.unread = b""
+# --- pages, static files and sockets -------------------------------------------------------------------------------
 
-    def upgrade(self, host: str, path: str) -> int:
-        """The status of the answer to the upgrade; 101 only where it is a websocket."""
-        key = base64.b64encode(os.urandom(16)).decode("ascii")
-        self.sock.sendall(
-            (
-                "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n" % (path, host, key)
-            ).encode("ascii")
-        )
-        while b"\r\n\r\n" not in self.unread:
-            if not self._fill() or len(self.unread) > 65536:
-                raise ConnectionResetError("no answer to the upgrade")
-        head, self.unread = self.unread.split(b"\r\n\r\n", 1)
-        matched = re.match(rb"HTTP/1\.[01] (\d{3})", head)
-        if matched is None:
-            raise http.client.BadStatusLine("no HTTP")
-        # RFC 6455 section 1.3: the answer to our key proves that a websocket is spoken.
-        proof = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode("ascii")).digest())
-        return int(matched.group(1)) if matched.group(1) != b"101" or proof in head else 502
 
-    def send_text(self, text: str) -> None:
-        payload = text.encode("utf-8")
-        mask = os.urandom(4)
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        self.sock.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + masked)
+def _closed(response: Response) -> Verdict:
+    """Whether it took a password to be told that there is no such page."""
+    if response.status == 401 and _challenge(response).startswith("Basic"):
+        return Verdict(PASS, "401 that asks for a password")
+    if response.status in (401, 403):
+        return Verdict(PASS, "%d, refused" % response.status)
+    return Verdict(FAIL, "open: everybody is let in (%s)" % _described(response))
 
-    def receive(self) -> Optional[bytes]:
-        """The next data frame's payload, empty for a control frame, None where the connection was closed."""
-        header = self._take(2)
-        if header is None or header[0] & 0x0F == 0x8:
-            return None
-        length = header[1] & 0x7F
-        if length >= 126:
-            extended = self._take(2 if length == 126 else 8)
-            if extended is None:
-                return None
-            length = int.from_bytes(extended, "big")
-        if length > FRAME_LIMIT:
-            raise http.client.HTTPException("a websocket frame of %d bytes" % length)
-        payload = self._take(length)
-        return b"" if header[0] & 0x0F >= 0x8 else payload
 
-    def _take(self, count: int) -> Optional[bytes]:
-        while len(self.unread) < count:
-            if not self._fill():
-                return None
-        taken, self.unread = self.unread[:count], self.unread[count:]
-        return taken
+def _node_pages_closed(examination: Examination) -> Verdict:
+    return _closed(examination.get_page(examination.web.node_root or "/", {}))
 
-    def _fill(self) -> bool:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("no answer in time")
-        self.sock.settimeout(left)
+
+def _static_closed(examination: Examination) -> Verdict:
+    return _worst((root, _closed(examination.get_page(root, {}))) for root in examination.web.static_roots)
+
+
+def _worst(verdicts: Iterable[Tuple[str, Verdict]]) -> Verdict:
+    """One verdict for several places: those that fail are named, else all that pass."""
+    listed = list(verdicts)
+    chosen = [pair for pair in listed if pair[1].status == FAIL] or listed
+    found = "; ".join("%s: %s" % (_harmless(place), verdict.found) for place, verdict in chosen)
+    return Verdict(chosen[0][1].status, found)
+
+
+def _dashboards_closed(examination: Examination) -> Verdict:
+    def judged(outcome: str) -> Verdict:
+        if outcome == REFUSED:
+            return Verdict(PASS, "refused")
+        if outcome == ABSENT:
+            return Verdict(PASS, "nothing is there")
+        return Verdict(FAIL, "open: everybody is let in" if outcome == OPEN else outcome)
+
+    return _worst((place, judged(outcome)) for place, outcome in _connections(examination, {}))
+
+
+def _connections(examination: Examination, headers: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
+    """What became of each way into each dashboard."""
+    for path in examination.web.dashboard_sockets:
+        for way, connect in (("polling", socket_io_by_polling), ("websocket", socket_io_by_websocket)):
+            outcome = connect(examination.place(path), headers, examination.timeout, examination.context)
+            yield "%s by %s" % (path, way), outcome
+
+
+def _websockets_closed(examination: Examination) -> Verdict:
+    def judged(path: str) -> Verdict:
         try:
-            piece = self.sock.recv(4096)
+            status = upgrade_status(examination.place(path), {}, examination.timeout, examination.context)
         except ConnectionError:
-            return False
-        self.unread += piece
-        return bool(piece)
+            # Where no node listens, because its flow is off or waits for missing types, Node.js hangs up.
+            return Verdict(PASS, "nothing is there")
+        if status == 101:
+            return Verdict(FAIL, "open: everybody is let in")
+        return Verdict(PASS, "%d, refused" % status)
+
+    return _worst((path, judged(path)) for path in examination.web.websockets)
+
+
+def _why_no_http_password(examination: Examination) -> Optional[str]:
+    if examination.web.username is None:
+        return "no user name and password were given for the pages"
+    return why_no_password(examination.url, validate_certs=examination.verified)
+
+
+def _pages_work(examination: Examination) -> Verdict:
+    reason = _why_no_http_password(examination)
+    if reason:
+        return Verdict(SKIP, "left out: %s" % reason)
+    web = examination.web
+    roots = [web.node_root or "/", *web.static_roots]
+    answers = [(root, examination.get_page(root, web.credentials())) for root in dict.fromkeys(roots)]
+    return _worst(
+        (root, Verdict(FAIL if answer.status in (401, 403) or answer.status >= 500 else PASS, _described(answer)))
+        for root, answer in answers
+    )
+
+
+def _dashboards_work(examination: Examination) -> Verdict:
+    reason = _why_no_http_password(examination)
+    if reason:
+        return Verdict(SKIP, "left out: %s" % reason)
+
+    def judged(outcome: str) -> Verdict:
+        if outcome == ABSENT:
+            return Verdict(SKIP, "nothing is there")
+        return Verdict(PASS, "connected") if outcome == OPEN else Verdict(FAIL, outcome)
+
+    return _worst(
+        (place, judged(outcome)) for place, outcome in _connections(examination, examination.web.credentials())
+    )
+
+
+def _speaks_tls(examination: Examination) -> bool:
+    return examination.context is not None
 
 
 CHECKS: Tuple[Check, ...] = (
@@ -951,6 +1022,49 @@ CHECKS: Tuple[Check, ...] = (
         "no answer to HTTP or HTTPS",
         _old_port_closed,
         needs_node_red=False,
+        needs=lambda examination: examination.closed_ports,
+    ),
+    Check(
+        "node_pages_closed",
+        "Nobody sees the flows' pages without a password",
+        "GET of a page below httpNodeRoot: 401 with WWW-Authenticate Basic",
+        _node_pages_closed,
+        needs=lambda examination: examination.web.node_root,
+    ),
+    Check(
+        "static_closed",
+        "Nobody gets static files without a password",
+        "GET of a file below httpStatic: 401 with WWW-Authenticate Basic",
+        _static_closed,
+        needs=lambda examination: examination.web.static_roots,
+    ),
+    Check(
+        "dashboards_closed",
+        "Nobody sees or presses anything on a dashboard without a password",
+        "socket.io by polling and by websocket: 44, refused",
+        _dashboards_closed,
+        needs=lambda examination: examination.web.dashboard_sockets,
+    ),
+    Check(
+        "websockets_closed",
+        'Nobody sends anything to "websocket in" nodes without a password',
+        "upgrade to a websocket: 401",
+        _websockets_closed,
+        needs=lambda examination: examination.web.websockets,
+    ),
+    Check(
+        "pages_work",
+        "With the password, the flows' pages are served",
+        "GET of a page below httpNodeRoot with user name and password: anything but 401",
+        _pages_work,
+        needs=lambda examination: examination.web.node_root,
+    ),
+    Check(
+        "dashboards_work",
+        "With the password, the dashboards are alive",
+        "socket.io by polling and by websocket with user name and password: 40, connected",
+        _dashboards_work,
+        needs=lambda examination: examination.web.dashboard_sockets,
     ),
     Check(
         "certificate_trusted",
@@ -958,23 +1072,27 @@ CHECKS: Tuple[Check, ...] = (
         "a TLS handshake that verifies the certificate",
         _certificate_trusted,
         needs_node_red=False,
+        needs=_speaks_tls,
     ),
     Check(
         "old_tls_refused",
         "No version of TLS is spoken that is too old",
         "a handshake that offers only older versions fails",
         _old_tls_refused,
+        needs=_speaks_tls,
     ),
     Check(
         "plain_http_refused",
         "Nothing is answered in the clear",
         "no answer to HTTP without TLS on the same port",
         _plain_http_refused,
+        needs=_speaks_tls,
     ),
     Check(
         "client_certificate_required",
         "Nobody gets an answer without a client certificate",
         "HTTP, comms and the sockets of both dashboards without a client certificate: the handshake fails",
         _client_certificate_required,
+        needs=lambda examination: _speaks_tls(examination) and examination.with_client_certificate,
     ),
 )

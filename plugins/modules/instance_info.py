@@ -205,6 +205,44 @@ instance:
     http_static:
       description: Whether files are served by C(httpStatic).
       type: bool
+    http_node_password:
+      description: What C(httpNodeAuth) asks for (C(none), C(bcrypt), C(md5), C(middleware) or C(other)).
+      type: str
+    http_static_password:
+      description: What C(httpStaticAuth) asks for, likewise.
+      type: str
+    static_roots:
+      description: Where files are served by C(httpStatic).
+      type: list
+      elements: str
+    expected_node_root:
+      description: Where the flows' own pages will be after the next start; none when they are switched off.
+      type: str
+    socket_packages:
+      description: The packages that are installed and have sockets beside the flows' pages.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The package.
+          type: str
+        version:
+          description: Its release.
+          type: str
+        closable:
+          description: Whether a setting can close its sockets.
+          type: bool
+    dashboard_sockets:
+      description: Where the dashboards' sockets are, as far as settings and flow file tell.
+      type: list
+      elements: str
+    websockets:
+      description: Where C(websocket in) nodes listen, as far as the flow file tells.
+      type: list
+      elements: str
+    companions:
+      description: The files of this collection beside the settings file, with their SHA-256.
+      type: dict
     root_read_only:
       description: Whether C(/) is mounted read-only.
       type: bool

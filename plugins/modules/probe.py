@@ -126,6 +126,38 @@ options:
         path.
     type: bool
     default: true
+  node_root:
+    description:
+      - The path of C(httpNodeRoot), where nothing may be served without a password.
+      - This and the following paths are on the server of O(url), whatever its admin root.
+    type: str
+  static_roots:
+    description:
+      - Paths at which C(httpStatic) serves files that nobody may get without a password.
+    type: list
+    elements: str
+    default: []
+  dashboard_sockets:
+    description:
+      - The paths of the dashboards' socket.io servers, such as V(/ui/socket.io/). Nothing is pressed there; whether
+        somebody may come in is asked by polling and by websocket.
+    type: list
+    elements: str
+    default: []
+  websockets:
+    description:
+      - Paths at which C(websocket in) nodes listen. Nothing is sent to them.
+    type: list
+    elements: str
+    default: []
+  http_username:
+    description:
+      - With this user name and O(http_password), pages and dashboards must work.
+    type: str
+  http_password:
+    description:
+      - The plaintext password of C(httpNodeAuth). What is said of O(password) holds for it too.
+    type: str
 seealso:
   - module: ansible.builtin.assert
 notes:
@@ -173,8 +205,8 @@ passed:
 checks:
   description:
     - The checks, always in the same order, also those that were skipped. The check C(old_port_closed) is there only
-      with O(closed_ports), C(client_certificate_required) only with O(client_cert), and those of TLS only where O(url)
-      begins with C(https).
+      with O(closed_ports), C(client_certificate_required) only with O(client_cert), those of TLS only where O(url)
+      begins with C(https), and those of pages and sockets only where their paths are given.
     - Where C(answers) fails, nothing else is tried, except C(old_port_closed) and C(certificate_trusted).
   type: list
   elements: dict
@@ -184,8 +216,9 @@ checks:
       description:
         - V(answers), V(login_required), V(flows_closed), V(flows_write_closed), V(comms_closed), V(login_offered),
           V(wrong_password_refused), V(login_works), V(read_only_cannot_write), V(old_port_closed),
-          V(certificate_trusted), V(old_tls_refused), V(plain_http_refused) or V(client_certificate_required). These
-          stay.
+          V(certificate_trusted), V(old_tls_refused), V(plain_http_refused), V(client_certificate_required),
+          V(node_pages_closed), V(static_closed), V(dashboards_closed), V(websockets_closed), V(pages_work) or
+          V(dashboards_work). These stay.
       type: str
       sample: flows_closed
     title:
@@ -225,8 +258,14 @@ ARGUMENT_SPEC = {
     "timeout": {"type": "float", "default": 10},
     "closed_ports": {"type": "list", "elements": "int", "default": []},
     "admin_api": {"type": "bool", "default": True},
+    "node_root": {"type": "str"},
+    "static_roots": {"type": "list", "elements": "str", "default": []},
+    "dashboard_sockets": {"type": "list", "elements": "str", "default": []},
+    "websockets": {"type": "list", "elements": "str", "default": []},
+    "http_username": {"type": "str"},
+    "http_password": {"type": "str", "no_log": True},
 }
-REQUIRED_TOGETHER = [["username", "password"]]
+REQUIRED_TOGETHER = [["username", "password"], ["http_username", "http_password"]]
 # What `probe` itself takes; the rest says where it runs.
 PROBE_OPTIONS = (
     "username",
@@ -240,6 +279,12 @@ PROBE_OPTIONS = (
     "timeout",
     "closed_ports",
     "admin_api",
+    "node_root",
+    "static_roots",
+    "dashboard_sockets",
+    "websockets",
+    "http_username",
+    "http_password",
 )
 
 

@@ -26,8 +26,12 @@ def passwords(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture
-def variables(passwords):
-    return {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
+def variables(passwords, tmp_path):
+    return {
+        "nodered_login_password_dir": str(passwords),
+        "nodered_http_auth_password_dir": str(tmp_path / "http-auth"),
+        "nodered_restart_timeout": 60,
+    }
 
 
 def _fresh(fleet: Fleet, name: str) -> Pi:

@@ -33,7 +33,7 @@ mount | grep -q ' on /home/{user}/small ' && umount /home/{user}/small
 rm -rf /etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
 rm -rf ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js* ~{user}/.node-red/.settings.js*
 systemctl disable --now pifleet-nodered-certificate.path; rm -rf /etc/systemd/system/pifleet-* /etc/nodered-tls
-rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test
+rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*
 cp -p /root/pristine.js ~{user}/.node-red/settings.js
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
 """

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-PASSWORDS = ["Gr8-unguessable-phrase", "another one entirely", "a third, for later"]
+PASSWORDS = ["Gr8-unguessable-phrase", "another one entirely", "a third, for later", "the fourth is for dashboards"]
 HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
 # Searches every command line, environment and temporary file, over and over until it is told to stop. What it looks for
@@ -35,8 +35,8 @@ def variables_file(tmp_path):
             {"username": "bob", "password": PASSWORDS[1], "permissions": "read"},
         ]
         path = tmp_path / "secrets.json"
-        # With a second role that writes: it has to read the settings anew.
-        variables = {"nodered_login_users": users, "nodered_port": 1885}
+        # With more roles that write: each has to read the settings anew.
+        variables = {"nodered_login_users": users, "nodered_port": 1885, "nodered_http_auth_password": PASSWORDS[3]}
         path.write_text(json.dumps(variables))
         return f"@{path}"
 
@@ -50,8 +50,9 @@ def hashes_in(text):
 
 
 def leaks(text, password):
-    """The places around a password, percent-encoded or escaped as well."""
+    """The places around a password, percent-encoded, escaped or as HTTP sends it as well."""
     forms = {password, password.replace(" ", "%20"), password.replace(" ", "+"), json.dumps(password)[1:-1]}
+    forms.add(base64.b64encode(f"nodered:{password}".encode()).decode())
     return [text[max(0, text.index(form) - 80) : text.index(form) + 20] for form in forms if form in text]
 
 

@@ -56,7 +56,7 @@ def probed(monkeypatch):
 
     def probe(url, **arguments):
         calls.append({"url": url, **arguments})
-        kinds = [check.id for check in _probe.CHECKS if check.id not in ("old_port_closed", *_probe.TLS_CHECKS)]
+        kinds = [check.id for check in _probe.CHECKS if check.needs is None]
         return [
             {"id": kind, "title": kind, "status": "pass", "expected": "x", "found": "outside"}
             if kind not in action.LOGIN_CHECKS
@@ -282,9 +282,7 @@ def test_the_program_runs_from_standard_input_without_the_collection():
     result = module.run(task_vars={})
     assert module.outcome["stderr"] == ""
     assert "refuses the connection" in found(result)["answers"]
-    assert [check["id"] for check in result["checks"]] == [
-        check.id for check in _probe.CHECKS if check.id not in ("old_port_closed", *_probe.TLS_CHECKS)
-    ]
+    assert [check["id"] for check in result["checks"]] == [check.id for check in _probe.CHECKS if check.needs is None]
 
 
 def test_what_the_program_cannot_do_is_an_error():

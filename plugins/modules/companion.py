@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: companion
+short_description: Put a file beside Node-RED's settings.js, for settings.js to require
+version_added: 0.1.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Writes a file into the folder of the settings file, where C(require('./name.js')) in it finds the file. Where the
+    settings file is a link, that is the folder of the file at its end, as for Node.js.
+  - The file gets the owner, the group and the mode of the settings file, so that whoever may read one may read both.
+  - The file is replaced as a whole or not at all. It counts as a change of O(service), which
+    M(pifleet.nodered.restart) confirms or undoes together with the settings that require it.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+options:
+  settings_file:
+    description:
+      - The settings file beside which the file belongs.
+    type: path
+    required: true
+  service:
+    description:
+      - The systemd service that uses the settings file.
+    type: str
+    required: true
+  name:
+    description:
+      - The name of the file, without a folder.
+    type: str
+    required: true
+  content:
+    description:
+      - The text of the file. Do not put a secret into it, as it is shown in the difference.
+    type: str
+    required: true
+seealso:
+  - module: pifleet.nodered.settings
+  - module: pifleet.nodered.restart
+"""
+
+EXAMPLES = r"""
+- name: Put a strategy for logins beside the settings
+  pifleet.nodered.companion:
+    settings_file: /home/pi/.node-red/settings.js
+    service: nodered
+    name: our-login.js
+    content: "{{ lookup('ansible.builtin.file', 'our-login.js', rstrip=false) }}"
+  become: true
+  notify: Restart Node-RED
+
+- name: Let the settings use it
+  pifleet.nodered.settings:
+    path: /home/pi/.node-red/settings.js
+    service: nodered
+    set:
+      adminAuth: {$js: "require('./our-login.js')"}
+  become: true
+  notify: Restart Node-RED
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: /home/pi/.node-red/our-login.js
+"""
+
+import os
+import re
+from typing import Any, Dict, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+
+LOCK_SECONDS = 300
+
+
+def change(module: AnsibleModule) -> Dict[str, Any]:
+    name = module.params["name"]
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
+    unit = _systemd.show(module.params["service"])[0]
+    if not unit.loaded:
+        raise Failure(
+            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
+        )
+    settings = _files.read(module.params["settings_file"])
+    path = os.path.join(os.path.dirname(settings.path), name)
+    if path == settings.path:
+        raise Failure("%s is the settings file itself." % path, "Give the file another name.")
+    data = module.params["content"].encode("utf-8")
+    result = compared(path, data, present_file(path))
+    if result["changed"] and not module.check_mode:
+        with _change.locked(unit.name[: -len(".service")], LOCK_SECONDS):
+            write(unit, path, data, settings.attributes)
+    return result
+
+
+def present_file(path: str) -> Optional[Content]:
+    # A link would lead the write of root to wherever the service user pointed it.
+    if os.path.islink(path):
+        raise Failure("%s is a link." % path, "Remove it and run again.")
+    return _files.read(path) if os.path.exists(path) else None
+
+
+def compared(path: str, data: bytes, old: Optional[Content]) -> Dict[str, Any]:
+    result: Dict[str, Any] = {"changed": old is None or old.data != data, "path": path}
+    if result["changed"]:
+        result["diff"] = {
+            "before": old.data.decode("utf-8", "replace") if old else "",
+            "after": data.decode("utf-8"),
+            "before_header": path if old else "(no file)",
+            "after_header": path,
+        }
+    return result
+
+
+def write(unit: Unit, path: str, data: bytes, attributes: Attributes) -> None:
+    old = present_file(path)
+    _change.extend(unit.name[: -len(".service")], unit.main_pid, path, old, _files.checksum(data))
+    # Nobody runs it, and whoever may write the settings decides what is required.
+    _files.replace(path, data, attributes)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "settings_file": {"type": "path", "required": True},
+            "service": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "content": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    _files.clean_up_when_ended()
+    try:
+        module.exit_json(**change(module))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,299 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which settings put a password in front of everything that is not the editor. Private; knows no Ansible.
+
+Every mistake is refused with the variable named and never with a secret in the message. What somebody else has set up
+is never dropped silently: it is kept, or replaced where that was asked for, and what is kept is said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from . import _settings_js
+from ._bcrypt import PasswordError, check_password
+
+COMPANION = "pifleet-http-auth.js"
+REQUIRED = f"require('./{COMPANION}')"
+
+# Node-RED checks these passwords while everything else waits (red.js, compareSync), so no cost above 10.
+LOWEST_ROUNDS, HIGHEST_ROUNDS = 8, 10
+FIRST_WITH_VERIFY_CLIENT = (0, 17)
+FIRST_WITH_2B = (0, 19)
+FIRST_WITH_MIDDLEWARE = (4, 0)
+
+IO_MIDDLEWARE = {"$js": f"{REQUIRED}.ioMiddleware"}
+VERIFY_CLIENT = {"$js": f"{REQUIRED}.verifyClient"}
+
+
+class HttpAuthError(ValueError):
+    """What was asked for cannot be had; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be set, what stays as somebody else made it, and what no setting can close here."""
+
+    settings: dict[str, object] = field(default_factory=dict)
+    left_alone: list[str] = field(default_factory=list)
+    not_closed: list[str] = field(default_factory=list)
+    managed: bool = True
+
+    @property
+    def needs_companion(self) -> bool:
+        return any(REQUIRED in str(value) for value in self.settings.values())
+
+
+def plan(
+    source: str,
+    *,
+    instance: Mapping[str, Any],
+    user: str,
+    password: str | None,
+    rounds: int = LOWEST_ROUNDS,
+    static_user: str | None = None,
+    static_password: str | None = None,
+    open_paths: Sequence[str] = (),
+    admin_root: str | None = None,
+    replace: bool = False,
+) -> Plan:
+    """Return what to set in the settings file `source` so that nothing is served without a password.
+
+    Args:
+        source: the text of the settings file.
+        instance: what instance_info found.
+        user: the name to log in with; of use only with `password`.
+        password: the plaintext, or None to keep the credentials that are there.
+        rounds: bcrypt cost of new hashes, 8 to 10.
+        static_user: another name for static files, with `static_password`.
+        open_paths: paths below httpNodeRoot that ask for no password.
+        admin_root: where the editor is to be, or None to leave it where it is.
+        replace: replace code that somebody else put in the place of ours.
+
+    Raises:
+        HttpAuthError: with the first mistake found.
+        SettingsError: where the settings file cannot be read with certainty.
+    """
+    release = _release(str(instance["version"]))
+    _check(user, password, rounds, static_user, static_password)
+    paths = _checked_paths(open_paths, release)
+    settings: dict[str, object] = {}
+    left_alone: list[str] = []
+    if admin_root is not None:
+        settings["httpAdminRoot"] = _checked_admin_root(admin_root)
+    not_closed = _not_closed(release, instance)
+    node = _value(source, "httpNodeAuth", instance)
+    if _is_foreign(node, instance["http_node_password"]) and not replace:
+        left_alone.append(
+            f"httpNodeAuth in {instance['settings_file']} is code of somebody's own, so it and everything that "
+            "depends on it stay as they are. Set nodered_http_auth_replace: true to have it replaced."
+        )
+        return Plan(settings, left_alone, not_closed, managed=False)
+    ident = "2b" if release >= FIRST_WITH_2B else "2a"
+    static = _value(source, "httpStaticAuth", instance)
+    credentials = _credentials(user, password, rounds, ident) or _kept(node, static, instance)
+    settings.update(_auth(credentials, static, password, paths, instance, left_alone))
+    if static_password is not None:
+        _refuse_shadow(instance, paths)
+        settings["httpStaticAuth"] = _credentials(static_user or user, static_password, rounds, ident)
+    settings.update(_sockets(source, instance, release, replace, left_alone))
+    return Plan(settings, left_alone, not_closed)
+
+
+def as_mapping(found: Plan) -> dict[str, object]:
+    return {**asdict(found), "needs_companion": found.needs_companion}
+
+
+# The variables
+
+
+def _check(user: str, password: str | None, rounds: int, static_user: str | None, static_password: str | None) -> None:
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or not LOWEST_ROUNDS <= rounds <= HIGHEST_ROUNDS:
+        raise HttpAuthError(
+            f"nodered_http_auth_rounds must be {LOWEST_ROUNDS} to {HIGHEST_ROUNDS}: Node-RED stands still while "
+            "it checks such a password."
+        )
+    for name, variable in ((user, "nodered_http_auth_user"), (static_user, "nodered_http_auth_static_user")):
+        if name is not None and (not isinstance(name, str) or not re.fullmatch(r"[^:\x00-\x1f\x7f]+", name)):
+            raise HttpAuthError(f"{variable} must be a name that is not empty and has no colon in it (RFC 7617).")
+    for secret, variable in (
+        (password, "nodered_http_auth_password"),
+        (static_password, "nodered_http_auth_static_password"),
+    ):
+        if secret is None:
+            continue
+        if not isinstance(secret, str):
+            raise HttpAuthError(f"{variable} must be a string; put it in quotes.")
+        try:
+            check_password(secret)
+        except PasswordError as error:
+            raise HttpAuthError(f"{variable}: {error}") from None
+    if static_user is not None and static_password is None:
+        raise HttpAuthError("nodered_http_auth_static_user needs nodered_http_auth_static_password.")
+
+
+def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
+    if isinstance(paths, str) or not isinstance(paths, Sequence):
+        raise HttpAuthError("nodered_http_auth_open_paths must be a list of paths such as /hooks/github.")
+    if paths and release < FIRST_WITH_MIDDLEWARE:
+        raise HttpAuthError(
+            f"nodered_http_auth_open_paths needs Node-RED 4.0, and this is {'.'.join(map(str, release))}: before, "
+            "httpNodeAuth knows no exceptions. Upgrade Node-RED, or leave the variable out for this host."
+        )
+    for index, path in enumerate(paths):
+        if (
+            not isinstance(path, str)
+            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&()*+,;=:@-]+)+", path)
+            or {".", ".."} & set(path.split("/"))
+        ):
+            raise HttpAuthError(
+                f"nodered_http_auth_open_paths[{index}] must be a path below httpNodeRoot such as /hooks/github, with "
+                "a slash at its beginning and none at its end."
+            )
+    return list(paths)
+
+
+def _checked_admin_root(root: str) -> str:
+    if not isinstance(root, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root):
+        raise HttpAuthError("nodered_http_auth_admin_root must be a path such as /admin.")
+    return root
+
+
+def _refuse_shadow(instance: Mapping[str, Any], paths: Sequence[str]) -> None:
+    """Refuse credentials of their own for static files where a request would need both at once."""
+    if paths:
+        raise HttpAuthError(
+            "nodered_http_auth_static_password and nodered_http_auth_open_paths exclude each other: with open "
+            "paths, the credentials of the flows' pages stand in httpStaticAuth. Leave one of them out."
+        )
+    node_root = instance["expected_node_root"]
+    roots = instance["static_roots"] or ["/"]
+    covered = next((root for root in roots if node_root and root.startswith(node_root)), None)
+    if covered is not None:
+        raise HttpAuthError(
+            f"nodered_http_auth_static_password differs from nodered_http_auth_password, but httpNodeRoot "
+            f"({node_root}) covers the static files at {covered}: each request there would need both passwords in one "
+            "header, so nobody could reach them. Leave nodered_http_auth_static_password out, or give httpNodeRoot or "
+            "httpStaticRoot a path of its own in the settings."
+        )
+
+
+# What is there
+
+
+def _value(source: str, name: str, instance: Mapping[str, Any]) -> object:
+    found = _settings_js.value(source, name, filename=str(instance["settings_file"]))
+    return None if found is _settings_js.UNDEFINED else found
+
+
+def _is_foreign(node: object, kind: str) -> bool:
+    return kind == "middleware" and not _is_ours(node)
+
+
+def _is_ours(value: object) -> bool:
+    return isinstance(value, dict) and str(value.get("$js", "")).startswith(REQUIRED + ".")
+
+
+def _kept(node: object, static: object, instance: Mapping[str, Any]) -> object:
+    """The credentials that are there: those of the flows' pages, else those of static files."""
+    names = {
+        "httpNodeAuth": (node, instance["http_node_password"]),
+        "httpStaticAuth": (static, instance["http_static_password"]),
+    }
+    for name, (value, kind) in names.items():
+        if value is None or kind == "none" or _is_ours(value):
+            continue
+        # Not known where the file cannot be loaded; that is then said when it is written.
+        if kind not in ("bcrypt", None):
+            what = "an MD5 hash, which is broken" if kind == "md5" else "no bcrypt hash, so nobody gets in"
+            raise HttpAuthError(
+                f"{name}.pass in {instance['settings_file']} is {what}. Set nodered_http_auth_user and "
+                "nodered_http_auth_password to have it replaced."
+            )
+        return value
+    raise HttpAuthError("nodered_http_auth_password is needed: there are no credentials yet that could be kept.")
+
+
+# What is wanted
+
+
+def _credentials(user: str, password: str | None, rounds: int, ident: str) -> dict[str, object] | None:
+    if password is None:
+        return None
+    return {"user": user, "pass": {"$password": password, "$rounds": rounds, "$ident": ident}}
+
+
+def _auth(
+    credentials: object,
+    static: object,
+    password: str | None,
+    paths: Sequence[str],
+    instance: Mapping[str, Any],
+    left_alone: list[str],
+) -> dict[str, object]:
+    """The settings httpNodeAuth and httpStaticAuth."""
+    if paths:
+        listed = ", ".join(f"'{path}'" for path in paths)
+        return {"httpNodeAuth": {"$js": f"{REQUIRED}.everywhereExcept([{listed}])"}, "httpStaticAuth": credentials}
+    if password is None and static is not None and static != credentials and instance["http_static_password"] != "none":
+        left_alone.append(
+            f"httpStaticAuth in {instance['settings_file']} has credentials of its own, which stay as they are. Where "
+            "httpNodeRoot covers the static files, nobody can reach those; set nodered_http_auth_password to have "
+            "both replaced."
+        )
+        return {"httpNodeAuth": credentials}
+    return {"httpNodeAuth": credentials, "httpStaticAuth": credentials}
+
+
+def _sockets(
+    source: str, instance: Mapping[str, Any], release: tuple[int, ...], replace: bool, left_alone: list[str]
+) -> dict[str, object]:
+    """The settings that close the sockets. Those of a dashboard that is not installed do no harm, and close it from its
+    first start on."""
+    wanted: dict[str, dict[str, str]] = {"ui.ioMiddleware": IO_MIDDLEWARE}
+    if not _falls_back(source, instance):
+        wanted["dashboard.ioMiddleware"] = IO_MIDDLEWARE
+    if release >= FIRST_WITH_VERIFY_CLIENT:
+        wanted["webSocketNodeVerifyClient"] = VERIFY_CLIENT
+    settings: dict[str, object] = {}
+    for name, ours in wanted.items():
+        present = _value(source, name, instance)
+        if present and not _is_ours(present) and not replace:
+            left_alone.append(
+                f"{name} in {instance['settings_file']} is somebody's own and stays as it is, so whether it asks for a "
+                "password is its own affair. Set nodered_http_auth_replace: true to have it replaced."
+            )
+        else:
+            settings[name] = ours
+    return settings
+
+
+def _falls_back(source: str, instance: Mapping[str, Any]) -> bool:
+    """Whether @flowfuse/node-red-dashboard takes more from `ui` than ioMiddleware.
+
+    It does where `dashboard` is not set; setting `dashboard` would take that away from it.
+    """
+    if _value(source, "dashboard", instance) is not None:
+        return False
+    return any(_value(source, f"ui.{name}", instance) is not None for name in ("middleware", "maxHttpBufferSize"))
+
+
+def _not_closed(release: tuple[int, ...], instance: Mapping[str, Any]) -> list[str]:
+    found = [
+        f"the sockets of {package['name']} {package['version']}: this release has no setting that could close them"
+        for package in instance["socket_packages"]
+        if not package["closable"]
+    ]
+    if release < FIRST_WITH_VERIFY_CLIENT:
+        found.append(
+            f'"websocket in" nodes: Node-RED {".".join(map(str, release))} has no setting that could close them'
+        )
+    return found
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
