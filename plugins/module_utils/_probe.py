@@ -21,6 +21,7 @@ import re
 import secrets
 import socket
 import ssl
+import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import urlencode, urlsplit
 
