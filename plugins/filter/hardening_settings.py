@@ -51,7 +51,6 @@ _value:
   type: dict
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
@@ -63,9 +62,10 @@ def hardening_settings(
     wanted: Mapping[str, object], node_red: str | None = None, text: str = "", filename: str = "settings.js"
 ) -> dict[str, object]:
     try:
-        return dataclasses.asdict(plan(wanted, node_red=node_red, text=text, filename=str(filename)))
+        found = plan(wanted, node_red=node_red, text=text, filename=str(filename))
     except (HardeningError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
+    return {"set": found.set, "remove": found.remove, "left_out": found.left_out}
 
 
 class FilterModule:
