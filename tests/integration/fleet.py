@@ -33,6 +33,7 @@ rm -rf /etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/syste
 rm -rf ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js* ~{user}/.node-red/.settings.js*
 rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test
 cp -p /root/pristine.js ~{user}/.node-red/settings.js
+chmod 0755 ~{user}/.node-red && chmod 0644 ~{user}/.node-red/.config.*
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
 """
 
