@@ -103,9 +103,7 @@ def test_what_counts_is_what_node_red_sees():
 
 
 def test_no_finding_holds_a_password_or_a_secret():
-    members = (
-        f"{auth('hunter2hunter2')}, httpNodeAuth: {{ user: 'a', pass: '{MD5}' }}, credentialSecret: 'nodered'"
-    )
+    members = f"{auth('hunter2hunter2')}, httpNodeAuth: {{ user: 'a', pass: '{MD5}' }}, credentialSecret: 'nodered'"
     said = str(findings(f"module.exports = {{ {members} }}"))
     assert not any(secret in said for secret in ("hunter2", MD5, "'nodered'"))
 
