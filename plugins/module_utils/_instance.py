@@ -524,7 +524,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
     now = serving(unit, where or _serving.endpoint({}))
     folder = user_dir(plan_, settings)
-    reader = _private_files.reader(plan_.runtime)
+    reader = _private_files.reader(plan_.user, plan_.group, plan_.supplementary_groups)
     return {
         "service": plan_.service,
         "socket": unit.socket,

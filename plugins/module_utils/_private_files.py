@@ -61,11 +61,10 @@ class Exposed:
         }
 
 
-def reader(runtime: _node.Runtime) -> Reader:
-    account = _node.account(runtime.user)
-    group = _node.group_id(runtime.group) if runtime.group else account.pw_gid
-    groups = os.getgrouplist(account.pw_name, group)
-    return Reader(account, [*groups, *(_node.group_id(name) for name in runtime.supplementary_groups)])
+def reader(user: str, group: str, supplementary_groups: Sequence[str]) -> Reader:
+    account = _node.account(user)
+    groups = os.getgrouplist(account.pw_name, _node.group_id(group))
+    return Reader(account, [*groups, *(_node.group_id(name) for name in supplementary_groups)])
 
 
 def exposed(user_dir: str, settings_file: str, reader_: Reader) -> List[Exposed]:

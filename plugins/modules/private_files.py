@@ -90,7 +90,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 
 def closed(service: str, user_dir: str, files: bool, check_mode: bool) -> Dict[str, Any]:
     plan = _instance.plan(_instance.find(service)[0])
-    reader = _private_files.reader(plan.runtime)
+    reader = _private_files.reader(plan.user, plan.group, plan.supplementary_groups)
     found = _private_files.exposed(user_dir, plan.settings_file, reader)
     if not files:
         found = [one for one in found if one.folder]
