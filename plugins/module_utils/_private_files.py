@@ -108,8 +108,8 @@ def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Opt
     folder = stat.S_ISDIR(state.st_mode)
     if not (folder or stat.S_ISREG(state.st_mode)):
         return None
-    # A group of its own that somebody has given the settings file may go on reading it.
-    own_group = state.st_gid == reader_.account.pw_gid
+    # A group of its own, or an access control list, that somebody has given the settings file stays in force.
+    own_group = state.st_gid == reader_.account.pw_gid and not _has_access_list(path)
     others = 0o077 if need == "own" or (owned and own_group) else 0o007
     if not mode & others:
         return None
@@ -124,6 +124,13 @@ def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Opt
         )
         return Exposed(path, folder, need, mode, None, problem)
     return Exposed(path, folder, need, mode, wanted)
+
+
+def _has_access_list(path: str) -> bool:
+    try:
+        return "system.posix_acl_access" in os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _owner(state: os.stat_result) -> str:

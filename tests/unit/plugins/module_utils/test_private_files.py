@@ -87,6 +87,11 @@ def test_a_group_that_somebody_gave_the_settings_file_may_go_on_reading_it(user_
     assert "settings.js" not in exposed(user_dir, reader(gid=OTHER))
 
 
+def test_an_access_control_list_of_the_settings_file_stays_in_force(user_dir, monkeypatch):
+    monkeypatch.setattr(os, "listxattr", lambda path, follow_symlinks: ["system.posix_acl_access"])
+    assert exposed(user_dir)["settings.js"].wanted == 0o640
+
+
 def test_what_node_red_could_no_longer_use_is_left_alone_and_said(user_dir):
     make(user_dir / ".sessions.json")
     found = exposed(user_dir, reader(uid=OTHER, gid=OTHER))
