@@ -108,6 +108,9 @@ def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Opt
     folder = stat.S_ISDIR(state.st_mode)
     if not (folder or stat.S_ISREG(state.st_mode)):
         return None
+    if not folder and not owned and state.st_nlink > 1:
+        # Another name of somebody else's file, which Node-RED's user may have put here.
+        return None
     # A group of its own, or an access control list, that somebody has given the settings file stays in force.
     own_group = state.st_gid == reader_.account.pw_gid and not _has_access_list(path)
     others = 0o077 if need == "own" or (owned and own_group) else 0o007

@@ -118,6 +118,12 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(user_dir, tmp_path):
     assert mode(victim) == 0o644
 
 
+def test_another_name_of_a_file_of_somebody_else_is_left_alone(user_dir, tmp_path):
+    os.link(make(tmp_path / "victim"), user_dir / "settings.js.backup")
+    assert "settings.js.backup" in exposed(user_dir)
+    assert "settings.js.backup" not in exposed(user_dir, reader(uid=OTHER, gid=OTHER))
+
+
 def test_a_file_that_is_gone_meanwhile_is_no_matter(user_dir):
     path = make(user_dir / ".sessions.json")
     found = exposed(user_dir)[".sessions.json"]
