@@ -23,6 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _files,
     _node,
     _pair,
+    _private_files,
     _processes,
     _serving,
     _sockets,
@@ -35,6 +36,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Un
 
 # The installer's, and that of BeagleBone's documentation and DietPi.
 USUAL_SERVICES = ("nodered", "node-red")
+
+# Their names are the roles': 50-pifleet-port.conf.
+OWN_DROP_IN = re.compile(r"/\d+-pifleet-[^/]*\.conf$")
 
 # What an override sets is told where it is harmless; anything else could be a password.
 HARMLESS = (
@@ -528,10 +532,12 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
     now = serving(unit, where or _serving.endpoint({}))
     folder = user_dir(plan_, settings)
+    reader = _private_files.reader(plan_.user, plan_.group, plan_.supplementary_groups)
     return {
         "service": plan_.service,
         "socket": unit.socket,
         "unit_files": unit.files,
+        "drop_ins": own_drop_ins(unit),
         "exec_start": _command_line.without_values(plan_.command.words),
         "environment_files": list(plan_.command.environment_files),
         "running": unit.state == "active" and _processes.process(unit.main_pid) is not None,
@@ -542,6 +548,9 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "home": plan_.home,
         "working_directory": plan_.working_directory,
         "user_dir": folder,
+        "user_dir_owner": _private_files.folder_owner(folder),
+        "user_dir_writable": _private_files.folder_writable(folder, reader),
+        "exposed": [one.described() for one in _private_files.exposed(folder, plan_.settings_file, reader)],
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
         "sessions_file": os.path.join(folder, ".sessions.json"),
@@ -642,6 +651,16 @@ def companions(settings_file: str) -> Dict[str, str]:
                 found[os.path.basename(path)] = _files.checksum(stream.read())
         except OSError:
             continue
+    return found
+
+
+def own_drop_ins(unit: Unit) -> Dict[str, str]:
+    """The text of each drop-in that this collection has given the service, by its path."""
+    found = {}
+    for path in unit.files:
+        if OWN_DROP_IN.search(path):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+                found[path] = stream.read()
     return found
 
 

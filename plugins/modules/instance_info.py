@@ -88,6 +88,9 @@ instance:
       description: The unit file and its drop-ins.
       type: list
       elements: str
+    drop_ins:
+      description: The text of each drop-in that this collection has given the service, by its path.
+      type: dict
     exec_start:
       description: The words of C(ExecStart), with variables not put in and the values of definitions taken out.
       type: list
@@ -122,6 +125,35 @@ instance:
       description: The user directory, which holds flows, credentials and sessions.
       type: str
       sample: /home/pi/.node-red
+    user_dir_owner:
+      description: Whom the user directory belongs to; none when it does not exist yet.
+      type: str
+    user_dir_writable:
+      description: Whether the user that Node-RED runs as may write to the user directory, by its owner and mode.
+      type: bool
+    exposed:
+      description: The user directory and the files with secrets that other users of the machine can get at by their
+        modes.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: The file or folder.
+          type: str
+        folder:
+          description: Whether it is the user directory.
+          type: bool
+        mode:
+          description: Its mode.
+          type: str
+          sample: "0644"
+        wanted:
+          description: The mode that closes it; none where Node-RED could no longer use it then.
+          type: str
+          sample: "0600"
+        problem:
+          description: Why it cannot be closed, or none.
+          type: str
     settings_file:
       description: The settings file that the next start loads.
       type: str

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
 
-`edit()`, `value()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
+`edit()`, `value()`, `known()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
 
 - `_js_tree` parses, `_js_damage` says why that failed;
 - `_js_uses` follows what the program does with a variable, `_js_objects` finds what gives each key of an object its
@@ -49,6 +49,7 @@ __all__ = [
     "SettingsError",
     "Undefined",
     "edit",
+    "known",
     "masked",
     "value",
 ]
@@ -107,6 +108,17 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
             return UNDEFINED
         view = inner
     return UNDEFINED
+
+
+def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
+    """Every top-level setting that the text gives, with its value as far as that is literal and UNDEFINED where not."""
+    view = exported(Source(source, filename))
+    found = {name: view.find(name) for name in view.names()}
+    return {
+        name: UNDEFINED if setting.doubts else _loose(view, setting)
+        for name, setting in found.items()
+        if setting.winner is not None
+    }
 
 
 def _verify(text: str, filename: str, wishes: list[_Wish]) -> None:

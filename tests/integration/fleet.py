@@ -35,6 +35,7 @@ rm -rf ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js* ~{user}/
 systemctl disable --now pifleet-nodered-certificate.path; rm -rf /etc/systemd/system/pifleet-* /etc/nodered-tls
 rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*
 cp -p /root/pristine.js ~{user}/.node-red/settings.js
+chmod 0755 ~{user}/.node-red && chmod 0644 ~{user}/.node-red/.config.*
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
 """
 

@@ -24,7 +24,7 @@ def test_a_port_below_1024_needs_no_root(fleet, pi50, variables):
     assert again.recap["pi50"]["changed"] == 0
     back = fleet.play("secure", variables=variables | {"nodered_port": 1880}, limit="pi50")
     assert not back.failed
-    assert "pifleet" not in pi50.run("ls /etc/systemd/system/nodered.service.d", check=False)
+    assert "pifleet-port" not in pi50.run("ls /etc/systemd/system/nodered.service.d", check=False)
 
 
 @pytest.mark.parametrize(

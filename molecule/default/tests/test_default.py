@@ -62,9 +62,9 @@ def test_another_password_does_not_log_in(host, password):
     assert "access_token" not in token_request(host, password[::-1])
 
 
-def test_the_settings_file_keeps_its_owner_and_mode(host):
+def test_the_settings_file_keeps_its_owner_and_is_closed_to_others(host):
     settings = host.file(SETTINGS)
-    assert (settings.user, settings.group, settings.mode) == ("pi", "pi", 0o644)
+    assert (settings.user, settings.group, settings.mode) == ("pi", "pi", 0o600)
 
 
 def test_the_settings_file_holds_a_hash_and_no_password(host, password):

@@ -247,3 +247,13 @@ def test_a_missing_settings_file_is_said_with_the_remedy(machine):
     os.unlink(machine.home / ".node-red" / "settings.js")
     with pytest.raises(Failure, match="systemctl start nodered"):
         _instance.require_settings_file(machine.plan())
+
+
+def test_only_the_drop_ins_of_this_collection_are_brought_along(tmp_path):
+    texts = {"50-pifleet-port.conf": "[Service]\n", "override.conf": "[Service]\nEnvironment=SECRET=1\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    found = _instance.own_drop_ins(
+        unit(DropInPaths=" ".join(str(tmp_path / name) for name in [*texts, "60-pifleet-x.conf"]))
+    )
+    assert found == {str(tmp_path / "50-pifleet-port.conf"): "[Service]\n"}

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import UNDEFINED, SettingsError, edit, value
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import (
+    UNDEFINED,
+    SettingsError,
+    edit,
+    known,
+    value,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -399,3 +405,9 @@ def test_value_gives_the_text_of_a_method() -> None:
 def test_value_refuses_what_is_not_certain() -> None:
     with pytest.raises(SettingsError, match="not certain"):
         value("module.exports = { a: 1, ...b }", "a")
+
+
+def test_known_gives_every_setting_as_far_as_the_text_tells_it():
+    source = "const a = { uiPort: 1, ui: { path: 'x', on: f() }, now: g() };\nmodule.exports = a;\na.uiPort = 2;\n"
+    assert known(source) == {"uiPort": 2, "ui": {"path": "x", "on": UNDEFINED}, "now": UNDEFINED}
+    assert known("module.exports = { uiPort: 1, ...require('./site') }") == {"uiPort": UNDEFINED}

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: which of Node-RED's files other users of the machine can get at; closing them.
+
+What holds secrets: the settings file with its backups (hashes, keys), the sessions file (whoever reads it is logged
+in), the flows' credentials, and the configuration with the key of the credentials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import re
+import stat
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _node
+
+# With what Node-RED itself keeps beside them (.backup, and .$$$ while it writes).
+SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json)(\..*)?$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """The user that Node-RED runs as."""
+
+    account: pwd.struct_passwd
+    groups: Sequence[int]
+
+    def may(self, state: os.stat_result, mode: int, bit: int) -> bool:
+        """Whether a file with this owner and group, and this mode, can be read (4) or written (2)."""
+        if self.account.pw_uid in (0, state.st_uid):
+            return self.account.pw_uid == 0 or bool(mode & bit << 6)
+        return bool(mode & (bit << 3 if state.st_gid in self.groups else bit))
+
+
+@dataclasses.dataclass(frozen=True)
+class Exposed:
+    """A file or folder that others can get at. `wanted` is the mode that closes it; None where that would do harm.
+
+    `need` is what Node-RED's user has to do with it: own it, read it, or nothing.
+    """
+
+    path: str
+    folder: bool
+    need: str
+    mode: int
+    wanted: Optional[int]
+    problem: Optional[str] = None
+
+    def described(self) -> Dict[str, Any]:
+        wanted = None if self.wanted is None else "%04o" % self.wanted
+        return {
+            "path": self.path,
+            "folder": self.folder,
+            "mode": "%04o" % self.mode,
+            "wanted": wanted,
+            "problem": self.problem,
+        }
+
+
+def reader(user: str, group: str, supplementary_groups: Sequence[str]) -> Reader:
+    account = _node.account(user)
+    groups = os.getgrouplist(account.pw_name, _node.group_id(group))
+    return Reader(account, [*groups, *(_node.group_id(name) for name in supplementary_groups)])
+
+
+def exposed(user_dir: str, settings_file: str, reader_: Reader) -> List[Exposed]:
+    """What other users can get at, in the user directory and around the settings file."""
+    found = []
+    for path, need in _candidates(os.path.realpath(user_dir), os.path.realpath(settings_file)):
+        try:
+            state = os.lstat(path)
+        except OSError:
+            continue
+        judged = _judged(path, state, need, reader_)
+        if judged:
+            found.append(judged)
+    return found
+
+
+def _candidates(user_dir: str, settings_file: str) -> Iterator[Tuple[str, str]]:
+    if not _files.below_node_modules(os.path.join(user_dir, "settings.js")):
+        yield user_dir, "own"
+        for name in _names(user_dir):
+            if SECRET_FILE.match(name):
+                yield os.path.join(user_dir, name), "own"
+    folder, settings = os.path.split(settings_file)
+    if not _files.below_node_modules(settings_file):
+        yield settings_file, "read"
+        for name in _names(folder):
+            if name.startswith(settings + "."):
+                yield os.path.join(folder, name), "nothing"
+
+
+def _names(folder: str) -> List[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Optional[Exposed]:
+    mode = stat.S_IMODE(state.st_mode)
+    owned = state.st_uid == reader_.account.pw_uid
+    folder = stat.S_ISDIR(state.st_mode)
+    if not (folder or stat.S_ISREG(state.st_mode)):
+        return None
+    if not folder and not owned and state.st_nlink > 1:
+        # Another name of somebody else's file, which Node-RED's user may have put here.
+        return None
+    # A group of its own, or an access control list, that somebody has given the settings file stays in force.
+    own_group = state.st_gid == reader_.account.pw_gid and not _has_access_list(path)
+    others = 0o077 if need == "own" or (owned and own_group) else 0o007
+    if not mode & others:
+        return None
+    wanted = mode & ~others
+    if need == "own" and not owned:
+        problem = "It belongs to %s, not to %s." % (_owner(state), reader_.account.pw_name)
+        return Exposed(path, folder, need, mode, None, problem)
+    if need == "read" and not reader_.may(state, wanted, 4):
+        problem = "It belongs to %s, so %s can only read it as everybody can." % (
+            _owner(state),
+            reader_.account.pw_name,
+        )
+        return Exposed(path, folder, need, mode, None, problem)
+    return Exposed(path, folder, need, mode, wanted)
+
+
+def _has_access_list(path: str) -> bool:
+    try:
+        return "system.posix_acl_access" in os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _owner(state: os.stat_result) -> str:
+    try:
+        return pwd.getpwuid(state.st_uid).pw_name
+    except KeyError:
+        return "the user with number %d" % state.st_uid
+
+
+def close(found: Exposed, reader_: Reader) -> bool:
+    """Take the rights of others away, where that does no harm; whether it was done.
+
+    The names are in the hands of Node-RED's user: what is changed is the file itself, never one that a link put in its
+    place leads to, and only after looking at it again.
+    """
+    with _files.explained(found.path):
+        try:
+            descriptor = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            judged = _judged(found.path, os.fstat(descriptor), found.need, reader_)
+            if judged is None or judged.wanted is None:
+                return False
+            os.fchmod(descriptor, judged.wanted)
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def folder_owner(user_dir: str) -> Optional[str]:
+    """Whom the user directory belongs to; None when there is none yet."""
+    try:
+        return _owner(os.stat(user_dir))
+    except OSError:
+        return None
+
+
+def folder_writable(user_dir: str, reader_: Reader) -> bool:
+    """Whether Node-RED's user may write there; a folder that does not exist counts as one that Node-RED will make."""
+    try:
+        state = os.stat(user_dir)
+    except OSError:
+        return True
+    return reader_.may(state, stat.S_IMODE(state.st_mode), 2)

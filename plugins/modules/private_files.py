@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: private_files
+short_description: Close Node-RED's files to other users of the machine
+version_added: 0.2.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Gives the user directory the mode C(0700), and takes the rights of other users away from the settings file with its
+    backups, C(.sessions.json), C(*_cred.json) and C(.config.*.json).
+  - A group of its own that somebody has given the settings file may go on reading it.
+  - What belongs to somebody other than the service's user is left alone and returned in RV(left), since Node-RED could
+    no longer read it.
+notes:
+  - Node-RED writes these files anew, with the mode that its umask gives them. Use C(UMask=0077) in a drop-in of the
+    service (M(pifleet.nodered.drop_in)) to keep them closed.
+requirements:
+  - systemd
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED.
+    type: str
+    required: true
+  user_dir:
+    description:
+      - Node-RED's user directory.
+    type: path
+    required: true
+  files:
+    description:
+      - Whether to close the files too, not only the user directory.
+    type: bool
+    default: true
+seealso:
+  - module: pifleet.nodered.instance_info
+  - module: pifleet.nodered.drop_in
+"""
+
+EXAMPLES = r"""
+- name: Close Node-RED's files to other users
+  pifleet.nodered.private_files:
+    service: nodered
+    user_dir: /home/pi/.node-red
+  become: true
+"""
+
+RETURN = r"""
+closed:
+  description: What was closed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/home/pi/.node-red]
+left:
+  description: What others can still get at, each with the reason.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _instance, _private_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+def closed(service: str, user_dir: str, files: bool, check_mode: bool) -> Dict[str, Any]:
+    plan = _instance.plan(_instance.find(service)[0])
+    reader = _private_files.reader(plan.user, plan.group, plan.supplementary_groups)
+    found = _private_files.exposed(user_dir, plan.settings_file, reader)
+    if not files:
+        found = [one for one in found if one.folder]
+    done = [one for one in found if one.wanted is not None and (check_mode or _private_files.close(one, reader))]
+    return {
+        "changed": bool(done),
+        "closed": [one.path for one in done],
+        "left": ["%s: %s" % (one.path, one.problem) for one in found if one.wanted is None],
+        "diff": {
+            "before": "".join("%04o %s\n" % (one.mode, one.path) for one in done),
+            "after": "".join("%04o %s\n" % (one.wanted or 0, one.path) for one in done),
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str", "required": True},
+            "user_dir": {"type": "path", "required": True},
+            "files": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**closed(check_mode=module.check_mode, **module.params))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find what is known to be bad in a settings file. Private; knows no Ansible.
+
+Two kinds: what leaves Node-RED open or locks people out, and what is only unwise. Only the text is looked at, so a
+value that is computed is not judged. No finding holds a password, a hash or a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from . import _bcrypt
+from ._known_settings import KNOWN_SETTINGS, nearest_known
+from ._settings_js import UNDEFINED, known
+
+# What Node-RED's template has shown for years, as its plaintext; many have only taken the comment signs away.
+SAMPLE_PASSWORD = "password"
+# Verifying doubles in time with each step; a sample hash that costs more than this has not been seen.
+HIGHEST_COST = 14
+# From Node-RED's template and from recipes on the web.
+_SECRETS = """
+    a-secret-key secret-key my-secret-key secret mysecret my-secret topsecret password passw0rd changeme change-me
+    nodered node-red raspberry admin test 1234 12345 123456 12345678 credentialSecret your-secret-key
+"""
+# Without these, something is open that the file's author wanted closed.
+_PROTECTIVE = """
+    adminAuth disableEditor httpAdminMiddleware httpAdminRoot httpNodeAuth httpNodeMiddleware httpNodeRoot
+    httpStaticAuth https requireHttps uiHost webSocketNodeVerifyClient
+"""
+# A slip of one or two letters; what is less alike may be a setting of somebody's own nodes.
+ALIKE = 0.85
+# Any of these lets somebody change flows, and with them run any program (editor-api/lib/auth/permissions.js).
+CHANGES_FLOWS = frozenset({"*", "write", "*.write", "flows.write"})
+MD5_LENGTH = 32
+
+WELL_KNOWN_SECRETS = frozenset(_SECRETS.split())
+PROTECTIVE = frozenset(_PROTECTIVE.split())
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something bad: where, what it does, what to do about it, and whether it opens Node-RED or locks people out."""
+
+    setting: str
+    problem: str
+    remedy: str
+    grave: bool
+
+
+def findings(text: str, *, filename: str = "settings.js", replaced: Collection[str] = ()) -> list[Finding]:
+    """What is known to be bad in the text. SettingsError where it cannot be read with certainty.
+
+    `replaced` are the settings that are about to get another value, so theirs are not judged.
+    """
+    settings = known(text, filename=filename)
+    found = list(_misspelled(settings, replaced))
+    if "adminAuth" not in replaced:
+        found += _admin_auth(settings.get("adminAuth"))
+    for name in ("httpNodeAuth", "httpStaticAuth"):
+        if name not in replaced:
+            found += _basic_auth(name, settings.get(name))
+    for name in ("httpAdminAuth", "httpAuth"):
+        found += _old_auth(name, settings)
+    found += _credential_secret(settings)
+    return found
+
+
+def _misspelled(settings: dict[str, object], replaced: Collection[str]) -> Iterator[Finding]:
+    for name in settings:
+        meant = None if name in KNOWN_SETTINGS else nearest_known(name)
+        if meant is None:
+            continue
+        missing = meant not in settings and meant not in replaced
+        yield Finding(
+            name,
+            f"Node-RED knows no such setting and ignores it; probably {meant} is meant.",
+            f"Rename it to {meant}." if missing else f"Remove it: {meant} is the one that counts.",
+            missing and meant in PROTECTIVE and _alike(name, meant),
+        )
+
+
+def _alike(name: str, meant: str) -> bool:
+    return difflib.SequenceMatcher(None, name.lower(), meant.lower()).ratio() >= ALIKE
+
+
+def _admin_auth(auth: object) -> Iterator[Finding]:
+    if not isinstance(auth, dict):
+        return
+    if "type" not in auth and "tokens" not in auth:
+        yield Finding("adminAuth.type", "It is missing, so nobody can log in.", 'Set it to "credentials".', True)
+    elif isinstance(auth.get("type"), str) and auth["type"] not in ("credentials", "strategy"):
+        yield Finding(
+            "adminAuth.type",
+            f"{auth['type']!r} is no kind of login, so nobody can log in.",
+            'Set it to "credentials", or to "strategy".',
+            True,
+        )
+    users = auth.get("users")
+    for user in [users] if isinstance(users, dict) else users if isinstance(users, list) else []:
+        if isinstance(user, dict):
+            name = user.get("username")
+            whose = f"The password of {name}" if isinstance(name, str) else "The password of a user"
+            remedy = f"Give {name or 'the user'} a password of their own (nodered_login_users)."
+            yield from _password("adminAuth.users", user.get("password"), whose, remedy)
+    default = auth.get("default")
+    permissions = default.get("permissions") if isinstance(default, dict) else None
+    scopes = permissions if isinstance(permissions, list) else [permissions]
+    if any(isinstance(scope, str) and scope in CHANGES_FLOWS for scope in scopes):
+        yield Finding(
+            "adminAuth.default",
+            f"Without a login, anybody may do {permissions!r}: change flows, and with them run any program.",
+            "Remove adminAuth.default, or give it no more than 'read'.",
+            True,
+        )
+
+
+def _password(setting: str, password: object, whose: str, remedy: str) -> Iterator[Finding]:
+    if not isinstance(password, str):
+        return
+    if not _bcrypt.is_bcrypt(password):
+        yield Finding(setting, f"{whose} is no bcrypt hash, so nobody can log in with it.", remedy, True)
+    elif _is_sample(password):
+        yield Finding(setting, f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.', remedy, True)
+
+
+def _is_sample(hashed: str) -> bool:
+    return _bcrypt.cost(hashed) <= HIGHEST_COST and _bcrypt.verify(SAMPLE_PASSWORD, hashed)
+
+
+def _basic_auth(name: str, auth: object) -> Iterator[Finding]:
+    if not isinstance(auth, dict):
+        return
+    remedy = "Give it a bcrypt hash (node-red admin hash-pw), or remove it."
+    if "pass" not in auth:
+        yield Finding(name, "It has no pass, so Node-RED ends when it is started.", remedy, True)
+        return
+    password = auth["pass"]
+    if isinstance(password, str) and len(password) == MD5_LENGTH:
+        yield Finding(name, "Its password is an MD5 sum, which is found in seconds.", remedy, True)
+        return
+    yield from _password(name, password, "Its password", remedy)
+
+
+def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:
+    if not settings.get(name, False) and not _computed(settings, name):
+        return
+    clash = " It also keeps out the editor's own login (adminAuth)." if "adminAuth" in settings else ""
+    yield Finding(
+        name,
+        f"It is a login of old releases, often with an MD5 sum, and leaves the websocket of the editor open.{clash}",
+        f"Remove {name}; adminAuth (role login) and httpNodeAuth take its place.",
+        True,
+    )
+
+
+def _computed(settings: dict[str, object], name: str) -> bool:
+    return name in settings and settings[name] is UNDEFINED
+
+
+def _credential_secret(settings: dict[str, object]) -> Iterator[Finding]:
+    secret = settings.get("credentialSecret")
+    if secret is False:
+        problem = "It is false, so the credentials of flows lie on the disk unencrypted."
+    elif isinstance(secret, str) and secret in WELL_KNOWN_SECRETS:
+        problem = "It is one that everybody knows, so whoever reads the credentials file can decrypt it."
+    else:
+        return
+    yield Finding(
+        "credentialSecret",
+        problem,
+        "Choose one of your own, then enter the credentials in the editor again: Node-RED cannot convert them.",
+        False,
+    )

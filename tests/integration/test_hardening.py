@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role hardening: settings that are in force, files that are closed, a service in its sandbox, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from .users import USERS
+
+ADA = USERS[0]
+LOGIN = {"nodered_login_users": [ADA]}
+SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
+MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN = 2
+DROP_IN = "/etc/systemd/system/nodered.service.d/60-pifleet-hardening.conf"
+
+# What flows on a Pi do through exec nodes and the palette manager, one line for each.
+TRIALS = {
+    "sudo": "sudo -n true",
+    "home": "touch ~/trial && rm ~/trial",
+    "tmp": "touch /tmp/trial",
+    "npm": "cd ~/.node-red && npm install --offline --no-save --no-audit --no-fund ~/trial-module"
+    " && rm -r node_modules/trial-module",
+    "python": "python3 -c 'import ctypes, socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)'",
+    "serial": "python3 -c 'import pty; pty.openpty()'",
+    "network": "ip -o address | grep -q inet",
+    "processes": "ps -p 1",
+    "systemctl": "systemctl is-active nodered",
+    "machine": "sudo -n touch /etc/trial && sudo -n rm /etc/trial",
+}
+TRY = "".join(f"if ({command}) >/dev/null 2>&1; then echo {name}; fi\n" for name, command in TRIALS.items())
+TRIAL_FLOW = [
+    {"id": "e1a1", "type": "http in", "z": "f1a0", "url": "/trial", "method": "get", "wires": [["e1a2"]]},
+    {
+        "id": "e1a2", "type": "exec", "z": "f1a0", "command": "bash ~/trial.sh", "addpay": "", "append": "",
+        "useSpawn": "false", "timer": "60", "wires": [["f1b3"], [], []],
+    },
+]  # fmt: skip
+
+
+def harden(fleet, pi, *options, **variables):
+    variables = {"nodered_restart_timeout": 60, **LOGIN, **variables}
+    return fleet.play("secure", *options, variables=variables, limit=pi.name)
+
+
+def user_dir(pi):
+    return f"/home/{pi.user}/.node-red"
+
+
+def test_files_are_closed_to_other_users_and_stay_so(fleet, pi31):
+    folder = user_dir(pi31)
+    assert pi31.run(f"cd / && su nobody -s /bin/sh -c 'cat {pi31.settings_file}'")
+    run = harden(fleet, pi31, nodered_hardening_telemetry=False)
+    assert not run.failed
+    assert run.says("nodered_hardening_telemetry", "3.1.15 does not know telemetry.enabled")
+    assert pi31.login("ada", ADA["password"])
+    second = harden(fleet, pi31, "-vvv", nodered_hardening_telemetry=False)
+    assert second.recap["pi31"]["changed"] == 0
+    assert second.executions(pi31.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
+    modes = dict(line.split()[::-1] for line in pi31.run(f"stat -c '%a %n' {folder} {folder}/.[a-z]*").splitlines())
+    assert modes.pop(folder) == "700"
+    assert modes[f"{folder}/.sessions.json"] == "600"
+    assert set(modes.values()) == {"600"}
+    assert set(pi31.run(f"stat -c %a {folder}/settings.js*").split()) == {"600"}
+    assert "Permission denied" in pi31.run(f"cd / && su nobody -s /bin/sh -c 'ls {folder}' 2>&1", check=False)
+
+
+def test_settings_are_in_force(fleet, pi50):
+    variables = {
+        "nodered_hardening_admin_root": "/admin",
+        "nodered_hardening_headers": True,
+        "nodered_hardening_audit_log": True,
+        "nodered_hardening_diagnostics": False,
+        "nodered_hardening_function_modules": False,
+        "nodered_hardening_external_modules": {"palette": {"allowInstall": False}},
+        "nodered_hardening_telemetry": False,
+        "nodered_hardening_cookie_options": {"secure": True},
+    }
+    run = harden(fleet, pi50, **variables)
+    assert not run.failed
+    editor = pi50.get("/admin/")
+    assert editor.status == 200
+    assert editor.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "frame-ancestors" in editor.headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in pi50.get("/hello").headers
+    assert pi50.get("/hello").status == 200
+    token = login(pi50, "/admin")
+    assert pi50.get("/admin/diagnostics", token=token).status == 403
+    assert pi50.post("/admin/nodes", {"module": "x"}, token=token).status == 404
+    assert "[audit]" in pi50.run("journalctl -u nodered -o cat")
+    assert harden(fleet, pi50, **variables).recap["pi50"]["changed"] == 0
+
+
+def login(pi, root):
+    form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*", **ADA}
+    return pi.post(root + "/auth/token", form).json()["access_token"]
+
+
+def test_an_editor_is_never_switched_off_without_a_login(fleet, pi41, tmp_path):
+    settings, pid = pi41.settings, pi41.main_pid()
+    alone = tmp_path / "alone.yml"
+    alone.write_text("- {hosts: nodered, become: true, gather_facts: false, roles: [pifleet.nodered.hardening]}\n")
+    run = fleet.play(alone, variables={"nodered_disable_editor": True}, limit="pi41")
+    assert run.failed
+    assert run.says("nodered_disable_editor", "nodered_login_users")
+    assert (pi41.settings, pi41.main_pid()) == (settings, pid)
+
+    pi41.change_settings("module.exports = {", f"module.exports = {{ adminAuth: {admin_auth(SAMPLE)},")
+    run = harden(fleet, pi41, nodered_disable_editor=True)
+    assert not run.failed, "the role login replaces the sample password, so there is nothing to refuse"
+    assert pi41.get("/").status == 404
+    assert pi41.get("/flows").status == 401
+    assert pi41.get("/flows", token=login(pi41, "")).status == 200
+
+
+def admin_auth(password, more=""):
+    return f'{{ type: "credentials", users: [{{ username: "eve", password: "{password}", permissions: "*" }}]{more} }}'
+
+
+OPEN_TO_ALL = admin_auth(SAMPLE, ', default: { permissions: "*" }')
+
+
+def test_what_is_known_to_be_bad_is_refused_before_anything_is_touched(fleet, pi41):
+    bad = f"adminAuth: {OPEN_TO_ALL}, httpnodeauth: {{}}, credentialSecret: false,"
+    pi41.change_settings("module.exports = {", "module.exports = { " + bad)
+    settings, pid = pi41.settings, pi41.main_pid()
+    run = harden(fleet, pi41, nodered_login_users=[])
+    assert run.failed
+    assert run.says(f"{pi41.settings_file}: adminAuth.users: The password of eve", "nodered_login_users")
+    assert run.says("adminAuth.default", "httpnodeauth", "httpNodeAuth is meant", "credentialSecret: It is false")
+    assert SAMPLE not in run.output
+    assert (pi41.settings, pi41.main_pid()) == (settings, pid)
+    assert not pi41.run(f"ls {DROP_IN}", check=False)
+
+
+def test_an_open_node_red_fails_the_proof_also_where_nothing_changes(fleet, pi41):
+    pi41.change_settings("module.exports = {", f"module.exports = {{ adminAuth: {OPEN_TO_ALL},")
+    pi41.run("systemctl restart nodered")
+    pi41.wait_until_it_serves()
+    accepted = ["adminAuth.users", "adminAuth.default"]
+    run = harden(
+        fleet, pi41, nodered_login_users=[], nodered_hardening_accepted=accepted, nodered_hardening_files="unchanged"
+    )
+    assert run.recap["pi41"]["changed"] == 0
+    assert run.failed
+    assert run.says("Nobody reads the flows without logging in: not so")
+
+
+def test_listening_on_loopback_is_proven_from_inside_and_outside(fleet, pi41):
+    run = harden(fleet, pi41, nodered_hardening_listen_address="127.0.0.1")
+    assert not run.failed
+    assert run.says("The user can log in")
+    with pytest.raises(OSError):
+        pi41.get("/")
+    assert pi41.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:1880/flows") == "401"
+
+
+def test_a_baseline_sandbox_is_not_noticed_and_a_strict_one_closes_more(fleet, pi50):
+    with trial_flow(pi50):
+        exposure = exposed(pi50)
+        run = harden(fleet, pi50, nodered_hardening_sandbox="baseline")
+        assert not run.failed
+        assert set(TRIALS) - tried(pi50) == {"machine"}
+        assert exposed(pi50) < exposure
+        exposure = exposed(pi50)
+        run = harden(fleet, pi50, nodered_hardening_sandbox="strict", nodered_port=80)
+        assert not run.failed
+        assert set(TRIALS) - tried(pi50, 80) == {"machine", "sudo", "processes"}
+        assert exposed(pi50) < 3 < exposure
+
+
+class trial_flow:
+    """A flow that tries what flows do, and the module that it installs."""
+
+    def __init__(self, pi):
+        self.pi, self.file = pi, f"{user_dir(pi)}/flows.json"
+
+    def __enter__(self):
+        home = f"/home/{self.pi.user}"
+        self.before = self.pi.read(self.file)
+        self.pi.write(self.file, json.dumps(json.loads(self.before) + TRIAL_FLOW))
+        self.pi.write(f"{home}/trial.sh", TRY)
+        module = '{"name": "trial-module", "version": "1.0.0"}'
+        self.pi.run(f"mkdir -p {home}/trial-module && cat > {home}/trial-module/package.json", stdin=module)
+        self.pi.run("systemctl restart nodered")
+        self.pi.wait_until_it_serves()
+
+    def __exit__(self, *_):
+        self.pi.write(self.file, self.before)
+        self.pi.run(f"rm -rf /home/{self.pi.user}/trial*")
+
+
+def tried(pi, port=1880):
+    # Not from here: npm alone may take longer than an answer is waited for.
+    return set(pi.run(f"curl -s --max-time 100 http://127.0.0.1:{port}/trial").split())
+
+
+def exposed(pi):
+    found = re.search(r"exposure level for \S+: ([\d.]+)", pi.run("systemd-analyze security nodered.service"))
+    return float(found[1])
+
+
+def test_what_node_red_does_not_start_with_is_undone_with_its_sandbox(fleet, pi41):
+    settings = pi41.settings
+    variables = {"nodered_hardening_sandbox": "strict", "nodered_hardening_listen_address": "192.0.2.1"}
+    run = harden(fleet, pi41, **variables, nodered_restart_timeout=25)
+    assert run.failed
+    assert run.says("192.0.2.1")
+    assert pi41.settings == settings
+    pi41.wait_until_it_serves()
+    assert not pi41.run(f"ls {DROP_IN}", check=False)
+
+
+def test_a_user_directory_of_somebody_else_is_refused(fleet, pi41):
+    folder = user_dir(pi41)
+    pi41.run(f"chown root:root {folder}")
+    try:
+        run = harden(fleet, pi41)
+        assert run.failed
+        assert run.says(f"{folder} belongs to root", "chown")
+    finally:
+        pi41.run(f"chown {pi41.user}:{pi41.user} {folder}")

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._bcrypt import hash_password
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import findings
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
+
+SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
+GOOD = "$2b$08$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
+MD5 = "5f4dcc3b5aa765d61d8327deb882cf99"
+
+
+def judged(members, **options):
+    return [(one.setting, one.grave) for one in findings(f"module.exports = {{ {members} }}\n", **options)]
+
+
+def auth(password=GOOD, extra=""):
+    return f'adminAuth: {{ type: "credentials", users: [{{ username: "ada", password: "{password}" }}]{extra} }}'
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        "uiPort: 1880",
+        auth(),
+        "adminAuth: null",
+        "adminAuth: require('./login')",
+        "adminAuth: { tokens: function(token) { return null } }",
+        auth(extra=', default: { permissions: "read" }'),
+        f'httpNodeAuth: {{ user: "ada", pass: "{GOOD}" }}',
+        "httpNodeAuth: [function(req, res, next) { next() }]",
+        "httpNodeAuth: { user: 'ada', pass: process.env.NODE_PASS }",
+        "httpAdminAuth: null",
+        "credentialSecret: process.env.SECRET",
+        "credentialSecret: 'kJ8-something of ones own'",
+        "weatherStation: { key: 1 }",
+        "/* adminauth: 1 */",
+    ],
+)
+def test_what_is_well_or_cannot_be_known_is_not_judged(members):
+    assert judged(members) == []
+
+
+@pytest.mark.parametrize("password", [SAMPLE, hash_password("password", rounds=4, ident="2y"), "plain", MD5, ""])
+@pytest.mark.parametrize("users", ["[{user}]", "{user}", "[{{ username: process.env.WHO, password: 1 }}, {user}]"])
+def test_a_password_that_everybody_knows_or_nobody_can_use_is_grave(password, users):
+    user = f'{{ username: "ada", password: "{password}" }}'
+    members = f'adminAuth: {{ type: "credentials", users: {users.format(user=user)} }}'
+    assert judged(members) == [("adminAuth.users", True)]
+
+
+@pytest.mark.parametrize("permissions", ['"*"', '"write"', '["flows.read", "*"]', '["flows.write"]'])
+def test_a_default_user_who_may_change_flows_is_grave(permissions):
+    assert judged(auth(extra=f", default: {{ permissions: {permissions} }}")) == [("adminAuth.default", True)]
+
+
+@pytest.mark.parametrize("kind", ["", 'type: "credential", '])
+def test_a_login_of_no_kind_locks_everybody_out(kind):
+    assert judged(f"adminAuth: {{ {kind}users: [] }}") == [("adminAuth.type", True)]
+
+
+@pytest.mark.parametrize("name", ["httpNodeAuth", "httpStaticAuth"])
+@pytest.mark.parametrize("password", [f", pass: '{MD5}'", ", pass: 'plain'", f", pass: '{SAMPLE}'", ""])
+def test_basic_authentication_with_a_bad_password_is_grave(name, password):
+    assert judged(f"{name}: {{ user: 'ada'{password} }}") == [(name, True)]
+
+
+@pytest.mark.parametrize("name", ["httpAdminAuth", "httpAuth"])
+@pytest.mark.parametrize("value", [f"{{ user: 'ada', pass: '{MD5}' }}", "require('./old')"])
+def test_logins_of_old_releases_are_grave(name, value):
+    assert judged(f"{name}: {value}") == [(name, True)]
+
+
+@pytest.mark.parametrize("name, grave", [("adminauth", True), ("htttps", True), ("uihost", True), ("uiport", False)])
+def test_a_misspelled_name_is_grave_where_something_stays_open(name, grave):
+    assert judged(f"{name}: 1") == [(name, grave)]
+
+
+def test_a_misspelled_name_beside_the_right_one_is_only_a_remark():
+    assert judged(f"adminauth: 1, {auth()}") == [("adminauth", False)]
+    assert judged("adminauth: 1", replaced=["adminAuth"]) == [("adminauth", False)]
+
+
+@pytest.mark.parametrize("value", ["false", "'a-secret-key'"])
+def test_a_credential_secret_that_hides_nothing_is_a_remark(value):
+    assert judged(f"credentialSecret: {value}") == [("credentialSecret", False)]
+
+
+def test_what_is_about_to_be_replaced_is_not_judged():
+    members = f"{auth(SAMPLE)}, httpNodeAuth: {{ user: 'a', pass: '{MD5}' }}"
+    assert judged(members, replaced=["adminAuth", "httpNodeAuth"]) == []
+
+
+def test_what_counts_is_what_node_red_sees():
+    assert judged(f"{auth(SAMPLE)}, {auth()}") == []
+    assert judged(f"{auth(SAMPLE)}, ...require('./site')") == []
+    text = f"module.exports = {{ {auth()} }}\nmodule.exports.adminAuth.default = {{ permissions: '*' }}\n"
+    assert [one.setting for one in findings(text)] == ["adminAuth.default"]
+
+
+def test_no_finding_holds_a_password_or_a_secret():
+    members = f"{auth('hunter2hunter2')}, httpNodeAuth: {{ user: 'a', pass: '{MD5}' }}, credentialSecret: 'nodered'"
+    said = str(findings(f"module.exports = {{ {members} }}"))
+    assert not any(secret in said for secret in ("hunter2", MD5, "'nodered'"))
+
+
+def test_a_text_that_cannot_be_read_with_certainty_is_refused():
+    with pytest.raises(SettingsError):
+        findings("module.exports = {{")
