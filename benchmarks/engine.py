@@ -20,7 +20,9 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / "build" / "collections"))
 sys.path.insert(0, str(CHECKOUT / "tests"))
 
-import conftest  # noqa: E402, F401 - makes the checkout importable as a collection
+from conftest import link_collection  # noqa: E402
+
+link_collection()
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js as engine  # noqa: E402
 
 LIMIT_MS = 5.0
@@ -72,7 +74,7 @@ def settings_file(size: int) -> str:
 def milliseconds(action: Callable[[], object], repeat: int) -> float:
     """The median processor time of an action: what else runs on the machine does not count."""
     times = []
-    for _ in range(repeat):
+    for _round in range(repeat):
         start = time.process_time()
         action()
         times.append((time.process_time() - start) * 1000)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ._js_layout import WIDEST_LINE, Change, Listing, style_of
 from ._js_literals import NotLiteral, Style, elements, literal, same, written, written_key
@@ -127,8 +127,7 @@ class Editor:
             statement = self._statement(winner)
             self._exchange(statement, winner.value, wanted, None)
         elif winner.node.type == "pair":
-            assert winner.value is not None
-            self._exchange(winner.node, winner.value, wanted, self._listing(winner.owner))
+            self._exchange(winner.node, cast("Node", winner.value), wanted, self._listing(winner.owner))
         else:
             # A method, an accessor or a shorthand property.
             self._exchange(winner.node, winner.node, wanted, self._listing(winner.owner), key=winner.key)

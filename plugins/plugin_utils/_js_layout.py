@@ -202,7 +202,7 @@ class Listing:
         tail = max(
             [self._open + 1]
             + [item.end if item.comma is None else item.comma + 1 for item in self.items]
-            + [end for _, end in self.comments]
+            + [end for _start, end in self.comments]
         )
         if self.one_line and kept and tail == max(item.end if item.comma is None else item.comma + 1 for item in kept):
             inline = ", ".join(member.text(base, True) for member in new)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ._js_literals import NotLiteral, Undefined, key_of, literal
 from ._js_tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
@@ -273,8 +273,7 @@ def _variable(source: Source, node: Node, depth: int) -> View:
     writes = [use for use in found if not use.path and isinstance(use, Write | Doubt)]
     binding, value = declared[0], declared[0].child_by_field_name("value")
     if value is None and writes and isinstance(writes[0], Write):
-        first = writes.pop(0)
-        assert isinstance(first, Write)
+        first = cast(Write, writes.pop(0))
         found.remove(first)
         binding, value = first.place, first.value
     if writes:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from . import _bcrypt
 from ._js_editor import REMOVED, Editor, Members
@@ -183,9 +183,7 @@ def _tree(wishes: list[_Wish]) -> Members:
     for wish in wishes:
         level = root
         for key in wish.path[:-1]:
-            inner = level.setdefault(key, Members())
-            assert isinstance(inner, Members)
-            level = inner
+            level = cast(Members, level.setdefault(key, Members()))
         level[wish.path[-1]] = wish.value
     return root
 
@@ -365,8 +363,7 @@ def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
 
 
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
-    assert found.winner is not None
-    place = found.value if found.value is not None else _place(found.winner)
+    place = found.value if found.value is not None else _place(cast("Property | Assignment", found.winner))
     return source.error(
         f"{name} lies in {found.key}, whose value is not an object literal",
         place,
@@ -388,10 +385,9 @@ def _is_scalar(source: Source, found: Found) -> bool:
 
 
 def _plain(source: Source, view: View, found: Found) -> object:
-    assert found.winner is not None
     if found.value is None:
-        assert isinstance(found.winner, Property)
-        return {"$js": source.read(found.winner.node)}
+        # A method, an accessor or a shorthand property.
+        return {"$js": source.read(cast(Property, found.winner).node)}
     inner = view.inner(found)
     if inner is not None and (found.nested or found.doubts_inside()):
         members = {}

@@ -96,7 +96,7 @@ def ensure_chromium() -> None:
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         install = "apt-get update -q && apt-get install -qy --no-install-recommends chromium chromium-driver"
         done = subprocess.run(
-            ["sh", "-c", install], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
+            ["sh", "-c", install], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, (
             "install Chromium with its driver (Debian: chromium, chromium-driver)\n" + done.stderr

@@ -64,7 +64,7 @@ def test_a_pair_is_placed_for_the_service_alone(folder, reader):
 
 
 def test_the_pair_before_stays_and_older_ones_go(folder, reader):
-    for _ in range(4):
+    for _round in range(4):
         _pair.place(folder, a_pair(), reader)
     assert len(_pair.versions(folder)) == 2
 

@@ -144,7 +144,7 @@ def test_nesting_without_end_is_refused_not_a_crash(opening: str) -> None:
 
 def test_a_wanted_value_nested_without_end_is_refused() -> None:
     wanted: list[object] = []
-    for _ in range(5000):
+    for _level in range(5000):
         wanted = [wanted]
     with pytest.raises(SettingsError, match="nested too deeply"):
         edit("module.exports = {}", set={"a": wanted})

@@ -54,7 +54,7 @@ def objects(draw: st.DrawFn, line_end: str, depth: int = 0) -> str:
     """The text of an object literal, written in any way."""
     gap = gaps(line_end)
     members = []
-    for _ in range(draw(st.integers(0, 4))):
+    for _member in range(draw(st.integers(0, 4))):
         key = draw(st.sampled_from(KEYS))
         quoted = f"'{key}'" if key == "x-y" or draw(st.booleans()) else key
         members.append(f"{draw(gap)}{quoted}{draw(gap)}:{draw(gap)}{draw(values(line_end, depth + 1))}{draw(gap)}")
@@ -69,7 +69,9 @@ def values(draw: st.DrawFn, line_end: str, depth: int) -> str:
     if kind == "object":
         return draw(objects(line_end, depth))
     if kind == "array":
-        elements = [draw(gap) + draw(values(line_end, depth + 1)) + draw(gap) for _ in range(draw(st.integers(0, 3)))]
+        elements = [
+            draw(gap) + draw(values(line_end, depth + 1)) + draw(gap) for _member in range(draw(st.integers(0, 3)))
+        ]
         return "[" + ",".join(elements) + draw(gap) + "]"
     if kind == "users":
         names = draw(st.lists(st.sampled_from(USERS), unique=True, max_size=3))

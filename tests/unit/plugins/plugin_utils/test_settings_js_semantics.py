@@ -19,7 +19,9 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js impor
 EVALUATE = pathlib.Path(__file__).resolve().parents[3] / "corpus" / "evaluate.js"
 
 # Each can be edited with certainty.
-EDITABLE = r"""
+# An arrow stands for a tab.
+EDITABLE = (
+    r"""
 module.exports = { uiPort: 1880 }
 ====
 exports = module.exports = { uiPort: 1880, };
@@ -172,13 +174,13 @@ module.exports = {
 ====
 module.exports =
 {
-	uiPort: 1880,
-	/* adminAuth: {
-		users: [],
-	}, */
-	editorTheme: {
-		// projects: { enabled: true },
-	},
+→uiPort: 1880,
+→/* adminAuth: {
+→→users: [],
+→}, */
+→editorTheme: {
+→→// projects: { enabled: true },
+→},
 };
 ====
 module.exports = {uiPort:1880,/*adminAuth:{},*/flowFile:'x'};
@@ -269,7 +271,10 @@ try {
 } catch (error) {}
 module.exports.uiPort = 1880;
 module.exports.editorTheme = {};
-""".strip("\n").split("\n====\n")
+""".replace("→", "\t")
+    .strip("\n")
+    .split("\n====\n")
+)
 
 # In each, something may give uiPort another value than the one that we would write.
 REFUSED = r"""
@@ -482,7 +487,7 @@ CASES: list[Case] = [
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, object]]:
     """What Node.js finds exported, by source text."""
     folder = tmp_path_factory.mktemp("settings")
-    texts = {VARIANTS[variant](source) for source, variant, _ in CASES}
+    texts = {VARIANTS[variant](source) for source, variant, _wanted in CASES}
     texts |= {text for case in CASES if (text := edited(case)) is not None}
     paths = {}
     for number, text in enumerate(sorted(texts)):
