@@ -63,6 +63,14 @@ def test_a_pair_is_placed_for_the_service_alone(folder, reader):
     assert _pair.why_unusable(folder, reader) == ""
 
 
+def test_a_machine_without_a_clock_takes_a_pair_that_seems_not_valid_yet(folder, reader):
+    """As in 1970: dates are judged on the controller, and by visitors."""
+    pair = a_pair(since=20000, until=20300)
+    _pair.place(folder, pair, reader)
+    assert _pair.placed(folder) == pair
+    assert _pair.why_unusable(folder, reader) == ""
+
+
 def test_the_pair_before_stays_and_older_ones_go(folder, reader):
     for _round in range(4):
         _pair.place(folder, a_pair(), reader)
