@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
                 return written
             result["backup_file"] = written.get("backup_file")
         if self._task.diff:
-            result["diff"] = _masked_diff(result["path"], before, edit.text)
+            result["diff"] = _masked_diff(result["path"], before, edit)
         return result
 
     def _write(
@@ -90,13 +90,13 @@ def _wanted(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) 
     return expected
 
 
-def _masked_diff(path: str, before: str, after: str) -> dict[str, str]:
-    return {
-        "before_header": path,
-        "after_header": path,
-        "before": _settings_js.masked(before),
-        "after": _settings_js.masked(after),
-    }
+def _masked_diff(path: str, before: str, edit: _settings_js.Edit) -> dict[str, str]:
+    old, new = _settings_js.masked(before), _settings_js.masked(edit.text)
+    if old == new:
+        return {
+            "prepared": f"{path}: {', '.join(edit.changed)}: only what is masked changes, such as the hash of a password\n"
+        }
+    return {"before_header": path, "after_header": path, "before": old, "after": new}
 
 
 def _unknown_names(wanted: t.Iterable[str]) -> list[str]:
