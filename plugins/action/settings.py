@@ -93,9 +93,7 @@ def _wanted(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) 
 def _masked_diff(path: str, before: str, edit: _settings_js.Edit) -> dict[str, str]:
     old, new = _settings_js.masked(before), _settings_js.masked(edit.text)
     if old == new:
-        return {
-            "prepared": f"{path}: {', '.join(edit.changed)}: only what is masked changes, such as the hash of a password\n"
-        }
+        return {"prepared": f"{path}: only what is masked changes in {', '.join(edit.changed)}\n"}
     return {"before_header": path, "after_header": path, "before": old, "after": new}
 
 

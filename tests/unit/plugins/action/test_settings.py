@@ -108,9 +108,8 @@ def test_a_password_stays_on_the_controller_and_its_hash_out_of_the_result():
 
 
 def test_a_hash_that_changes_is_shown_as_a_change():
-    before = OPEN.replace(
-        "}\n", "    httpNodeAuth: { user: 'a', pass: '%s' },\n}\n" % _bcrypt.hash_password("old", rounds=4)
-    )
+    old = _bcrypt.hash_password("old", rounds=4)
+    before = OPEN.replace("}\n", f"    httpNodeAuth: {{ user: 'a', pass: '{old}' }},\n}}\n")
     pi = Observed({"set": {"httpNodeAuth.pass": {"$password": "new", "$rounds": 4}}}, on_the_pi=before)
     result = pi.run(task_vars={})
     assert result["changed"]
