@@ -43,8 +43,9 @@ TRIAL_FLOW = [
 
 
 def harden(fleet, pi, *options, **variables):
+    """The playbook without the password for pages, which are asked here for other things."""
     variables = {"nodered_restart_timeout": 60, **LOGIN, **variables}
-    return fleet.play("secure", *options, variables=variables, limit=pi.name)
+    return fleet.play("secure", "--skip-tags", "http_auth", *options, variables=variables, limit=pi.name)
 
 
 def user_dir(pi):
