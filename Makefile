@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test lint unit lowest sanity corpus molecule integration benchmark clean
+.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secu
 demo-down: ## Remove everything that the demo started
 	@demo/down
 
-test: lint unit lowest sanity corpus molecule integration ## Run everything; about 20 minutes the first time
+test: machine lint unit lowest sanity corpus molecule integration ## Run everything; about 20 minutes the first time
+
+machine: ## Check or install what the tests need beside Python: Docker, Node.js, npm
+	containers/pi/ensure-docker
 
 lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 	ruff check .
