@@ -58,15 +58,18 @@ seealso:
 EXAMPLES = r"""
 - name: Show what a settings file would look like with another port
   ansible.builtin.debug:
-    msg: "{{ lookup('ansible.builtin.file', 'settings.js') | pifleet.nodered.settings_js(set={'uiPort': 1881}) }}"
+    msg: "{{ source | pifleet.nodered.settings_js(set={'uiPort': 1881}) }}"
+  vars:
+    source: "{{ lookup('ansible.builtin.file', 'settings.js', rstrip=false) }}"
 
 - name: Write a settings file with a login, on the controller
   ansible.builtin.copy:
-    content: "{{ lookup('ansible.builtin.file', 'settings.js') | pifleet.nodered.settings_js(set=wanted) }}"
+    content: "{{ source | pifleet.nodered.settings_js(set=wanted) }}"
     dest: out/settings.js
     mode: "0600"
   no_log: true
   vars:
+    source: "{{ lookup('ansible.builtin.file', 'settings.js', rstrip=false) }}"
     wanted:
       adminAuth:
         type: credentials

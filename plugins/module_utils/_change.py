@@ -40,6 +40,8 @@ class ChangedFile:
     checksums_new: Sequence[Optional[str]]
     backup: Optional[str]
     """The backup beside the file that the user was told about."""
+    folder: Sequence[int] = ()
+    """Which folder the file was in."""
 
     def is_ours(self) -> bool:
         """Whether the file is still what was written, and not what it was before."""
@@ -207,6 +209,7 @@ def _first_change(
         checksum_old=old.checksum if old else None,
         checksums_new=[new_checksum],
         backup=backup,
+        folder=_files.identity(os.path.dirname(path)),
     )
 
 
@@ -231,6 +234,7 @@ def undo(change: Change) -> List[str]:
     for file in change.files:
         if not file.differs():
             continue
+        _files.require_same_folder(file.path, file.folder)
         if file.undo is None:
             _files.remove(file.path)
             with contextlib.suppress(OSError):
@@ -254,10 +258,16 @@ def _put_back(file: ChangedFile, undo: str) -> None:
 
 
 def _attributes_for(file: ChangedFile) -> Attributes:
-    """Those that the file has now, as somebody may have set them on purpose; the recorded ones when it is gone."""
+    """Those that the file has now, as somebody may have set them on purpose; the recorded ones when it is gone.
+
+    Only a file of the same owner counts: the service user could have put a link to one of root's in its place.
+    """
+    recorded = Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
     with contextlib.suppress(Failure):
-        return _files.read(file.path).attributes
-    return Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
+        found = _files.read(file.path)
+        if found.path == file.path and (found.attributes.uid, found.attributes.gid) == (recorded.uid, recorded.gid):
+            return found.attributes
+    return recorded
 
 
 def rejected_texts(change: Change) -> List[Content]:
@@ -266,7 +276,9 @@ def rejected_texts(change: Change) -> List[Content]:
     for file in change.files:
         if file.undo is not None and file.differs() and not file.path.endswith(DROP_IN_SUFFIX):
             with contextlib.suppress(Failure):
-                found.append(_files.read(file.path))
+                text = _files.read(file.path)
+                if text.path == file.path:
+                    found.append(text)
     return found
 
 
@@ -284,7 +296,6 @@ def keep(rejected: Sequence[Content]) -> List[str]:
 
 def _checksum_of(path: str) -> Optional[str]:
     try:
-        with open(path, "rb") as stream:
-            return _files.checksum(stream.read())
-    except OSError:
+        return _files.read(path).checksum
+    except Failure:
         return None

@@ -16,11 +16,13 @@ import secrets
 import signal
 import stat
 import time
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 # A temporary file that is older than this belongs to a run that was killed.
+# Access control lists and what users note down themselves.
+KEPT_EXTENDED = ("system.posix_acl_access", "user.")
 ABANDONED_SECONDS = 3600
 
 
@@ -158,14 +160,34 @@ def _give(descriptor: int, attributes: Attributes) -> None:
     state = os.fstat(descriptor)
     if (state.st_uid, state.st_gid) != (attributes.uid, attributes.gid):
         os.fchown(descriptor, attributes.uid, attributes.gid)
-    os.fchmod(descriptor, attributes.mode)
+    # Never what lends rights: set-user-ID and its like, or a file capability (security.capability).
+    os.fchmod(descriptor, attributes.mode & 0o777)
     for name, value in attributes.extended.items():
-        try:
-            os.setxattr(descriptor, name, value)
-        except OSError as error:
-            # Labels that the kernel sets itself (security.selinux, security.ima) may not be ours to set.
-            if not name.startswith("security."):
+        if name.startswith(KEPT_EXTENDED):
+            try:
+                os.setxattr(descriptor, name, value)
+            except OSError as error:
                 raise OSError(error.errno, "attribute %s: %s" % (name, error.strerror)) from error
+
+
+def identity(folder: str) -> Tuple[int, int]:
+    """Which folder this is, whatever its name leads to later."""
+    state = os.lstat(folder)
+    return state.st_dev, state.st_ino
+
+
+def require_same_folder(path: str, known: Sequence[int]) -> None:
+    """Raise Failure where the folder of this file is another one by now.
+
+    The service user owns the folders above the file, and its code runs in between: a folder that was exchanged for a
+    link would have root write elsewhere.
+    """
+    folder = os.path.dirname(path)
+    if os.path.realpath(folder) != folder or tuple(known) != identity(folder):
+        raise Failure(
+            "The folder %s was exchanged for another one in the meantime." % folder,
+            "Look who did that (ls -ld %s), then run again." % folder,
+        )
 
 
 def replace(path: str, data: bytes, attributes: Attributes) -> None:

@@ -555,7 +555,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "settings_error": loaded.error or None,
         "sessions_file": os.path.join(folder, ".sessions.json"),
         "node": plan_.node,
-        "node_version": loaded.node_version or (_node.version(plan_.node, plan_.environment) if plan_.node else None),
+        "node_version": loaded.node_version or (_node.version(plan_.runtime) if plan_.node else None),
         "node_red": plan_.package,
         "version": _package_json(plan_.package).get("version") if plan_.package else None,
         "url": now.url if now else None,

@@ -271,17 +271,23 @@ def es_module_folder(path: str) -> Optional[str]:
         folder = parent
 
 
-def version(node: str, environment: Mapping[str, str], timeout: float = 20) -> Optional[str]:
-    """What `node --version` says, or None when it says nothing (a binary for another processor, a broken link)."""
+def version(runtime: Runtime, timeout: float = 20) -> Optional[str]:
+    """What `node --version` says, or None when it says nothing (a binary for another processor, a broken link).
+
+    Asked as the service user, in whose hands the binary may be.
+    """
     try:
         answer = subprocess.run(
-            [node, "--version"],
+            [runtime.node, "--version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=timeout,
             check=False,
-            env={"PATH": environment.get("PATH", DEFAULT_PATH)},
+            env={"PATH": runtime.environment.get("PATH", DEFAULT_PATH)},
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=become(runtime),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -357,15 +357,20 @@ def _roll_back(
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
         return _failed(_looked_again(state), others, "\n".join(parts), remedy)
     kept: List[str] = []
+    undone = False
     try:
-        _stop(state.name, timeout)
+        stuck = _stuck(state.name, timeout)
         kept = _undo(state, change)
+        undone = True
         state = _look(state.name)
-        second = _start_and_wait(state, timeout)
+        second = stuck or _start_and_wait(state, timeout)
     except (Failure, OSError) as failure:
         second = Trouble(str(failure))
         _systemd.run(["systemctl", "start", "--no-block", "--", state.name], 30)
-    if second:
+    if not undone:
+        parts.append("The change could not be undone: " + str(second and second.text))
+        remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
+    elif second:
         parts.append(
             "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
         )
@@ -376,8 +381,17 @@ def _roll_back(
         )
     parts.extend(_kept(kept))
     return _failed(
-        _looked_again(state), others, "\n".join(parts), remedy, rolled_back=True, rejected=kept, serving=not second
+        _looked_again(state), others, "\n".join(parts), remedy, rolled_back=undone, rejected=kept, serving=not second
     )
+
+
+def _stuck(name: str, timeout: float) -> Optional[Trouble]:
+    """Stop the service; what is wrong if it cannot be stopped, which must not keep the old files from coming back."""
+    try:
+        _stop(name, timeout)
+    except Failure as failure:
+        return Trouble(failure.problem, failure.remedy)
+    return None
 
 
 def _undo(state: State, change: Change) -> List[str]:

@@ -66,7 +66,6 @@ EXAMPLES = r"""
     name: our-login.js
     content: "{{ lookup('ansible.builtin.file', 'our-login.js', rstrip=false) }}"
   become: true
-  notify: Restart Node-RED
 
 - name: Let the settings use it
   pifleet.nodered.settings:
@@ -75,7 +74,6 @@ EXAMPLES = r"""
     set:
       adminAuth: {$js: "require('./our-login.js')"}
   become: true
-  notify: Restart Node-RED
 """
 
 RETURN = r"""

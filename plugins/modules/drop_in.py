@@ -79,7 +79,6 @@ EXAMPLES = r"""
       [Service]
       AmbientCapabilities=CAP_NET_BIND_SERVICE
   become: true
-  notify: Restart Node-RED
 
 - name: Serve on port 1885 whatever the unit and its environment say
   pifleet.nodered.drop_in:
@@ -88,7 +87,6 @@ EXAMPLES = r"""
     content: "[Service]"
     options: ["-p", "1885"]
   become: true
-  notify: Restart Node-RED
 
 - name: Take it away again
   pifleet.nodered.drop_in:
@@ -96,7 +94,6 @@ EXAMPLES = r"""
     name: 50-pifleet-port
     state: absent
   become: true
-  notify: Restart Node-RED
 """
 
 RETURN = r"""

@@ -107,7 +107,6 @@ EXAMPLES = r"""
       editorTheme.projects.enabled: true
     service: nodered
   become: true
-  notify: Restart Node-RED
 
 - name: Let nobody in without a password
   pifleet.nodered.settings:
@@ -122,7 +121,11 @@ EXAMPLES = r"""
     service: nodered
   become: true
   no_log: true
-  notify: Restart Node-RED
+
+- name: Put the change to use, or undo it where Node-RED does not serve with it
+  pifleet.nodered.restart:
+    service: nodered
+  become: true
 
 - name: Take a setting out
   pifleet.nodered.settings:
@@ -261,6 +264,7 @@ def service_name(unit: Unit) -> str:
 
 def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
     old = usable(_files.read(params["path"]))
+    folder = _files.identity(os.path.dirname(old.path))
     unchanged_since(old, edit.checksum)
     result: Dict[str, Any] = {"changed": edit.content != old.data, "path": old.path, "settings": edit.changed}
     if edit.content == old.data:
@@ -273,6 +277,7 @@ def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_m
             check(temporary.path, old.path, runtime, edit.wanted)
         if check_mode:
             return result
+        _files.require_same_folder(old.path, folder)
         made, result["backup_file"] = backed_up(params, old, edit, unit)
         try:
             unchanged_since(_files.read(old.path), edit.checksum)

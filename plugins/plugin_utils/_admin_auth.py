@@ -104,7 +104,7 @@ def admin_auth(
 def _user(user: object, place: str, release: tuple[int, ...], rounds: int, ident: str) -> dict[str, object]:
     if not isinstance(user, Mapping):
         raise LoginError(f"{place} must be a mapping with username and password.")
-    unknown = sorted(set(user) - set(USER_KEYS))
+    unknown = sorted(str(key) for key in set(user) - set(USER_KEYS))
     if unknown:
         raise LoginError(f"{place} has the unknown key {unknown[0]}; known are {', '.join(USER_KEYS)}.")
     username = user.get("username")
@@ -154,10 +154,11 @@ def _permissions(permissions: object, place: str) -> object:
     scopes = [permissions] if isinstance(permissions, str) else permissions
     if not isinstance(scopes, Sequence) or not scopes:
         raise LoginError(f"{place} must be '*', 'read', 'write' or a list of scopes such as flows.read.")
-    for scope in scopes:
+    for number, scope in enumerate(scopes, 1):
         if not isinstance(scope, str) or not _is_scope(scope):
+            # What stands there is not shown: it may be a password on the wrong line.
             raise LoginError(
-                f"{place} has the unknown permission {scope!r}. Use '*', 'read', 'write', "
+                f"{place}: the permission number {number} is unknown. Use '*', 'read', 'write', "
                 f"or any of {', '.join(sorted(SCOPES))}."
             )
     return permissions if isinstance(permissions, str) else list(scopes)

@@ -196,3 +196,38 @@ def test_whoever_waits_for_the_lock_gets_it():
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_link_put_in_the_place_of_a_file_lends_it_no_rights(settings, tmp_path):
+    os.chown(settings, 65534, 65534)
+    change(settings, "new")
+    program = tmp_path / "program-of-root"
+    program.write_text("root's")
+    program.chmod(0o4755)
+    settings.unlink()
+    settings.symlink_to(program)
+    _change.undo(_change.recorded("nodered"))
+    state = os.lstat(settings)
+    assert (state.st_uid, state.st_mode & 0o7777) == (65534, 0o640)
+    assert program.read_text() == "root's"
+
+
+def test_a_folder_that_was_exchanged_is_not_written_to(tmp_path):
+    folder, elsewhere = tmp_path / "user", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    path = folder / "settings.js"
+    path.write_text("old")
+    change(path, "new")
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to(elsewhere)
+    with pytest.raises(Failure, match="exchanged"):
+        _change.undo(_change.recorded("nodered"))
+    assert os.listdir(elsewhere) == []
+
+
+def test_rights_that_a_file_lends_are_not_given_on(settings, tmp_path):
+    settings.chmod(0o6755)
+    _files.replace(str(settings), b"new", _files.read(str(settings)).attributes)
+    assert settings.stat().st_mode & 0o7777 == 0o755

@@ -210,8 +210,22 @@ def test_a_binary_that_does_not_run_has_no_version(tmp_path):
     broken = tmp_path / "node"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
-    assert _node.version(str(broken), {}) is None
-    assert _node.version(NODE, {}) == _node.version(NODE, {"PATH": "/usr/bin"}) != ""
+    assert _node.version(_node.Runtime(str(broken), ME, None, [], {}, str(tmp_path))) is None
+    assert _node.version(_node.Runtime(NODE, ME, None, [], {}, str(tmp_path)))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_node_in_the_hands_of_the_service_user_is_asked_for_its_version_as_that_user(tmp_path):
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.owner() == "root" and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    script = tmp_path / "node"
+    script.write_text("#!/bin/sh\necho v$(id -u).0.0\n")
+    script.chmod(0o755)
+    nobody = pwd.getpwnam("nobody")
+    version = _node.version(_node.Runtime(str(script), "nobody", None, [], {}, str(tmp_path)))
+    assert version == f"{nobody.pw_uid}.0.0"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
