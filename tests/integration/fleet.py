@@ -27,7 +27,11 @@ PLAYBOOKS = CHECKOUT / "playbooks"
 
 # Everything that a test or the collection may have left on a machine, and Node-RED as it came out of the box.
 REMEMBER = "test -e /root/pristine.js || cp -p ~{user}/.node-red/settings.js /root/pristine.js"
-RESET = """
+# A restart or a write that a killed controller has left behind holds this lock until it has ended.
+UNDISTURBED = "mkdir -p /run/pifleet.nodered; flock -w 120 /run/pifleet.nodered/nodered.lock true"
+RESET = (
+    UNDISTURBED
+    + """
 systemctl stop nodered.service
 mount | grep -q ' on /home/{user}/small ' && umount /home/{user}/small
 rm -rf /etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
@@ -38,6 +42,7 @@ cp -p /root/pristine.js ~{user}/.node-red/settings.js
 chmod 0755 ~{user}/.node-red && chmod 0644 ~{user}/.node-red/.config.*
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
 """
+)
 
 
 @dataclass(frozen=True)
