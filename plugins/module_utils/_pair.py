@@ -281,15 +281,15 @@ def follow(folder: str, certificate_file: str, key_file: str, reader: Reader, pa
     while True:
         try:
             pair = from_files(certificate_file, key_file)
-            break
+            if pair == placed(folder):
+                return False
+            # A new key beside the old certificate is a half, too; that they do not belong together shows here.
+            place(folder, pair, reader)
+            return True
         except PairError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(1)
-    if pair == placed(folder):
-        return False
-    place(folder, pair, reader)
-    return True
+            time.sleep(2)
 
 
 def main() -> None:

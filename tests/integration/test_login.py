@@ -53,6 +53,10 @@ def test_a_login_that_somebody_else_set_up_is_left_alone(fleet, pi41, variables,
     assert not run.failed
     assert pi41.settings == settings
     assert not passwords.exists()
+    passwords.mkdir()
+    (passwords / "pi41").write_text("left over from a machine of that name\n")
+    assert not fleet.play("secure", variables=variables, limit="pi41").failed
+    assert pi41.settings == settings
 
 
 def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
