@@ -26,6 +26,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attr
 STATE_FOLDER = "/var/lib/pifleet.nodered"
 # Not beside the record: a machine with a read-only root can be restarted too.
 LOCK_FOLDER = "/run/pifleet.nodered"
+# How long a change waits for a restart that is under way.
+LOCK_SECONDS = 300
 DROP_IN_SUFFIX = ".conf"
 
 
@@ -103,7 +105,7 @@ def _record(service: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(service: str, timeout: float) -> Iterator[None]:
+def locked(service: str, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
     path = os.path.join(LOCK_FOLDER, service + ".lock")
     with _files.explained(path):

@@ -79,7 +79,7 @@ def restart(service: Optional[str], timeout: float) -> Dict[str, Any]:
     """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
     unit, others = _instance.find(service)
     # Twice, as undoing takes as long as trying.
-    with _change.locked(unit.name[: -len(".service")], 2 * timeout):
+    with _change.locked(unit.service, 2 * timeout):
         return _restart(unit.name, others, timeout)
 
 

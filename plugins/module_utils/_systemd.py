@@ -94,6 +94,11 @@ class Unit:
         return int(text) if re.match(r"^\d+$", text) else 0
 
     @property
+    def service(self) -> str:
+        """The name without `.service`, as options, folders and locks have it."""
+        return self.name[: -len(".service")]
+
+    @property
     def loaded(self) -> bool:
         return self.text("LoadState") == "loaded"
 

@@ -137,7 +137,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair,
 
 UNIT_FOLDER = "/etc/systemd/system"
 PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
-LOCK_SECONDS = 300
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
@@ -172,7 +171,7 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     differing = {path: data for path, data in files.items() if _data_of(path) != data}
     changed = another_pair or bool(differing) or bool(stale)
     if changed and not check_mode:
-        with _change.locked(plan.service, LOCK_SECONDS):
+        with _change.locked(plan.service):
             if another_pair:
                 _pair.place(folder, wanted, _instance.reader(plan))
             write(differing, stale, plan, folder)

@@ -94,8 +94,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
-LOCK_SECONDS = 300
-
 
 def change(module: AnsibleModule) -> Dict[str, Any]:
     name = module.params["name"]
@@ -113,7 +111,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     data = module.params["content"].encode("utf-8")
     result = compared(path, data, present_file(path))
     if result["changed"] and not module.check_mode:
-        with _change.locked(unit.name[: -len(".service")], LOCK_SECONDS):
+        with _change.locked(unit.service):
             write(unit, path, data, settings.attributes)
     return result
 
@@ -139,7 +137,7 @@ def compared(path: str, data: bytes, old: Optional[Content]) -> Dict[str, Any]:
 
 def write(unit: Unit, path: str, data: bytes, attributes: Attributes) -> None:
     old = present_file(path)
-    _change.extend(unit.name[: -len(".service")], unit.main_pid, path, old, _files.checksum(data))
+    _change.extend(unit.service, unit.main_pid, path, old, _files.checksum(data))
     # Nobody runs it, and whoever may write the settings decides what is required.
     _files.replace(path, data, attributes)
 

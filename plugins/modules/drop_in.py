@@ -115,7 +115,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attr
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 UNIT_FOLDER = "/etc/systemd/system"
-LOCK_SECONDS = 300
 SECTIONS = ("Unit", "Service", "Install")
 
 
@@ -175,7 +174,7 @@ def present_file(path: str) -> Optional[Content]:
 
 
 def apply(unit: Unit, path: str, text: Optional[str], old: Optional[Content]) -> None:
-    service = unit.name[: -len(".service")]
+    service = unit.service
     data = None if text is None else text.encode("utf-8", "surrogateescape")
     with _files.explained(path):
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -212,7 +211,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         text += command_line(unit, path, options)
     result = compared(path, text)
     if result["changed"] and not module.check_mode:
-        with _change.locked(unit.name[: -len(".service")], LOCK_SECONDS):
+        with _change.locked(unit.service):
             apply(unit, path, text, present_file(path))
     return result
 

@@ -168,9 +168,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
-# How long a change waits for a restart that is under way.
-LOCK_SECONDS = 300
-
 ARGUMENT_SPEC: Dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "set": {"type": "dict"},
@@ -244,7 +241,7 @@ def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, 
     unit = known_unit(service) if service else None
     if unit is None or check_mode:
         return replace(params, edit, unit, check_mode)
-    with _change.locked(service_name(unit), LOCK_SECONDS):
+    with _change.locked(unit.service):
         return replace(params, edit, unit, check_mode)
 
 
@@ -256,10 +253,6 @@ def known_unit(service: str) -> Unit:
             "Correct the option service, or leave it out for a file that no service uses.",
         )
     return unit
-
-
-def service_name(unit: Unit) -> str:
-    return unit.name[: -len(".service")]
 
 
 def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
@@ -304,7 +297,7 @@ def backed_up(
     if unit is None:
         made = _files.back_up(old) if params["backup"] else None
         return made, made
-    service = service_name(unit)
+    service = unit.service
     earlier = _change.to_extend(service, unit.main_pid)
     known = earlier.backup_of(old.path) if earlier else None
     made = _files.back_up(old) if params["backup"] and not known else None
