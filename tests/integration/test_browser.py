@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What somebody sees in a real browser after `secure`: the editor behind its login, live dashboards behind theirs.
 
-Pictures of it are left in build/browser/.
+All over TLS, by a browser that was given the certificate of the fleet's authority and overlooks nothing. Pictures of it
+are left in build/browser/, also of what a test saw that failed.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import pathlib
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -19,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from .fleet import CHECKOUT
-from .sockets import base_url
+from .machine import ensure_installed, home_that_trusts
 from .users import USERS
 
 PICTURES = CHECKOUT / "build" / "browser"
@@ -54,15 +56,23 @@ DEPLOYED = [
 
 
 @pytest.fixture(scope="module")
-def secured(fleet, tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def secured(fleet, folder):
     pi = fleet.pis["pi50"]
     pi.reset()
     flows = pi.read("/home/pi/.node-red/flows.json")
     variables = {
         "nodered_login_users": USERS,
-        "nodered_login_password_dir": str(tmp_path_factory.mktemp("passwords")),
+        "nodered_login_password_dir": str(folder / "passwords"),
         "nodered_http_auth_user": HOUSE[0],
         "nodered_http_auth_password": HOUSE[1],
+        "nodered_tls_source": "authority",
+        "nodered_tls_authority_dir": str(folder / "authority"),
+        "nodered_tls_authority_passphrase": "only for this test",
     }
     run = fleet.play("secure", variables=variables, limit="pi50")
     assert not run.failed
@@ -70,13 +80,30 @@ def secured(fleet, tmp_path_factory):
     pi.write("/home/pi/.node-red/flows.json", flows)
 
 
-@pytest.fixture
-def browser():
-    ensure_chromium()
+@pytest.fixture(scope="module")
+def base(secured):
+    return f"https://{secured.address}:1880"
+
+
+@pytest.fixture(scope="module")
+def start(folder):
+    """Start a browser that trusts this authority; it is ended with the last test."""
+    ensure_installed({"chromium": "chromium", "chromedriver": "chromium-driver", "certutil": "libnss3-tools"})
+    started = []
+
+    def run(authority: pathlib.Path | None) -> webdriver.Chrome:
+        home = home_that_trusts(authority, folder / f"home-{len(started)}")
+        started.append(chromium(home))
+        return started[-1]
+
+    yield run
+    for driver in started:
+        driver.quit()
+
+
+def chromium(home: pathlib.Path) -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    # Which authority signed the certificate, if there is one, is not what is looked at here.
-    options.accept_insecure_certs = True
     # Without a sandbox of its own, as root in a container cannot make one; only the fleet's pages are opened.
     for option in (
         "--headless=new",
@@ -86,21 +113,24 @@ def browser():
         "--no-proxy-server",
     ):
         options.add_argument(option)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    service = webdriver.ChromeService(shutil.which("chromedriver"), env={**os.environ, "HOME": str(home)})
+    driver = webdriver.Chrome(options=options, service=service)
     driver.set_page_load_timeout(PATIENCE)
-    yield driver
-    driver.quit()
+    return driver
 
 
-def ensure_chromium() -> None:
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        install = "apt-get update -q && apt-get install -qy --no-install-recommends chromium chromium-driver"
-        done = subprocess.run(
-            ["sh", "-c", install], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
-        )
-        assert done.returncode == 0, (
-            "install Chromium with its driver (Debian: chromium, chromium-driver)\n" + done.stderr
-        )
+@pytest.fixture(scope="module")
+def browser(start, secured, folder):
+    return start(folder / "authority" / "authority.pem")
+
+
+@pytest.fixture(autouse=True)
+def picture_of_a_failure(request, browser):
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed_before:
+        picture(browser, f"failed-{request.node.name}")
+        print(f"{browser.current_url} as in {PICTURES}\n{browser.find_element(By.TAG_NAME, 'body').text[:2000]}")
 
 
 def picture(browser, name: str) -> None:
@@ -121,8 +151,7 @@ def shown(browser, selector: str):
 
 def give_password(browser, base: str) -> None:
     """As if typed into the browser's own dialog, which no driver can reach; the browser keeps it for this address."""
-    scheme, host = base.split("://")
-    browser.get(f"{scheme}://{HOUSE[0]}:{HOUSE[1]}@{host}/hello")
+    browser.get(base.replace("://", f"://{HOUSE[0]}:{HOUSE[1]}@") + "/hello")
     assert "Hello from Node-RED" in browser.page_source
 
 
@@ -131,8 +160,28 @@ def counts(browser, base: str) -> dict[str, int]:
     return json.loads(browser.find_element(By.TAG_NAME, "body").text)
 
 
-def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured):
-    base = base_url(secured.address)
+DASHBOARDS = {
+    "node-red-dashboard": ("/ui/", ".nr-dashboard-text .value", ".nr-dashboard-button button", "presses"),
+    "flowfuse-dashboard": ("/dashboard/home", ".nrdb-ui-text-value", ".nrdb-ui-button button", "presses2"),
+}
+
+
+def test_a_browser_that_was_not_given_the_authority_warns_and_shows_nothing(start, base):
+    stranger = start(None)
+    stranger.get(base + "/")
+    picture(stranger, "without-the-authority")
+    assert "ERR_CERT_AUTHORITY_INVALID" in stranger.page_source
+    assert not stranger.execute_script("return window.RED")
+
+
+def test_no_dashboard_is_shown_without_the_password(browser, base):
+    for name, (page, _value, button, _counter) in DASHBOARDS.items():
+        browser.get(base + page)
+        picture(browser, f"{name}-without-password")
+        assert not browser.find_elements(By.CSS_SELECTOR, button)
+
+
+def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured, base):
     browser.get(base + "/")
     name = shown(browser, "#node-dialog-login-username")
     picture(browser, "editor-login")
@@ -148,27 +197,16 @@ def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured):
     until(browser, lambda: browser.execute_script("return RED.nodes.dirty()"))
     browser.execute_script("document.querySelector('#red-ui-header-button-deploy').click()")
     until(browser, lambda: not browser.execute_script("return RED.nodes.dirty()"))
-    time.sleep(1)
     picture(browser, "editor-deployed")
+    assert "/from-the-browser" in secured.read("/home/pi/.node-red/flows.json")
     give_password(browser, base)
     browser.get(base + "/from-the-browser")
     assert "deployed" in browser.page_source
 
 
-@pytest.mark.parametrize(
-    "page, value, button, counter",
-    [
-        ("/ui/", ".nr-dashboard-text .value", ".nr-dashboard-button button", "presses"),
-        ("/dashboard/home", ".nrdb-ui-text-value", ".nrdb-ui-button button", "presses2"),
-    ],
-    ids=["node-red-dashboard", "flowfuse-dashboard"],
-)
-def test_a_dashboard_is_alive_with_the_password_only(browser, secured, request, page, value, button, counter):
-    base = base_url(secured.address)
-    name = request.node.callspec.id
-    browser.get(base + page)
-    picture(browser, f"{name}-without-password")
-    assert not browser.find_elements(By.CSS_SELECTOR, button)
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_a_dashboard_is_alive_with_the_password(browser, base, name):
+    page, value, button, counter = DASHBOARDS[name]
     give_password(browser, base)
     before = counts(browser, base)[counter]
     browser.get(base + page)
