@@ -8,7 +8,7 @@ An image is a stack of three layers that share what they can:
 
     pifleet/base-<debian>          Debian with systemd, sshd, sudo, Python, ufw (mmdebstrap)
     pifleet/node-red-<version>     plus Node.js, npm and Node-RED
-    pifleet/<variant>              plus the first user, its Node-RED user directory, the service
+    pifleet/<variant>              plus the first user, Node-RED's user directory, the service
 
 Every layer is tagged with a hash of everything it is made of, so what is there already is never built again.
 Only the standard library is needed, and Python 3.9.
@@ -89,8 +89,14 @@ class Variant:
     npm: str
     npm_options: str
     dashboard: str
+    """Version of node-red-dashboard; empty: neither of the dashboards."""
     dashboard2: str
+    packaging: str
+    """A folder of recipe/packaging: who has packed Node-RED as a service."""
     user: str
+    """Who logs in over SSH."""
+    service_user: str
+    """Who runs Node-RED, where the packaging leaves that open."""
 
 
 def variants() -> dict[str, Variant]:
@@ -149,13 +155,27 @@ def _stack(variant: Variant) -> Layer:
         make=lambda image: _make_node_red(image, base.image, variant),
         parent=base,
     )
-    machine_recipe = sorted(path for path in RECIPE.rglob("*") if path.is_file() and path != node_red_recipe)
     return Layer(
         repository=f"pifleet/{variant.name}",
-        hash=_hash(node_red.hash, _make_machine, *machine_recipe, variant.user, variant.dashboard, variant.dashboard2),
+        hash=_hash(
+            node_red.hash,
+            _make_machine,
+            *_machine_recipe(variant),
+            variant.user,
+            variant.service_user,
+            variant.dashboard,
+            variant.dashboard2,
+        ),
         make=lambda image: _make_machine(image, node_red.image, variant),
         parent=node_red,
     )
+
+
+def _machine_recipe(variant: Variant) -> list[Path]:
+    """Returns the files that a variant's own layer is made from: not those of other packagings."""
+    own = RECIPE / "packaging" / variant.packaging
+    files = [path for path in sorted(RECIPE.rglob("*")) if path.is_file() and path != RECIPE / "install-node-red"]
+    return [path for path in files if RECIPE / "packaging" not in path.parents or own in path.parents]
 
 
 def image_of(name: str) -> str:
@@ -369,12 +389,18 @@ def _make_node_red(image: str, parent: str, variant: Variant) -> None:
 
 
 def _make_machine(image: str, parent: str, variant: Variant) -> None:
-    progress(f"{variant.name}: setting up the user {variant.user} and its Node-RED")
+    progress(f"{variant.name}: setting up the user {variant.user} and Node-RED as a service")
     _make_in_container(
         image,
         parent,
         "set-up-machine",
-        {"USER_NAME": variant.user, "DASHBOARD": variant.dashboard, "DASHBOARD2": variant.dashboard2},
+        {
+            "USER_NAME": variant.user,
+            "SERVICE_USER": variant.service_user,
+            "PACKAGING": variant.packaging,
+            "DASHBOARD": variant.dashboard,
+            "DASHBOARD2": variant.dashboard2,
+        },
         timeout=300,
     )
 
