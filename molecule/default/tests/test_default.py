@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import re
 
 import pytest
@@ -17,19 +16,9 @@ CURL = "curl -s --cacert /etc/nodered-tls/nodered/current/certificate.pem"
 URL = "https://127.0.0.1:1880"
 
 
-@pytest.fixture(autouse=True)
-def journal_on_failure(host, request):
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        print(host.run("journalctl --no-pager -n 40 -u nodered").stdout)
-
-
 @pytest.fixture
-def password(host):
-    inventory = pathlib.Path(host.backend.ansible_runner.inventory_file)
-    folder = inventory if inventory.is_dir() else inventory.parent
-    return (folder / ".nodered-passwords" / host.backend.host).read_text().strip()
+def password(passwords):
+    return passwords["editor"]
 
 
 def token_request(host, password):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 
 import pytest
@@ -19,19 +18,9 @@ BUTTONS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def journal_on_failure(host, request):
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        print(host.run("journalctl --no-pager -n 40 -u nodered").stdout)
-
-
 @pytest.fixture
-def password(host):
-    inventory = pathlib.Path(host.backend.ansible_runner.inventory_file)
-    folder = inventory if inventory.is_dir() else inventory.parent
-    return (folder / ".nodered-passwords" / "http-auth" / host.backend.host).read_text().strip()
+def password(passwords):
+    return passwords["pages"]
 
 
 def status(host, path, options=""):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import http.client
-import pathlib
 import socket
 import ssl
 import time
@@ -19,23 +18,9 @@ PORT = 1880
 CURRENT = "/etc/nodered-tls/nodered/current"
 
 
-@pytest.fixture(autouse=True)
-def journal_on_failure(host, request):
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        print(host.run("journalctl --no-pager -n 40 -u nodered").stdout)
-
-
 @pytest.fixture
-def authority(host):
-    inventory = pathlib.Path(host.backend.ansible_runner.inventory_file)
-    return (inventory if inventory.is_dir() else inventory.parent) / ".nodered-authority"
-
-
-@pytest.fixture
-def address(host):
-    return host.backend.ansible_runner.get_variables(host.backend.host)["nodered_address"]
+def authority(inventory_folder):
+    return inventory_folder / ".nodered-authority"
 
 
 @pytest.fixture

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After a reboot everything is in force that was before it, as seen from the controller."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+import urllib.parse
+
+import pytest
+
+PORT, OLD_PORT = 1884, 1880
+
+
+@pytest.fixture
+def certificate(host):
+    """What Node-RED showed before the reboot."""
+    return host.file("/root/certificate.pem").content_string
+
+
+@pytest.fixture
+def ask(address, certificate):
+    """A request over TLS that accepts no other certificate than the one from before."""
+    trust = ssl.create_default_context(cadata=certificate)
+
+    def request(path, form=None, **headers):
+        connection = http.client.HTTPSConnection(address, PORT, timeout=10, context=trust)
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urllib.parse.urlencode(form) if form else None
+        connection.request("POST" if form else "GET", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    return request
+
+
+def log_in(ask, password):
+    form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*"}
+    status, body = ask("/auth/token", {**form, "username": "admin", "password": password})
+    return json.loads(body)["access_token"] if status == 200 else None
+
+
+def basic(password):
+    return "Basic " + base64.b64encode(f"nodered:{password}".encode()).decode()
+
+
+def test_the_machine_was_rebooted(host):
+    assert host.file("/root/token").exists
+    assert not host.file("/run/before-the-reboot").exists
+
+
+def test_only_the_new_port_answers(ask, address):
+    assert ask("/auth/login")[0] == 200
+    with pytest.raises(OSError):
+        socket.create_connection((address, OLD_PORT), timeout=3)
+
+
+def test_nothing_is_served_in_the_clear(address):
+    connection = http.client.HTTPConnection(address, PORT, timeout=10)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        connection.request("GET", "/")
+        connection.getresponse()
+
+
+def test_the_editor_wants_the_login(ask, passwords):
+    assert ask("/flows")[0] == 401
+    assert log_in(ask, passwords["editor"][::-1]) is None
+    token = log_in(ask, passwords["editor"])
+    assert ask("/flows", Authorization=f"Bearer {token}")[0] == 200
+
+
+def test_whoever_was_logged_in_still_is(host, ask):
+    token = host.file("/root/token").content_string
+    assert ask("/flows", Authorization=f"Bearer {token}")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/hello", "/ui/", "/dashboard/home"])
+def test_pages_want_their_password(ask, passwords, path):
+    assert ask(path)[0] == 401
+    assert ask(path, Authorization=basic(passwords["pages"][::-1]))[0] == 401
+    assert ask(path, Authorization=basic(passwords["pages"]))[0] == 200
+
+
+def test_the_service_runs_in_its_sandbox(host):
+    pid = host.check_output("systemctl show -P MainPID nodered")
+    status = host.file(f"/proc/{pid}/status").content_string
+    assert "NoNewPrivs:\t1" in status
+    assert "Umask:\t0077" in status
+
+
+def test_the_files_are_closed_to_others(host):
+    assert host.file("/home/pi/.node-red/settings.js").mode == 0o600
+    assert host.file("/home/pi/.node-red/.sessions.json").mode == 0o600
