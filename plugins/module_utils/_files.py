@@ -11,13 +11,13 @@ import errno
 import glob
 import hashlib
 import os
-import re
 import secrets
 import signal
 import stat
 import time
 from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _mounts
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 # A temporary file that is older than this belongs to a run that was killed.
@@ -236,13 +236,13 @@ def explained(path: str) -> Iterator[None]:
 def _explanation(error: OSError, path: str) -> Tuple[str, str]:
     folder = os.path.dirname(path)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        mount = mount_point(folder)
+        mount = _mounts.table().holding(folder).point
         return (
             "There is no space left on %s for the new %s; the old file is untouched." % (mount, path),
             "Free some space there (df -h %s; journalctl --vacuum-size=50M) and run again." % mount,
         )
     if error.errno == errno.EROFS:
-        mount = mount_point(folder)
+        mount = _mounts.table().holding(folder).point
         return (
             "%s cannot be written: the file system %s is read-only." % (path, mount),
             "Make it writable (mount -o remount,rw %s) and run again; if it became read-only by itself, the SD card "
@@ -265,21 +265,6 @@ def _explanation(error: OSError, path: str) -> Tuple[str, str]:
         "%s cannot be written: %s." % (path, error.strerror or error),
         "The old file is untouched; see dmesg for the cause.",
     )
-
-
-def mount_point(path: str, mounts: str = "/proc/self/mountinfo") -> str:
-    """Where the file system that holds the path is mounted."""
-    path, found = os.path.realpath(path), "/"
-    with contextlib.suppress(OSError), open(mounts, encoding="utf-8", errors="surrogateescape") as stream:
-        for line in stream:
-            fields = line.split()
-            if len(fields) < 5:
-                continue
-            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
-            inside = path == point or path.startswith(point.rstrip("/") + "/")
-            if inside and len(point) >= len(found):
-                found = point
-    return found
 
 
 def below_node_modules(path: str) -> Optional[str]:

@@ -19,8 +19,10 @@ import socket
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _change,
     _command_line,
     _files,
+    _mounts,
     _node,
     _pair,
     _private_files,
@@ -54,6 +56,7 @@ HARMLESS = (
 )
 
 TLS_FOLDER = "/etc/nodered-tls"
+UNIT_FOLDER = "/etc/systemd/system"
 
 # Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
 VARIABLES = {
@@ -576,8 +579,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "static_roots": _sockets.static_roots(settings),
         "companions": companions(plan_.settings_file),
         **sockets(plan_, settings, folder, where),
-        "root_read_only": read_only("/"),
-        "user_dir_read_only": read_only(folder),
+        **file_systems(folder, plan_.settings_file),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
         "held_ports": held_ports(unit),
         "hostname": socket.gethostname(),
@@ -676,8 +678,15 @@ def held_ports(unit: Unit) -> List[Dict[str, Any]]:
     return found
 
 
-def read_only(path: str) -> bool:
-    """Whether the file system that holds the path is mounted read-only (a missing folder counts as its parent)."""
-    while not os.path.exists(path) and path != "/":
-        path = os.path.dirname(path)
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+def file_systems(folder: str, settings_file: str) -> Dict[str, Any]:
+    """What can be written where the user directory, the settings and the rest of a change are."""
+    table = _mounts.table()
+    of_user_dir = table.holding(folder)
+    places = [folder, os.path.dirname(os.path.realpath(settings_file)), _change.STATE_FOLDER, UNIT_FOLDER]
+    return {
+        "root_read_only": table.holding("/").read_only,
+        "user_dir_read_only": of_user_dir.read_only,
+        "user_dir_read_only_at_boot": table.read_only_at_boot(of_user_dir),
+        "read_only": [{"mount": mount.point, "by": table.why_read_only(mount)} for mount in table.read_only(places)],
+        "overlay": bool(table.forgetful(places)),
+    }

@@ -281,6 +281,29 @@ instance:
     user_dir_read_only:
       description: Whether the file system of the user directory is mounted read-only.
       type: bool
+    user_dir_read_only_at_boot:
+      description: Whether it is meant to be, so that it will be read-only after the next boot, whatever it is now.
+      type: bool
+    read_only:
+      description: The read-only file systems that hold the user directory, the settings file, C(/etc/systemd/system) or
+        what is kept to undo a change.
+      type: list
+      elements: dict
+      contains:
+        mount:
+          description: Where it is mounted.
+          type: str
+          sample: /
+        by:
+          description: Why it is read-only. C(fstab) where it is meant to be (C(/etc/fstab), or the kernel's command
+            line for a root that is not in there), C(error) where the kernel protects it after an error, else
+            C(runtime).
+          type: str
+          sample: fstab
+    overlay:
+      description: Whether one of these places is on an overlay in memory, as Raspberry Pi OS has it in its overlay
+        mode, so that changes would be lost at the next boot.
+      type: bool
     unconfirmed:
       description: Whether a change made by this collection waits for a restart.
       type: bool

@@ -165,16 +165,6 @@ def test_what_is_no_regular_file_is_not_read(tmp_path):
             _files.read(str(tmp_path / name))
 
 
-def test_the_innermost_mount_is_named(tmp_path):
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(
-        "1 0 8:1 / / rw - ext4 a ro\n2 1 8:2 / /home rw - ext4 b rw\n3 2 8:3 / /home/p\\040i rw - ext4 c rw\n"
-    )
-    assert _files.mount_point("/home/p i/x", str(mounts)) == "/home/p i"
-    assert _files.mount_point("/home/other", str(mounts)) == "/home"
-    assert _files.mount_point("/homeless", str(mounts)) == "/"
-
-
 @pytest.mark.parametrize(
     "path, package",
     [
