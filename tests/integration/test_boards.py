@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`playbooks/secure.yml` where Node-RED is not set up as on Raspberry Pi OS: by DietPi, and run by root."""
+
+from __future__ import annotations
+
+import pathlib
+from dataclasses import dataclass
+
+import pytest
+
+from .fleet import FLEET_NAME, Fleet, Run
+
+USER_DIRS = {"dietpi": "/mnt/dietpi_userdata/node-red", "root": "/root/.node-red"}
+SERVICE_USERS = {"dietpi": "nodered", "root": "root"}
+
+
+@dataclass
+class Secured:
+    fleet: Fleet
+    first: Run
+    second: Run
+    passwords: pathlib.Path
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    """Both machines after `secure.yml` with every role and the strictest sandbox, and after a second run."""
+    fleet = Fleet.up(FLEET_NAME + "-boards", list(USER_DIRS))
+    passwords = tmp_path_factory.mktemp("passwords")
+    variables = {
+        "nodered_login_password_dir": str(passwords),
+        "nodered_http_auth_password_dir": str(passwords / "http-auth"),
+        "nodered_tls_source": "selfsigned",
+        "nodered_hardening_sandbox": "strict",
+        "nodered_serial": ["100%"],
+    }
+    yield Secured(
+        fleet, fleet.play("secure", variables=variables), fleet.play("secure", variables=variables), passwords
+    )
+    fleet.down()
+
+
+@pytest.mark.parametrize("name", USER_DIRS)
+def test_a_board_that_is_no_raspberry_pi_is_secured_once_and_for_all(secured, name):
+    pi, user_dir = secured.fleet.pis[name], USER_DIRS[name]
+    assert not secured.first.failed
+    assert pi.get("/flows").status == 401
+    assert pi.get("/hello").status == 401
+    assert not pi.answers_in_the_clear()
+    assert pi.login("admin", (secured.passwords / name).read_text().strip())
+    # Written by Node-RED itself at that login.
+    assert pi.run(f"stat -c '%U %a' {user_dir}/.sessions.json").split() == [SERVICE_USERS[name], "600"]
+    assert pi.run(f"stat -c '%U %a' {user_dir}").split() == [SERVICE_USERS[name], "700"]
+    assert not secured.second.failed
+    assert secured.second.recap[name]["changed"] == 0
+
+
+def test_each_run_says_once_that_node_red_runs_as_root(secured):
+    for run in (secured.first, secured.second):
+        assert run.output.count("Node-RED runs as root on root:") == 1
+        assert "Node-RED runs as root on dietpi:" not in run.output
