@@ -28,7 +28,7 @@ PLAYBOOKS = CHECKOUT / "playbooks"
 # Everything that a test or the collection may have left on a machine, and Node-RED as it came out of the box. A machine
 # whose user runs no Node-RED is not reset.
 REMEMBER = """
-if [ -e ~{user}/.node-red ] && [ ! -e /root/pristine.js ]; then cp -p ~{user}/.node-red/settings.js /root/pristine.js; fi
+test -e /root/pristine.js || ! test -e ~{user}/.node-red || cp -p ~{user}/.node-red/settings.js /root/pristine.js
 """
 # A restart or a write that a killed controller has left behind holds this lock until it has ended.
 UNDISTURBED = "mkdir -p /run/pifleet.nodered; flock -w 120 /run/pifleet.nodered/nodered.lock true"
