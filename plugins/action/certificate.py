@@ -20,6 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.filter.certificate_problem impo
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils import _pair
 from ansible_collections.pifleet.nodered.plugins.modules.certificate import ARGUMENT_RULES, ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CannotJudgeError
 
 MODULE = "pifleet.nodered.certificate"
 
@@ -34,6 +35,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, **ARGUMENT_RULES)
+        try:
+            return self._given(options, task_vars)
+        except CannotJudgeError as error:
+            return {"failed": True, "msg": str(error)}
+
+    def _given(self, options: Options, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         # node would take an authority that it cannot read for none at all, and let nobody in.
         authority = options["client_authority"]
         problem = problem_of_authorities(authority, called="the clients' authority") if authority else ""

@@ -56,13 +56,13 @@ _value:
 from typing import Any  # noqa: E402
 
 from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _admin_auth  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _admin_auth, _settings_error  # noqa: E402
 
 
 def admin_auth(users: Any, **options: Any) -> dict[str, object]:
     try:
         return _admin_auth.admin_auth(users, **options)
-    except _admin_auth.LoginError as error:
+    except (_admin_auth.LoginError, _settings_error.MissingLibraryError) as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -12,6 +12,10 @@ short_description: Say why a server should not use a certificate
 description:
   - Returns why a server should not use this certificate, and what to do; an empty text where it is good.
   - Looked at are the dates, the chain, the strength, the purpose and the names.
+  - It fails, and returns nothing, where the controller cannot judge any certificate, as its clock or the Python package
+    cryptography is missing.
+requirements:
+  - cryptography on the controller
 positional: []
 options:
   _input:
@@ -58,6 +62,7 @@ import ssl  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible.errors import AnsibleFilterError  # noqa: E402
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate  # noqa: E402
 
 
@@ -71,8 +76,12 @@ def problem_of(
     purpose: str = "server",
     called: str = "the certificate",
 ) -> str:
-    """Why a server should not use it and what to do, by this machine's clock; empty where it is good."""
+    """Why a server should not use it and what to do, by this machine's clock; empty where it is good.
+
+    Raises CannotJudgeError where that cannot be told here.
+    """
     now = datetime.datetime.now(datetime.timezone.utc)
+    _certificate.require_judgement(now)
     try:
         if not authorities:
             authorities = "" if _certificate.is_self_signed(certificate) else _authorities_of_this_system()
@@ -109,6 +118,13 @@ def _authorities_of_this_system() -> str:
     return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True))
 
 
+def certificate_problem(certificate: str, **options: Any) -> str:
+    try:
+        return problem_of(certificate, **options)
+    except _certificate.CannotJudgeError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"certificate_problem": problem_of}
+        return {"certificate_problem": certificate_problem}

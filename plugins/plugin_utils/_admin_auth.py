@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from ._bcrypt import PasswordError, check_password, is_bcrypt
+from ._bcrypt import PasswordError, check_password, is_bcrypt, require_library
 
 USER_KEYS = ("username", "password", "password_hash", "permissions")
 
@@ -77,6 +77,7 @@ def admin_auth(
 
     Raises:
         LoginError: with the first mistake found.
+        MissingLibraryError: where a password could not be hashed on this machine, before anything relies on it.
     """
     release = _release(node_red)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
@@ -130,6 +131,7 @@ def _secret(
             check_password(password)
         except PasswordError as error:
             raise LoginError(f"{place}.password: {error}") from None
+        require_library()
         return {"$password": password, "$rounds": rounds, "$ident": ident}
     return _checked_hash(password_hash, place, release)
 

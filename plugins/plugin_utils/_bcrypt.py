@@ -10,7 +10,8 @@ import re
 from ._settings_error import MissingLibraryError
 
 try:
-    from passlib.hash import bcrypt  # type: ignore[import-untyped]  # libpass has no stubs
+    from passlib.exc import MissingBackendError  # type: ignore[import-untyped]  # libpass has no stubs
+    from passlib.hash import bcrypt  # type: ignore[import-untyped]
 except ImportError as error:
     _IMPORT_ERROR: ImportError | None = error
 else:
@@ -50,7 +51,7 @@ def hash_password(password: str, *, rounds: int = 8, ident: str = "2b") -> str:
         raise PasswordError(f"ident {ident!r} is not one of 2a, 2b and 2y")
     if isinstance(rounds, bool) or not isinstance(rounds, int) or not 4 <= rounds <= 31:
         raise PasswordError(f"rounds {rounds!r} is not a whole number from 4 to 31")
-    _require_library()
+    require_library()
     return str(bcrypt.using(rounds=rounds, ident=ident).hash(password))
 
 
@@ -60,7 +61,7 @@ def verify(password: str, hashed: str) -> bool:
         return False
     if len(_encoded(password)) > LONGEST_PASSWORD:
         return False
-    _require_library()
+    require_library()
     return bool(bcrypt.verify(password, hashed))
 
 
@@ -93,6 +94,14 @@ def _encoded(password: str) -> bytes:
         raise PasswordError("the password is no valid Unicode text") from None
 
 
-def _require_library() -> None:
+def require_library() -> None:
+    """Raise MissingLibraryError where this machine can neither hash nor verify a password."""
     if _IMPORT_ERROR is not None:
         raise MissingLibraryError("libpass (passlib)", _IMPORT_ERROR)
+    try:
+        bcrypt.get_backend()
+    except (ImportError, MissingBackendError) as error:
+        raise MissingLibraryError("bcrypt", error) from None
+    except ValueError as error:
+        # passlib 1.7.4 tries a password that bcrypt 5 refuses; libpass replaces it.
+        raise MissingLibraryError("libpass in place of passlib", error) from None

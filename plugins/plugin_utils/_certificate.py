@@ -9,6 +9,8 @@ import datetime
 import ipaddress
 from collections.abc import Sequence
 
+from ._settings_error import MissingLibraryError
+
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -31,6 +33,10 @@ class CertificateError(ValueError):
     """Why a certificate cannot be used, and what to do. Holds nothing of the key."""
 
 
+class CannotJudgeError(Exception):
+    """Why nothing can be said about any certificate here, and what to do: no reason to replace one."""
+
+
 def check(
     certificate: str,
     *,
@@ -44,6 +50,8 @@ def check(
 ) -> None:
     """Raise CertificateError unless a server may use this certificate and its visitors will accept it.
 
+    Raises CannotJudgeError where that cannot be told on this machine.
+
     Args:
         certificate: PEM, the server's own certificate first, then those that lead to its authority.
         now: what time it is, with a time zone.
@@ -54,11 +62,7 @@ def check(
         purpose: ``server``, or ``client`` for a certificate of somebody who visits one.
         called: what the messages call it.
     """
-    if now < EARLIEST_POSSIBLE_TODAY:
-        raise CertificateError(
-            f"The controller's clock says {now:%Y-%m-%d}, so it cannot be told whether {called} is valid. "
-            "Set the clock (timedatectl), then run again."
-        )
+    require_judgement(now)
     chain = _parsed(certificate, called)
     anchors = _parsed(authorities, "the authority's certificate") if authorities.strip() else []
     own = chain[0]
@@ -76,8 +80,23 @@ def check(
         )
 
 
+def require_judgement(now: datetime.datetime) -> None:
+    """Raise CannotJudgeError where this machine lacks what it takes to judge or make a certificate."""
+    if _IMPORT_ERROR:
+        raise CannotJudgeError(str(MissingLibraryError("cryptography", _IMPORT_ERROR)))
+    if now < EARLIEST_POSSIBLE_TODAY:
+        raise CannotJudgeError(
+            f"The controller's clock says {now:%Y-%m-%d}, so it cannot be told whether a certificate is valid. "
+            "Set the clock (timedatectl), then run again."
+        )
+
+
 def check_authorities(authorities: str, *, now: datetime.datetime, called: str) -> None:
-    """Raise CertificateError unless each certificate in this PEM text is one that may issue others, and valid now."""
+    """Raise CertificateError unless each certificate in this PEM text is one that may issue others, and valid now.
+
+    Raises CannotJudgeError where that cannot be told on this machine.
+    """
+    require_judgement(now)
     for authority in _parsed(authorities, called):
         try:
             may_issue = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -98,11 +117,6 @@ def is_self_signed(certificate: str) -> bool:
 
 
 def _parsed(text: str, called: str) -> list[x509.Certificate]:
-    if _IMPORT_ERROR:
-        raise CertificateError(
-            f"The Python package cryptography is missing on the controller ({_IMPORT_ERROR}), so {called} cannot be "
-            "judged: pip install 'cryptography>=42'."
-        )
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except (ValueError, UnsupportedAlgorithm):

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import _settings_js
-from ._bcrypt import PasswordError, check_password
+from ._bcrypt import PasswordError, check_password, require_library
 
 COMPANION = "pifleet-http-auth.js"
 REQUIRED = f"require('./{COMPANION}')"
@@ -76,7 +76,7 @@ def plan(
 
     Raises:
         HttpAuthError: with the first mistake found.
-        SettingsError: where the settings file cannot be read with certainty.
+        SettingsError: where the settings file cannot be read with certainty, or no password be hashed on this machine.
     """
     release = _release(str(instance["version"]))
     _check(user, password, rounds, static_user, static_password)
@@ -224,6 +224,7 @@ def _kept(node: object, static: object, instance: Mapping[str, Any]) -> object:
 def _credentials(user: str, password: str | None, rounds: int, ident: str) -> dict[str, object] | None:
     if password is None:
         return None
+    require_library()
     return {"user": user, "pass": {"$password": password, "$rounds": rounds, "$ident": ident}}
 
 

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 
 from ._masking import masked
 
 _FRAME_WIDTH = 100
+_REQUIREMENTS = pathlib.Path(__file__).parents[2] / "requirements.txt"
 
 
 class SettingsError(Exception):
@@ -47,14 +49,14 @@ class SettingsError(Exception):
 
 
 class MissingLibraryError(SettingsError):
-    """A Python library that the collection needs on the controller is not installed."""
+    """A Python library that the collection needs on the controller is not installed, or does not work there."""
 
-    def __init__(self, library: str, cause: ImportError) -> None:
+    def __init__(self, library: str, cause: Exception) -> None:
         super().__init__(
             f"the Python library {library} is missing on the controller: {cause}",
             remedy=(
                 "Install the collection's requirements into the Python that runs Ansible: "
-                f"{sys.executable} -m pip install -r requirements.txt (the file lies in the collection's folder)."
+                f"{sys.executable} -m pip install -r {_REQUIREMENTS}"
             ),
             filename=sys.executable,
         )

@@ -234,6 +234,7 @@ class Fleet:
         *options: str,
         variables: dict[str, object] | None = None,
         limit: str = "all",
+        environment: dict[str, str] | None = None,
     ) -> Run:
         """Run a playbook of the collection (by name) or a file, and return what it printed.
 
@@ -244,7 +245,7 @@ class Fleet:
         command = self.command(playbook, *options, variables=variables, limit=limit)
         done = subprocess.run(
             command,
-            env=self.environment(),
+            env=self.environment() | (environment or {}),
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

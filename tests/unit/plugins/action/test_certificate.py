@@ -12,6 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import certificate as action
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 AUTHORITY = Authority()
@@ -88,6 +89,15 @@ def test_a_bad_certificate_never_reaches_the_host():
     assert "does not belong" in result["msg"]
     assert "PRIVATE" not in result["msg"]
     assert module.executed == []
+
+
+def test_where_nothing_can_be_judged_nothing_is_written(monkeypatch):
+    monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
+    for module in (Observed(**text()), Observed(**text(client_authority=AUTHORITY.certificate))):
+        result = module.run(task_vars={})
+        assert result["failed"]
+        assert "cryptography is missing on the controller" in result["msg"]
+        assert module.executed == []
 
 
 FILES = {"certificate_file": "/etc/pi.pem", "key_file": "/etc/pi.key"}

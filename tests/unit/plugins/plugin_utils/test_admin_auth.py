@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._admin_auth import LoginError, admin_auth
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 
 ADA = {"username": "ada", "password": "correct horse"}
 SALT_AND_SUM = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
@@ -29,6 +31,13 @@ def test_a_password_is_marked_for_the_engine_and_not_hashed_here():
             }
         ],
     }
+
+
+def test_a_library_that_is_missing_is_missed_before_anything_is_hashed(monkeypatch):
+    monkeypatch.setattr(_bcrypt, "_IMPORT_ERROR", ImportError("No module named 'passlib'"))
+    with pytest.raises(MissingLibraryError):
+        admin_auth([ADA], node_red="4.1.15")
+    assert admin_auth([{"username": "ada", "password_hash": "$2b$08$" + SALT_AND_SUM}], node_red="4.1.15")
 
 
 def test_releases_with_an_old_native_bcrypt_get_2a_hashes():

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
+from passlib.exc import MissingBackendError
 
 TEMPLATE_HASH = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
 
@@ -89,5 +92,25 @@ def test_the_cost_of_what_is_no_hash_is_an_error_that_does_not_show_it() -> None
 
 def test_a_missing_library_is_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_bcrypt, "_IMPORT_ERROR", ImportError("No module named 'passlib'"))
-    with pytest.raises(MissingLibraryError, match=r"passlib(.|\n)*-m pip install -r requirements\.txt"):
+    with pytest.raises(MissingLibraryError, match=r"passlib(.|\n)*-m pip install -r /\S+/requirements\.txt"):
         _bcrypt.hash_password("x")
+
+
+@pytest.mark.parametrize(
+    "error, named",
+    [
+        (MissingBackendError("no backend"), "bcrypt"),
+        (ModuleNotFoundError("No module named 'bcrypt'"), "bcrypt"),
+        (ValueError("password cannot be longer than 72 bytes"), "libpass in place of passlib"),
+    ],
+    ids=["no backend", "no bcrypt", "passlib with bcrypt 5"],
+)
+def test_a_library_that_cannot_hash_is_as_good_as_missing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, named: str
+) -> None:
+    def get_backend() -> str:
+        raise error
+
+    monkeypatch.setattr(_bcrypt, "bcrypt", types.SimpleNamespace(get_backend=get_backend))
+    with pytest.raises(MissingLibraryError, match=f"{named} is missing"):
+        _bcrypt.require_library()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import (
+    CannotJudgeError,
     CertificateError,
     check,
     check_authorities,
@@ -46,8 +48,17 @@ def test_the_controllers_clock_counts(dates, said):
 
 
 def test_a_controller_without_a_clock_judges_nothing():
-    with pytest.raises(CertificateError, match="clock says 1970-01-01.*Set the clock"):
-        judged(AUTHORITY.issue(ADDRESS), now=datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc))
+    then = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    with pytest.raises(CannotJudgeError, match="clock says 1970-01-01.*Set the clock"):
+        judged(AUTHORITY.issue(ADDRESS), now=then)
+    with pytest.raises(CannotJudgeError):
+        check_authorities(AUTHORITY.certificate, now=then, called="the authority")
+
+
+def test_a_controller_without_cryptography_judges_nothing(monkeypatch):
+    monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
+    with pytest.raises(CannotJudgeError, match=r"cryptography is missing(.|\n)*pip install -r /\S+/requirements\.txt"):
+        judged(AUTHORITY.issue(ADDRESS))
 
 
 @pytest.mark.parametrize(

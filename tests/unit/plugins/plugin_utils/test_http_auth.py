@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._http_auth import (
     IO_MIDDLEWARE,
     VERIFY_CLIENT,
@@ -13,6 +13,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._http_auth import 
     as_mapping,
     plan,
 )
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 
 HASH = "$2b$08$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 SECRET = "only for the house"
@@ -57,6 +58,12 @@ def test_pages_files_and_sockets_get_the_same_password():
         "webSocketNodeVerifyClient": VERIFY_CLIENT,
     }
     assert as_mapping(planned())["needs_companion"]
+
+
+def test_a_library_that_is_missing_is_missed_before_anything_is_hashed(monkeypatch):
+    monkeypatch.setattr(_bcrypt, "_IMPORT_ERROR", ImportError("No module named 'passlib'"))
+    with pytest.raises(MissingLibraryError):
+        planned()
 
 
 def test_what_was_set_needs_no_second_edit():
