@@ -72,8 +72,8 @@ def dashboard_paths(
     node_root: str,
     nodes: Sequence[Mapping[str, Any]],
 ) -> List[str]:
-    """Where the dashboards' socket.io answers, each ending in a slash."""
-    names = {package["name"] for package in installed}
+    """Where the socket.io of dashboards that can be closed answers, each ending in a slash."""
+    names = {package["name"] for package in installed if package["closable"]}
     paths = [str(settings.get("uiPath") or "ui")] if "node-red-dashboard" in names else []
     if "@flowfuse/node-red-dashboard" in names:
         paths += [node["path"] for node in _running(nodes, "ui-base")]

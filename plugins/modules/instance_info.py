@@ -265,7 +265,8 @@ instance:
           description: Whether a setting can close its sockets.
           type: bool
     dashboard_sockets:
-      description: Where the dashboards' sockets are, as far as settings and flow file tell.
+      description: >-
+        Where the sockets of those dashboards are that settings can close, as far as settings and flow file tell.
       type: list
       elements: str
     websockets:

@@ -285,7 +285,8 @@ def _falls_back(source: str, instance: Mapping[str, Any]) -> bool:
 
 def _not_closed(release: tuple[int, ...], instance: Mapping[str, Any]) -> list[str]:
     found = [
-        f"the sockets of {package['name']} {package['version']}: this release has no setting that could close them"
+        f"the sockets of {package['name']} {package['version']}: this release has no setting that could close them. "
+        "Update it, or let in nobody without a client certificate (nodered_tls_client_authority)."
         for package in instance["socket_packages"]
         if not package["closable"]
     ]

@@ -63,7 +63,7 @@ def test_a_dashboard_that_reads_no_middleware_cannot_be_closed(tmp_path):
 
 
 def test_sockets_are_below_the_root_of_the_flows_and_the_paths_of_the_dashboards():
-    both = [{"name": "node-red-dashboard"}, {"name": "@flowfuse/node-red-dashboard"}]
+    both = [{"name": name, "closable": True} for name in ("node-red-dashboard", "@flowfuse/node-red-dashboard")]
     assert _sockets.dashboard_paths(both, {}, "/", [BASE]) == ["/ui/socket.io/", "/dashboard/socket.io/"]
     moved = [{**BASE, "path": "panel/"}]
     assert _sockets.dashboard_paths(both, {"uiPath": "/old/"}, "/api/", moved) == [
@@ -72,6 +72,11 @@ def test_sockets_are_below_the_root_of_the_flows_and_the_paths_of_the_dashboards
     ]
     assert _sockets.dashboard_paths(both[:1], {}, "/", [BASE]) == ["/ui/socket.io/"]
     assert _sockets.websocket_paths("/api/", [LISTENER]) == ["/api/ws/in"]
+
+
+def test_nobody_asks_a_dashboard_that_cannot_be_closed_whether_it_is():
+    old = [{"name": "node-red-dashboard", "closable": False}, {"name": "node-red-contrib-uibuilder", "closable": False}]
+    assert _sockets.dashboard_paths(old, {}, "/", [BASE]) == []
 
 
 @pytest.mark.parametrize("more", [{"d": True}, {"path": None}, {"path": "/${NAME}"}, {"path": "/a b"}, {"path": ""}])
