@@ -37,6 +37,9 @@ options:
       - 'The dictionary C({"$password": "<plaintext>", "$rounds": 8}) becomes a bcrypt hash. A hash that is in the file
         already stays if it fits the password and its cost is not lower. C($ident) chooses the prefix, V(2b) by
         default.'
+      - 'The dictionary C({"$fallback": 1885}) keeps the setting''s own expression and changes the number in it that
+        counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where it stands in a
+        variable. Where there is no such number, or it is not certain, nothing changes.'
       - In V(adminAuth.users) the users of the file and the wanted ones are matched by C(username).
     type: dict
     default: {}

@@ -34,7 +34,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._command_line import CommandLine, Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._serving import Endpoint
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Socket, Unit
 
 # The installer's, and that of BeagleBone's documentation and DietPi.
 USUAL_SERVICES = ("nodered", "node-red")
@@ -56,6 +56,10 @@ HARMLESS = (
 )
 
 TLS_FOLDER = "/etc/nodered-tls"
+
+# The port by which Node-RED takes what systemd hands it: that of the npm package systemd, with which BeagleBone's
+# package patches red.js.
+HANDED_OVER = "systemd"
 UNIT_FOLDER = "/etc/systemd/system"
 
 # Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
@@ -110,6 +114,8 @@ class Plan:
     node: Optional[str]
     settings_file: str
     user_dir_option: Optional[str]
+    socket: Optional[Socket] = None
+    """The socket unit through which systemd listens for this service, if there is one in use."""
 
     @property
     def service(self) -> str:
@@ -256,9 +262,13 @@ def _seen_process(pid: Optional[int], service: Optional[str], state: str, where:
 def plan(unit: Unit) -> Plan:
     """How this unit starts Node-RED: as whom, with which environment, from which files."""
     command = _systemd.command(unit)
+    socket_unit = _systemd.socket_of(unit)
     user = _node.account(unit.text("User") or "root")
     group = unit.text("Group") or str(user.pw_gid)
     environment, origins = _environment(unit, command, user)
+    if socket_unit:
+        # sd_listen_fds(3); settings files look at these to find out who listens.
+        environment.update(LISTEN_PID=str(unit.main_pid or os.getpid()), LISTEN_FDS=str(len(socket_unit.streams)))
     words = (
         _systemd.expand(command.words, environment)
         if command.expand
@@ -286,6 +296,7 @@ def plan(unit: Unit) -> Plan:
         node=_node_binary(unit, line, environment, working_directory),
         settings_file=settings_file,
         user_dir_option=user_dir,
+        socket=socket_unit,
     )
 
 
@@ -468,7 +479,20 @@ def listeners(unit: Unit) -> List[_processes.Listener]:
 
 def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:
     """Where this Node-RED serves after its next start."""
-    return _serving.endpoint(loaded.in_force, plan_.port_option)
+    where = _serving.endpoint(loaded.in_force, plan_.port_option)
+    if not takes_socket(plan_, loaded) or plan_.socket is None:
+        return where
+    if plan_.socket.address is None:
+        problem = "%s listens on %s, which is no TCP port." % (plan_.socket.name, ", ".join(plan_.socket.streams))
+        return dataclasses.replace(where, problem=problem)
+    address, port = plan_.socket.address
+    # Whatever uiHost says: it is systemd that listens.
+    return dataclasses.replace(where, host=address, port=port, problem="")
+
+
+def takes_socket(plan_: Plan, loaded: _node.Loaded) -> bool:
+    """Whether systemd listens for this Node-RED, which then opens no port of its own."""
+    return plan_.socket is not None and plan_.port_option is None and loaded.in_force.get("uiPort") == HANDED_OVER
 
 
 def serving(unit: Unit, where: Endpoint) -> Optional[Endpoint]:
@@ -538,7 +562,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     reader = _private_files.reader(plan_.user, plan_.group, plan_.supplementary_groups)
     return {
         "service": plan_.service,
-        "socket": unit.socket,
+        **_socket(plan_, loaded),
         "unit_files": unit.files,
         "drop_ins": own_drop_ins(unit),
         "exec_start": _command_line.without_values(plan_.command.words),
@@ -581,10 +605,21 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         **sockets(plan_, settings, folder, where),
         **file_systems(folder, plan_.settings_file),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
-        "held_ports": held_ports(unit),
+        "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
         "hostname": socket.gethostname(),
         "addresses": addresses(),
         "tls": tls(plan_),
+    }
+
+
+def _socket(plan_: Plan, loaded: _node.Loaded) -> Dict[str, Any]:
+    unit = plan_.socket
+    taken = unit is not None and unit.address is not None and takes_socket(plan_, loaded)
+    return {
+        "socket": unit.name if unit else None,
+        "socket_file": unit.file if unit else None,
+        "socket_streams": unit.streams if unit else [],
+        "socket_port": unit.address[1] if unit and unit.address and taken else None,
     }
 
 
@@ -666,12 +701,14 @@ def own_drop_ins(unit: Unit) -> Dict[str, str]:
     return found
 
 
-def held_ports(unit: Unit) -> List[Dict[str, Any]]:
-    """The TCP ports that processes outside of the service hold."""
-    own = listeners(unit)
+def held_ports(unit: Unit, socket_unit: Optional[Socket] = None) -> List[Dict[str, Any]]:
+    """The TCP ports that processes outside of the service hold; what systemd holds for the service is its own."""
+    own = {(listener.address, listener.port) for listener in listeners(unit)}
+    if socket_unit and socket_unit.address and socket_unit.state == "active":
+        own.add(socket_unit.address)
     found = []
     for pid, listener in _processes.everybody():
-        if listener not in own:
+        if (listener.address, listener.port) not in own:
             holder = _processes.process(pid) if pid else None
             name = holder.name if holder else None
             found.append({"port": listener.port, "address": listener.address, "pid": pid, "process": name})

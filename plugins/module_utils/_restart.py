@@ -41,6 +41,7 @@ JOURNAL_LINES = 20
 # What it says when it complains of nothing tells little.
 QUIET_LINES = 6
 JOURNAL_WIDTH = 300
+SYSTEMD_PID = 1
 _COMPLAINT = re.compile(r"\[error\]|\w*Error\b|Exception|^Failed|fatal", re.IGNORECASE)
 
 
@@ -54,6 +55,11 @@ class State:
     @property
     def name(self) -> str:
         return self.plan.unit.name
+
+    @property
+    def units(self) -> List[str]:
+        """What is started, in this order, and stopped."""
+        return [self.plan.socket.name, self.name] if self.plan.socket else [self.name]
 
     @property
     def where(self) -> Endpoint:
@@ -84,7 +90,8 @@ def restart(service: Optional[str], timeout: float) -> Dict[str, Any]:
 
 
 def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any]:
-    if _systemd.show(name)[0].text("NeedDaemonReload") == "yes":
+    unit = _systemd.show(name)[0]
+    if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.run(["systemctl", "daemon-reload"], 90)
     state = _look(name)
     change = _undoable(state)
@@ -98,7 +105,7 @@ def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any
         # Whatever stops the attempt halfway must not leave Node-RED stopped.
         trouble = Trouble(str(failure))
         if change is None:
-            _systemd.run(["systemctl", "start", "--no-block", "--", name], 30)
+            _start_unattended(state)
     if trouble:
         return _roll_back(state, change, others, trouble, timeout)
     _change.forget(state.plan.service)
@@ -140,16 +147,18 @@ def _foreseen(state: State) -> Optional[Trouble]:
             "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error),
             _node.explain(state.loaded.error, state.plan.settings_file),
         )
-    if state.where.problem and not state.plan.unit.socket:
+    if state.where.problem:
         return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
     return _held_by_another(state, family=set(_instance.family(state.plan.unit)))
 
 
 def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
     """Who else holds the port; None when it is free, our own, or systemd's for our socket unit."""
-    where, unit = state.where, state.plan.unit
-    if where.port is None or where.headless or unit.socket:
+    where = state.where
+    if where.port is None or where.headless:
         return None
+    if _instance.takes_socket(state.plan, state.loaded):
+        family = family | {SYSTEMD_PID}
     for pid, listener in _processes.holders(where.host, where.port):
         ours = (
             pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
@@ -166,13 +175,15 @@ def _named(pid: Optional[int], listener: _processes.Listener) -> str:
     holder = _processes.process(pid) if pid is not None else None
     if holder is None:
         return "another process (of the user with number %d)" % listener.uid
+    if holder.pid == SYSTEMD_PID:
+        return "process 1 (%s, for a socket unit: systemctl list-sockets)" % holder.name
     unit = _processes.unit_of(holder.pid)
     return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
 
 
 def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Trouble]:
     """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
-    _stop(state.name, timeout)
+    _stop(state, timeout)
     held = _held_by_another(state, family=set())
     if held and change:
         return held
@@ -186,18 +197,24 @@ def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Tro
     return _start_and_wait(state, timeout)
 
 
-def _stop(name: str, timeout: float) -> None:
+def _stop(state: State, timeout: float) -> None:
+    # With its socket: what comes in would start the service again.
+    name, stop = state.name, ["systemctl", "stop", "--", *state.units]
     try:
-        answer = _systemd.run(["systemctl", "stop", "--", name], timeout)
+        answer = _systemd.run(stop, timeout)
     except Failure:
         answer = None
     if answer is None or answer.returncode != 0:
         _systemd.run(["systemctl", "kill", "--signal=SIGKILL", "--", name], 30)
-        answer = _systemd.run(["systemctl", "stop", "--", name], 60)
+        answer = _systemd.run(stop, 60)
     if answer.returncode != 0:
         raise Failure(
             "%s cannot be stopped: %s" % (name, answer.stderr.strip()), "See systemctl status %s on the machine." % name
         )
+
+
+def _start_unattended(state: State) -> None:
+    _systemd.run(["systemctl", "start", "--no-block", "--", *state.units], 30)
 
 
 def end_sessions(plan: Plan, user_dir: str) -> None:
@@ -238,7 +255,10 @@ def _as_user(plan: Plan, target: str) -> None:
 def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     deadline = time.monotonic() + timeout
     cursor = _journal_cursor(state.name)
-    _systemd.run(["systemctl", "reset-failed", "--", state.name], 30)
+    _systemd.run(["systemctl", "reset-failed", "--", *state.units], 30)
+    trouble = _listen(state)
+    if trouble:
+        return trouble
     # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
     with subprocess.Popen(
         ["systemctl", "start", "--", state.name],
@@ -255,6 +275,22 @@ def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     if trouble and messages:
         return dataclasses.replace(trouble, text="%s\nIts last messages:\n%s" % (trouble.text, messages))
     return trouble
+
+
+def _listen(state: State) -> Optional[Trouble]:
+    """Let systemd listen, before the service starts: one that finds no socket opens a port of its own."""
+    socket = state.plan.socket
+    if socket is None:
+        return None
+    answer = _systemd.run(["systemctl", "start", "--", socket.name], 60)
+    if answer.returncode == 0:
+        return None
+    said = _systemd.run(["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "10", "-u", socket.name], 60).stdout
+    reasons = re.findall(r"Failed to create .*", said) or [answer.stderr.strip()]
+    return Trouble(
+        "%s cannot listen on %s. %s" % (socket.name, ", ".join(socket.streams), reasons[-1]),
+        "Choose an address and a port that are free on this machine (ss -ltnp; ip address).",
+    )
 
 
 def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> Optional[Trouble]:
@@ -359,14 +395,14 @@ def _roll_back(
     kept: List[str] = []
     undone = False
     try:
-        stuck = _stuck(state.name, timeout)
+        stuck = _stuck(state, timeout)
         kept = _undo(state, change)
         undone = True
         state = _look(state.name)
         second = stuck or _start_and_wait(state, timeout)
     except (Failure, OSError) as failure:
         second = Trouble(str(failure))
-        _systemd.run(["systemctl", "start", "--no-block", "--", state.name], 30)
+        _start_unattended(state)
     if not undone:
         parts.append("The change could not be undone: " + str(second and second.text))
         remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
@@ -385,10 +421,10 @@ def _roll_back(
     )
 
 
-def _stuck(name: str, timeout: float) -> Optional[Trouble]:
+def _stuck(state: State, timeout: float) -> Optional[Trouble]:
     """Stop the service; what is wrong if it cannot be stopped, which must not keep the old files from coming back."""
     try:
-        _stop(name, timeout)
+        _stop(state, timeout)
     except Failure as failure:
         return Trouble(failure.problem, failure.remedy)
     return None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import json
@@ -41,6 +42,17 @@ PROPERTIES = (
     "ExecStart",
     "TriggeredBy",
     "TimeoutStopUSec",
+)
+
+SOCKET_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "Listen",
 )
 
 # From systemd's own source (src/basic/path-util.h): what a service gets when nothing else is said.
@@ -126,6 +138,37 @@ class Unit:
         return sockets[0] if sockets else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Socket(Unit):
+    """A socket unit: systemd itself listens, and hands what it listens on to the service."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it listens now, or will after the next boot."""
+        return self.loaded and (self.working or self.text("UnitFileState").startswith("enabled"))
+
+    @property
+    def streams(self) -> List[str]:
+        """What it listens on, in the order in which the service gets it: `[::]:1880`, `/run/nodered.sock`."""
+        return [value.rpartition(" (")[0] for value in self.properties.get("Listen", ())]
+
+    @property
+    def address(self) -> Optional[Tuple[str, int]]:
+        """Address and TCP port of the first, which is all that Node-RED can take; None where that is something else."""
+        first = (self.properties.get("Listen") or ("",))[0]
+        match = re.match(r"^(?:\[([0-9a-fA-F:.]+)(?:%[^\]]+)?\]|([0-9.]+)):(\d+) \(Stream\)$", first)
+        return (match.group(1) or match.group(2), int(match.group(3))) if match else None
+
+    @property
+    def file(self) -> str:
+        """The file whose ListenStream= is in force; the unit file where none can be found."""
+        for path in reversed(self.files):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+                if re.search(r"^\s*ListenStream\s*=\s*\S", stream.read(), re.MULTILINE):
+                    return path
+        return self.text("FragmentPath")
+
+
 def full_name(service: str) -> str:
     """`nodered` as `nodered.service`; a name that systemd would not take is a Failure."""
     name = service if service.endswith(".service") else service + ".service"
@@ -150,18 +193,30 @@ def parse_show(text: str) -> List[Dict[str, List[str]]]:
 
 def show(*services: str) -> List[Unit]:
     """The units of these services, loaded or not, without repeating one that goes by two names."""
-    names = [full_name(service) for service in services]
-    answer = run(["systemctl", "show", "--no-pager", "--property=" + ",".join(PROPERTIES), "--"] + names)
+    units: Dict[str, Unit] = {}
+    for properties in _shown([full_name(service) for service in services], PROPERTIES):
+        for identity in properties.get("Id", ()):
+            units.setdefault(identity, Unit(identity, properties))
+    return list(units.values())
+
+
+def socket_of(unit: Unit) -> Optional[Socket]:
+    """The socket unit that hands this service what it listens on; None where there is none in use."""
+    if unit.socket is None:
+        return None
+    properties = _shown([unit.socket], SOCKET_PROPERTIES)[0]
+    socket = Socket(unit.socket, properties)
+    return socket if socket.in_use else None
+
+
+def _shown(names: Sequence[str], properties: Sequence[str]) -> List[Dict[str, List[str]]]:
+    answer = run(["systemctl", "show", "--no-pager", "--property=" + ",".join(properties), "--", *names])
     if answer.returncode != 0 and not answer.stdout.strip():
         raise Failure(
             "systemctl cannot reach systemd: %s" % answer.stderr.strip(),
             "This collection handles Node-RED that runs as a systemd service, not in a container without systemd.",
         )
-    units: Dict[str, Unit] = {}
-    for properties in parse_show(answer.stdout):
-        for identity in properties.get("Id", ()):
-            units.setdefault(identity, Unit(identity, properties))
-    return list(units.values())
+    return parse_show(answer.stdout)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: drop_in
-short_description: Add a drop-in file to the systemd service of Node-RED
+short_description: Add a drop-in file to the systemd service of Node-RED, or to its socket unit
 version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
-  - Writes or removes a file in the folder C(/etc/systemd/system/<service>.service.d) and lets systemd read it.
+  - Writes or removes a file in the folder C(/etc/systemd/system/<service>.service.d), or in that of the socket unit
+    through which systemd listens for the service, and lets systemd read it.
   - The unit file itself is never touched, as Node-RED's installer stops updating one that was edited.
   - The change takes effect at the next start. M(pifleet.nodered.restart) confirms it, or undoes it when Node-RED does
     not serve with it.
@@ -49,6 +50,11 @@ options:
     description:
       - The text of the drop-in. Required when O(state=present).
       - Do not put a secret into it. Every user of the machine can read it.
+    type: str
+  socket:
+    description:
+      - The socket unit of the service, as RV(pifleet.nodered.instance_info#module:instance.socket) names it. The
+        drop-in is then that unit's.
     type: str
   options:
     description:
@@ -88,6 +94,17 @@ EXAMPLES = r"""
     options: ["-p", "1885"]
   become: true
 
+- name: Let systemd listen on port 1885, where it does so for Node-RED
+  pifleet.nodered.drop_in:
+    service: nodered
+    socket: nodered.socket
+    name: zz-pifleet-port
+    content: |
+      [Socket]
+      ListenStream=
+      ListenStream=1885
+  become: true
+
 - name: Take it away again
   pifleet.nodered.drop_in:
     service: nodered
@@ -115,10 +132,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attr
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 UNIT_FOLDER = "/etc/systemd/system"
-SECTIONS = ("Unit", "Service", "Install")
 
 
-def wanted_text(state: str, content: Optional[str]) -> Optional[str]:
+def wanted_text(state: str, content: Optional[str], kind: str = "Service") -> Optional[str]:
     """The text that the file should have, ending in a line end; None when there should be no file."""
     if state == "absent":
         return None
@@ -131,19 +147,19 @@ def wanted_text(state: str, content: Optional[str]) -> Optional[str]:
         header = re.match(r"^\[(.*)\]$", line)
         if header:
             section = header.group(1)
-            if section not in SECTIONS and not section.startswith("X-"):
+            if section not in ("Unit", kind, "Install") and not section.startswith("X-"):
                 raise Failure(
-                    "Line %d of content opens the section [%s], which a service has not." % (number, section),
-                    "A drop-in of a service has the sections [Unit], [Service] and [Install].",
+                    "Line %d of content opens the section [%s], which a %s has not." % (number, section, kind.lower()),
+                    "A drop-in of a %s has the sections [Unit], [%s] and [Install]." % (kind.lower(), kind),
                 )
         elif section is None:
             raise Failure(
                 "Line %d of content stands before any section, so systemd would ignore it." % number,
-                "Begin content with a section such as [Service].",
+                "Begin content with a section such as [%s]." % kind,
             )
     if section is None:
         raise Failure(
-            "content holds no section.", "Begin content with a section such as [Service], or use state: absent."
+            "content holds no section.", "Begin content with a section such as [%s], or use state: absent." % kind
         )
     return text
 
@@ -203,9 +219,14 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         raise Failure(
             "%r cannot be the name of a drop-in." % name, "Use letters, digits, dots and dashes, without .conf."
         )
-    text = wanted_text(module.params["state"], module.params["content"])
+    socket: Optional[str] = module.params["socket"]
+    text = wanted_text(module.params["state"], module.params["content"], "Socket" if socket else "Service")
     unit = known_unit(module.params["service"])
-    path = os.path.join(UNIT_FOLDER, unit.name + ".d", re.sub(r"\.conf$", "", name) + ".conf")
+    if socket and socket != unit.socket:
+        raise Failure(
+            "%s has %s, not %s." % (unit.name, unit.socket or "no socket unit", socket), "Correct the option socket."
+        )
+    path = os.path.join(UNIT_FOLDER, (socket or unit.name) + ".d", re.sub(r"\.conf$", "", name) + ".conf")
     options: List[str] = module.params["options"]
     if text is not None and options:
         text += command_line(unit, path, options)
@@ -236,10 +257,12 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "content": {"type": "str"},
+            "socket": {"type": "str"},
             "options": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["content"])],
+        mutually_exclusive=[("socket", "options")],
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()

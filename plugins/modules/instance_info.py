@@ -82,8 +82,20 @@ instance:
       type: str
       sample: nodered
     socket:
-      description: The socket unit that starts the service, if there is one.
+      description: The socket unit through which systemd listens for the service and starts it, if one is in use.
       type: str
+      sample: nodered.socket
+    socket_file:
+      description: The file whose C(ListenStream) is in force for that unit.
+      type: str
+    socket_streams:
+      description: What that unit listens on after its next start, as systemd writes it.
+      type: list
+      elements: str
+      sample: ["[::]:1880"]
+    socket_port:
+      description: The TCP port that Node-RED gets from that unit; none where it opens its port itself.
+      type: int
     unit_files:
       description: The unit file and its drop-ins.
       type: list

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from ._js_fallback import fallback
 from ._js_layout import WIDEST_LINE, Change, Listing, style_of
-from ._js_literals import NotLiteral, Style, elements, literal, same, written, written_key
+from ._js_literals import Fallback, NotLiteral, Style, elements, literal, same, written, written_key
 from ._js_objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
 from ._js_tree import Source, comments, members, unwrapped
 
@@ -42,6 +43,8 @@ class Editor:
             found = view.find(key)
             if wish is REMOVED:
                 self._remove(found)
+            elif isinstance(wish, Fallback):
+                self._change_fallback(found, wish)
             elif not isinstance(wish, Members):
                 self._set(view, found, wish)
             elif found.winner is None or is_missing_value(self._source, found.value):
@@ -54,6 +57,12 @@ class Editor:
                     self.fulfil(inner, wish)
 
     # One value
+
+    def _change_fallback(self, found: Found, wanted: Fallback) -> None:
+        """Change the number that the expression ends in, and nothing else of it."""
+        number = fallback(self._source, found.value)
+        if number is not None:
+            self._changes.append(Change(number.start_byte, number.end_byte, str(wanted.number)))
 
     def _set(self, view: View, found: Found, wanted: object) -> None:
         if found.winner is None:

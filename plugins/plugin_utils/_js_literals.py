@@ -397,10 +397,22 @@ def _prepared_mapping(value: Mapping[object, object], name: str, depth: int) -> 
             if isinstance(plaintext, str):
                 wanted_ident = _plain_text(ident, name).strip("$") if "$ident" in special else ""
                 return Password(plaintext, int(rounds), wanted_ident)
+    if special == {"$fallback"} and len(value) == 1 and depth == 0:
+        number = prepared(value["$fallback"], name, depth + 1)
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+            return Fallback(number)
     raise SettingsError(
         f"{name}: {', '.join(sorted(special))} is not a special value that can be written",
-        remedy="There are {'$js': '<expression>'} and {'$password': '<plaintext>', '$rounds': 8, '$ident': '2b'}.",
+        remedy="There are {'$js': '<expression>'}, {'$password': '<plaintext>', '$rounds': 8, '$ident': '2b'} and, as "
+        "a whole setting, {'$fallback': 1885}.",
     )
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The number that a setting's own expression comes to where the environment says nothing else."""
+
+    number: int
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,8 +8,9 @@
 - `_js_tree` parses, `_js_damage` says why that failed;
 - `_js_uses` follows what the program does with a variable, `_js_objects` finds what gives each key of an object its
   value, `_js_export` finds the object that the file exports;
-- `_js_literals` compares and writes values, `_js_examples` finds commented-out settings, `_js_layout` places members,
-  commas and comments, `_js_editor` turns wishes into changes.
+- `_js_literals` compares and writes values, `_js_fallback` finds the number that an expression comes to,
+  `_js_examples` finds commented-out settings, `_js_layout` places members, commas and comments, `_js_editor` turns
+  wishes into changes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from typing import TYPE_CHECKING, cast
 from . import _bcrypt
 from ._js_editor import REMOVED, Editor, Members
 from ._js_export import REMEDY, exported
+from ._js_fallback import fallback
 from ._js_layout import applied
 from ._js_literals import (
     UNDEFINED,
     Code,
+    Fallback,
     NotLiteral,
     Password,
     Undefined,
@@ -73,8 +76,10 @@ def edit(
     """The settings file with the settings of `set` in force and those of `remove` gone; SettingsError if unsure.
 
     A name is a setting (`uiPort`) or a dotted path (`editorTheme.projects.enabled`). A value is what JSON can hold, or
-    has `{"$js": "<expression>"}` or `{"$password": "<plaintext>", "$rounds": 8}` in it. Names that already hold, by
-    meaning, what is wanted change no byte. The result was parsed again and every name was checked in it.
+    has `{"$js": "<expression>"}` or `{"$password": "<plaintext>", "$rounds": 8}` in it. `{"$fallback": 1885}` keeps the
+    setting's own expression and changes the number that it comes to where the environment says nothing else
+    (`process.env.PORT || 1880`); it changes nothing where there is no such number. Names that already hold, by meaning,
+    what is wanted change no byte. The result was parsed again and every name was checked in it.
     """
     wishes = _wishes(set or {}, remove)
     before = Source(source, filename)
@@ -282,6 +287,8 @@ def _holds(view: View, wish: _Wish) -> bool:
     for depth, key in enumerate(wish.path):
         found = view.find(key)
         removing = wish.value is REMOVED
+        if isinstance(wish.value, Fallback):
+            return _falls_back(view, found, wish.value)
         _refuse_doubt(view, found, key, wish.name, absent_is_fine=not removing)
         if depth == len(wish.path) - 1:
             if removing:
@@ -298,6 +305,12 @@ def _holds(view: View, wish: _Wish) -> bool:
             raise _not_an_object(view.source, found, wish.name)
         view = inner
     raise AssertionError("a path has at least one step")
+
+
+def _falls_back(view: View, found: Found, wanted: Fallback) -> bool:
+    """Whether the setting comes to the wanted number, or to none that could be changed with certainty."""
+    number = fallback(view.source, found.value) if found.doubt() is None and not found.nested else None
+    return number is None or literal(view.source, number) == wanted.number
 
 
 def _is_absent(view: View, found: Found, name: str) -> bool:

@@ -12,8 +12,8 @@ import pwd
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _instance, _node, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Process
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener, Process
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Socket, Unit
 
 ME = pwd.getpwuid(os.getuid())
 
@@ -257,3 +257,48 @@ def test_only_the_drop_ins_of_this_collection_are_brought_along(tmp_path):
         unit(DropInPaths=" ".join(str(tmp_path / name) for name in [*texts, "60-pifleet-x.conf"]))
     )
     assert found == {str(tmp_path / "50-pifleet-port.conf"): "[Service]\n"}
+
+
+# Where systemd holds the port
+
+
+@pytest.fixture
+def with_socket(machine, monkeypatch):
+    properties = {"LoadState": ["loaded"], "ActiveState": ["active"], "Listen": ["127.0.0.1:1885 (Stream)"]}
+    monkeypatch.setattr(_systemd, "socket_of", lambda _unit: Socket("nodered.socket", properties))
+    return machine
+
+
+def test_the_settings_file_is_shown_what_systemd_shows_it(with_socket):
+    environment = with_socket.plan(MainPID="4711").environment
+    assert (environment["LISTEN_PID"], environment["LISTEN_FDS"]) == ("4711", "1")
+
+
+def test_without_a_socket_unit_nobody_claims_to_listen(machine):
+    assert "LISTEN_PID" not in machine.plan().environment
+
+
+def test_where_systemd_listens_its_address_counts_and_not_the_settings(with_socket):
+    where = _instance.expected(with_socket.plan(), loaded(in_force={"uiPort": "systemd", "uiHost": "10.0.0.1"}))
+    assert (where.host, where.port, where.problem) == ("127.0.0.1", 1885, "")
+
+
+@pytest.mark.parametrize(
+    ("in_force", "words", "port"),
+    [({"uiPort": 1880}, None, 1880), ({"uiPort": "systemd"}, ["node-red", "-p", "1890"], 1890)],
+    ids=["a number in the settings", "-p"],
+)
+def test_a_node_red_that_opens_its_own_port_takes_no_socket(with_socket, in_force, words, port):
+    plan = with_socket.plan(words=words)
+    assert not _instance.takes_socket(plan, loaded(in_force=in_force))
+    assert _instance.expected(plan, loaded(in_force=in_force)).port == port
+    assert _instance._socket(plan, loaded(in_force=in_force))["socket_port"] is None
+
+
+def test_the_port_that_systemd_holds_for_the_service_is_not_held_by_another(with_socket, monkeypatch):
+    monkeypatch.setattr(_instance, "listeners", lambda _unit: [])
+    everybody = [(1, Listener("127.0.0.1", 1885)), (7, Listener("127.0.0.1", 1886))]
+    monkeypatch.setattr(_processes, "everybody", lambda: everybody)
+    plan = with_socket.plan()
+    assert [one["port"] for one in _instance.held_ports(plan.unit, plan.socket)] == [1886]
+    assert [one["port"] for one in _instance.held_ports(plan.unit)] == [1885, 1886]

@@ -14,7 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import _node, _pro
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Socket, Unit
 
 ME = pwd.getpwuid(os.getuid())
 
@@ -23,7 +23,11 @@ def unit(**properties):
     return Unit("nodered.service", {name: [value] for name, value in properties.items()})
 
 
-def state(error="", settings=None, **properties):
+def socket_unit(listen="[::]:1885 (Stream)"):
+    return Socket("nodered.socket", {"LoadState": ["loaded"], "ActiveState": ["active"], "Listen": [listen]})
+
+
+def state(error="", settings=None, socket=None, **properties):
     plan = Plan(
         unit=unit(ActiveState="active", MainPID=str(os.getpid()), **properties),
         command=Command([], [], []),
@@ -38,6 +42,7 @@ def state(error="", settings=None, **properties):
         node="/usr/bin/node",
         settings_file="/home/pi/.node-red/settings.js",
         user_dir_option=None,
+        socket=socket,
     )
     return _restart.State(plan, _node.Loaded("20", error, (), {}, settings or {}, (), False))
 
@@ -78,8 +83,66 @@ def test_a_file_that_does_not_load_is_foreseen():
 
 
 def test_a_port_that_is_none_is_foreseen_unless_a_socket_unit_has_it(monkeypatch):
+    monkeypatch.setattr(_processes, "holders", lambda host, port: [])
     assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "systemd"})).text
-    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, TriggeredBy="nodered.socket")) is None
+    assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "abc"}, socket=socket_unit())).text
+    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket=socket_unit())) is None
+
+
+def test_a_socket_unit_without_a_tcp_port_is_foreseen():
+    trouble = _restart._foreseen(
+        state(settings={"uiPort": "systemd"}, socket=socket_unit("/run/nodered.sock (Stream)"))
+    )
+    assert "nodered.socket listens on /run/nodered.sock" in trouble.text
+
+
+def test_what_systemd_holds_for_the_service_is_its_own(monkeypatch):
+    held_by(monkeypatch, 1, "::")
+    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket=socket_unit())) is None
+    # A number makes Node-RED open a port of its own, which systemd holds already.
+    trouble = _restart._foreseen(state(settings={"uiPort": 1885}, socket=socket_unit()))
+    assert "Port 1885 is already held by process 1 (" in trouble.text
+
+
+class Systemctl:
+    """Takes down what is asked of systemd; what begins with `failing` fails."""
+
+    def __init__(self, failing=()):
+        self.asked = []
+        self.failing = list(failing)
+
+    def __call__(self, arguments, timeout=60):
+        self.asked.append(" ".join(arguments))
+
+        class Answer:
+            returncode = 1 if arguments[: len(self.failing)] == self.failing != [] else 0
+            stdout = "Failed to create listening socket ([::]:1885): Address already in use\nFailed to listen.\n"
+            stderr = "Job failed."
+
+        return Answer
+
+
+def test_a_service_is_stopped_with_the_socket_that_would_start_it_again(monkeypatch):
+    systemctl = Systemctl()
+    monkeypatch.setattr(_systemd, "run", systemctl)
+    _restart._stop(state(socket=socket_unit()), 60)
+    _restart._stop(state(), 60)
+    assert systemctl.asked == ["systemctl stop -- nodered.socket nodered.service", "systemctl stop -- nodered.service"]
+
+
+def test_systemd_listens_before_the_service_starts(monkeypatch):
+    systemctl = Systemctl()
+    monkeypatch.setattr(_systemd, "run", systemctl)
+    assert _restart._listen(state(socket=socket_unit())) is None
+    assert _restart._listen(state()) is None
+    assert systemctl.asked == ["systemctl start -- nodered.socket"]
+
+
+def test_a_socket_that_cannot_listen_is_told_with_its_reason(monkeypatch):
+    monkeypatch.setattr(_systemd, "run", Systemctl(["systemctl", "start"]))
+    trouble = _restart._listen(state(socket=socket_unit()))
+    assert trouble.text.startswith("nodered.socket cannot listen on [::]:1885. Failed to create listening socket")
+    assert trouble.text.endswith("Address already in use")
 
 
 def held_by(monkeypatch, pid, address="0.0.0.0"):

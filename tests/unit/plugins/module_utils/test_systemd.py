@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit, Word
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Socket, Unit, Word
 
 # As systemd 252 prints it for the unit of the official installer.
 SHOWN = """\
@@ -49,6 +49,84 @@ def test_a_unit_tells_its_files_in_the_order_in_which_they_are_read(unit):
     ]
     assert unit.socket == "nodered.socket"
     assert unit.main_pid == 53
+
+
+# As systemd 252 prints it for BeagleBone's unit.
+SOCKET = """\
+Id=nodered.socket
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+FragmentPath=/lib/systemd/system/nodered.socket
+DropInPaths=
+Listen=[::]:1880 (Stream)
+"""
+
+
+def socket_unit(text=SOCKET):
+    return Socket("nodered.socket", _systemd.parse_show(text)[0])
+
+
+def test_a_socket_unit_tells_on_what_systemd_listens():
+    assert (socket_unit().streams, socket_unit().address) == (["[::]:1880"], ("::", 1880))
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:1880 (Stream)", ("127.0.0.1", 1880)),
+        ("[::1]:80 (Stream)", ("::1", 80)),
+        ("[fe80::1%eth0]:1880 (Stream)", ("fe80::1", 1880)),
+        ("/run/nodered.sock (Stream)", None),
+        ("[::]:1880 (Datagram)", None),
+        ("@abstract (Stream)", None),
+    ],
+)
+def test_only_a_tcp_socket_has_a_port(listen, address):
+    assert socket_unit(SOCKET.replace("[::]:1880 (Stream)", listen)).address == address
+
+
+def test_the_first_socket_is_the_one_that_counts():
+    both = SOCKET.replace("Listen=", "Listen=127.0.0.1:1885 (Stream)\nListen=")
+    assert socket_unit(both).streams == ["127.0.0.1:1885", "[::]:1880"]
+    assert socket_unit(both).address == ("127.0.0.1", 1885)
+
+
+@pytest.mark.parametrize(
+    ("state", "file_state", "in_use"),
+    [
+        ("active", "enabled", True),
+        ("active", "disabled", True),
+        # Where somebody has stopped the service, and with it the socket, and started the service alone.
+        ("inactive", "enabled", True),
+        ("inactive", "enabled-runtime", True),
+        ("inactive", "disabled", False),
+        ("failed", "static", False),
+    ],
+)
+def test_a_socket_unit_is_in_use_that_listens_or_will_after_a_boot(unit, monkeypatch, state, file_state, in_use):
+    class Answer:
+        returncode = 0
+        stdout = SOCKET.replace("=active", "=" + state).replace("=enabled", "=" + file_state)
+
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: Answer)
+    assert (_systemd.socket_of(unit) is not None) == in_use
+
+
+def test_a_service_without_a_socket_unit_costs_no_question(monkeypatch):
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: pytest.fail("nothing to ask"))
+    assert _systemd.socket_of(Unit("nodered.service", {"TriggeredBy": ["nodered.timer"]})) is None
+
+
+def test_the_file_whose_stream_is_in_force_is_the_last_that_has_one(tmp_path):
+    for name, text in {"unit": "ListenStream=1880", "a": "ListenStream=1885", "b": "Backlog=9\nListenStream="}.items():
+        (tmp_path / name).write_text(f"[Socket]\n{text}\n")
+    found = socket_unit(
+        SOCKET.replace("FragmentPath=/lib/systemd/system/nodered.socket", f"FragmentPath={tmp_path}/unit").replace(
+            "DropInPaths=", f"DropInPaths={tmp_path}/a {tmp_path}/b {tmp_path}/gone"
+        )
+    )
+    assert found.file == f"{tmp_path}/a"
 
 
 def test_without_dbus_the_command_is_taken_from_the_text(unit, monkeypatch):

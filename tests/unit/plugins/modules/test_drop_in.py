@@ -27,6 +27,15 @@ def test_what_systemd_would_ignore_is_refused(content):
         drop_in.wanted_text("present", content)
 
 
+def test_a_socket_unit_has_sections_of_its_own():
+    text = "[Socket]\nListenStream=\nListenStream=1885\n"
+    assert drop_in.wanted_text("present", text, "Socket") == text
+    with pytest.raises(Failure, match="a service has not"):
+        drop_in.wanted_text("present", text)
+    with pytest.raises(Failure, match="a socket has not"):
+        drop_in.wanted_text("present", "[Service]\nUMask=0077\n", "Socket")
+
+
 def test_the_difference_is_shown_with_the_names_of_the_files(tmp_path):
     path = str(tmp_path / "50-a.conf")
     made = drop_in.compared(path, "[Service]\n")

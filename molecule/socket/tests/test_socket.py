@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where systemd holds the port, it has moved for good, and Node-RED serves through it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+import urllib.parse
+
+import pytest
+
+PORT, OLD_PORT = 1885, 1880
+SETTINGS = "/var/lib/node-red/.node-red/settings.js"
+
+
+@pytest.fixture
+def ask(host, address):
+    """A request over TLS that accepts no other certificate than the one that the collection has placed."""
+    trust = ssl.create_default_context(
+        cadata=host.file("/etc/nodered-tls/nodered/current/certificate.pem").content_string
+    )
+
+    def request(path, form=None, **headers):
+        connection = http.client.HTTPSConnection(address, PORT, timeout=30, context=trust)
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urllib.parse.urlencode(form) if form else None
+        connection.request("POST" if form else "GET", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    return request
+
+
+def listeners(host, port):
+    """Address and process names of what listens on the port, as ss has it."""
+    return [line.split(maxsplit=5)[3:] for line in host.check_output(f"ss -Hltnp sport = :{port}").splitlines()]
+
+
+def test_the_machine_was_rebooted(host):
+    assert not host.file("/run/before-the-reboot").exists
+
+
+def test_the_login_is_in_force_through_the_socket(ask, passwords):
+    assert ask("/flows")[0] == 401
+    form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*", "username": "admin"}
+    status, body = ask("/auth/token", {**form, "password": passwords["editor"]})
+    assert status == 200
+    token = json.loads(body)["access_token"]
+    assert ask("/flows", Authorization=f"Bearer {token}")[0] == 200
+
+
+def test_systemd_listens_on_the_new_port_and_node_red_takes_it(host):
+    ((address, _peer, processes),) = listeners(host, PORT)
+    # The address is still the one that somebody had chosen.
+    assert address == f"0.0.0.0:{PORT}"
+    assert '"systemd",pid=1,' in processes
+    assert f"pid={host.check_output('systemctl show -P MainPID nodered')}," in processes
+
+
+def test_nothing_is_left_of_the_old_port(host, address):
+    assert listeners(host, OLD_PORT) == []
+    with pytest.raises(OSError):
+        socket.create_connection((address, OLD_PORT), timeout=3)
+
+
+def test_in_the_settings_only_the_number_has_changed_that_counts_without_the_socket(host):
+    settings = host.file(SETTINGS).content_string
+    assert "var port = process.env.LISTEN_PID > 0 ? 'systemd' : 1885;" in settings
+    assert "    uiPort: process.env.PORT || port," in settings
+
+
+def test_a_service_that_was_stopped_and_started_by_hand_keeps_the_port(host, ask):
+    host.check_output("systemctl stop nodered && systemctl start nodered")
+    end = time.monotonic() + 30
+    while not listeners(host, PORT) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert ask("/flows")[0] == 401
+    assert host.check_output("systemctl is-active nodered.socket; true") == "inactive"
+    assert listeners(host, OLD_PORT) == []
