@@ -79,14 +79,19 @@ class Change:
         """Whether the copies are what the last Node-RED ran with, so that undoing the change leads to what worked.
 
         While the process from before runs on, they are, even when somebody has edited a file once more since. Without a
-        process, the change must still be in place.
+        process, or with one that was started since (by a boot, say) and listens nowhere, the change must still be in
+        place.
         """
         if pid and _processes.process(pid):
-            return self.made_under(pid)
+            return self.made_under(pid) or (not _listens(pid) and self.in_place())
         return self.in_place()
 
     def touches(self, setting: str) -> bool:
         return any(name == setting or name.startswith(setting + ".") for name in self.settings)
+
+    def ends_sessions(self) -> bool:
+        """Whether whoever is logged in has to log in anew. A process that somebody else started knows nothing of it."""
+        return self.touches("adminAuth")
 
     def touches_unit(self) -> bool:
         return any(file.path.endswith(DROP_IN_SUFFIX) for file in self.files)
@@ -131,8 +136,7 @@ def locked(service: str, timeout: float = LOCK_SECONDS) -> Iterator[None]:
 
 def _make_folder(service: str) -> None:
     with _files.explained(folder(service)):
-        os.makedirs(STATE_FOLDER, mode=0o700, exist_ok=True)
-        os.makedirs(folder(service), mode=0o700, exist_ok=True)
+        _files.make_folders(folder(service), 0o700)
 
 
 def recorded(service: str) -> Optional[Change]:
@@ -147,9 +151,14 @@ def recorded(service: str) -> Optional[Change]:
 
 
 def waiting(service: str, pid: Optional[int]) -> bool:
-    """Whether a change waits for a restart: files differ from what they were, and no Node-RED was started since."""
+    """Whether a change waits for a restart: files differ from what they were, and no Node-RED that works has them.
+
+    Where logins changed, it waits even so: whoever has started Node-RED, the power perhaps, has ended no session.
+    """
     change = recorded(service)
-    return change is not None and change.counts(pid) and any(file.differs() for file in change.files)
+    if change is None or not any(file.differs() for file in change.files):
+        return False
+    return change.counts(pid) or (change.ends_sessions() and change.in_place())
 
 
 def to_extend(service: str, pid: Optional[int]) -> Optional[Change]:
@@ -173,7 +182,9 @@ def extend(
     `new_checksum` is None for a file that is about to be deleted.
     """
     _make_folder(service)
-    change = to_extend(service, pid)
+    before = recorded(service)
+    change = before if before is not None and before.counts(pid) else None
+    unproved = before if before is not None and (change is not None or before.in_place()) else None
     files = list(change.files) if change else []
     known = next((file for file in files if file.path == path), None)
     if known:
@@ -190,7 +201,7 @@ def extend(
             "pid": running.pid if running else None,
             "start": running.start if running else None,
             "files": [dataclasses.asdict(file) for file in files],
-            "settings": sorted(set(change.settings if change else ()) | set(settings)),
+            "settings": sorted(set(unproved.settings if unproved else ()) | set(settings)),
         },
     )
 
@@ -257,6 +268,7 @@ def _put_back(file: ChangedFile, undo: str) -> None:
         if file.backup is None or _checksum_of(file.backup) != file.checksum_old:
             raise
         os.rename(file.backup, file.path)
+        _files.sync_folder(os.path.dirname(file.path))
 
 
 def _attributes_for(file: ChangedFile) -> Attributes:
@@ -294,6 +306,10 @@ def keep(rejected: Sequence[Content]) -> List[str]:
             _files.replace(path, text.data, attributes)
             kept.append(path)
     return kept
+
+
+def _listens(pid: int) -> bool:
+    return any(map(_processes.listeners, _processes.with_descendants(pid, _processes.processes())))
 
 
 def _checksum_of(path: str) -> Optional[str]:

@@ -205,6 +205,17 @@ def remove(path: str) -> None:
         sync_folder(os.path.dirname(path))
 
 
+def make_folders(path: str, mode: int) -> None:
+    """Make this folder and those above it as far as they are missing, so that a power cut does not take them again."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folders(parent, mode)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+    sync_folder(parent)
+
+
 def sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -245,6 +245,7 @@ def versions(folder: str) -> List[str]:
 def _make_folder(path: str, mode: int, gid: int) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
+        _sync(os.path.dirname(path))
     os.chown(path, 0, gid)
     os.chmod(path, mode)
 

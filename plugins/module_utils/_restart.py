@@ -94,13 +94,14 @@ def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.run(["systemctl", "daemon-reload"], 90)
     state = _look(name)
-    change = _undoable(state)
+    recorded = _change.recorded(state.plan.service)
+    change = _undoable(state, recorded)
     trouble = _foreseen(state)
     if trouble:
         return _refuse(state, change, others, trouble, timeout)
     started = time.monotonic()
     try:
-        trouble = _try(state, change, timeout)
+        trouble = _try(state, change, timeout, _ends_sessions(recorded, change))
     except (Failure, OSError) as failure:
         # Whatever stops the attempt halfway must not leave Node-RED stopped.
         trouble = Trouble(str(failure))
@@ -126,18 +127,19 @@ def _looked_again(state: State) -> State:
     return dataclasses.replace(state, plan=dataclasses.replace(state.plan, unit=_systemd.show(state.name)[0]))
 
 
-def _undoable(state: State) -> Optional[Change]:
-    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is confirmed."""
-    change = _change.recorded(state.plan.service)
+def _undoable(state: State, change: Optional[Change]) -> Optional[Change]:
+    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is none."""
     unit = state.plan.unit
     if change is None or change.counts(unit.main_pid):
         return change
     proved = not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None
-    if proved or not change.in_place():
-        _change.forget(state.plan.service)
-        return None
     # Started since (the power failed), but it does not serve: still a change to undo.
-    return change
+    return None if proved or not change.in_place() else change
+
+
+def _ends_sessions(recorded: Optional[Change], undoable: Optional[Change]) -> bool:
+    """Whether logins have changed, though it may be a power cut that brought the new ones into force."""
+    return recorded is not None and recorded.ends_sessions() and (undoable is not None or recorded.in_place())
 
 
 def _foreseen(state: State) -> Optional[Trouble]:
@@ -181,13 +183,13 @@ def _named(pid: Optional[int], listener: _processes.Listener) -> str:
     return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
 
 
-def _try(state: State, change: Optional[Change], timeout: float) -> Optional[Trouble]:
+def _try(state: State, change: Optional[Change], timeout: float, ends_sessions: bool) -> Optional[Trouble]:
     """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
     _stop(state, timeout)
     held = _held_by_another(state, family=set())
     if held and change:
         return held
-    if change and change.touches("adminAuth"):
+    if ends_sessions:
         # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would
         # write them back, so they go between stop and start.
         try:
@@ -390,6 +392,8 @@ def _roll_back(
     parts = ["Node-RED does not serve after the restart. " + trouble.text]
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
+        # Proved before, as far as there is a record: not to be undone later, either.
+        _change.forget(state.plan.service)
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
         return _failed(_looked_again(state), others, "\n".join(parts), remedy)
     kept: List[str] = []

@@ -169,12 +169,15 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     stale = [] if params["certificate_file"] else [path for path in unit_paths(plan.service) if os.path.exists(path)]
     another_pair = _pair.placed(folder) != wanted or bool(_pair.why_unusable(folder, _instance.reader(plan)))
     differing = {path: data for path, data in files.items() if _data_of(path) != data}
-    changed = another_pair or bool(differing) or bool(stale)
+    unwatched = unit_paths(plan.service)[0] in files and not is_watched(plan.service)
+    changed = another_pair or bool(differing) or bool(stale) or unwatched
     if changed and not check_mode:
         with _change.locked(plan.service):
             if another_pair:
                 _pair.place(folder, wanted, _instance.reader(plan))
             write(differing, stale, plan, folder)
+            if unwatched or any(path.startswith(UNIT_FOLDER) for path in differing):
+                watch(plan.service)
     return {
         "changed": changed,
         "folder": os.path.join(folder, _pair.CURRENT),
@@ -204,6 +207,12 @@ def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -
 
 def unit_paths(service: str) -> List[str]:
     return [os.path.join(UNIT_FOLDER, "pifleet-%s-certificate.%s" % (service, kind)) for kind in ("path", "service")]
+
+
+def is_watched(service: str) -> bool:
+    """Whether systemd watches the files after each boot: a power cut may have come between the unit and its link."""
+    unit = os.path.basename(unit_paths(service)[0])
+    return os.path.islink(os.path.join(UNIT_FOLDER, "multi-user.target.wants", unit))
 
 
 def path_unit_text(params: Mapping[str, Any], service: str) -> str:
@@ -240,18 +249,21 @@ def write(files: Mapping[str, bytes], stale: List[str], plan: _instance.Plan, fo
     for path, data in files.items():
         gid = _instance.reader(plan).gid if path.startswith(folder) else 0
         with _files.explained(path):
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            _files.make_folders(os.path.dirname(path), 0o755)
         _files.replace(path, data, Attributes(0, gid, 0o640 if path.startswith(folder) else 0o644, {}))
     if stale or any(path.startswith(UNIT_FOLDER) for path in files):
         _systemd.run(["systemctl", "daemon-reload"], 90)
-    if any(path.startswith(UNIT_FOLDER) for path in files):
-        _systemd.run(["systemctl", "enable", path_unit], 60)
-        answer = _systemd.run(["systemctl", "restart", path_unit], 60)
-        if answer.returncode != 0:
-            raise Failure(
-                "%s could not be started, so renewals would not be copied: %s" % (path_unit, answer.stderr.strip()),
-                "See systemctl status %s on the machine." % shlex.quote(path_unit),
-            )
+
+
+def watch(service: str) -> None:
+    path_unit = os.path.basename(unit_paths(service)[0])
+    _systemd.run(["systemctl", "enable", path_unit], 60)
+    answer = _systemd.run(["systemctl", "restart", path_unit], 60)
+    if answer.returncode != 0:
+        raise Failure(
+            "%s could not be started, so renewals would not be copied: %s" % (path_unit, answer.stderr.strip()),
+            "See systemctl status %s on the machine." % shlex.quote(path_unit),
+        )
 
 
 def _data_of(path: str) -> Optional[bytes]:

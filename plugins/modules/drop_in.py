@@ -193,7 +193,7 @@ def apply(unit: Unit, path: str, text: Optional[str], old: Optional[Content]) ->
     service = unit.service
     data = None if text is None else text.encode("utf-8", "surrogateescape")
     with _files.explained(path):
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        _files.make_folders(os.path.dirname(path), 0o755)
     _change.extend(service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
     if data is None:
         _files.remove(path)

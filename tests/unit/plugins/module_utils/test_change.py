@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +37,13 @@ def process():
     """Stands for Node-RED's main process."""
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
         yield process
+
+
+@pytest.fixture
+def serving():
+    """Makes this process one that stands for a Node-RED which serves."""
+    with socket.create_server(("127.0.0.1", 0)):
+        yield
 
 
 def change(path, text, pid=None, names=("uiPort",), backup=None):
@@ -83,7 +91,7 @@ def test_a_second_change_goes_back_to_the_first_copy(settings, process):
     assert settings.read_text() == "old"
 
 
-def test_after_a_restart_by_somebody_else_a_change_no_longer_waits(settings, process):
+def test_after_a_restart_by_somebody_else_a_change_no_longer_waits(settings, process, serving):
     change(settings, "new", process.pid)
     assert not _change.waiting("nodered", os.getpid())
     change(settings, "newer", os.getpid())
@@ -91,7 +99,7 @@ def test_after_a_restart_by_somebody_else_a_change_no_longer_waits(settings, pro
     assert settings.read_text() == "new"
 
 
-def test_a_service_that_did_not_run_and_does_not_run_waits_for_its_start(settings):
+def test_a_service_that_did_not_run_and_does_not_run_waits_for_its_start(settings, serving):
     change(settings, "new", None)
     assert _change.waiting("nodered", None)
     assert not _change.waiting("nodered", os.getpid())
@@ -100,6 +108,24 @@ def test_a_service_that_did_not_run_and_does_not_run_waits_for_its_start(setting
 def test_a_power_cut_leaves_the_change_waiting_while_nothing_runs(settings, process):
     change(settings, "new", process.pid)
     assert _change.waiting("nodered", None)
+
+
+def test_a_change_that_serves_nothing_after_a_power_cut_waits(settings, process):
+    change(settings, "new", process.pid)
+    assert _change.waiting("nodered", os.getpid())
+    change(settings, "newer", os.getpid())
+    _change.undo(_change.recorded("nodered"))
+    assert settings.read_text() == "old"
+
+
+def test_a_change_of_logins_waits_until_sessions_have_ended_whoever_restarts(settings, process, serving):
+    change(settings, "new", process.pid, ["adminAuth"])
+    assert _change.waiting("nodered", os.getpid())
+    change(settings, "newer", os.getpid(), ["uiPort"])
+    assert _change.recorded("nodered").ends_sessions()
+    _change.forget("nodered")
+    change(settings, "newest", os.getpid(), ["uiPort"])
+    assert not _change.recorded("nodered").ends_sessions()
 
 
 def test_an_edit_by_hand_on_top_still_leads_back_to_what_served(settings, process):
