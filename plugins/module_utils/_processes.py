@@ -9,6 +9,7 @@ import dataclasses
 import ipaddress
 import os
 import re
+import socket
 import struct
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
@@ -123,6 +124,16 @@ def listeners(pid: int) -> List[Listener]:
 def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:
     """(pid, listener) of whatever keeps this address and port; the pid is None where it cannot be found out."""
     return [(pid, listener) for pid, listener in everybody() if listener.hinders(address, port)]
+
+
+def why_not_listen(address: str, port: int) -> Optional[str]:
+    """Why nobody can listen there now ("Address already in use"), found out by trying; None when one could."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family, dualstack_ipv6=address == "::").close()
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno else str(error)
+    return None
 
 
 def everybody() -> List[Tuple[Optional[int], Listener]]:

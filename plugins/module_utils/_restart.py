@@ -287,10 +287,9 @@ def _listen(state: State) -> Optional[Trouble]:
     answer = _systemd.run(["systemctl", "start", "--", socket.name], 60)
     if answer.returncode == 0:
         return None
-    said = _systemd.run(["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "10", "-u", socket.name], 60).stdout
-    reasons = re.findall(r"Failed to create .*", said) or [answer.stderr.strip()]
+    reason = (_processes.why_not_listen(*socket.address) if socket.address else None) or answer.stderr.strip()
     return Trouble(
-        "%s cannot listen on %s. %s" % (socket.name, ", ".join(socket.streams), reasons[-1]),
+        "%s cannot listen on %s: %s" % (socket.name, ", ".join(socket.streams), reason),
         "Choose an address and a port that are free on this machine (ss -ltnp; ip address).",
     )
 

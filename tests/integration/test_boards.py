@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`playbooks/secure.yml` where Node-RED is not set up as on Raspberry Pi OS: by DietPi, and run by root."""
+"""Where Node-RED is not set up as on Raspberry Pi OS: by DietPi, run by root, or with its port in systemd's hands."""
 
 from __future__ import annotations
 
+import json
 import pathlib
 from dataclasses import dataclass
 
@@ -16,6 +17,13 @@ USER_DIRS = {"dietpi": "/mnt/dietpi_userdata/node-red", "root": "/root/.node-red
 SERVICE_USERS = {"dietpi": "nodered", "root": "root"}
 
 
+@pytest.fixture(scope="module")
+def boards() -> Fleet:
+    fleet = Fleet.up(FLEET_NAME + "-boards", [*USER_DIRS, "bone"])
+    yield fleet
+    fleet.down()
+
+
 @dataclass
 class Secured:
     fleet: Fleet
@@ -25,9 +33,8 @@ class Secured:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
-    """Both machines after `secure.yml` with every role and the strictest sandbox, and after a second run."""
-    fleet = Fleet.up(FLEET_NAME + "-boards", list(USER_DIRS))
+def secured(boards: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    """Two machines after `secure.yml` with every role and the strictest sandbox, and after a second run."""
     passwords = tmp_path_factory.mktemp("passwords")
     variables = {
         "nodered_login_password_dir": str(passwords),
@@ -36,10 +43,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
         "nodered_hardening_sandbox": "strict",
         "nodered_serial": ["100%"],
     }
-    yield Secured(
-        fleet, fleet.play("secure", variables=variables), fleet.play("secure", variables=variables), passwords
-    )
-    fleet.down()
+    first, second = (boards.play("secure", variables=variables, limit=",".join(USER_DIRS)) for _run in (1, 2))
+    return Secured(boards, first, second, passwords)
 
 
 @pytest.mark.parametrize("name", USER_DIRS)
@@ -61,3 +66,23 @@ def test_each_run_says_once_that_node_red_runs_as_root(secured):
     for run in (secured.first, secured.second):
         assert run.output.count("Node-RED runs as root on root:") == 1
         assert "Node-RED runs as root on dietpi:" not in run.output
+
+
+def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
+    bone = boards.pis["bone"]
+    socket = {"service": "nodered", "socket": "nodered.socket", "name": "zz-test"}
+    tasks = [
+        # An address that this machine has not: nothing can be seen of that before the socket is opened.
+        {"pifleet.nodered.drop_in": {**socket, "content": "[Socket]\nListenStream=\nListenStream=192.0.2.1:1885\n"}},
+        {"pifleet.nodered.restart": {"service": "nodered", "timeout": 60}},
+    ]
+    play = tmp_path / "tasks.yml"
+    play.write_text(json.dumps([{"hosts": "bone", "become": True, "gather_facts": False, "tasks": tasks}]))
+    run = boards.play(play, limit="bone")
+    assert run.failed
+    assert run.says("nodered.socket cannot listen on 192.0.2.1:1885: Cannot assign requested address")
+    assert run.says("serves again with its old configuration at http://127.0.0.1:1880/")
+    assert bone.run("systemctl show -P Listen nodered.socket").strip() == "[::]:1880 (Stream)"
+    # Through the socket, and not beside it.
+    assert "pid=1," in bone.run("ss -Hltnp 'sport = :1880'")
+    assert bone.serves()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 import pwd
+import socket
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _node, _processes, _restart, _systemd
@@ -23,11 +24,11 @@ def unit(**properties):
     return Unit("nodered.service", {name: [value] for name, value in properties.items()})
 
 
-def socket_unit(listen="[::]:1885 (Stream)"):
+def listening(listen="[::]:1885 (Stream)"):
     return Socket("nodered.socket", {"LoadState": ["loaded"], "ActiveState": ["active"], "Listen": [listen]})
 
 
-def state(error="", settings=None, socket=None, **properties):
+def state(error="", settings=None, socket_unit=None, **properties):
     plan = Plan(
         unit=unit(ActiveState="active", MainPID=str(os.getpid()), **properties),
         command=Command([], [], []),
@@ -42,7 +43,7 @@ def state(error="", settings=None, socket=None, **properties):
         node="/usr/bin/node",
         settings_file="/home/pi/.node-red/settings.js",
         user_dir_option=None,
-        socket=socket,
+        socket=socket_unit,
     )
     return _restart.State(plan, _node.Loaded("20", error, (), {}, settings or {}, (), False))
 
@@ -85,22 +86,22 @@ def test_a_file_that_does_not_load_is_foreseen():
 def test_a_port_that_is_none_is_foreseen_unless_a_socket_unit_has_it(monkeypatch):
     monkeypatch.setattr(_processes, "holders", lambda host, port: [])
     assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "systemd"})).text
-    assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "abc"}, socket=socket_unit())).text
-    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket=socket_unit())) is None
+    assert "uiPort" in _restart._foreseen(state(settings={"uiPort": "abc"}, socket_unit=listening())).text
+    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket_unit=listening())) is None
 
 
 def test_a_socket_unit_without_a_tcp_port_is_foreseen():
     trouble = _restart._foreseen(
-        state(settings={"uiPort": "systemd"}, socket=socket_unit("/run/nodered.sock (Stream)"))
+        state(settings={"uiPort": "systemd"}, socket_unit=listening("/run/nodered.sock (Stream)"))
     )
     assert "nodered.socket listens on /run/nodered.sock" in trouble.text
 
 
 def test_what_systemd_holds_for_the_service_is_its_own(monkeypatch):
     held_by(monkeypatch, 1, "::")
-    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket=socket_unit())) is None
+    assert _restart._foreseen(state(settings={"uiPort": "systemd"}, socket_unit=listening())) is None
     # A number makes Node-RED open a port of its own, which systemd holds already.
-    trouble = _restart._foreseen(state(settings={"uiPort": 1885}, socket=socket_unit()))
+    trouble = _restart._foreseen(state(settings={"uiPort": 1885}, socket_unit=listening()))
     assert "Port 1885 is already held by process 1 (" in trouble.text
 
 
@@ -116,7 +117,7 @@ class Systemctl:
 
         class Answer:
             returncode = 1 if arguments[: len(self.failing)] == self.failing != [] else 0
-            stdout = "Failed to create listening socket ([::]:1885): Address already in use\nFailed to listen.\n"
+            stdout = ""
             stderr = "Job failed."
 
         return Answer
@@ -125,7 +126,7 @@ class Systemctl:
 def test_a_service_is_stopped_with_the_socket_that_would_start_it_again(monkeypatch):
     systemctl = Systemctl()
     monkeypatch.setattr(_systemd, "run", systemctl)
-    _restart._stop(state(socket=socket_unit()), 60)
+    _restart._stop(state(socket_unit=listening()), 60)
     _restart._stop(state(), 60)
     assert systemctl.asked == ["systemctl stop -- nodered.socket nodered.service", "systemctl stop -- nodered.service"]
 
@@ -133,16 +134,28 @@ def test_a_service_is_stopped_with_the_socket_that_would_start_it_again(monkeypa
 def test_systemd_listens_before_the_service_starts(monkeypatch):
     systemctl = Systemctl()
     monkeypatch.setattr(_systemd, "run", systemctl)
-    assert _restart._listen(state(socket=socket_unit())) is None
+    assert _restart._listen(state(socket_unit=listening())) is None
     assert _restart._listen(state()) is None
     assert systemctl.asked == ["systemctl start -- nodered.socket"]
 
 
-def test_a_socket_that_cannot_listen_is_told_with_its_reason(monkeypatch):
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::"])
+def test_a_socket_that_cannot_listen_is_told_with_its_reason(monkeypatch, address):
     monkeypatch.setattr(_systemd, "run", Systemctl(["systemctl", "start"]))
-    trouble = _restart._listen(state(socket=socket_unit()))
-    assert trouble.text.startswith("nodered.socket cannot listen on [::]:1885. Failed to create listening socket")
-    assert trouble.text.endswith("Address already in use")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    stream = ("[%s]:%d" if ":" in address else "%s:%d") % (address, 0)
+    with socket.create_server((address, 0), family=family, dualstack_ipv6=address == "::") as taken:
+        stream = stream[:-1] + str(taken.getsockname()[1])
+        trouble = _restart._listen(state(socket_unit=listening(stream + " (Stream)")))
+    assert trouble.text == f"nodered.socket cannot listen on {stream}: Address already in use"
+
+
+def test_a_socket_that_could_listen_by_now_is_told_as_systemd_does(monkeypatch):
+    monkeypatch.setattr(_systemd, "run", Systemctl(["systemctl", "start"]))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    trouble = _restart._listen(state(socket_unit=listening(f"127.0.0.1:{port} (Stream)")))
+    assert trouble.text.endswith(": Job failed.")
 
 
 def held_by(monkeypatch, pid, address="0.0.0.0"):
