@@ -54,9 +54,9 @@ options:
         (V(editorTheme.projects.enabled)). Parents are made as needed.
       - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary
         with C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
-      - The dictionary C({$fallback: 1885}) keeps the setting's own expression and changes the number in it that counts
-        where the environment says nothing else, as in C(process.env.PORT || 1880), also where it stands in a variable.
-        Where there is no such number, or it is not certain, nothing changes.
+      - A dictionary with the single key C($fallback) and a number keeps the setting's own expression and changes the
+        number in it that counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where
+        it stands in a variable. Where there is no such number, or it is not certain, nothing changes.
     type: dict
   remove:
     description:
