@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
         return self._module(options, task_vars, check_mode=False)
 
     def _module(self, options: Options, task_vars: dict[str, t.Any] | None, *, check_mode: bool) -> dict[str, t.Any]:
-        names = ("service", "certificate", "key", "certificate_file", "key_file", "client_authority")
+        names = ("service", "certificate", "key", "certificate_file", "key_file", "client_authority", "remount")
         given = {name: options[name] for name in names if options[name] is not None}
         if options["certificate_file"]:
             given["_program"] = inspect.getsource(_pair)

@@ -50,6 +50,7 @@ class ActionModule(ActionBase):
             if written.get("failed"):
                 return written
             result["backup_file"] = written.get("backup_file")
+            result["warnings"] += written.get("warnings", [])
         if self._task.diff:
             result["diff"] = _masked_diff(result["path"], before, edit)
         return result
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         return self._module(
             task_vars,
-            **{name: options[name] for name in ("path", "backup", "validate", "node", "user", "service")},
+            **{name: options[name] for name in ("path", "backup", "validate", "node", "user", "service", "remount")},
             _edit=json.dumps(
                 {
                     "content": base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),

@@ -12,6 +12,7 @@ import syslog
 import traceback
 from typing import Any, Callable, Dict
 
+from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
@@ -30,8 +31,8 @@ def finish(work: Callable[[], Dict[str, Any]], description: str) -> Dict[str, An
     if child == 0:
         os.close(readable)
         try:
-            _detach(description)
-            _report(writable, _result_of(work))
+            detach(description)
+            report(writable, _result_of(work))
         finally:
             os._exit(0)
     os.close(writable)
@@ -57,17 +58,24 @@ def log(text: str, failed: bool = False) -> None:
 
 def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
     try:
-        return work()
+        return _with_warnings(work())
     except Failure as failure:
         log(str(failure), failed=True)
-        return {"failed": True, "msg": str(failure)}
+        return _with_warnings({"failed": True, "msg": str(failure)})
     except BaseException:
         # This process has no standard error, and a traceback without values is worth more than silence.
         log(traceback.format_exc(), failed=True)
         raise
 
 
-def _detach(description: str) -> None:
+def _with_warnings(result: Dict[str, Any]) -> Dict[str, Any]:
+    warnings = get_warning_messages()
+    return dict(result, warnings=list(warnings)) if warnings else result
+
+
+def detach(description: str) -> None:
+    """Let this new process outlive whoever made it."""
+    syslog.closelog()
     os.setsid()
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
@@ -98,8 +106,9 @@ def _move_to_own_scope(description: str) -> None:
         return
 
 
-def _report(writable: int, result: Dict[str, Any]) -> None:
-    view = memoryview(json.dumps(result).encode())
+def report(writable: int, result: Dict[str, Any]) -> None:
+    """Write it as one line to whoever waits at the other end of this pipe."""
+    view = memoryview(json.dumps(result).encode() + b"\n")
     try:
         while view:
             view = view[os.write(writable, view) :]

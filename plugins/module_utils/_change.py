@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import secrets
-import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes
@@ -112,26 +110,12 @@ def _record(service: str) -> str:
 @contextlib.contextmanager
 def locked(service: str, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
-    path = os.path.join(LOCK_FOLDER, service + ".lock")
-    with _files.explained(path):
-        os.makedirs(LOCK_FOLDER, mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + timeout
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise Failure(
-                        "Another restart or change of %s is still going on." % service,
-                        "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
-                    ) from None
-                time.sleep(0.5)
+    held = Failure(
+        "Another restart or change of %s is still going on." % service,
+        "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
+    )
+    with _files.locked(os.path.join(LOCK_FOLDER, service + ".lock"), timeout, held):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_folder(service: str) -> None:
@@ -229,6 +213,11 @@ def _first_change(
 def _write(service: str, record: Dict[str, Any]) -> None:
     data = json.dumps(record, indent=1, sort_keys=True).encode()
     _files.replace(_record(service), data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
+
+
+def has_record(service: str) -> bool:
+    """Whether there is anything for `forget` to delete."""
+    return os.path.isdir(folder(service)) and bool(os.listdir(folder(service)))
 
 
 def forget(service: str) -> None:

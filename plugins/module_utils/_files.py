@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import glob
 import hashlib
 import os
@@ -233,6 +234,27 @@ def back_up(content: Content) -> str:
     ) as temporary:
         put_in_place(temporary, path, content.attributes)
     return path
+
+
+@contextlib.contextmanager
+def locked(path: str, timeout: float, held: Failure) -> Iterator[int]:
+    """Nobody else has this lock meanwhile; its descriptor. Raises `held` after `timeout` seconds of waiting."""
+    with explained(path):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise held from None
+                time.sleep(0.5)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

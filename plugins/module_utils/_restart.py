@@ -10,6 +10,7 @@ without a port, and the installer's unit restarts a dying one for ever.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -23,6 +24,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _instance,
     _node,
     _processes,
+    _remount,
     _serving,
     _systemd,
 )
@@ -51,6 +53,8 @@ class State:
 
     plan: Plan
     loaded: _node.Loaded
+    remount: bool = False
+    """Whether read-only file systems may be remounted for writes."""
 
     @property
     def name(self) -> str:
@@ -81,27 +85,32 @@ class Trouble:
 NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
 
 
-def restart(service: Optional[str], timeout: float) -> Dict[str, Any]:
+def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, Any]:
     """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
     unit, others = _instance.find(service)
     # Twice, as undoing takes as long as trying.
     with _change.locked(unit.service, 2 * timeout):
-        return _restart(unit.name, others, timeout)
+        return _restart(unit.name, others, timeout, remount)
 
 
-def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any]:
+def _restart(name: str, others: Sequence[Seen], timeout: float, remount: bool) -> Dict[str, Any]:
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.run(["systemctl", "daemon-reload"], 90)
-    state = _look(name)
+    state = _look(name, remount)
     recorded = _change.recorded(state.plan.service)
     change = _undoable(state, recorded)
+    ends_sessions = _ends_sessions(recorded, change)
+    written = change or (recorded if ends_sessions else None)
+    if written:
+        # Found out before anything is stopped, for what cannot be written cannot be undone either.
+        _remount.to_remount(_places(state, written), remount)
     trouble = _foreseen(state)
     if trouble:
         return _refuse(state, change, others, trouble, timeout)
     started = time.monotonic()
     try:
-        trouble = _try(state, change, timeout, _ends_sessions(recorded, change))
+        trouble = _try(state, change, timeout, ends_sessions)
     except (Failure, OSError) as failure:
         # Whatever stops the attempt halfway must not leave Node-RED stopped.
         trouble = Trouble(str(failure))
@@ -109,18 +118,18 @@ def _restart(name: str, others: Sequence[Seen], timeout: float) -> Dict[str, Any
             _start_unattended(state)
     if trouble:
         return _roll_back(state, change, others, trouble, timeout)
-    _change.forget(state.plan.service)
+    _forget(state)
     took = time.monotonic() - started
     state = _looked_again(state)
     _background.log("%s was restarted and serves%s." % (name, " at " + state.where.url if state.where.url else ""))
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
-def _look(name: str) -> State:
+def _look(name: str, remount: bool) -> State:
     plan = _instance.plan(_systemd.show(name)[0])
     # A fresh installation has no settings file: its first start writes the default.
     loaded = _instance.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
-    return State(plan, loaded)
+    return State(plan, loaded, remount)
 
 
 def _looked_again(state: State) -> State:
@@ -193,7 +202,7 @@ def _try(state: State, change: Optional[Change], timeout: float, ends_sessions: 
         # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would
         # write them back, so they go between stop and start.
         try:
-            end_sessions(state.plan, _instance.user_dir(state.plan, state.loaded.in_force))
+            _end_sessions(state)
         except Failure as failure:
             return Trouble(failure.problem, failure.remedy)
     return _start_and_wait(state, timeout)
@@ -217,6 +226,13 @@ def _stop(state: State, timeout: float) -> None:
 
 def _start_unattended(state: State) -> None:
     _systemd.run(["systemctl", "start", "--no-block", "--", *state.units], 30)
+
+
+def _end_sessions(state: State) -> None:
+    user_dir = _instance.user_dir(state.plan, state.loaded.in_force)
+    if os.path.lexists(os.path.join(user_dir, ".sessions.json")):
+        with _remount.writable([user_dir], state.remount):
+            end_sessions(state.plan, user_dir)
 
 
 def end_sessions(plan: Plan, user_dir: str) -> None:
@@ -382,7 +398,14 @@ def _refuse(
         return _failed(state, others, text, remedy, changed=False)
     kept = _undo(state, change)
     parts = [trouble.text, "The change was undone. Node-RED was not stopped and goes on with the old configuration."]
-    return _failed(_look(state.name), others, "\n".join(parts + _kept(kept)), remedy, rolled_back=True, rejected=kept)
+    return _failed(
+        _look(state.name, state.remount),
+        others,
+        "\n".join(parts + _kept(kept)),
+        remedy,
+        rolled_back=True,
+        rejected=kept,
+    )
 
 
 def _roll_back(
@@ -401,7 +424,7 @@ def _roll_back(
         stuck = _stuck(state, timeout)
         kept = _undo(state, change)
         undone = True
-        state = _look(state.name)
+        state = _look(state.name, state.remount)
         second = stuck or _start_and_wait(state, timeout)
     except (Failure, OSError) as failure:
         second = Trouble(str(failure))
@@ -435,13 +458,27 @@ def _stuck(state: State, timeout: float) -> Optional[Trouble]:
 
 def _undo(state: State, change: Change) -> List[str]:
     """Put the old files back; where the rejected texts are kept."""
-    rejected = _change.rejected_texts(change)
-    _change.undo(change)
-    kept = _change.keep(rejected)
-    if change.touches_unit():
-        _systemd.run(["systemctl", "daemon-reload"], 90)
-    _change.forget(state.plan.service)
+    with _remount.writable(_places(state, change), state.remount):
+        rejected = _change.rejected_texts(change)
+        _change.undo(change)
+        kept = _change.keep(rejected)
+        if change.touches_unit():
+            _systemd.run(["systemctl", "daemon-reload"], 90)
+        _change.forget(state.plan.service)
     return kept
+
+
+def _places(state: State, change: Change) -> List[str]:
+    """Where undoing this change writes."""
+    return [_change.folder(state.plan.service)] + [os.path.dirname(file.path) for file in change.files]
+
+
+def _forget(state: State) -> None:
+    """Drop the record of a change that is confirmed. Where that cannot be done, a later restart does it."""
+    service = state.plan.service
+    if _change.has_record(service):
+        with contextlib.suppress(Failure), _remount.writable([_change.folder(service)], state.remount):
+            _change.forget(service)
 
 
 def _kept(paths: Sequence[str]) -> List[str]:

@@ -83,6 +83,14 @@ options:
     description:
       - What the action plugin leaves on the machine to follow renewals. It is not for playbooks.
     type: str
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.settings
   - module: pifleet.nodered.probe
@@ -130,7 +138,14 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance, _pair, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _change,
+    _files,
+    _instance,
+    _pair,
+    _remount,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
@@ -149,6 +164,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "authorities": {"type": "str"},
     "present": {"type": "dict"},
+    "remount": {"type": "bool", "default": False},
     "_program": {"type": "str"},
 }
 ARGUMENT_RULES: Dict[str, Any] = {
@@ -172,7 +188,8 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     unwatched = unit_paths(plan.service)[0] in files and not is_watched(plan.service)
     changed = another_pair or bool(differing) or bool(stale) or unwatched
     if changed and not check_mode:
-        with _change.locked(plan.service):
+        places = [folder, UNIT_FOLDER, *differing]
+        with _change.locked(plan.service), _remount.writable(places, params["remount"]):
             if another_pair:
                 _pair.place(folder, wanted, _instance.reader(plan))
             write(differing, stale, plan, folder)

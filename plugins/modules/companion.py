@@ -53,6 +53,14 @@ options:
       - The text of the file. Do not put a secret into it, as it is shown in the difference.
     type: str
     required: true
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.settings
   - module: pifleet.nodered.restart
@@ -89,7 +97,7 @@ import re
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _remount, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
@@ -111,7 +119,8 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     data = module.params["content"].encode("utf-8")
     result = compared(path, data, present_file(path))
     if result["changed"] and not module.check_mode:
-        with _change.locked(unit.service):
+        places = [os.path.dirname(path), _change.folder(unit.service)]
+        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
             write(unit, path, data, settings.attributes)
     return result
 
@@ -149,6 +158,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "content": {"type": "str", "required": True},
+            "remount": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -72,6 +72,14 @@ options:
       - present
       - absent
     default: present
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.restart
 """
@@ -126,7 +134,7 @@ import re
 from typing import Any, Dict, List, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _remount, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
@@ -232,7 +240,8 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         text += command_line(unit, path, options)
     result = compared(path, text)
     if result["changed"] and not module.check_mode:
-        with _change.locked(unit.service):
+        places = [UNIT_FOLDER, _change.folder(unit.service)]
+        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
             apply(unit, path, text, present_file(path))
     return result
 
@@ -260,6 +269,7 @@ def main() -> None:
             "socket": {"type": "str"},
             "options": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "remount": {"type": "bool", "default": False},
         },
         required_if=[("state", "present", ["content"])],
         mutually_exclusive=[("socket", "options")],

@@ -54,6 +54,14 @@ options:
       - Whether to close the files too, not only the user directory.
     type: bool
     default: true
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.instance_info
   - module: pifleet.nodered.drop_in
@@ -84,17 +92,22 @@ left:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _instance, _private_files
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _instance, _private_files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 
-def closed(service: str, user_dir: str, files: bool, check_mode: bool) -> Dict[str, Any]:
+def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: bool) -> Dict[str, Any]:
     plan = _instance.plan(_instance.find(service)[0])
     reader = _private_files.reader(plan.user, plan.group, plan.supplementary_groups)
     found = _private_files.exposed(user_dir, plan.settings_file, reader)
     if not files:
         found = [one for one in found if one.folder]
-    done = [one for one in found if one.wanted is not None and (check_mode or _private_files.close(one, reader))]
+    closable = [one for one in found if one.wanted is not None]
+    if check_mode or not closable:
+        done = closable
+    else:
+        with _remount.writable([one.path for one in closable], remount):
+            done = [one for one in closable if _private_files.close(one, reader)]
     return {
         "changed": bool(done),
         "closed": [one.path for one in done],
@@ -112,9 +125,11 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},
             "files": {"type": "bool", "default": True},
+            "remount": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
+    _files.clean_up_when_ended()
     try:
         module.exit_json(**closed(check_mode=module.check_mode, **module.params))
     except Failure as failure:

@@ -51,6 +51,15 @@ options:
       - How many seconds Node-RED may take until it serves. Undoing a change may take as long again.
     type: int
     default: 120
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, so that Node-RED starts, and has to serve, with the file system as it will be.
+      - Otherwise a change that could not be undone on a read-only file system is a reason to fail before anything is
+        stopped.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.settings
   - module: pifleet.nodered.instance_info
@@ -104,16 +113,17 @@ def main() -> None:
         argument_spec={
             "service": {"type": "str"},
             "timeout": {"type": "int", "default": 120},
+            "remount": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    service, timeout = module.params["service"], module.params["timeout"]
+    service, timeout, remount = (module.params[name] for name in ("service", "timeout", "remount"))
     if timeout < 1:
         module.fail_json(msg="timeout must be at least 1 second, not %d." % timeout)
     if module.check_mode:
         module.exit_json(changed=True, rolled_back=False)
     try:
-        result = _background.finish(lambda: _restart.restart(service, timeout), "Restart of Node-RED")
+        result = _background.finish(lambda: _restart.restart(service, timeout, remount), "Restart of Node-RED")
     except Failure as failure:
         module.fail_json(msg=str(failure))
     if result.get("failed"):

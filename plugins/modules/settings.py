@@ -96,6 +96,14 @@ options:
       - The systemd service that uses the file. Its user, Node.js and environment load the new text, and
         M(pifleet.nodered.restart) of it confirms the change or undoes it.
     type: str
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.restart
   - module: pifleet.nodered.instance_info
@@ -166,7 +174,14 @@ import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance, _node, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _change,
+    _files,
+    _instance,
+    _node,
+    _remount,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
@@ -180,6 +195,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "node": {"type": "path"},
     "user": {"type": "str"},
     "service": {"type": "str"},
+    "remount": {"type": "bool", "default": False},
     "source": {"type": "dict", "no_log": True},
     # Text, not a dictionary: of that, no_log would blot out each single word wherever it occurs in the result.
     "_edit": {"type": "str", "no_log": True},
@@ -242,9 +258,14 @@ def usable(content: Content) -> Content:
 def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, Any]:
     service = params["service"]
     unit = known_unit(service) if service else None
-    if unit is None or check_mode:
+    if check_mode:
         return replace(params, edit, unit, check_mode)
-    with _change.locked(unit.service):
+    folder = os.path.dirname(os.path.realpath(params["path"]))
+    if unit is None:
+        with _remount.writable([folder], params["remount"], whole_run=False):
+            return replace(params, edit, unit, check_mode)
+    places = [folder, _change.folder(unit.service)]
+    with _change.locked(unit.service), _remount.writable(places, params["remount"]):
         return replace(params, edit, unit, check_mode)
 
 

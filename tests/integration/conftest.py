@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+import yaml
 
 from .fleet import FLEET_NAME, Fleet, Pi
 
@@ -32,6 +33,20 @@ def variables(passwords, tmp_path):
         "nodered_http_auth_password_dir": str(tmp_path / "http-auth"),
         "nodered_restart_timeout": 60,
     }
+
+
+@pytest.fixture
+def play(fleet, tmp_path):
+    """Run tasks on one machine, as a site playbook would."""
+
+    def run(pi, *tasks, **variables):
+        path = tmp_path / "tasks.yml"
+        path.write_text(
+            yaml.safe_dump([{"hosts": pi.name, "become": True, "gather_facts": False, "tasks": list(tasks)}])
+        )
+        return fleet.play(path, variables=variables or None)
+
+    return run
 
 
 def _fresh(fleet: Fleet, name: str) -> Pi:

@@ -18,20 +18,6 @@ from .fleet import UNDISTURBED
 LOGIN = {"nodered_login_users": [{"username": "ada", "password": "correct horse battery staple"}]}
 
 
-@pytest.fixture
-def play(fleet, tmp_path):
-    """Run tasks on one machine, as a site playbook would."""
-
-    def run(pi, *tasks, **variables):
-        path = tmp_path / "tasks.yml"
-        path.write_text(
-            yaml.safe_dump([{"hosts": pi.name, "become": True, "gather_facts": False, "tasks": list(tasks)}])
-        )
-        return fleet.play(path, variables=variables or None)
-
-    return run
-
-
 def settings_task(pi, wanted):
     return {"pifleet.nodered.settings": {"path": pi.settings_file, "service": "nodered", "set": wanted}}
 

@@ -73,3 +73,24 @@ def test_the_list_against_slips_names_every_public_variable():
     public = {name for role in ROLES for name in spec(role)} | set(re.findall(r"(?<!_)\bnodered_[a-z_]+", playbook))
     assert set(variables) == public
     assert variables == sorted(variables)
+
+
+def tasks(found: object) -> list[dict[str, object]]:
+    """Every task in a task file, blocks opened."""
+    nested = [task for one in found for key in ("block", "rescue", "always") for task in tasks(one.get(key) or [])]
+    return [*found, *nested]
+
+
+def has_option(module: str, option: str) -> bool:
+    text = (ROLES[0].parent.parent / "plugins" / "modules" / f"{module}.py").read_text()
+    return option in yaml.safe_load(re.search(r'^DOCUMENTATION = r"""(.*?)^"""', text, re.M | re.S).group(1))["options"]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_whatever_writes_is_told_whether_it_may_remount(role):
+    for path in [*role.glob("tasks/*.yml"), *role.glob("handlers/*.yml")]:
+        for task in tasks(yaml.safe_load(path.read_text())):
+            for name in task:
+                module = name.removeprefix("pifleet.nodered.")
+                if module != name and not task.get("check_mode") and has_option(module, "remount"):
+                    assert task[name].get("remount") == "{{ nodered_remount }}", f"{path.name}: {task['name']}"

@@ -31,7 +31,7 @@ def machine(monkeypatch):
 
 
 def run(files=True, check_mode=False):
-    return private_files.closed("nodered", "/home/pi/.node-red", files, check_mode)
+    return private_files.closed("nodered", "/home/pi/.node-red", files, False, check_mode)
 
 
 def test_what_can_be_closed_is_and_the_rest_is_returned_with_the_reason(machine):
