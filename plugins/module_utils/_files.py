@@ -16,15 +16,17 @@ import secrets
 import signal
 import stat
 import time
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _mounts
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
-# A temporary file that is older than this belongs to a run that was killed.
 # Access control lists and what users note down themselves.
 KEPT_EXTENDED = ("system.posix_acl_access", "user.")
+# A temporary file that is older than this belongs to a run that was killed.
 ABANDONED_SECONDS = 3600
+# Those of this run may look older: a Pi without a clock jumps over years when it gets the time from the network.
+_in_use: Set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +117,7 @@ def candidate(path: str, data: bytes, *, uid: int, gid: int, mode: int = 0o400) 
     _remove_abandoned(os.path.join(glob.escape(folder), "." + glob.escape(stem) + ".pifleet-*"))
     temporary = os.path.join(folder, ".%s.pifleet-%s%s" % (stem, secrets.token_hex(4), suffix))
     descriptor = -1
+    _in_use.add(temporary)
     try:
         with explained(path):
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -125,10 +128,11 @@ def candidate(path: str, data: bytes, *, uid: int, gid: int, mode: int = 0o400) 
             os.unlink(temporary)
         if descriptor >= 0:
             os.close(descriptor)
+        _in_use.discard(temporary)
 
 
 def _remove_abandoned(pattern: str) -> None:
-    for path in glob.glob(pattern):
+    for path in set(glob.glob(pattern)) - _in_use:
         with contextlib.suppress(OSError):
             if time.time() - os.lstat(path).st_mtime > ABANDONED_SECONDS:
                 os.unlink(path)

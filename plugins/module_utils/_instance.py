@@ -16,6 +16,7 @@ import pwd
 import re
 import shutil
 import socket
+import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
@@ -606,6 +607,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         **file_systems(folder, plan_.settings_file),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
         "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
+        "clock": int(time.time()),
         "hostname": socket.gethostname(),
         "addresses": addresses(),
         "tls": tls(plan_),

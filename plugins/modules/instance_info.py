@@ -341,6 +341,9 @@ instance:
         process:
           description: Its name.
           type: str
+    clock:
+      description: What time it is for the machine, in seconds since 1970. A Raspberry Pi has no clock of its own.
+      type: int
     hostname:
       description: The name of the machine.
       type: str

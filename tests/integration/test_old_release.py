@@ -54,9 +54,12 @@ def secure(old, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(secure):
+def first(secure, old):
+    _fleet, pi = old
+    stops = pi.journal().count("Stopped nodered.service")
     run = secure()
     assert not run.failed
+    assert pi.journal().count("Stopped nodered.service") == stops + 1, "one restart for all roles together"
     return run
 
 

@@ -185,6 +185,19 @@ def test_files_that_are_no_pair_are_refused_with_the_file_named(served_by_an_aut
     assert (pi.settings, pi.main_pid(), served(pi)) == before
 
 
+def test_a_key_that_only_root_can_read_is_named_and_the_old_configuration_keeps_serving(pi41, secure):
+    """What many guides say: certbot's own files in settings.js. Node-RED would end at its next start."""
+    pi41.run("install -m 0600 /dev/null /root/privkey.pem")
+    read = "https: {key: require('fs').readFileSync('/root/privkey.pem')},\n"
+    pi41.change_settings("module.exports = {\n", "module.exports = {\n    " + read)
+    before = (pi41.settings, pi41.main_pid())
+    refused = secure(pi41, nodered_tls_source="selfsigned")
+    assert refused.failed
+    assert refused.says("EACCES", "/root/privkey.pem", "Give the user that Node-RED runs as read access")
+    assert (pi41.settings, pi41.main_pid()) == before
+    assert pi41.is_open()
+
+
 def test_tls_that_somebody_else_set_up_is_left_alone_until_told(pi41, secure, authority, ca_file):
     issued = authority.issue(pi41.address)
     for name, text in (("own.key", issued.key), ("own.pem", issued.certificate)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -61,7 +62,10 @@ def test_nothing_answers_without_a_client_certificate(address, stranger, path):
         ask(address, stranger, path)
 
 
-@pytest.mark.parametrize("path", ["/comms", "/ui/socket.io/?EIO=4&transport=websocket"])
+SOCKETS = ["/comms", *(f"/{root}/socket.io/?EIO=4&transport=websocket" for root in ("ui", "dashboard"))]
+
+
+@pytest.mark.parametrize("path", SOCKETS)
 def test_no_socket_opens_without_a_client_certificate(address, stranger, path):
     with pytest.raises(OSError, match="certificate required|reset|closed"):
         ask(address, stranger, path, Connection="Upgrade", Upgrade="websocket")
@@ -115,6 +119,12 @@ def test_the_authority_is_kept_encrypted_and_never_reaches_a_machine(host, autho
     assert "ENCRYPTED" in (authority / "authority.key").read_text()
     assert (authority / "authority.key").stat().st_mode & 0o777 == 0o600
     assert host.run("grep -rl ENCRYPTED /etc/nodered-tls").stdout == ""
+
+
+def test_a_machine_that_is_weeks_behind_takes_the_clients_certificates(authority):
+    then = str(int(time.time()) - 80 * 86400)
+    files = ["-CAfile", str(authority / "authority.pem"), str(authority / "clients" / "proof.pem")]
+    subprocess.run(["openssl", "verify", "-purpose", "sslclient", "-attime", then, *files], check=True)
 
 
 def test_people_get_a_client_certificate_to_install(authority, address):

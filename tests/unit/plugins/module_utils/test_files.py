@@ -11,6 +11,7 @@ import pathlib
 import stat
 import struct
 import subprocess
+import time
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files
@@ -176,3 +177,13 @@ def test_what_is_no_regular_file_is_not_read(tmp_path):
 )
 def test_a_file_of_an_installed_package_is_recognised(path, package):
     assert _files.below_node_modules(path) == package
+
+
+def test_a_clock_that_jumps_makes_no_temporary_file_an_abandoned_one(settings, monkeypatch):
+    """As on a Pi that gets the time from the network, years later than it thought."""
+    now = time.time()
+    with _files.candidate(str(settings), NEW, uid=os.getuid(), gid=os.getgid()) as first:
+        monkeypatch.setattr(_files.time, "time", lambda: now + 56 * 365 * 86400)
+        with _files.candidate(str(settings), NEW, uid=os.getuid(), gid=os.getgid()):
+            assert os.path.exists(first.path)
+    assert leftovers(settings.parent) == []
