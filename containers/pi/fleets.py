@@ -29,11 +29,11 @@ from images import (
     BuildError,
     build,
     ensure_docker,
+    exit_code_of,
     image_of,
     only_one,
     output,
     progress,
-    stop_cleanly_on_terminate,
     variants,
 )
 
@@ -58,7 +58,7 @@ RUN_OPTIONS = [
 ]
 
 
-class FleetError(Exception):
+class FleetError(BuildError):
     """A fleet that cannot be made or does not answer; the message says where to look."""
 
 
@@ -350,20 +350,16 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", arguments.name):
         parser.error(f"not a name for a fleet: {arguments.name!r} (letters a-z, digits, hyphens)")
-    stop_cleanly_on_terminate()
-    try:
+
+    def work() -> None:
         if arguments.command == "up":
             up(arguments.name, arguments.machine)
         elif arguments.command == "down":
             down(arguments.name)
         else:
             list_fleets(arguments.name)
-    except (BuildError, FleetError) as error:
-        print(f"fleet: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+    return exit_code_of(parser.prog, work)
 
 
 if __name__ == "__main__":

@@ -465,9 +465,20 @@ def _prune() -> None:
             progress(f"{image}: {'removed' if done.returncode == 0 else 'still in use'}")
 
 
-def stop_cleanly_on_terminate() -> None:
-    """Lets SIGTERM end this program as Ctrl-C does: through the `finally` clauses that remove build containers."""
+def exit_code_of(program: str, work: Callable[[], None]) -> int:
+    """Does the work of a program and returns its exit code; what goes wrong is told on standard error.
+
+    SIGTERM ends it as Ctrl-C does: through the `finally` clauses that remove build containers.
+    """
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    try:
+        work()
+    except BuildError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def main() -> int:
@@ -476,19 +487,15 @@ def main() -> int:
     parser.add_argument("--sizes", action="store_true", help="list the images that are there, with their sizes")
     parser.add_argument("--prune", action="store_true", help="then remove older images that no container uses")
     arguments = parser.parse_args()
-    stop_cleanly_on_terminate()
-    try:
+
+    def work() -> None:
         build(arguments.variant or list(variants()))
         if arguments.prune:
             _prune()
         if arguments.sizes:
             print(_sizes())
-    except BuildError as error:
-        print(f"build: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+    return exit_code_of(parser.prog, work)
 
 
 if __name__ == "__main__":
