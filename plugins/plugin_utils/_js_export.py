@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ._js_damage import damage
 from ._js_objects import NotAnObject, View, chained, entries_of, made_object, uses_of_aliases
+from ._js_scopes import declarations, mentions
 from ._js_tree import FUNCTIONS, Source, field, unwrapped
-from ._js_uses import Alias, Doubt, Merge, Use, Write, uses
+from ._js_uses import Alias, Deletion, Doubt, Merge, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -38,6 +39,7 @@ def exported(source: Source) -> View:
         raise broken
     _refuse_es_modules(source)
     _refuse_returns(source)
+    _refuse_hidden_ways(source)
     through_module = uses(source, "module")
     export = _last_export(source, through_module)
     try:
@@ -66,7 +68,8 @@ def _made_by_export(source: Source, export: Write, through_module: list[Use]) ->
 
 def _made_by_statements(source: Source, through_module: list[Use]) -> View:
     """`exports.uiPort = 1880;` and the like: the object that Node.js provides, filled by statements."""
-    found = _through_exports(through_module, -1) + uses(source, "exports")
+    found = _through_exports(through_module, -1) + uses(source, "exports") + uses(source, "this")
+    _refuse_own_exports(source, [use.place for use in found if isinstance(use, Alias) and not use.path])
     for use in found:
         if not use.path and isinstance(use, Write | Doubt):
             raise NotAnObject(use.place, "this replaces the variable exports, which exports nothing")
@@ -98,12 +101,22 @@ def _last_export(source: Source, through_module: list[Use]) -> Write | None:
     exports = [use for use in through_module if isinstance(use, Write) and use.path == ("exports",)]
     after = exports[-1].place.start_byte if exports else -1
     for use in through_module:
-        whole = len(use.path) <= 1 and use.path[:1] in ((), (None,), ("exports",))
-        if isinstance(use, Doubt) and whole and (use.later or use.place.start_byte > after):
-            raise source.error(f"what the file exports is not certain: {use.reason}", use.place, REMEDY)
-        if isinstance(use, Alias) and not use.path:
-            raise source.error("what the file exports is not certain: module is also kept here", use.place, REMEDY)
+        reason = _doubt_about_all(use, after)
+        if reason:
+            raise source.error(f"what the file exports is not certain: {reason}", use.place, REMEDY)
     return exports[-1] if exports else None
+
+
+def _doubt_about_all(use: Use, after: int) -> str:
+    """Why it is not certain, with this use of `module`, which object is exported."""
+    if isinstance(use, Doubt):
+        whole = use.path in ((), (None,), ("exports",))
+        return use.reason if whole and (use.later or use.place.start_byte > after) else ""
+    if isinstance(use, Alias) and not use.path:
+        return "module is also kept here"
+    if use.path[:1] in ((), (None,)) or (isinstance(use, Deletion) and len(use.path) == 1):
+        return "this changes module itself"
+    return ""
 
 
 def _statement_around(source: Source, node: Node) -> Node:
@@ -139,6 +152,30 @@ def _refuse_es_modules(source: Source) -> None:
                 statement,
                 "Write it as CommonJS: const x = require('x') and module.exports = { ... }.",
             )
+
+
+def _refuse_hidden_ways(source: Source) -> None:
+    """What changes the exported object without naming it, or takes the name `module` for something else."""
+    for declared in declarations(source, "module"):
+        raise source.error("here module becomes something else, so nothing is exported", declared.node, REMEDY)
+    for frame in mentions(source, "arguments"):
+        raise source.error(
+            "arguments holds module and exports, too; what is done with them here is not followed", frame.node, REMEDY
+        )
+    for frame in mentions(source, "eval"):
+        call = frame.parent.node if frame.parent is not None else source.root
+        if call.child_by_field_name("function") == frame.node:
+            raise source.error("the code that eval runs may change any setting", call, REMEDY)
+
+
+def _refuse_own_exports(source: Source, bindings: list[Node]) -> None:
+    """Refuse a variable `exports` that is not the one of Node.js; `bindings` give it `module.exports` itself."""
+    for declared in declarations(source, "exports"):
+        node = declared.node
+        if node.type != "variable_declarator" or (
+            node.child_by_field_name("value") is not None and node not in bindings
+        ):
+            raise NotAnObject(node, "this replaces the variable exports, which exports nothing")
 
 
 def _refuse_returns(source: Source) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._js_scopes import declarations
 from ._js_tree import Source, field, unwrapped
-from ._js_uses import Doubt, Write, declarations, uses
+from ._js_uses import Doubt, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -48,8 +49,8 @@ def _reads_environment(source: Source, node: Node) -> bool:
 def _made(source: Source, variable: str) -> Node | None:
     """The value that a variable is declared with; None where it may get another one."""
     found = declarations(source, variable)
-    if len(found) != 1 or found[0].type != "variable_declarator":
+    if len(found) != 1 or not found[0].unconditional or found[0].node.type != "variable_declarator":
         return None
     if any(isinstance(use, Write | Doubt) and not use.path for use in uses(source, variable)):
         return None
-    return found[0].child_by_field_name("value")
+    return found[0].node.child_by_field_name("value")

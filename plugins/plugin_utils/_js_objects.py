@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ._js_literals import NotLiteral, Undefined, key_of, literal
+from ._js_scopes import declarations, is_visible
 from ._js_tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._js_tree import field as node_field
-from ._js_uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, declarations, uses
+from ._js_uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -86,6 +87,8 @@ class Found:
     nested: list[Assignment] = field(default_factory=list)
     doubts: list[Uncertain] = field(default_factory=list)
     deletion: Removed | None = None
+    # A getter or setter, which stays when a value is assigned.
+    accessor: Property | None = None
 
     @property
     def value(self) -> Node | None:
@@ -102,12 +105,14 @@ class Found:
 
     def take(self, entry: Property | Assignment) -> None:
         """Something gives the key as a whole: it wins over all before it."""
-        before = self.winner
         self.winner, self.nested, self.deletion = entry, [], None
         self.occurrences.append(entry)
         self.doubts = [doubt for doubt in self.doubts if doubt.later]
-        if isinstance(before, Property) and before.accessor and isinstance(entry, Assignment):
-            self.doubts.append(Uncertain((self.key,), entry.place, "this calls a setter"))
+        if self.accessor is not None and (isinstance(entry, Assignment) or entry.owner != self.accessor.owner):
+            place = entry.place if isinstance(entry, Assignment) else entry.node
+            self.doubts.append(Uncertain((self.key,), place, "this calls a setter"))
+        elif isinstance(entry, Property):
+            self.accessor = entry if entry.accessor else None
 
     def add(self, entry: Entry) -> None:
         """The next thing that concerns the key."""
@@ -123,7 +128,7 @@ class Found:
         elif isinstance(entry, Assignment):
             self.take(entry)
         else:
-            self.winner, self.nested, self.deletion = None, [], entry
+            self.winner, self.nested, self.deletion, self.accessor = None, [], entry, None
 
 
 @dataclass
@@ -207,6 +212,11 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
     found: list[Use] = []
     for name in sorted(names - known):
         known.add(name)
+        if not is_visible(source, name, binding):
+            raise NotAnObject(binding, f"the object is also kept in {name}, a variable of this block only")
+        for declared in declarations(source, name):
+            if declared.node.start_byte >= binding.end_byte and _has_value(declared.node):
+                raise _assigned_again(declared.node, name)
         for use in uses(source, name):
             later = isinstance(use, Doubt) and use.later
             if not later and use.place.start_byte < binding.end_byte:
@@ -215,7 +225,7 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
             if isinstance(use, Alias) and not use.path:
                 found += uses_of_aliases(source, {use.name}, use.place, known)
             elif not use.path and isinstance(use, Write | Doubt):
-                raise _assigned_again(use, name)
+                raise _assigned_again(use.place, name)
             else:
                 found.append(use)
     return found
@@ -256,28 +266,35 @@ def _described(node: Node) -> str:
     }.get(node.type, f"a {node.type.replace('_', ' ')}")
 
 
-def _assigned_again(place: Write | Doubt, name: str) -> NotAnObject:
-    return NotAnObject(place.place, f"the variable {name} is assigned again here, so it is not certain what it holds")
+def _assigned_again(place: Node, name: str) -> NotAnObject:
+    return NotAnObject(place, f"the variable {name} is assigned again here, so it is not certain what it holds")
 
 
 # Variables
+
+
+def _has_value(declaration: Node) -> bool:
+    """Whether it gives the variable a value: `var settings;` once more does not."""
+    return declaration.type != "variable_declarator" or declaration.child_by_field_name("value") is not None
 
 
 def _variable(source: Source, node: Node, depth: int) -> View:
     """The object that a variable holds where the node mentions it."""
     name = source.read(node)
     declared = declarations(source, name)
-    if len(declared) != 1 or declared[0].type != "variable_declarator":
+    known_to_hold = len(declared) == 1 and declared[0].unconditional and declared[0].node.type == "variable_declarator"
+    if not known_to_hold or not is_visible(source, name, node):
         raise NotAnObject(node, f"it is not certain what the variable {name} holds")
     found = [use for use in uses(source, name) if not _covers(use.place, node)]
     writes = [use for use in found if not use.path and isinstance(use, Write | Doubt)]
-    binding, value = declared[0], declared[0].child_by_field_name("value")
+    binding = declared[0].node
+    value = binding.child_by_field_name("value")
     if value is None and writes and isinstance(writes[0], Write):
         first = cast(Write, writes.pop(0))
         found.remove(first)
         binding, value = first.place, first.value
     if writes:
-        raise _assigned_again(writes[0], name)
+        raise _assigned_again(writes[0].place, name)
     if value is None or value.start_byte > node.start_byte:
         raise NotAnObject(node, f"the variable {name} has no value here yet")
     value, aliases = chained(source, value)
@@ -301,6 +318,8 @@ def _covers(place: Node, node: Node) -> bool:
 
 def _entries_of_use(source: Source, use: Use) -> list[Entry]:
     match use:
+        case Write(path, place, _) | Deletion(path, place) if "__proto__" in path:
+            return [Uncertain((*path[: path.index("__proto__")], None), place, "the object inherits from another one")]
         case Write(path, place, value) if None not in path:
             return [Assignment(path, place, value)]
         case Deletion(path, place) if None not in path:

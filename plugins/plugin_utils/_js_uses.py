@@ -10,14 +10,15 @@ object). Reading is no use.
 
 from __future__ import annotations
 
-import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import TYPE_CHECKING
 
-from ._js_literals import NotLiteral, literal
-from ._js_tree import COMMENTS, FUNCTIONS, Source, field, members, unwrapped
+from ._js_literals import NotLiteral, key_of, literal
+from ._js_scopes import Frame, declares, mentions
+from ._js_tree import Source, field, members, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -31,10 +32,13 @@ _LOOKING = re.compile(
     r"|parseInt|parseFloat|(?:util\.)?inspect|path\.(?:join|resolve|dirname|basename)"
     r"|fs\.(?:existsSync|readFileSync|statSync)"
 )
-_LOOKING_METHODS = {"concat", "endsWith", "hasOwnProperty", "includes", "indexOf", "join", "replace", "slice", "split"}
-_LOOKING_METHODS |= {"startsWith", "toLowerCase", "toString", "toUpperCase", "trim", "valueOf"}
+# Methods that change nothing and return nothing that could be changed.
+_LOOKING_METHODS = {"endsWith", "hasOwnProperty", "includes", "indexOf", "join", "replace", "split", "startsWith"}
+_LOOKING_METHODS |= {"toLowerCase", "toString", "toUpperCase", "trim"}
 # Methods that call a function with each element.
 _VISITING_METHODS = {"every", "filter", "find", "forEach", "map", "some"}
+# Methods that return an element, or a new array with some of the same elements.
+_PICKING_METHODS = {"concat", "filter", "find", "map", "slice"}
 # What can change something else than a variable of its own.
 _ACTING = {
     "assignment_expression",
@@ -46,33 +50,7 @@ _ACTING = {
     "update_expression",
     "yield_expression",
 }
-# Nodes between a statement and the program that do not make its execution depend on anything.
-_UNCONDITIONAL = {
-    "arguments",
-    "assignment_expression",
-    "call_expression",
-    "expression_statement",
-    "lexical_declaration",
-    "parenthesized_expression",
-    "program",
-    "sequence_expression",
-    "statement_block",
-    "variable_declaration",
-    "variable_declarator",
-}
-# Deeper than any program that a person writes; minified code stays far below it, too.
-_DEEPEST = 1000
-# Parents that use a value up: nothing else can change the object through them.
-_READING_PARENTS = {
-    "do_statement",
-    "expression_statement",
-    "for_statement",
-    "if_statement",
-    "switch_statement",
-    "template_substitution",
-    "unary_expression",
-    "while_statement",
-}
+_CHANCE = "it depends on the program's course"
 
 
 @dataclass(frozen=True)
@@ -124,207 +102,229 @@ class Alias:
 Use = Write | Merge | Deletion | Doubt | Alias
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A node with its ancestors. tree-sitter's own `parent` searches from the root each time."""
-
-    node: Node
-    parent: _Frame | None
-    # Whether a scope around it declares its own variable of the name that is looked for.
-    hidden: bool = False
-    # Whether the node runs exactly once, in its turn, when the file is loaded.
-    unconditional: bool = True
-    in_function: bool = False
-    depth: int = 0
-
-    def below(self, child: Node, hidden: bool) -> _Frame:
-        """The frame of a child."""
-        return _Frame(
-            child,
-            self,
-            hidden,
-            self.unconditional and child.type in _UNCONDITIONAL,
-            self.in_function or child.type in FUNCTIONS or child.type == "class_body",
-            self.depth + 1,
-        )
-
-
 def uses(source: Source, name: str) -> list[Use]:
-    """The uses of a top-level variable (or `module`, `exports`) in the order of the text."""
-    return [use for frame in _mentions(source, name) for use in _uses_of(source, frame)]
+    """The uses of a variable of the file (or `module`, `exports`, `this`) in the order of the text."""
+    return [use for frame in mentions(source, name) for use in _uses_of(source, frame)]
 
 
-def declarations(source: Source, name: str) -> list[Node]:
-    """The top-level declarators of a variable, functions and classes of that name included."""
-    return [
-        frame.parent.node
-        for frame in _mentions(source, name)
-        if frame.parent is not None and _declares(frame) and frame.parent.unconditional
-    ]
-
-
-def bound_names(pattern: Node, source: Source) -> set[str]:
-    """The variables that a parameter list, a declarator's name or a destructuring pattern declares."""
-    match pattern.type:
-        case "identifier" | "shorthand_property_identifier_pattern":
-            return {source.read(pattern)}
-        case "assignment_pattern" | "object_assignment_pattern":
-            return bound_names(field(pattern, "left"), source)
-        case "pair_pattern":
-            return bound_names(field(pattern, "value"), source)
-        case "formal_parameters" | "array_pattern" | "object_pattern" | "rest_pattern":
-            return {name for child in members(pattern) for name in bound_names(child, source)}
-    return set()
-
-
-def _mentions(source: Source, name: str) -> Iterator[_Frame]:
-    """Every identifier that means the top-level variable, with its ancestors, in the order of the text."""
-    # Most of the tree cannot hold a mention: the plain text tells where to look.
-    hits = [match.start() for match in re.finditer(re.escape(name.encode("utf-8", "surrogateescape")), source.bytes)]
-    pending = [_Frame(source.root, None)]
-    while pending:
-        frame = pending.pop()
-        node = frame.node
-        first = bisect.bisect_left(hits, node.start_byte)
-        if first == len(hits) or hits[first] >= node.end_byte or node.type in COMMENTS:
-            continue
-        if node.type in ("identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"):
-            if source.read(node) == name and not frame.hidden:
-                yield frame
-            continue
-        if frame.depth > _DEEPEST:
-            raise source.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
-        hidden = frame.hidden or _declares_inside(source, node, name)
-        pending.extend(frame.below(child, hidden) for child in reversed(node.children))
-
-
-def _declares_inside(source: Source, node: Node, name: str) -> bool:
-    """Whether the node opens a scope that declares its own variable of that name."""
-    if node.type in FUNCTIONS:
-        parameters = node.child_by_field_name("parameters") or node.child_by_field_name("parameter")
-        if parameters is not None and name in bound_names(parameters, source):
-            return True
-    if node.type == "for_in_statement" and node.child_by_field_name("kind") is not None:
-        return name in bound_names(field(node, "left"), source)
-    if node.type == "statement_block":
-        for statement in members(node):
-            if statement.type in ("lexical_declaration", "variable_declaration"):
-                names = [child.child_by_field_name("name") for child in members(statement)]
-            else:
-                names = [statement.child_by_field_name("name")] if statement.type.endswith("_declaration") else []
-            if any(declared is not None and name in bound_names(declared, source) for declared in names):
-                return True
-    return False
-
-
-def _declares(frame: _Frame) -> bool:
-    parent = frame.parent
-    if parent is None:
-        return False
-    if parent.node.type in ("variable_declarator", "function_declaration", "class_declaration"):
-        return parent.node.child_by_field_name("name") == frame.node
-    return parent.node.type in ("import_specifier", "import_clause", "namespace_import")
-
-
-def _uses_of(source: Source, frame: _Frame) -> list[Use]:
+def _uses_of(source: Source, mention: Frame) -> list[Use]:
     """What the mention of a variable means for the object that it holds."""
-    if _declares(frame):
+    if declares(mention):
         return []
-    found: list[Use] = []
+    if mention.node.type == "shorthand_property_identifier":
+        return [Doubt((None,), mention.node, "the object is handed on here", mention.in_function)]
+    if mention.node.type == "shorthand_property_identifier_pattern":
+        return [Doubt((), mention.node, "the variable is assigned here by destructuring", mention.in_function)]
+    return _Climb(source, mention, mention.in_function).uses()
+
+
+@dataclass
+class _Climb:
+    """The way from a mention up through the expressions that hand the object, or a part of it, on.
+
+    Each step looks at the expression around the value and says whether that has the same value, so that the way goes
+    on from there.
+    """
+
+    source: Source
+    frame: Frame
+    later: bool
+    # Where the value lies below the variable.
     path: Path = ()
-    later = frame.in_function
-    if frame.node.type == "shorthand_property_identifier":
-        return [Doubt((None,), frame.node, "the object is handed on here", later)]
-    if frame.node.type == "shorthand_property_identifier_pattern":
-        return [Doubt((), frame.node, "the variable is assigned here by destructuring", later)]
-    while (parent_frame := frame.parent) is not None:
-        node, parent = frame.node, parent_frame.node
+    # Whether the value may as well be another one (`a || b`).
+    perhaps: bool = False
+    found: list[Use] = attribute(default_factory=list)
 
-        def doubt(at: Path, reason: str, place: Node = parent) -> list[Use]:
-            return [*found, Doubt(at, place, reason, later)]
+    def uses(self) -> list[Use]:
+        """All that is done with the value on the way."""
+        while (parent := self.frame.parent) is not None:
+            step = _STEPS.get(parent.node.type)
+            if step is None:
+                self._doubt(self.path, parent.node, "what happens to the object here is not certain")
+                break
+            if not step(self, parent):
+                break
+            if self.frame.parent is not None:
+                self.frame = self.frame.parent
+        return self.found
 
-        match parent.type:
-            case "member_expression" if parent.child_by_field_name("object") == node:
-                path = (*path, source.read(field(parent, "property")))
-            case "subscript_expression" if parent.child_by_field_name("object") == node:
-                path = (*path, _index(source, field(parent, "index")))
-            case "subscript_expression":
-                return found
-            case "parenthesized_expression":
-                pass
-            case "assignment_expression" if parent.child_by_field_name("left") == node:
-                if not parent_frame.unconditional:
-                    return doubt(path, "it depends on the program's course whether this assignment happens")
-                return [*found, Write(path, parent, field(parent, "right"))]
-            case "assignment_expression":
-                target = unwrapped(field(parent, "left"))
-                if target.type == "identifier" and parent_frame.unconditional:
-                    found.append(Alias(path, parent, source.read(target)))
-                elif _text(source, target) != "module.exports":
-                    found.append(Doubt((*path, None), parent, "the object is also kept here", later))
-            case "augmented_assignment_expression" | "update_expression":
-                if parent.child_by_field_name("left") == node or parent.type == "update_expression":
-                    return doubt(path, "this changes the value by computing")
-                return doubt((*path, None), "the object is handed on here")
-            case "unary_expression" if source.read(field(parent, "operator")) == "delete":
-                if parent_frame.parent is None or not parent_frame.parent.unconditional:
-                    return doubt(path, "it depends on the program's course whether this is deleted")
-                return [*found, Deletion(path, parent)]
-            case "variable_declarator":
-                name = field(parent, "name")
-                if name.type == "identifier" and not parent_frame.unconditional:
-                    return doubt((*path, None), "the object is also kept here")
-                if name.type == "identifier":
-                    return [*found, Alias(path, parent, source.read(name))]
-                return [*found, *_destructured(source, name, path, later)]
-            case "call_expression" | "new_expression":
-                if path and path[-1] in _LOOKING_METHODS | _VISITING_METHODS and _only_reads(source, parent, path[-1]):
-                    return found
-                return doubt((*path[:-1], None), "a method that is called on the object may change it")
-            case "arguments" if parent_frame.parent is not None:
-                call = parent_frame.parent.node
-                callee = call.child_by_field_name("function")
-                called = _text(source, callee) if callee is not None else ""
-                if _LOOKING.fullmatch(called):
-                    return found
-                given = members(parent)
-                if called == "Object.assign" and given[0] == node:
-                    if not parent_frame.unconditional:
-                        return doubt((*path, None), "it depends on the program's course whether this happens")
-                    found.append(Merge(path, call, tuple(given[1:])))
-                    frame = parent_frame.parent
-                    continue
-                if called in ("Object.assign", "Object.entries", "Object.values"):
-                    return doubt((*path, None, None), "the values are also handed on here", call)
-                return doubt((*path, None), "the call gets the object and may change it", call)
-            case "ternary_expression" if parent.child_by_field_name("condition") == node:
-                return found
-            case "binary_expression" if source.read(field(parent, "operator")) not in ("||", "&&", "??"):
-                return found
-            case "ternary_expression" | "binary_expression" | "await_expression" | "sequence_expression":
-                pass
-            case "for_in_statement":
-                if parent.child_by_field_name("left") == node:
-                    return doubt(path, "a loop assigns to this")
-                if source.read(field(parent, "operator")) == "in":
-                    return found
-                return doubt((*path, None, None), "a loop gets the values")
-            case "spread_element":
-                return doubt((*path, None, None), "the values are also kept in another object")
-            case reading if reading in _READING_PARENTS:
-                return found
-            case "pair" | "array" | "return_statement" | "arrow_function" | "throw_statement" | "yield_expression":
-                return doubt((*path, None), "the object is handed on here")
-            case _:
-                return doubt(path, "what happens to the object here is not certain")
-        frame = parent_frame
-    return found
+    def _doubt(self, path: Path, place: Node, reason: str) -> bool:
+        self.found.append(Doubt(path, place, reason, self.later))
+        return False
 
+    def _is(self, parent: Node, role: str) -> bool:
+        return parent.child_by_field_name(role) == self.frame.node
 
-def _only_reads(source: Source, call: Node, method: str | None) -> bool:
-    """Whether a method that hands the elements to a function gets one that only reads them (`u => u.username`)."""
-    if method in _LOOKING_METHODS:
+    # Expressions that have the value, or a part of it
+
+    def passed(self, _parent: Frame) -> bool:
         return True
+
+    def member(self, parent: Frame) -> bool:
+        self.path = (*self.path, self.source.read(field(parent.node, "property")))
+        return True
+
+    def subscript(self, parent: Frame) -> bool:
+        if not self._is(parent.node, "object"):
+            return False
+        self.path = (*self.path, _index(self.source, field(parent.node, "index")))
+        return True
+
+    def sequence(self, parent: Frame) -> bool:
+        return members(parent.node)[-1] == self.frame.node
+
+    def choice(self, parent: Frame) -> bool:
+        self.perhaps = True
+        return not self._is(parent.node, "condition")
+
+    def operation(self, parent: Frame) -> bool:
+        self.perhaps = True
+        return self.source.read(field(parent.node, "operator")) in ("||", "&&", "??")
+
+    # Writes
+
+    def assignment(self, parent: Frame) -> bool:
+        node = parent.node
+        if self._is(node, "left"):
+            if self.perhaps or not parent.unconditional:
+                return self._doubt(self.path, node, f"{_CHANCE} whether this assignment happens")
+            self.found.append(Write(self.path, node, field(node, "right")))
+            return False
+        target = unwrapped(field(node, "left"))
+        if target.type == "identifier":
+            self._kept(parent, self.source.read(target))
+        elif _text(self.source, target) != "module.exports":
+            self._doubt((*self.path, None), node, "the object is also kept here")
+        return True
+
+    def computing(self, parent: Frame) -> bool:
+        if parent.node.type == "update_expression" or self._is(parent.node, "left"):
+            return self._doubt(self.path, parent.node, "this changes the value by computing")
+        return self.handed_on(parent)
+
+    def unary(self, parent: Frame) -> bool:
+        if self.source.read(field(parent.node, "operator")) != "delete":
+            return False
+        if self.perhaps or parent.parent is None or not parent.parent.unconditional:
+            return self._doubt(self.path, parent.node, f"{_CHANCE} whether this is deleted")
+        self.found.append(Deletion(self.path, parent.node))
+        return False
+
+    def declarator(self, parent: Frame) -> bool:
+        name = field(parent.node, "name")
+        if name.type == "identifier":
+            self._kept(parent, self.source.read(name))
+        else:
+            self.found += _destructured(self.source, name, self.path, self.later)
+        return False
+
+    def _kept(self, parent: Frame, name: str) -> None:
+        if parent.unconditional and not self.perhaps:
+            self.found.append(Alias(self.path, parent.node, name))
+        else:
+            self._doubt((*self.path, None), parent.node, "the object is also kept here")
+
+    # Calls
+
+    def called(self, parent: Frame) -> bool:
+        """A method of the value, or the value itself, is called."""
+        method = self.path[-1] if self.path else None
+        if method in _LOOKING_METHODS:
+            return False
+        harmless = method in _VISITING_METHODS and _only_reads(parent.node)
+        if harmless and method not in _PICKING_METHODS:
+            return False
+        if harmless or method in _PICKING_METHODS - _VISITING_METHODS:
+            # Of a list, so that what is picked from it is again one of the elements; `find` picks one itself.
+            self.path, self.perhaps = self.path[:-1] + ((None,) if method == "find" else ()), True
+            return True
+        return self._doubt((*self.path[:-1], None), parent.node, "a method that is called on the object may change it")
+
+    def argument(self, parent: Frame) -> bool:
+        """The value is given to a call."""
+        if parent.parent is None:
+            return False
+        call = parent.parent.node
+        callee = call.child_by_field_name("function")
+        called = _text(self.source, callee) if callee is not None else ""
+        if _LOOKING.fullmatch(called):
+            return False
+        if called == "Object.assign" and members(parent.node)[0] == self.frame.node:
+            return self._merged(parent, call)
+        if called in ("Object.assign", "Object.entries", "Object.values"):
+            return self._doubt((*self.path, None, None), call, "the values are also handed on here")
+        return self._doubt((*self.path, None), call, "the call gets the object and may change it")
+
+    def _merged(self, parent: Frame, call: Node) -> bool:
+        if self.perhaps or not parent.unconditional:
+            return self._doubt((*self.path, None), parent.node, f"{_CHANCE} whether this happens")
+        self.found.append(Merge(self.path, call, tuple(members(parent.node)[1:])))
+        # The call returns its first argument.
+        self.frame = parent
+        return True
+
+    def substitution(self, parent: Frame) -> bool:
+        """`${value}`: a tag before the template is a function that gets the value."""
+        call = parent.parent.parent.node if parent.parent is not None and parent.parent.parent is not None else None
+        if call is not None and call.type == "call_expression":
+            return self._doubt((*self.path, None), call, "the call gets the object and may change it")
+        return False
+
+    # The end of the way
+
+    def loop(self, parent: Frame) -> bool:
+        if self._is(parent.node, "left"):
+            return self._doubt(self.path, parent.node, "a loop assigns to this")
+        if self.source.read(field(parent.node, "operator")) == "in":
+            return False
+        return self._doubt((*self.path, None, None), parent.node, "a loop gets the values")
+
+    def spread(self, parent: Frame) -> bool:
+        return self._doubt((*self.path, None, None), parent.node, "the values are also kept in another object")
+
+    def handed_on(self, parent: Frame) -> bool:
+        return self._doubt((*self.path, None), parent.node, "the object is handed on here")
+
+    def read(self, _parent: Frame) -> bool:
+        return False
+
+
+_STEPS: dict[str, Callable[[_Climb, Frame], bool]] = {
+    "arguments": _Climb.argument,
+    "array": _Climb.handed_on,
+    "arrow_function": _Climb.handed_on,
+    "assignment_expression": _Climb.assignment,
+    "augmented_assignment_expression": _Climb.computing,
+    "await_expression": _Climb.passed,
+    "binary_expression": _Climb.operation,
+    "call_expression": _Climb.called,
+    "do_statement": _Climb.read,
+    "expression_statement": _Climb.read,
+    "for_in_statement": _Climb.loop,
+    "for_statement": _Climb.read,
+    "if_statement": _Climb.read,
+    "member_expression": _Climb.member,
+    "new_expression": _Climb.called,
+    "pair": _Climb.handed_on,
+    "parenthesized_expression": _Climb.passed,
+    "return_statement": _Climb.handed_on,
+    "sequence_expression": _Climb.sequence,
+    "spread_element": _Climb.spread,
+    "subscript_expression": _Climb.subscript,
+    "switch_statement": _Climb.read,
+    "template_substitution": _Climb.substitution,
+    "ternary_expression": _Climb.choice,
+    "throw_statement": _Climb.handed_on,
+    "unary_expression": _Climb.unary,
+    "update_expression": _Climb.computing,
+    "variable_declarator": _Climb.declarator,
+    "while_statement": _Climb.read,
+    "yield_expression": _Climb.handed_on,
+}
+
+
+def _only_reads(call: Node) -> bool:
+    """Whether a method that hands the elements to a function gets one that only reads them (`u => u.username`)."""
     pending = members(field(call, "arguments")) if call.type == "call_expression" else []
     if len(pending) != 1 or pending[0].type != "arrow_function":
         return False
@@ -352,7 +352,7 @@ def _destructured(source: Source, pattern: Node, path: Path, later: bool) -> lis
         if member.type == "shorthand_property_identifier_pattern":
             name = (source.read(member),)
         elif member.type == "pair_pattern":
-            name = (source.read(field(member, "key")),)
+            name = (key_of(source, field(member, "key")),)
         found.append(Doubt((*path, *name, None), pattern, "the value is handed on here", later))
     return found
 

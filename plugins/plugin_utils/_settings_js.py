@@ -6,8 +6,8 @@
 `edit()`, `value()`, `known()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
 
 - `_js_tree` parses, `_js_damage` says why that failed;
-- `_js_uses` follows what the program does with a variable, `_js_objects` finds what gives each key of an object its
-  value, `_js_export` finds the object that the file exports;
+- `_js_scopes` tells which identifiers mean a variable, `_js_uses` follows what the program does with it, `_js_objects`
+  finds what gives each key of an object its value, `_js_export` finds the object that the file exports;
 - `_js_literals` compares and writes values, `_js_fallback` finds the number that an expression comes to,
   `_js_examples` finds commented-out settings, `_js_layout` places members, commas and comments, `_js_editor` turns
   wishes into changes.
@@ -39,6 +39,7 @@ from ._js_literals import (
 )
 from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
 from ._js_tree import Source, unwrapped
+from ._js_uses import Path
 from ._masking import masked
 from ._settings_error import MissingLibraryError, SettingsError
 
@@ -325,7 +326,7 @@ def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
     """Whether the found value, with all later writes into it, is by meaning the wanted one."""
     source = view.source
     if isinstance(wanted, dict | list | Code):
-        inside = [doubt for doubt in found.doubts_inside() if _reaches(doubt, wanted)]
+        inside = [doubt for doubt in found.doubts_inside() if _reaches(doubt.path[1:], wanted)]
         if inside:
             raise _doubtful(source, inside[0], name)
     if not found.nested:
@@ -339,17 +340,18 @@ def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
     )
 
 
-def _reaches(doubt: Uncertain, wanted: object) -> bool:
-    """Whether a doubt about something inside a value concerns a part that could change there."""
-    for step in doubt.path[1:-1]:
-        if isinstance(wanted, Code):
-            return True
-        if step is None:
-            return isinstance(wanted, dict | list)
-        if not isinstance(wanted, dict) or step not in wanted:
-            return isinstance(wanted, list)
-        wanted = wanted[step]
-    return isinstance(wanted, dict | list | Code)
+def _reaches(path: Path, wanted: object) -> bool:
+    """Whether a doubt about what lies at the path inside a value concerns a part that could change there."""
+    if not isinstance(wanted, dict | list | Code):
+        return False
+    if isinstance(wanted, Code) or len(path) <= 1:
+        return True
+    step = path[0]
+    if isinstance(wanted, list):
+        inside = wanted if step is None or step.isdecimal() else []
+    else:
+        inside = [member for key, member in wanted.items() if step in (None, key)]
+    return any(_reaches(path[1:], member) for member in inside)
 
 
 def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fine: bool = False) -> None:

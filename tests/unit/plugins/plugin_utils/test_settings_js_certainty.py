@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What looks as if it were in force but may not be is refused with its place, never taken for "nothing to do"."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+
+LOGIN = {"type": "credentials", "users": [{"username": "admin", "password": "h", "permissions": "*"}]}
+WITH_LOGIN = """
+module.exports = {
+  uiPort: 18811,
+  adminAuth: { type: 'credentials', users: [{ username: 'admin', password: 'h', permissions: '*' }] },
+};
+"""
+
+# Below WITH_LOGIN: each may change the user, and none the port.
+CHANGING_THE_USER = """
+module.exports.adminAuth.users.find(u => u.username === 'admin').password = 'x';
+module.exports.adminAuth.users.find(({ username: name }) => name).password = 'x';
+module.exports.adminAuth.users.filter(u => u.username === 'admin')[0].password = 'x';
+module.exports.adminAuth.users.slice(0)[0].password = 'x';
+module.exports.adminAuth.users.slice(0).forEach(u => { u.password = 'x' });
+module.exports.adminAuth.users.concat([])[0].password = 'x';
+module.exports.adminAuth.users.map(u => u)[0].password = 'x';
+module.exports.adminAuth.users.valueOf()[0].password = 'x';
+module.exports.adminAuth.valueOf().users = [];
+module.exports.adminAuth?.valueOf?.().users.pop();
+delete module.exports.adminAuth.users.find(u => u.username).password;
+Object.assign(module.exports.adminAuth.users.find(u => u.username), { password: 'x' });
+const user = module.exports.adminAuth.users.find(u => u.username); user.password = 'x';
+const list = module.exports.adminAuth.users.filter(u => u.username); list[0].password = 'x';
+for (const user of module.exports.adminAuth.users.filter(u => u.username)) { user.password = 'x' }
+const { 'adminAuth': auth } = module.exports; auth.users = [];
+(module.exports.adminAuth || {}).users = [];
+tag`${module.exports.adminAuth}`; function tag(texts, auth) { auth.users = [] }
+""".strip().split("\n")
+
+# Each exports another port than 18811, or may do so.
+ANOTHER_PORT = r"""
+var s = module.exports = { uiPort: 1 }, o = {};
+(0 ? s : o).uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 }, o = {};
+(o || s).uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 }, o = {};
+(s && o).uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 }, o = {};
+Object.assign(0 ? s : o, { uiPort: 18811 });
+====
+var s = module.exports = { uiPort: 1 }, o = {};
+var t = o || s; t.uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 };
+var s = {};
+s.uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 };
+{ var s = {}; }
+s.uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 };
+for (var s of [{}]) ;
+s.uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 };
+for (var s = {}; 0;) ;
+s.uiPort = 18811;
+====
+var s = module.exports = { uiPort: 1 };
+try { var s = {}; } catch (error) {}
+s.uiPort = 18811;
+====
+var s = { uiPort: 18811 };
+{ var s = { uiPort: 2 }; }
+module.exports = s;
+====
+var s = { uiPort: 18811 };
+try { var s = { uiPort: 2 }; } catch (error) {}
+module.exports = s;
+====
+var s = { uiPort: 18811 };
+for (var s of [{ uiPort: 2 }]) {}
+module.exports = s;
+====
+var s = { uiPort: 18811 };
+if (1) var s = { uiPort: 2 };
+module.exports = s;
+====
+var s = { uiPort: 18811 };
+switch (1) { case 1: var s = { uiPort: 2 }; }
+module.exports = s;
+====
+var s = { uiPort: 18811 };
+{ function s() {} }
+module.exports = s;
+====
+if (0) { var s = { uiPort: 18811 }; }
+module.exports = s;
+====
+const s = { uiPort: 18811 };
+{ const s = { uiPort: 2 }; module.exports = s; }
+====
+{ const s = module.exports = { uiPort: 18811 }; s.uiPort = 2; }
+====
+module.exports = { uiPort: 18811 };
+{ const s = module.exports; s.uiPort = 2; }
+====
+module.exports = { uiPort: 18811 };
+{ let s; s = module.exports; s.uiPort = 2; }
+====
+module.exports = { uiPort: 1, set uiPort(port) {} };
+module.exports.uiPort = 3;
+module.exports.uiPort = 18811;
+====
+module.exports = { uiPort: 1, set uiPort(port) {} };
+Object.assign(module.exports, { uiPort: 18811 });
+====
+exports.flowFile = 'x';
+(() => { this.uiPort = 2; })();
+====
+exports.uiPort = 18811;
+(function () { this.uiPort = 2; }).call(this);
+====
+exports.uiPort = 18811;
+var self = this; patch(self);
+====
+exports.uiPort = 18811;
+arguments[0].uiPort = 2;
+====
+module.exports = { uiPort: 18811 };
+(() => { arguments[2].exports = {}; })();
+====
+module.exports = { uiPort: 18811 };
+eval('module.exports.uiPort = 2');
+====
+module.exports = { uiPort: 18811 };
+function patch(code) { eval(code); }
+====
+module.exports = { uiPort: 18811 };
+Object.assign(module, { exports: { uiPort: 2 } });
+====
+module.exports = { uiPort: 18811 };
+delete module.exports;
+====
+module.exports = { uiPort: 18811 };
+module['exp' + 'orts'] = {};
+====
+module.exports = { uiPort: 18811 };
+module[name].uiPort = 2;
+====
+module.exports = { uiPort: 18811 };
+module = {};
+====
+var module = {};
+module.exports = { uiPort: 18811 };
+====
+if (1) { var module = {}; }
+module.exports = { uiPort: 18811 };
+====
+var exports = {};
+exports.uiPort = 18811;
+====
+module.exports = { uiPort: 1 };
+var nothing; nothing?.(module.exports.uiPort = 18811);
+====
+module.exports = { uiPort: 1 };
+var nothing; nothing?.a.b(1)(module.exports.uiPort = 18811);
+====
+module.exports = { uiPort: 18811 };
+with (module) { exports = {}; }
+====
+module.exports = { x: 1 };
+module.exports.__proto__ = { uiPort: 18811 };
+module.exports.__proto__.uiPort = 2;
+""".strip("\n").split("\n====\n")
+
+
+@pytest.mark.parametrize("statement", CHANGING_THE_USER)
+def test_a_user_that_may_be_changed_in_a_roundabout_way_is_not_certain(statement: str) -> None:
+    with pytest.raises(SettingsError, match="adminAuth is not certain") as refusal:
+        edit(WITH_LOGIN + statement, set={"adminAuth": LOGIN})
+    assert refusal.value.line == WITH_LOGIN.count("\n") + 1
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize("statement", CHANGING_THE_USER)
+def test_what_changes_a_user_does_not_keep_the_port_from_being_set(statement: str) -> None:
+    source = WITH_LOGIN + statement
+    assert edit(source, set={"uiPort": 1881}).text == source.replace("18811", "1881")
+
+
+@pytest.mark.parametrize("source", ANOTHER_PORT)
+def test_a_port_that_may_be_another_one_is_refused(source: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        edit(source, set={"uiPort": 18811})
+    assert refusal.value.line is not None
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "console.log(module.exports.adminAuth.users.map(u => u.username).join(', '));",
+        "const count = module.exports.adminAuth.users.filter(u => u.permissions === '*').length;",
+        "if (module.exports.adminAuth.users.some(u => u.permissions === '*')) { console.log('admins'); }",
+        "module.exports.adminAuth.users.slice(1);",
+        "console.log(`${module.exports.adminAuth.type}`);",
+    ],
+)
+def test_reading_users_casts_no_doubt_on_them(statement: str) -> None:
+    source = WITH_LOGIN + statement
+    assert edit(source, set={"adminAuth": LOGIN}).text == source
+    assert edit(source, set={"adminAuth": {**LOGIN, "sessionExpiryTime": 60}}).changed == ("adminAuth",)
+
+
+def test_a_list_of_texts_cannot_be_changed_through_its_elements() -> None:
+    source = "module.exports = { nodesDir: ['/a', '/b'] };\nconst first = module.exports.nodesDir.find(d => d);\n"
+    assert edit(source, set={"nodesDir": ["/a", "/b"]}).text == source
