@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._js_tree import DEEPEST, Source, field, is_identifier, members, tokens, unwrapped
+from ._js_tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, unwrapped
 from ._settings_error import SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Code:
     """A JavaScript expression that is to be written as it stands."""
 
     text: str
-    tokens: tuple[str, ...]
+    meaning: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,10 @@ def literal(source: Source, node: Node, depth: int = 0) -> object:
 def elements(array: Node) -> list[Node]:
     """The elements of an array literal; NotLiteral where it has holes or takes over other arrays."""
     found = members(array)
-    commas = sum(child.type == "," for child in array.children)
-    if any(element.type == "spread_element" for element in found) or commas > len(found):
+    parts = [child.type for child in array.children if child.type not in COMMENTS]
+    # A comma that stands behind no element makes a hole: [, 1] and [1, , 2].
+    holes = any(part in ("[", ",") and after == "," for part, after in zip(parts, parts[1:], strict=False))
+    if holes or "spread_element" in parts:
         raise NotLiteral
     return found
 
@@ -213,7 +215,7 @@ def same(source: Source, node: Node, wanted: object, depth: int = 0) -> bool:
         raise source.error("this value is nested too deeply", node, "Write it flatter, or set it as one {'$js': ...}.")
     try:
         if isinstance(wanted, Code):
-            return tuple(tokens(source, node)) == wanted.tokens
+            return meaning(source, node) == wanted.meaning
         if isinstance(wanted, dict):
             if node.type != "object":
                 return False
@@ -271,7 +273,7 @@ def expression(text: str, name: str) -> Code:
         or wrapped[0].type in ("sequence_expression", "await_expression", "yield_expression", "spread_element")
     ):
         raise SettingsError(problem, remedy=remedy)
-    return Code(text, tuple(tokens(source, unwrapped(wrapped[0]))))
+    return Code(text, meaning(source, unwrapped(wrapped[0])))
 
 
 def written(value: object, style: Style, indent: str, *, inline: bool = False) -> str:

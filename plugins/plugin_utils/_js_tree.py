@@ -161,19 +161,33 @@ def field(node: Node, name: str) -> Node:
 
 def leaves(node: Node) -> Iterator[Node]:
     """All tokens of a node in order, comments too."""
+    return (each for each in _walk(node) if not _is_inner(each) and each.end_byte > each.start_byte)
+
+
+def meaning(source: Source, node: Node) -> tuple[str, ...]:
+    """What decides whether two expressions are one: their tokens and how these belong together.
+
+    White space and comments count only where they part two statements (`return` and its value on the next line).
+    """
+    return tuple(
+        each.type if _is_inner(each) else source.read(each).replace("\r\n", "\n")
+        for each in _walk(node)
+        if each.type not in COMMENTS
+    )
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    """A node and all in it, in order, without what is inside comments."""
     pending = [node]
     while pending:
         current = pending.pop()
-        children = current.children
-        if children and current.type not in COMMENTS:
-            pending.extend(reversed(children))
-        elif current.end_byte > current.start_byte:
-            yield current
+        yield current
+        if _is_inner(current):
+            pending.extend(reversed(current.children))
 
 
-def tokens(source: Source, node: Node) -> list[str]:
-    """The source text of the tokens, without white space and comments: what decides whether two expressions are one."""
-    return [source.read(leaf).replace("\r\n", "\n") for leaf in leaves(node) if leaf.type not in COMMENTS]
+def _is_inner(node: Node) -> bool:
+    return node.child_count > 0 and node.type not in COMMENTS
 
 
 def comments(source: Source, start: int, end: int, within: Node) -> list[str]:
