@@ -12,12 +12,14 @@ from ._js_fallback import fallback
 from ._js_layout import WIDEST_LINE, Change, Listing, style_of
 from ._js_literals import Fallback, NotLiteral, Style, elements, literal, same, written, written_key
 from ._js_objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
-from ._js_tree import Source, comments, members, unwrapped
+from ._js_tree import COMMENTS, Source, comments, members, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 REMOVED = object()
+# What a statement may begin with so that, without a semicolon, it goes on with the one before it.
+_CONTINUING = b"([`/+-"
 
 
 class Members(dict[str, object]):
@@ -32,10 +34,12 @@ class Editor:
         self._style = style_of(source, view.home)
         self._listings: dict[int, Listing] = {}
         self._changes: list[Change] = []
+        self._removed: list[Node] = []
 
     def changes(self) -> list[Change]:
         """All changes, in no particular order except where several begin at one place."""
-        return self._changes + [change for listing in self._listings.values() for change in listing.changes()]
+        listed = [change for listing in self._listings.values() for change in listing.changes()]
+        return self._changes + listed + self._semicolons()
 
     def fulfil(self, view: View, wanted: Members) -> None:
         """Give the object the wanted members; the others stay."""
@@ -199,11 +203,18 @@ class Editor:
         property_text = f"[{name}]" if name[0] in "\"'" else f".{name}"
         indent = self._source.indent(statement.start_byte)
         text = f"{target}{property_text} = {written(wanted, style, indent)};"
-        end = self._source.next_line(statement.end_byte)
-        if end > self._source.line_end(statement.end_byte):
-            self._changes.append(Change(end, end, f"{indent}{text}{style.end_of_line}"))
-        else:
-            self._changes.append(Change(end, end, f"{style.end_of_line}{indent}{text}"))
+        self._changes.append(self._behind(statement, text))
+
+    def _behind(self, statement: Node, text: str) -> Change:
+        """A new statement on the line below another one, or beside it where more follows on its line."""
+        source, eol, indent = self._source, self._style.end_of_line, self._source.indent(statement.start_byte)
+        end = source.line_end(statement.end_byte)
+        beside = [each for each in source.root.children if statement.end_byte <= each.start_byte < end]
+        if any(each.type not in COMMENTS or each.end_byte > end for each in beside):
+            stop = "" if source.read(statement).endswith(";") else ";"
+            return Change(statement.end_byte, statement.end_byte, f"{stop} {text}")
+        below = source.next_line(end)
+        return Change(below, below, f"{indent}{text}{eol}" if below > end else f"{eol}{indent}{text}")
 
     def _remove(self, found: Found) -> None:
         for occurrence in [*found.occurrences, *found.nested]:
@@ -223,6 +234,22 @@ class Editor:
         else:
             text = "".join(f"{comment}{eol}{indent}" for comment in kept)
         self._changes.append(Change(start, end, text))
+        self._removed.append(statement)
+
+    def _semicolons(self) -> list[Change]:
+        """The semicolons that statements lack once one below them is gone that kept them from the next one."""
+        found: list[Change] = []
+        left: Node | None = None
+        gap = False
+        for statement in members(self._source.root) if self._removed else []:
+            if statement in self._removed:
+                gap = True
+                continue
+            continues = self._source.bytes[statement.start_byte] in _CONTINUING
+            if gap and left is not None and continues and not self._source.read(left).endswith(";"):
+                found.append(Change(left.end_byte, left.end_byte, ";"))
+            left, gap = statement, False
+        return found
 
     def _statement(self, assignment: Assignment) -> Node:
         """The statement that is nothing but this assignment."""

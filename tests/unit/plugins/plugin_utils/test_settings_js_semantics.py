@@ -271,6 +271,51 @@ try {
 } catch (error) {}
 module.exports.uiPort = 1880;
 module.exports.editorTheme = {};
+====
+var s = module.exports = { uiPort: 1880 }, o = {};
+(s, o).uiPort = 1;
+Object.assign((s, o), { uiPort: 2 });
+(o, s).editorTheme = {};
+====
+exports.x = 1;
+exports.uiPort = 1880;
+this.uiPort = 1;
+function Timer() { this.uiPort = 2; }
+class Store { constructor() { this.uiPort = arguments.length; } }
+====
+var s = { uiPort: 1880 };
+function f(list) { for (var s of list) { s.uiPort = 1; } { var s = {}; } s.uiPort = 2; }
+function g() { s.uiPort = 3; function s() {} }
+try { f([]); } catch (s) { s.uiPort = 4; }
+for (let s = {}; !s.uiPort;) { s.uiPort = 5; }
+switch (1) { case 1: let s = {}; s.uiPort = 6; }
+const h = function s() { s.uiPort = 7; };
+{ const s = {}; s.uiPort = 8; }
+{ class s {} s.uiPort = 9; }
+module.exports = s;
+====
+exports.uiPort = 1880
+exports.flowFile = 'x'
+exports.adminAuth = null;
+exports.editorTheme = {};
+(function () { console.log('x'); })();
+====
+exports.x = function () { return 1 }
+exports.uiPort = 1880;
+[1].forEach(x => x)
+====
+module.exports = { editorTheme: {} }
+module.exports.uiPort = 1880;
+/x/.test('x')
+====
+exports.x = 1;
+exports.uiPort = 1880; if (exports.uiPort) {
+  console.log('x');
+}
+====
+exports.x = 1;
+exports.uiPort = 1880 /* one
+two */
 """.replace("→", "\t")
     .strip("\n")
     .split("\n====\n")
