@@ -8,6 +8,14 @@ from __future__ import annotations
 import re
 from typing import Iterable, Mapping, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._masking import (
+    HIDDEN,
+    SECRET_NAME,
+    shown,
+    strings_of_line,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked as masked_code
+
 
 class Failure(Exception):
     """What was found and what to do about it. Its text is shown to the user and holds no secret."""
@@ -18,36 +26,37 @@ class Failure(Exception):
         self.remedy = remedy
 
 
-_SECRET_WORD = r"(?:pass|pwd|secret|token|credential|private_?key|api_?key|auth)"
-_SECRET_VARIABLE = re.compile(_SECRET_WORD, re.IGNORECASE)
-_BCRYPT = re.compile(r"(\$2[abxy]?\$\d\d\$)[./A-Za-z0-9]{8,53}")
+# In the names of environment variables.
+_SECRET_VARIABLE = re.compile(
+    r"(?:pass|pwd|psk|secret|token|bearer|credential|auth|(?:api|private|encryption)_?key)", re.IGNORECASE
+)
 # An MD5 sum is a password for httpNodeAuth (Node-RED red.js: pass.length == 32).
 _MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
-# The closing quote is optional: an unterminated string is what a syntax error often shows.
-_QUOTED_SECRET = re.compile(
-    r"""((?:["']?)[\w.-]*%s[\w-]*["']?\s*[:=]\s*)(["'`])(?:\\.|(?!\2)[^\\\n])*(\2|$)""" % _SECRET_WORD,
-    re.IGNORECASE | re.MULTILINE,
-)
-_BARE_SECRET = re.compile(r"""\b(\w*%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_WORD, re.IGNORECASE)
-# What programs print: "password: hunter2".
+# What programs print: "password: hunter2", "MQTT_PASSWORD=hunter2".
 _TOLD_SECRET = re.compile(
-    r"""\b((?:password|passphrase|passwd|pwd|secret|token)\s*:\s*)(?!["'`])[^\s,;&]+""", re.IGNORECASE
+    r"""((?<![\w-])[\w-]{0,99}%s\s*(?::|=(?!=))\s*(?:(?:Basic|Bearer)\s+)?)(?!["'`])[^\s,;&]+""" % SECRET_NAME,
+    re.IGNORECASE | re.VERBOSE,
 )
-_URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s@/]+@")
-
-_MASK = "********"
+_VARIABLE = re.compile(r"""\b(\w{0,99}%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_VARIABLE.pattern, re.IGNORECASE)
+# Node.js tells a syntax error with the line of the file, carets below it, and parts of it in the message.
+_SHOWN_LINE = re.compile(r"^.*$(?=\r?\n[ \t]*\^+[ \t]*$)", re.MULTILINE)
+_SHOWN_WORD = re.compile(r"((?:Unexpected identifier|Unexpected number) ')[^'\n]*'")
+_SHOWN_JSON = re.compile(r"""(\.{3})?"[^\n]*"(\.{3})?(?= is not valid JSON)""")
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with hashes, values under names that hold secrets, and the given secrets replaced by stars."""
+    """The text with hashes, values under names that hold secrets, and the given secrets replaced by stars.
+
+    Of a line of the settings file, which Node.js shows in a syntax error, all that stands in strings is hidden.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, _MASK)
-    text = _BCRYPT.sub(r"\1" + _MASK, text)
-    text = _QUOTED_SECRET.sub(r"\1\2" + _MASK + r"\3", text)
-    text = _BARE_SECRET.sub(r"\1" + _MASK, text)
-    text = _TOLD_SECRET.sub(r"\1" + _MASK, text)
-    text = _URL_PASSWORD.sub(r"\1" + _MASK + "@", text)
-    return _MD5.sub(_MASK, text)
+        text = text.replace(secret, HIDDEN)
+    text = _SHOWN_LINE.sub(lambda line: shown(line[0], strings_of_line(line[0])), masked_code(text))
+    text = _SHOWN_WORD.sub(r"\1" + HIDDEN + "'", text)
+    text = _SHOWN_JSON.sub('"' + HIDDEN + '"', text)
+    text = _TOLD_SECRET.sub(r"\1" + HIDDEN, text)
+    text = _VARIABLE.sub(r"\1" + HIDDEN, text)
+    return _MD5.sub(HIDDEN, text)
 
 
 def secrets_in(environment: Mapping[str, str]) -> Tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
-from ._masking import masked
+from ..module_utils import _masking
 
 _FRAME_WIDTH = 100
 _REQUIREMENTS = pathlib.Path(__file__).parents[2] / "requirements.txt"
@@ -18,7 +18,8 @@ class SettingsError(Exception):
     """A settings file, or a wish for it, that cannot be handled with certainty.
 
     `str(error)` reads `settings.js:12:5: problem`, the source line with a caret, and the remedy. Line and column count
-    from 1; both are None where no place in the file is meant. Secrets in the source line are masked.
+    from 1; both are None where no place in the file is meant. What the strings in the source line hold is hidden: where
+    a file is broken, nothing else tells for certain what is a secret.
     """
 
     def __init__(
@@ -64,13 +65,28 @@ class MissingLibraryError(SettingsError):
 
 def _code_frame(text: str, line: int, column: int) -> str:
     """The line with its number and a caret below the column; long lines are cut to what surrounds the column."""
-    original = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[line - 1]
-    shown = masked(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")[line - 1]
-    if shown[: column - 1] != original[: column - 1]:
-        # Masking moved the column: a secret stands left of it.
-        tail = len(original) - (column - 1)
-        column = max(len(shown) - tail, 0) + 1
-    start = max(0, column - 1 - _FRAME_WIDTH // 2) if len(shown) > _FRAME_WIDTH else 0
-    shown = shown[start : start + _FRAME_WIDTH].replace("\ufeff", "")
-    before = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    start = sum(len(each) + 1 for each in text.split("\n")[: line - 1])
+    end = text.find("\n", start) if "\n" in text[start:] else len(text)
+    original = text[start:end]
+    elsewhere = _masking.secrets(text) + _masking.strings(text)
+    hidden = [
+        (max(first - start, 0), min(last, end) - start) for first, last in elsewhere if first < end and start < last
+    ]
+    hidden += _masking.strings_of_line(original)
+    shown, column = _hidden_in(original, hidden, column)
+    first = max(0, column - 1 - _FRAME_WIDTH // 2) if len(shown) > _FRAME_WIDTH else 0
+    shown = shown[first : first + _FRAME_WIDTH].replace("\ufeff", "")
+    before = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - first])
     return f"  {line} | {shown}\n  {' ' * len(str(line))} | {before}^"
+
+
+def _hidden_in(line: str, hidden: list[tuple[int, int]], column: int) -> tuple[str, int]:
+    """The line without what is hidden, and where its column is then."""
+    moved = column
+    for start, end in _masking.united(hidden):
+        if end < column:
+            moved += len(_masking.HIDDEN) - (end - start)
+        elif start < column:
+            moved = moved - (column - 1 - start)
+    return _masking.shown(line, hidden), moved

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from ..module_utils._masking import masked
 from . import _bcrypt
 from ._js_editor import REMOVED, Editor, Members
 from ._js_export import REMEDY, exported
@@ -40,7 +41,6 @@ from ._js_literals import (
 from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
 from ._js_tree import Source, unwrapped
 from ._js_uses import Path
-from ._masking import masked
 from ._settings_error import MissingLibraryError, SettingsError
 
 if TYPE_CHECKING:

@@ -45,6 +45,33 @@ def test_the_caret_keeps_its_place_behind_a_secret() -> None:
     assert frame[1][frame[2].index("^") :].startswith("...b")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "module.exports = {\n  title: 'hunter2' oops,\n}",
+        "module.exports = {\n  title: 'it's hunter2',\n}",
+        "module.exports = {\n  title: 'it' s hunter2',\n}",
+        'module.exports = {\n  title: "hunter2,\n}',
+        "module.exports = {\n  title: `\nhunter2` oops,\n}",
+        "module.exports = {\n  title: `a\n${'hunter2'} b` oops,\n}",
+        "module.exports = {\n  a: 1, // 'hunter2'\n  b: 2 c: 3\n}",
+        "module.exports = {\n  a: 1 /* 'hunter2' */ b: 3\n}",
+        "module.exports = {\n  uiPort: f('hunter2'), ...g('hunter2')\n}",
+        "module.exports = {\n  password: f(\n    'hunter2' oops),\n}",
+        "module.exports = {\n  uiPort: 1,\n  ['hunter2' + x]: 1\n}",
+    ],
+)
+def test_the_shown_line_holds_no_text_of_any_string(source: str) -> None:
+    error = str(refusal(source))
+    assert "hunter2" not in error
+    assert " | " in error
+
+
+def test_strings_of_any_length_are_shown_alike() -> None:
+    frames = {str(refusal(f"module.exports = {{ uiPort: '{text}', ...b }}")).split("\n")[1] for text in ("x", "y" * 30)}
+    assert frames == {"  1 | module.exports = { uiPort: '********', ...b }"}
+
+
 def test_a_long_line_is_cut_around_the_place() -> None:
     frame = str(refusal(f"module.exports = {{ uiPort: '{'x' * 5000}', ...b, c: '{'y' * 5000}' }}")).split("\n")
     assert len(frame[1]) < 120

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import masked
+from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked
 
 HASH = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
 
@@ -57,18 +57,67 @@ def test_secrets_are_hidden(text: str, expected: str) -> None:
         "uiPort: 1880, flowFile: 'flows.json'",
         "username: 'admin', permissions: '*'",
         "// the password of the user 'admin'",
-        "tokens: function (token) { return check(token, 'x') }",
-        "tokens: { a: 'b' }",
+        "tokens: function (token) { return check(token) }",
+        "https://nodered.org:1880/docs, see a@b",
         "users: [{ username: 'x' }]",
         "https://nodered.org/docs",
         "tokenHeader: 'x-auth'",
         "password: ''",
-        "if (password == 'x') {}",
+        "if (password == null) { a('b') }",
+        "// Bearer tokens are 'safe'",
         "const check = password => 'x'",
     ],
 )
 def test_everything_else_stays(text: str) -> None:
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: process.env.P ||\n    'hunter2',",
+        "password: process.env.P\n    || 'hunter2',",
+        "password: 'a' +\n    'hunter2'",
+        "password: a ?\n  b :\n  'hunter2',",
+        "settings.password =\n    'hunter2';",
+        "settings.password ||= 'hunter2'",
+        "password /* of mine */ : 'hunter2'",
+        "password: /* it's */ 'hunter2'",
+        "password: // it's\n  'hunter2'",
+        "// password: a ||\n//   'hunter2'\n",
+        "/* password:\n 'hunter2' */",
+        "passwords: ['a', // it's\n 'hunter2']",
+        "credentials: { user: 'ada', pass: () => 'hunter2' }",
+        "secret: () => { return `hunter2` }",
+        "getToken() {\n  // don't\n  return 'hunter2'\n}",
+        "secretKey: 'hunter2'",
+        "secret_access_key: 'hunter2'",
+        "psk: 'hunter2'",
+        "wifiPsk: 'hunter2'",
+        "bearer: 'hunter2'",
+        "headers: { Authorization: 'hunter2' }",
+        "encryptionKey: 'hunter2'",
+        "'x-api-key': 'hunter2'",
+        "API_KEY = 'hunter2'",
+        "apiKey1: 'hunter2'",
+        "privateKey: 'hunter2'",
+        "sessionKeys: ['hunter2']",
+        "password2: 'hunter2'",
+        "passwordHash: 'hunter2'",
+        "tokenValue: 'hunter2'",
+        "url: 'mqtt://ada:a@hunter2@host'",
+        "url: 'mqtt://ada:a/hunter2@host'",
+        "url: 'mqtt://ada:a hunter2@host'",
+        'url: "mqtt://ada:it\'s-hunter2@host"',
+        "// mqtt://ada:a@hunter2@host",
+        "brokers: 'a://u:hunter2@h,b://v:hunter2@i'",
+    ],
+)
+def test_no_secret_survives(text: str) -> None:
+    hidden = masked(text)
+    assert "hunter2" not in hidden
+    assert hidden.count("\n") == text.count("\n")
+    assert masked(hidden) == hidden
 
 
 def test_a_secret_above_does_not_swallow_what_follows() -> None:

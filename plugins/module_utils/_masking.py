@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: JavaScript text with its secrets made unreadable, for diffs, errors and logs.
+
+Used on the controller and on the target. What is hidden is found as spans (start, end) of the text, so that a place in
+the text can be followed into what is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import List, Sequence, Tuple
+
+Span = Tuple[int, int]
+
+HIDDEN = "********"
+# Names that hold a secret in Node-RED, its nodes and dashboards, also as the end of a longer name (mqttPassword).
+SECRET_NAME = r"""(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret|token|bearer|authori[sz]ation|credential
+    |(?:access|account|aes|api|auth|cipher|cookie|crypto|encrypt(?:ion)?|hmac|jwt|master|private|secret|session
+    |(?:pre_?)?shared|signing|wpa)[_-]?key)s?(?:[_-]?(?:base64|hash|hex|key|text|value|\d{1,9})){0,3}"""
+
+_HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)[./A-Za-z0-9]+")
+_MASKED_HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)\*+$")
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
+# A password in a URL may hold / and @, so the last @ ends it; without quotes around the URL, white space does, too.
+_QUOTED_URL = re.compile(r"""(["'`])(?:(?!\1)[^\\\r\n]|\\.)*?://(?:(?!\1)[^\s/:@\\])*:((?:(?!\1)[^\\\r\n]|\\.)*)@""")
+_BARE_URL = re.compile(r"""://[^\s/:@'"`]*:([^\s'"`]{1,999})@""")
+# https://host/?token=x, and headers.
+_QUERY = re.compile(r"[?&][\w.-]*%s=([^\s&#'\"`]+)" % SECRET_NAME, re.IGNORECASE | re.VERBOSE)
+_SCHEME = re.compile(r"""["'`](?:Basic|Bearer|Token)[ ]{1,9}([^\s"'`]+)""", re.IGNORECASE)
+# `name:`, `"name" =`, `['name'] ||=`, `name ===`, `name() {`, with comments between, but no arrow function's parameter.
+_NAMED = re.compile(
+    r"""(?<![\w$-])[\w$-]*%s["']?[ \t]{0,99}\]?(?:\s|/\*[^*]*\*/){0,99}
+    (?::|(?:\|\||&&|\?\?|\+)?=(?!>)(?:==?)?|!==?|\([^()]*\)\s*(?=\{))"""
+    % SECRET_NAME,
+    re.IGNORECASE | re.VERBOSE,
+)
+# What a value is made of, up to where it ends.
+_VALUE_PART = re.compile(
+    r"""(?P<string>"(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\])*`?)
+    |(?P<comment>//[^\r\n]*|/\*.*?(?:\*/|\Z))|(?P<stop>\*/)|(?P<number>\b\d[\w.]*)
+    |(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>[,;])|(?P<line>\r?\n|\r)|(?P<space>[ \t\f\v]+)
+    |(?P<arrow>=>)|(?P<hidden>\*{8})|(?P<operator>[-+*/%<>=!&|?:.^~])|(?P<text>[\w$]+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+# With the comment marks in front of it, a line that has been commented out reads like code.
+_COMMENTED = re.compile(r"(?:^|[\r\n])[ \t+-]*//[^\r\n]*\Z")
+_QUOTED = re.compile(r""""(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\\r\n])*`?""")
+_LONG = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+_TOKEN = re.compile(
+    r"""//[^\r\n]*|/\*.*?(?:\*/|\Z)
+    |(?P<string>"(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\])*`?)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def masked(text: str) -> str:
+    """The text with secrets hidden; line count and line ends stay, masking twice changes nothing more.
+
+    Hidden are bcrypt hashes anywhere (`$2b$08$********`: kind and cost stay readable), private keys, passwords in URLs,
+    and strings and numbers given to a name that holds a secret (`password`, `credentialSecret`, `token` ...), also
+    within an object, list or function, and in comments.
+    """
+    return shown(text, secrets(text))
+
+
+def shown(text: str, spans: Sequence[Span]) -> str:
+    """The text with stars in place of the spans, on each line of its own."""
+    pieces = []
+    done = 0
+    for start, end in united(spans):
+        pieces += [text[done:start], re.sub(r"[^\r\n]+", HIDDEN, text[start:end])]
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+def united(spans: Sequence[Span]) -> List[Span]:
+    """The spans in order; those that overlap or touch are one."""
+    found: List[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        elif start < end:
+            found.append((start, end))
+    return found
+
+
+def secrets(text: str) -> List[Span]:
+    """Where the text holds secrets."""
+    found = [match.span(1) for pattern in (_PEM, _BARE_URL, _QUERY, _SCHEME) for match in pattern.finditer(text)]
+    found += [match.span(2) for match in _QUOTED_URL.finditer(text)]
+    found += [(match.end(1), match.end()) for match in _HASH.finditer(text)]
+    done = 0
+    for name in _NAMED.finditer(text):
+        if name.end() >= done:
+            spans, done = _value(text, name)
+            found += spans
+    return found
+
+
+def strings(text: str) -> List[Span]:
+    """The contents of all strings and templates; those in comments only where they begin and end on one line."""
+    found = []
+    for token in _TOKEN.finditer(text):
+        if token["string"]:
+            found.append(_content(text, *token.span()))
+        else:
+            found += _quoted_in_comment(text, *token.span())
+    return found
+
+
+def strings_of_line(line: str) -> List[Span]:
+    """The contents of the strings of a line that stands alone; where a quote is broken, all from the first quote on.
+
+    A line from the middle of a template shows no quote, so what could be a key there counts, too.
+    """
+    found = list(_QUOTED.finditer(line))
+    for string in found:
+        closed = len(string[0]) > 1 and string[0][-1] == string[0][0]
+        if not closed or line[string.end() : string.end() + 1].isalnum():
+            return [(found[0].start() + 1, len(line))]
+    return [_content(line, *string.span()) for string in found] + [word.span() for word in _LONG.finditer(line)]
+
+
+def _value(text: str, name: "re.Match[str]") -> Tuple[List[Span], int]:
+    """The strings and numbers of the value that follows a name, and where the value ends."""
+    commented = _COMMENTED.search(text, text.rfind("\n", 0, name.start()) + 1, name.start()) is not None
+    found: List[Span] = []
+    depth, unfinished = 0, True
+    position = name.end()
+    while True:
+        part = _VALUE_PART.match(text, position)
+        kind = part.lastgroup if part else "stop"
+        if part is None or kind == "stop" or (depth == 0 and kind in ("end", "close")):
+            return found, position
+        if kind == "line" and not _goes_on(text, part.end(), depth > 0 or unfinished, commented):
+            return found, position
+        if kind == "comment" and commented and part[0].startswith("//"):
+            position += 2
+            continue
+        if kind in ("string", "number"):
+            found.append(_content(text, *part.span()) if kind == "string" else part.span())
+        elif kind == "comment":
+            found += _quoted_in_comment(text, *part.span())
+        depth += (kind == "open") - (kind == "close")
+        if kind not in ("space", "line", "comment"):
+            unfinished = kind in ("operator", "arrow", "end")
+        position = part.end()
+
+
+def _goes_on(text: str, below: int, unfinished: bool, commented: bool) -> bool:
+    """Whether a value goes on on the next line."""
+    if commented:
+        marks = re.compile(r"[ \t+-]*//").match(text, below)
+        return marks is not None and (unfinished or _begins_with_operator(text, marks.end()))
+    return unfinished or _begins_with_operator(text, below)
+
+
+def _begins_with_operator(text: str, position: int) -> bool:
+    part = _VALUE_PART.match(text, position)
+    while part is not None and part.lastgroup in ("space", "line", "comment"):
+        part = _VALUE_PART.match(text, part.end())
+    return part is not None and part.lastgroup in ("operator", "arrow")
+
+
+def _quoted_in_comment(text: str, start: int, end: int) -> List[Span]:
+    """The contents of what is in quotes on one line of a comment; a quote alone there is an apostrophe."""
+    found = [each.span() for each in _QUOTED.finditer(text, start, end)]
+    return [_content(text, *span) for span in found if span[1] - span[0] > 1 and text[span[1] - 1] == text[span[0]]]
+
+
+def _content(text: str, start: int, end: int) -> Span:
+    """The span of a string without its quotes, and without the readable part of a hash."""
+    closed = end - start > 1 and text[end - 1] == text[start]
+    inside = (start + 1, end - 1 if closed else end)
+    kept = _HASH.match(text, *inside) or _MASKED_HASH.match(text, *inside)
+    return (kept.end(1), inside[1]) if kept else inside
