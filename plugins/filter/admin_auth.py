@@ -56,13 +56,34 @@ _value:
 from typing import Any  # noqa: E402
 
 from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _admin_auth, _settings_error  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import (  # noqa: E402
+    _admin_auth,
+    _arguments,
+    _settings_error,
+)
 
 
-def admin_auth(users: Any, **options: Any) -> dict[str, object]:
+def admin_auth(
+    users: Any,
+    *,
+    node_red: Any,
+    rounds: Any = 8,
+    default_permissions: Any = None,
+    session_expiry: Any = None,
+    present: Any = None,
+) -> dict[str, object]:
     try:
-        return _admin_auth.admin_auth(users, **options)
-    except (_admin_auth.LoginError, _settings_error.MissingLibraryError) as error:
+        return _admin_auth.admin_auth(
+            users,
+            node_red=_arguments.release(node_red, "admin_auth: node_red"),
+            rounds=_arguments.whole_number(rounds, "nodered_login_rounds"),
+            default_permissions=default_permissions,
+            session_expiry=None
+            if session_expiry is None
+            else _arguments.whole_number(session_expiry, "nodered_login_session_expiry"),
+            present=_arguments.mapping(present or {}, "admin_auth: present"),
+        )
+    except (_admin_auth.LoginError, _arguments.ArgumentError, _settings_error.MissingLibraryError) as error:
         raise AnsibleFilterError(str(error)) from None
 
 

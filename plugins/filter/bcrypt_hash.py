@@ -52,16 +52,16 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._bcrypt import PasswordError, hash_password
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 
 
 def bcrypt_hash(password: object, rounds: int = 8, ident: str = "2b") -> str:
-    if not isinstance(password, str):
-        raise AnsibleFilterError(f"bcrypt_hash needs a password as text, not a {type(password).__name__}")
     try:
-        return hash_password(password, rounds=rounds, ident=ident)
-    except (PasswordError, MissingLibraryError) as error:
+        text = _arguments.text(password, "the password")
+        return hash_password(text, rounds=_arguments.whole_number(rounds, "rounds"), ident=ident)
+    except (_arguments.ArgumentError, PasswordError, MissingLibraryError) as error:
         raise AnsibleFilterError(f"bcrypt_hash: {error}") from None
 
 

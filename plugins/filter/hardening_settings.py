@@ -51,19 +51,25 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._hardening import HardeningError, plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 
 
 def hardening_settings(
-    wanted: Mapping[str, object], node_red: str | None = None, text: str = "", filename: str = "settings.js"
+    wanted: object, node_red: object = None, text: object = "", filename: object = "settings.js"
 ) -> dict[str, object]:
     try:
-        found = plan(wanted, node_red=node_red, text=text, filename=str(filename))
-    except (HardeningError, SettingsError) as error:
+        found = plan(
+            _arguments.mapping(wanted, "hardening_settings: the input"),
+            node_red=_arguments.release(node_red, "hardening_settings: node_red") if node_red else None,
+            text=_arguments.text(text, "hardening_settings: text"),
+            filename=_arguments.text(filename, "hardening_settings: filename"),
+        )
+    except (_arguments.ArgumentError, HardeningError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
     return {"set": found.set, "remove": found.remove, "left_out": found.left_out}
 

@@ -75,14 +75,26 @@ _value:
 from typing import Any  # noqa: E402
 
 from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _http_auth, _settings_error  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import (  # noqa: E402
+    _arguments,
+    _http_auth,
+    _settings_error,
+)
 
 
 # Ansible's own wrapper of filters has a parameter named instance, so the option cannot be called so.
-def http_auth(source: Any, *, found: Any, user: str, password: str | None = None, **options: Any) -> dict[str, object]:
+def http_auth(source: Any, *, found: Any, user: Any, rounds: Any = 8, **options: Any) -> dict[str, object]:
     try:
-        return _http_auth.as_mapping(_http_auth.plan(source, instance=found, user=user, password=password, **options))
-    except (_http_auth.HttpAuthError, _settings_error.SettingsError) as error:
+        plan = _http_auth.plan(
+            _arguments.text(source, "http_auth: the settings file"),
+            instance=_http_auth.checked_instance(found),
+            user=user,
+            password=options.pop("password", None),
+            rounds=_arguments.whole_number(rounds, "nodered_http_auth_rounds"),
+            **options,
+        )
+        return _http_auth.as_mapping(plan)
+    except (_arguments.ArgumentError, _http_auth.HttpAuthError, _settings_error.SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
 
 

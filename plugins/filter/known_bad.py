@@ -55,26 +55,32 @@ _value:
   elements: dict
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import findings
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 
 
 def known_bad(
-    text: str, filename: str = "settings.js", replaced: Sequence[str] = (), accepted: Sequence[str] = ()
+    text: object, filename: object = "settings.js", replaced: object = (), accepted: object = ()
 ) -> list[dict[str, object]]:
     try:
-        found = findings(text, filename=str(filename), replaced=replaced)
-    except SettingsError as error:
+        found = findings(
+            _arguments.text(text, "known_bad: the settings file"),
+            filename=_arguments.text(filename, "known_bad: filename"),
+            replaced=_arguments.names(replaced, "known_bad: replaced"),
+        )
+        unrefused = _arguments.names(accepted, "nodered_hardening_accepted")
+    except (_arguments.ArgumentError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
     return [
         {
             "setting": one.setting,
             "problem": one.problem,
             "remedy": one.remedy,
-            "refuse": one.grave and one.setting not in accepted,
+            "refuse": one.grave and one.setting not in unrefused,
         }
         for one in found
     ]

@@ -11,7 +11,8 @@ version_added: 0.1.0
 short_description: Find names that are probably slips for known ones
 description:
   - Returns the names that are not known but nearly equal to a known one, each with what was probably meant.
-  - A name that resembles no known one is taken for somebody's own and is not returned.
+  - A name that resembles no known one is taken for somebody's own and is not returned. So is one with another prefix
+    (C(node_red_port)) where the known one is there, too.
 positional: known
 options:
   _input:
@@ -40,16 +41,30 @@ _value:
 """
 
 import difflib  # noqa: E402
-from collections.abc import Iterable, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
+
+from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments  # noqa: E402
 
 # A slip of one or two letters in names as long as these; measured on the collection's own names.
 ALIKE = 0.85
 
 
-def misspelled(names: Iterable[str], known: Sequence[str]) -> list[dict[str, str]]:
-    nearest = {name: difflib.get_close_matches(name, known, n=1, cutoff=ALIKE) for name in names if name not in known}
-    return [{"name": name, "meant": meant[0]} for name, meant in nearest.items() if meant]
+def misspelled(names: object, known: object) -> list[dict[str, str]]:
+    try:
+        there, right = _arguments.names(names, "misspelled: the input"), _arguments.names(known, "misspelled: known")
+    except _arguments.ArgumentError as error:
+        raise AnsibleFilterError(str(error)) from None
+    nearest = {name: difflib.get_close_matches(name, right, n=1, cutoff=ALIKE) for name in there if name not in right}
+    return [
+        {"name": name, "meant": meant[0]}
+        for name, meant in nearest.items()
+        if meant and (_prefix(name) == _prefix(meant[0]) or meant[0] not in there)
+    ]
+
+
+def _prefix(name: str) -> str:
+    return name.partition("_")[0]
 
 
 class FilterModule:

@@ -89,27 +89,22 @@ _value:
   type: str
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
 
 
-def settings_js(
-    source: object,
-    set: Mapping[str, object] | None = None,
-    remove: Sequence[str] = (),
-    filename: str = "settings.js",
-) -> str:
-    if not isinstance(source, str):
-        raise AnsibleFilterError(f"settings_js needs the text of a settings file, not a {type(source).__name__}")
-    if not isinstance(set or {}, Mapping):
-        raise AnsibleFilterError("settings_js: set is not a dictionary")
-    if isinstance(remove, str) or not isinstance(remove or (), Sequence):
-        raise AnsibleFilterError("settings_js: remove is not a list")
+def settings_js(source: object, set: object = None, remove: object = None, filename: object = "settings.js") -> str:
     try:
-        return edit(source, set=set or {}, remove=remove or (), filename=str(filename)).text
-    except SettingsError as error:
+        return edit(
+            _arguments.text(source, "settings_js: the settings file"),
+            set=_arguments.mapping(set or {}, "settings_js: set"),
+            remove=_arguments.names(remove or [], "settings_js: remove"),
+            filename=_arguments.text(filename, "settings_js: filename"),
+        ).text
+    except (_arguments.ArgumentError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
 
 

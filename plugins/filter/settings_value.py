@@ -56,20 +56,24 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, Undefined, value
 from jinja2 import Environment, pass_environment
 
 
 @pass_environment
-def settings_value(environment: Environment, source: object, name: str, filename: str = "settings.js") -> object:
-    if not isinstance(source, str):
-        raise AnsibleFilterError(f"settings_value needs the text of a settings file, not a {type(source).__name__}")
+def settings_value(environment: Environment, source: object, name: object, filename: object = "settings.js") -> object:
     try:
-        found = value(source, name, filename=str(filename))
-    except SettingsError as error:
+        setting = _arguments.text(name, "settings_value: the name")
+        found = value(
+            _arguments.text(source, "settings_value: the settings file"),
+            setting,
+            filename=_arguments.text(filename, "settings_value: filename"),
+        )
+    except (_arguments.ArgumentError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
     if isinstance(found, Undefined):
-        return environment.undefined(hint=f"the setting {name} is not in {filename}", name=name)
+        return environment.undefined(hint=f"the setting {setting} is not in {filename}", name=setting)
     return found
 
 

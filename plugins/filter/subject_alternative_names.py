@@ -35,9 +35,17 @@ _value:
 
 from typing import Any  # noqa: E402
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate  # noqa: E402
+from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate  # noqa: E402
+
+
+def subject_alternative_names(names: object) -> list[str]:
+    try:
+        return _certificate.subject_alternative_names(_arguments.names(names, "nodered_tls_names"))
+    except _arguments.ArgumentError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"subject_alternative_names": _certificate.subject_alternative_names}
+        return {"subject_alternative_names": subject_alternative_names}

@@ -29,15 +29,17 @@ class PasswordError(ValueError):
 def check_password(password: str) -> None:
     """Raise PasswordError for a password that Node-RED's bcrypt libraries would refuse or cut."""
     if not password:
-        raise PasswordError("the password is empty")
+        raise PasswordError("the password is empty; choose one that is not")
     size = len(_encoded(password))
     if size > LONGEST_PASSWORD:
         raise PasswordError(
             f"the password has {size} bytes in UTF-8; bcrypt uses only the first {LONGEST_PASSWORD}, "
-            "so a longer one would be cut silently"
+            "so a longer one would be cut silently; choose a shorter one"
         )
     if "\0" in password:
-        raise PasswordError("the password holds a NUL character, where some bcrypt libraries cut it")
+        raise PasswordError(
+            "the password holds a NUL character, where some bcrypt libraries cut it; choose one without"
+        )
 
 
 def hash_password(password: str, *, rounds: int = 8, ident: str = "2b") -> str:
@@ -48,9 +50,9 @@ def hash_password(password: str, *, rounds: int = 8, ident: str = "2b") -> str:
     """
     check_password(password)
     if ident not in ("2a", "2b", "2y"):
-        raise PasswordError(f"ident {ident!r} is not one of 2a, 2b and 2y")
+        raise PasswordError("the ident of a bcrypt hash must be one of 2a, 2b and 2y")
     if isinstance(rounds, bool) or not isinstance(rounds, int) or not 4 <= rounds <= 31:
-        raise PasswordError(f"rounds {rounds!r} is not a whole number from 4 to 31")
+        raise PasswordError("the rounds (cost) of a bcrypt hash must be a whole number from 4 to 31")
     require_library()
     return str(bcrypt.using(rounds=rounds, ident=ident).hash(password))
 
@@ -91,7 +93,7 @@ def _encoded(password: str) -> bytes:
     try:
         return password.encode()
     except UnicodeEncodeError:
-        raise PasswordError("the password is no valid Unicode text") from None
+        raise PasswordError("the password is no valid Unicode text; choose another one") from None
 
 
 def require_library() -> None:

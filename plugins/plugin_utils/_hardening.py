@@ -137,7 +137,7 @@ def _plan_headers(found: Plan, wanted: bool, text: str, filename: str) -> None:
 def _flag(*settings: str) -> Callable[[str, object], Wanted]:
     def convert(name: str, value: object) -> Wanted:
         if not isinstance(value, bool):
-            raise HardeningError(f"{name} must be true or false, not {value!r}.")
+            raise HardeningError(f"{name} must be true or false, without quotes.")
         return dict.fromkeys(settings, value)
 
     return convert
@@ -151,9 +151,9 @@ def _admin_root(name: str, value: object) -> Wanted:
 
 def _address(name: str, value: object) -> Wanted:
     try:
-        return {"uiHost": str(ipaddress.ip_address(str(value)))}
+        return {"uiHost": str(ipaddress.ip_address(value if isinstance(value, str) else ""))}
     except ValueError:
-        raise HardeningError(f"{name} must be an IP address such as 127.0.0.1, not {value!r}.") from None
+        raise HardeningError(f"{name} must be an IP address such as 127.0.0.1, in quotes.") from None
 
 
 def _external_modules(name: str, value: object) -> Wanted:

@@ -26,6 +26,16 @@ FIRST_WITH_VERIFY_CLIENT = (0, 17)
 FIRST_WITH_2B = (0, 19)
 FIRST_WITH_MIDDLEWARE = (4, 0)
 
+_NEEDED = (
+    "version",
+    "settings_file",
+    "http_node_password",
+    "http_static_password",
+    "expected_node_root",
+    "static_roots",
+    "socket_packages",
+)
+
 IO_MIDDLEWARE = {"$js": f"{REQUIRED}.ioMiddleware"}
 VERIFY_CLIENT = {"$js": f"{REQUIRED}.verifyClient"}
 
@@ -102,6 +112,16 @@ def plan(
         settings["httpStaticAuth"] = _credentials(static_user or user, static_password, rounds, ident)
     settings.update(_sockets(source, instance, release, replace, left_alone))
     return Plan(settings, left_alone, not_closed)
+
+
+def checked_instance(instance: object) -> Mapping[str, Any]:
+    """What instance_info returned as `instance`; HttpAuthError for anything else."""
+    missing = [name for name in _NEEDED if not isinstance(instance, Mapping) or name not in instance]
+    if missing or not isinstance(instance, Mapping):
+        raise HttpAuthError(
+            f"http_auth: found lacks {missing[0]}; give what pifleet.nodered.instance_info returned as instance."
+        )
+    return instance
 
 
 def as_mapping(found: Plan) -> dict[str, object]:

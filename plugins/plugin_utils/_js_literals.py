@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._js_tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, unwrapped
+from ._js_tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, too_deep, unwrapped
 from ._settings_error import SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def literal(source: Source, node: Node, depth: int = 0) -> object:
     """The Python value of a literal, as JSON would give it (UNDEFINED for `undefined`); else NotLiteral is raised."""
     node = unwrapped(node)
     if depth > DEEPEST:
-        raise source.error("this value is nested too deeply", node, "Write it flatter, or set it as one {'$js': ...}.")
+        raise too_deep(source, node)
     match node.type:
         case "true" | "false":
             return node.type == "true"
@@ -171,16 +171,21 @@ def _signed(source: Source, node: Node) -> object:
 
 
 def number(text: str) -> int | float:
-    """The value of a JavaScript number literal."""
+    """The value of a JavaScript number literal: a double, whole ones as int."""
     digits = text.replace("_", "").lower()
     if digits.endswith("n"):
         raise NotLiteral
     if re.fullmatch(r"0[0-7]+", digits):
-        return int(digits, 8)
+        return _whole(int(digits, 8))
     if digits[:2] in ("0x", "0o", "0b"):
-        return int(digits, 0)
+        return _whole(int(digits, 0))
     value = float(digits)
     return int(value) if value.is_integer() and re.fullmatch(r"\d+", digits) else value
+
+
+def _whole(value: int) -> int | float:
+    double = _double(value)
+    return int(double) if math.isfinite(double) else double
 
 
 def unescaped(content: str) -> str:
@@ -212,7 +217,7 @@ def same(source: Source, node: Node, wanted: object, depth: int = 0) -> bool:
     """Whether an expression is, by meaning, the wanted value."""
     node = unwrapped(node)
     if depth > DEEPEST:
-        raise source.error("this value is nested too deeply", node, "Write it flatter, or set it as one {'$js': ...}.")
+        raise too_deep(source, node)
     try:
         if isinstance(wanted, Code):
             return meaning(source, node) == wanted.meaning
@@ -342,13 +347,18 @@ def prepared(value: object, name: str, depth: int = 0) -> object:
     `{"$password": ...}` stays a mapping of plain values: what becomes of it depends on the file.
     """
     if depth > DEEPEST:
-        raise SettingsError(f"{name}: the value is nested too deeply")
+        raise SettingsError(f"{name}: the value is nested too deeply", remedy="Write it flatter.")
     if value is None or isinstance(value, bool):
         return value
     # A vaulted string of ansible-core 2.18 and older is no str, but a sequence that can be encoded.
     if isinstance(value, str) or (isinstance(value, Sequence) and hasattr(value, "encode")):
         return _plain_text(value, name)
     if isinstance(value, int):
+        if not _is_exact(value):
+            raise SettingsError(
+                f"{name}: JavaScript has no such whole number and would take the nearest one",
+                remedy="Give it as text, or as a number below 9007199254740992.",
+            )
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -362,6 +372,11 @@ def prepared(value: object, name: str, depth: int = 0) -> object:
         f"{name}: a {type(value).__name__} has no JavaScript form",
         remedy="Give text, a number, true, false, null, a list or a dictionary.",
     )
+
+
+def _is_exact(value: int) -> bool:
+    """Whether a double, which is what all numbers of JavaScript are, can hold the whole number."""
+    return math.isfinite(_double(value)) and int(_double(value)) == value
 
 
 def _plain_text(value: object, name: str) -> str:
@@ -382,10 +397,12 @@ def _prepared_mapping(value: Mapping[object, object], name: str, depth: int) -> 
         found: dict[str, object] = {}
         for key, member in value.items():
             if not isinstance(key, str):
-                raise SettingsError(f"{name}: the key {key!r} is no text", remedy="Put the key in quotes.")
+                raise SettingsError(
+                    f"{name}: a key is a {type(key).__name__}, no text", remedy="Put the key in quotes."
+                )
             text = _plain_text(key, name)
             if text == "__proto__":
-                raise SettingsError(f"{name}: __proto__ is not a name that a value can have")
+                raise SettingsError(f"{name}: __proto__ is not a name that a value can have", remedy="Leave it out.")
             found[text] = prepared(member, f"{name}.{text}", depth + 1)
         return found
     if special == {"$js"} and len(value) == 1 and isinstance(value["$js"], str):

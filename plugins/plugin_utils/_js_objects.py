@@ -212,6 +212,8 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
     found: list[Use] = []
     for name in sorted(names - known):
         known.add(name)
+        if len(known) > DEEPEST:
+            raise NotAnObject(binding, "the object is kept in too many variables")
         if not is_visible(source, name, binding):
             raise NotAnObject(binding, f"the object is also kept in {name}, a variable of this block only")
         for declared in declarations(source, name):

@@ -137,18 +137,22 @@ def declares(frame: Frame) -> bool:
     return parent.node.type in ("import_specifier", "import_clause", "namespace_import")
 
 
-def bound_names(pattern: Node, source: Source) -> set[str]:
-    """The variables that a parameter list, a declarator's name or a destructuring pattern declares."""
-    match pattern.type:
-        case "identifier" | "shorthand_property_identifier_pattern":
-            return {source.read(pattern)}
-        case "assignment_pattern" | "object_assignment_pattern":
-            return bound_names(field(pattern, "left"), source)
-        case "pair_pattern":
-            return bound_names(field(pattern, "value"), source)
-        case "formal_parameters" | "array_pattern" | "object_pattern" | "rest_pattern":
-            return {name for child in members(pattern) for name in bound_names(child, source)}
-    return set()
+def _binds(source: Source, pattern: Node | None, name: str) -> bool:
+    """Whether a parameter list, a declarator's name or a destructuring pattern declares the name."""
+    pending = [pattern] if pattern is not None else []
+    while pending:
+        node = pending.pop()
+        match node.type:
+            case "identifier" | "shorthand_property_identifier_pattern":
+                if source.read(node) == name:
+                    return True
+            case "assignment_pattern" | "object_assignment_pattern":
+                pending.append(field(node, "left"))
+            case "pair_pattern":
+                pending.append(field(node, "value"))
+            case "formal_parameters" | "array_pattern" | "object_pattern" | "rest_pattern":
+                pending += members(node)
+    return False
 
 
 def _may_be_skipped(node: Node) -> bool:
@@ -225,7 +229,3 @@ def _declares_lexically(source: Source, statement: Node | None, name: str) -> bo
 
 def _declarators_bind(source: Source, declaration: Node, name: str) -> bool:
     return any(_binds(source, child.child_by_field_name("name"), name) for child in members(declaration))
-
-
-def _binds(source: Source, pattern: Node | None, name: str) -> bool:
-    return pattern is not None and name in bound_names(pattern, source)

@@ -136,6 +136,11 @@ def _with_undecodable_bytes(text: str, filename: str) -> bytes:
         ) from None
 
 
+def too_deep(source: Source, node: Node) -> SettingsError:
+    """The error for a value that is nested deeper than can be followed."""
+    return source.error("this value is nested too deeply", node, "Write it flatter, or set it as one {'$js': ...}.")
+
+
 def unwrapped(node: Node) -> Node:
     """The expression without the parentheses around it."""
     while node.type == "parenthesized_expression":

@@ -39,7 +39,7 @@ from ._js_literals import (
     same,
 )
 from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
-from ._js_tree import Source, unwrapped
+from ._js_tree import DEEPEST, Source, too_deep, unwrapped
 from ._js_uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
 
@@ -57,6 +57,10 @@ __all__ = [
     "masked",
     "value",
 ]
+
+
+# Longer than any setting with its parents.
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,9 @@ class _Wish:
 
 def _wishes(wanted: Mapping[str, object], removed: Sequence[str]) -> list[_Wish]:
     if isinstance(removed, str):
-        raise SettingsError(f"remove is the text {removed!r}", remedy="Give a list of names.")
+        raise SettingsError("remove is a text", remedy="Give a list of names.")
     wishes = [_Wish(str(name), _path(name), prepared(wish, str(name))) for name, wish in wanted.items()]
-    wishes += [_Wish(str(name), _path(name), REMOVED) for name in dict.fromkeys(removed)]
+    wishes += [_Wish(".".join(path), path, REMOVED) for path in dict.fromkeys(map(_path, removed))]
     by_path: dict[tuple[str, ...], str] = {}
     for wish in wishes:
         if wish.path in by_path:
@@ -178,9 +182,15 @@ def _path(name: object) -> tuple[str, ...]:
     path = tuple(str(prepared(name, "a setting's name")).split(".")) if isinstance(name, str) else ()
     if not path or not all(path) or "__proto__" in path:
         raise SettingsError(
-            f"{name!r} is not the name of a setting", remedy="Names look like uiPort or editorTheme.projects.enabled."
+            f"{_shown(name)} is not the name of a setting",
+            remedy="Names look like uiPort or editorTheme.projects.enabled.",
         )
     return path
+
+
+def _shown(name: object) -> str:
+    """A name in quotes; what is no text may hold anything, also a secret."""
+    return repr(name) if isinstance(name, str) and len(name) <= _LONGEST_NAME else f"a {type(name).__name__}"
 
 
 def _tree(wishes: list[_Wish]) -> Members:
@@ -255,26 +265,30 @@ def _hash(path: tuple[str, ...], password: Password, current: object) -> str:
     try:
         return _bcrypt.hash_password(password.plaintext, rounds=password.rounds, ident=password.ident or "2b")
     except _bcrypt.PasswordError as error:
-        raise SettingsError(f"{'.'.join(path)}: {error}", remedy="Choose another password.") from None
+        raise SettingsError(f"{'.'.join(path)}: {error}") from None
 
 
-def _loose(view: View, found: Found) -> object:
+def _loose(view: View, found: Found, depth: int = 0) -> object:
     """The value as far as it is literal; what is not is UNDEFINED."""
     inner = view.inner(found)
     if inner is not None:
-        return {key: _loose(inner, inner.find(key)) for key in inner.names()}
+        if depth > DEEPEST:
+            raise too_deep(view.source, cast("Node", found.value))
+        return {key: _loose(inner, inner.find(key), depth + 1) for key in inner.names()}
     if found.value is None:
         return UNDEFINED
-    return _loose_node(view.source, unwrapped(found.value))
+    return _loose_node(view.source, found.value, depth)
 
 
-def _loose_node(source: Source, node: Node) -> object:
+def _loose_node(source: Source, node: Node, depth: int) -> object:
     node = unwrapped(node)
+    if depth > DEEPEST:
+        raise too_deep(source, node)
     try:
         if node.type == "array":
-            return [_loose_node(source, element) for element in elements(node)]
+            return [_loose_node(source, element, depth + 1) for element in elements(node)]
         if node.type == "object":
-            return {key: _loose_node(source, member) for key, member in properties(source, node).items()}
+            return {key: _loose_node(source, member, depth + 1) for key, member in properties(source, node).items()}
         return literal(source, node)
     except NotLiteral:
         return UNDEFINED

@@ -54,9 +54,9 @@ def test_settings_js_refuses_wrong_arguments(arguments: dict[str, object]) -> No
 
 @pytest.mark.parametrize("source", [None, b"x", 1])
 def test_a_source_is_text(source: object) -> None:
-    with pytest.raises(AnsibleFilterError, match="needs the text"):
+    with pytest.raises(AnsibleFilterError, match="must be text"):
         settings_js.settings_js(source)
-    with pytest.raises(AnsibleFilterError, match="needs the text"):
+    with pytest.raises(AnsibleFilterError, match="must be text"):
         settings_value.settings_value(environment(), source, "uiPort")
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.pifleet.nodered.plugins.filter.misspelled import misspelled
 
 KNOWN = ["nodered_port", "nodered_login_users"]
@@ -11,6 +12,12 @@ KNOWN = ["nodered_port", "nodered_login_users"]
 
 def test_a_slip_is_returned_with_what_was_meant():
     assert misspelled(["nodered_prot"], KNOWN) == [{"name": "nodered_prot", "meant": "nodered_port"}]
+
+
+@pytest.mark.parametrize("name", ["nodred_port", "node_red_port", "noderd_port", "Nodered_port"])
+def test_a_slip_in_the_prefix_is_one_unless_the_right_name_is_there_too(name):
+    assert misspelled([name], KNOWN) == [{"name": name, "meant": "nodered_port"}]
+    assert misspelled([name, "nodered_port"], KNOWN) == []
 
 
 def test_a_known_name_is_no_slip():

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private: checks what a playbook gives to a filter. No message shows a value: it may be a secret in a wrong place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class ArgumentError(ValueError):
+    """Something of the wrong kind; the message names it and the remedy."""
+
+
+def text(value: object, what: str) -> str:
+    """A text, as it is."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{what} must be text, not {_kind(value)}. Put it in quotes, or give another variable.")
+    return value
+
+
+def release(value: object, what: str) -> str:
+    """The number of a release. As a number it would have lost digits: 4.10 is 4.1."""
+    if not isinstance(value, str) or not value[:1].isdigit():
+        raise ArgumentError(f"{what} must be a release in quotes such as '4.1.15', not {_kind(value)}.")
+    return value
+
+
+def whole_number(value: object, what: str) -> int:
+    """A whole number, also as text: that is what the option -e of ansible-playbook gives."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentError(f"{what} must be a whole number, not {_kind(value)}.")
+    return value
+
+
+def mapping(value: object, what: str) -> Mapping[str, object]:
+    """A dictionary whose keys are text."""
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"{what} must be a dictionary, not {_kind(value)}.")
+    for key in value:
+        if not isinstance(key, str):
+            raise ArgumentError(f"{what} has a key that is {_kind(key)}. Put it in quotes.")
+    return value
+
+
+def names(value: object, what: str) -> list[str]:
+    """A list of texts."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ArgumentError(f"{what} must be a list of names, not {_kind(value)}.")
+    for index, name in enumerate(value):
+        if not isinstance(name, str):
+            raise ArgumentError(f"{what}[{index}] must be a name, not {_kind(name)}.")
+    return list(value)
+
+
+def _kind(value: object) -> str:
+    """What somebody who writes YAML calls it."""
+    if value is None:
+        return "empty (null)"
+    kinds = ((bool, "a truth value"), (int | float, "a number"), (str, "text"), (Mapping, "a dictionary"))
+    for kind, called in (*kinds, (Sequence, "a list")):
+        if isinstance(value, kind):
+            return called
+    return f"a {type(value).__name__}"
