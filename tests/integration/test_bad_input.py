@@ -37,6 +37,7 @@ CASES = {
     ),
     "misspelled key": ({"nodered_login_users": [{"usrname": "ada", "password": "x"}]}, "usrname"),
     "misspelled variable": ({"nodered_prot": 1885}, "nodered_prot"),
+    "misspelled prefix": ({"node_red_port": 1885}, "set nodered_port as well"),
     "everybody may do everything": (
         {"nodered_login_users": [GOOD], "nodered_login_default_permissions": "*"},
         "nodered_login_default_permissions",
