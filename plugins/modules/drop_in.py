@@ -56,6 +56,7 @@ options:
       - The socket unit of the service, as RV(pifleet.nodered.instance_info#module:instance.socket) names it. The
         drop-in is then that unit's.
     type: str
+    version_added: 0.2.0
   options:
     description:
       - Words that the service's command line shall end with. The rest stays as the unit and other drop-ins have it.
