@@ -42,6 +42,8 @@ class ChangedFile:
     """The backup beside the file that the user was told about."""
     folder: Sequence[int] = ()
     """Which folder the file was in."""
+    link: Optional[str] = None
+    """Where it led to, if it was a link."""
 
     def is_ours(self) -> bool:
         """Whether the file is still what was written, and not what it was before."""
@@ -88,8 +90,11 @@ class Change:
         return any(name == setting or name.startswith(setting + ".") for name in self.settings)
 
     def ends_sessions(self) -> bool:
-        """Whether whoever is logged in has to log in anew. A process that somebody else started knows nothing of it."""
-        return self.touches("adminAuth")
+        """Whether whoever is logged in has to log in anew. A process that somebody else started knows nothing of it.
+
+        A store that comes into use again still has the sessions from before.
+        """
+        return self.touches("adminAuth") or self.touches("storageModule")
 
     def touches_unit(self) -> bool:
         return any(file.path.endswith(DROP_IN_SUFFIX) for file in self.files)
@@ -159,11 +164,12 @@ def extend(
     new_checksum: Optional[str],
     settings: Sequence[str] = (),
     backup: Optional[str] = None,
+    old_link: Optional[str] = None,
 ) -> None:
     """Record, safely on the disk, that the file is about to become something else. Call it before replacing the file.
 
     A second change before a restart extends the record: the first copy of each file remains the one to go back to.
-    `new_checksum` is None for a file that is about to be deleted.
+    `new_checksum` is None for a file that is about to be deleted. `old_link` is where the file leads if it is a link.
     """
     _make_folder(service)
     before = recorded(service)
@@ -176,7 +182,7 @@ def extend(
             known, checksums_new=list(known.checksums_new) + [new_checksum], backup=backup or known.backup
         )
     else:
-        files.append(_first_change(service, path, old, new_checksum, backup))
+        files.append(_first_change(service, path, old, new_checksum, backup, old_link))
     running = _processes.process(pid) if pid else None
     _write(
         service,
@@ -191,7 +197,12 @@ def extend(
 
 
 def _first_change(
-    service: str, path: str, old: Optional[Content], new_checksum: Optional[str], backup: Optional[str]
+    service: str,
+    path: str,
+    old: Optional[Content],
+    new_checksum: Optional[str],
+    backup: Optional[str],
+    old_link: Optional[str],
 ) -> ChangedFile:
     undo = None
     attributes = Attributes(0, 0, 0o644, {})
@@ -203,10 +214,11 @@ def _first_change(
         path=path,
         undo=undo,
         attributes={"uid": attributes.uid, "gid": attributes.gid, "mode": attributes.mode},
-        checksum_old=old.checksum if old else None,
+        checksum_old=checksum_of_link(old_link) if old_link else old.checksum if old else None,
         checksums_new=[new_checksum],
         backup=backup,
         folder=_files.identity(os.path.dirname(path)),
+        link=old_link,
     )
 
 
@@ -237,7 +249,9 @@ def undo(change: Change) -> List[str]:
         if not file.differs():
             continue
         _files.require_same_folder(file.path, file.folder)
-        if file.undo is None:
+        if file.link is not None:
+            _files.make_link(file.path, file.link)
+        elif file.undo is None:
             _files.remove(file.path)
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(file.path))
@@ -301,7 +315,14 @@ def _listens(pid: int) -> bool:
     return any(map(_processes.listeners, _processes.with_descendants(pid, _processes.processes())))
 
 
+def checksum_of_link(target: str) -> str:
+    """What stands for a link in a record, since what it leads to is another file."""
+    return _files.checksum(b"link to " + os.fsencode(target))
+
+
 def _checksum_of(path: str) -> Optional[str]:
+    if os.path.islink(path):
+        return checksum_of_link(os.readlink(path))
     try:
         return _files.read(path).checksum
     except Failure:

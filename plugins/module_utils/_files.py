@@ -201,6 +201,16 @@ def replace(path: str, data: bytes, attributes: Attributes) -> None:
         put_in_place(temporary, path, attributes)
 
 
+def make_link(path: str, target: str) -> None:
+    """A link at `path`, in place of whatever file or link is there."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, ".%s.pifleet-%s" % (name.lstrip("."), secrets.token_hex(4)))
+    with explained(path):
+        os.symlink(target, temporary)
+        os.rename(temporary, path)
+        sync_folder(folder)
+
+
 def remove(path: str) -> None:
     with explained(path):
         try:

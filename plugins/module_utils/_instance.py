@@ -29,6 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _private_files,
     _processes,
     _serving,
+    _sessions,
     _sockets,
     _systemd,
 )
@@ -581,11 +582,11 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "exposed": [one.described() for one in _private_files.exposed(folder, plan_.settings_file, reader)],
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
-        "sessions_file": os.path.join(folder, ".sessions.json"),
+        **sessions(plan_, settings, folder),
         "node": plan_.node,
         "node_version": loaded.node_version or (_node.version(plan_.runtime) if plan_.node else None),
         "node_red": plan_.package,
-        "version": _package_json(plan_.package).get("version") if plan_.package else None,
+        "version": _version(plan_),
         "url": now.url if now else None,
         "scheme": now.scheme if now else None,
         "host": now.host if now else None,
@@ -678,6 +679,34 @@ def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Option
         "dashboard_sockets": _sockets.dashboard_paths(installed, settings, node_root, nodes) if node_root else [],
         "websockets": _sockets.websocket_paths(node_root, nodes) if node_root else [],
     }
+
+
+def sessions_place(plan_: Plan, folder: str) -> _sessions.Place:
+    links_work = _sessions.writes_through_links(_version(plan_))
+    return _sessions.Place(folder, plan_.user, _sessions.runtime_folder(plan_.service), links_work)
+
+
+def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+    """Where the logins are kept, and what would have to change for another place."""
+    place, mounts = sessions_place(plan_, folder), _mounts.table().mounts
+    return {
+        "sessions_file": _sessions.file_in_use(place, settings),
+        "sessions": {
+            "link_target": place.link_target,
+            "runtime_file": os.path.join(place.runtime_folder, _sessions.STORE_NAME),
+            "runtime_directory": os.path.basename(place.runtime_folder),
+            "repairs": {
+                state: [one.described() for one in _sessions.repairs(place, state, mounts)]
+                for state in _sessions.STATES
+            },
+        },
+        "storage_module": settings.get("storageModule"),
+        "runtime_directories": plan_.unit.text("RuntimeDirectory").split(),
+    }
+
+
+def _version(plan_: Plan) -> Optional[str]:
+    return _package_json(plan_.package).get("version") if plan_.package else None
 
 
 def companions(settings_file: str) -> Dict[str, str]:

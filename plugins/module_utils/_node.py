@@ -109,6 +109,11 @@ function passwordKind(auth) {
     if (/^\$2[aby]\$\d\d\$[.\/A-Za-z0-9]{53}$/.test(auth.pass)) { return 'bcrypt'; }
     return String(auth.pass).length === 32 ? 'md5' : 'other';
 }
+function storageModule(value) {
+    // By this name Node-RED knows the one that it uses anyway.
+    if (!value || value === 'localfilesystem') { return 'none'; }
+    return has(Object(value), 'sessionsFile') ? 'pifleet' : 'other';
+}
 function staticRoots(settings) {
     return [].concat(settings.httpStatic || []).map(function (one) {
         return [settings.httpStaticRoot, one.root].map(function (root) { return text(root) || ''; }).join('/');
@@ -135,7 +140,9 @@ function summary(settings) {
         uiPath: text((settings.ui || {}).path),
         flowFile: text(settings.flowFile),
         projects: !!(theme.projects && theme.projects.enabled),
-        userDir: text(settings.userDir)
+        userDir: text(settings.userDir),
+        storageModule: storageModule(settings.storageModule),
+        sessionsFile: text((settings.storageModule || {}).sessionsFile)
     };
 }
 process.argv = [process.argv[0]].concat(ask.arguments);

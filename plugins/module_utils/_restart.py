@@ -26,6 +26,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _processes,
     _remount,
     _serving,
+    _sessions,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import Change
@@ -230,30 +231,15 @@ def _start_unattended(state: State) -> None:
 
 def _end_sessions(state: State) -> None:
     user_dir = _instance.user_dir(state.plan, state.loaded.in_force)
-    if os.path.lexists(os.path.join(user_dir, ".sessions.json")):
-        with _remount.writable([user_dir], state.remount):
-            end_sessions(state.plan, user_dir)
+    place = _instance.sessions_place(state.plan, user_dir)
+    # Those in /run can be deleted on any machine.
+    with _remount.writable([user_dir] if _sessions.on_disk(place) else [], state.remount, whole_run=False):
+        end_sessions(state.plan, place)
 
 
-def end_sessions(plan: Plan, user_dir: str) -> None:
-    """Delete the session file, and what it links to, while Node-RED is stopped.
-
-    What a link leads to is deleted as the service user: the link is in that user's hands, so it may lead anywhere.
-    """
-    path = os.path.join(user_dir, ".sessions.json")
-    target = os.path.realpath(path)
-    if target != path and os.path.islink(path):
-        _as_user(plan, target)
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise Failure(
-            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so."
-            % (path, error.strerror),
-            "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
-        ) from None
+def end_sessions(plan: Plan, place: _sessions.Place) -> None:
+    """Log everybody out, wherever the sessions are kept, while Node-RED is stopped."""
+    _sessions.end(place, plan.service, lambda path: _as_user(plan, path))
 
 
 def _as_user(plan: Plan, target: str) -> None:

@@ -36,6 +36,7 @@ PROPERTIES = (
     "Group",
     "SupplementaryGroups",
     "WorkingDirectory",
+    "RuntimeDirectory",
     "Environment",
     "EnvironmentFiles",
     "UnsetEnvironment",

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: companion
-short_description: Put a file beside Node-RED's settings.js, for settings.js to require
+short_description: Put a file beside Node-RED's settings.js, for settings.js to require, or take it away
 version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
@@ -50,9 +50,18 @@ options:
     required: true
   content:
     description:
-      - The text of the file. Do not put a secret into it, as it is shown in the difference.
+      - The text of the file. Required when O(state=present).
+      - Do not put a secret into it, as it is shown in the difference.
     type: str
-    required: true
+  state:
+    description:
+      - Whether the file should be there. Take it out of the settings before you take it away.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+    version_added: 0.2.0
   remount:
     description:
       - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
@@ -116,7 +125,8 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     path = os.path.join(os.path.dirname(settings.path), name)
     if path == settings.path:
         raise Failure("%s is the settings file itself." % path, "Give the file another name.")
-    data = module.params["content"].encode("utf-8")
+    absent = module.params["state"] == "absent"
+    data = None if absent else module.params["content"].encode("utf-8")
     result = compared(path, data, present_file(path))
     if result["changed"] and not module.check_mode:
         places = [os.path.dirname(path), _change.folder(unit.service)]
@@ -132,21 +142,24 @@ def present_file(path: str) -> Optional[Content]:
     return _files.read(path) if os.path.exists(path) else None
 
 
-def compared(path: str, data: bytes, old: Optional[Content]) -> Dict[str, Any]:
-    result: Dict[str, Any] = {"changed": old is None or old.data != data, "path": path}
+def compared(path: str, data: Optional[bytes], old: Optional[Content]) -> Dict[str, Any]:
+    result: Dict[str, Any] = {"changed": (old.data if old else None) != data, "path": path}
     if result["changed"]:
         result["diff"] = {
             "before": old.data.decode("utf-8", "replace") if old else "",
-            "after": data.decode("utf-8"),
+            "after": data.decode("utf-8") if data is not None else "",
             "before_header": path if old else "(no file)",
-            "after_header": path,
+            "after_header": path if data is not None else "(no file)",
         }
     return result
 
 
-def write(unit: Unit, path: str, data: bytes, attributes: Attributes) -> None:
+def write(unit: Unit, path: str, data: Optional[bytes], attributes: Attributes) -> None:
     old = present_file(path)
-    _change.extend(unit.service, unit.main_pid, path, old, _files.checksum(data))
+    _change.extend(unit.service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
+    if data is None:
+        _files.remove(path)
+        return
     # Nobody runs it, and whoever may write the settings decides what is required.
     _files.replace(path, data, attributes)
 
@@ -157,9 +170,11 @@ def main() -> None:
             "settings_file": {"type": "path", "required": True},
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
-            "content": {"type": "str", "required": True},
+            "content": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "remount": {"type": "bool", "default": False},
         },
+        required_if=[("state", "present", ["content"])],
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()

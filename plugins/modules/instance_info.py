@@ -174,8 +174,32 @@ instance:
       description: Why the settings file cannot be loaded, or none.
       type: str
     sessions_file:
-      description: Where logins are remembered.
+      description: The file in which logins are remembered; none where they are kept in memory only, or by a storage
+        module of the user's own.
       type: str
+    sessions:
+      description: What another place for the logins would need.
+      type: dict
+      contains:
+        link_target:
+          description: Where a link in place of the sessions file leads, for releases before 1.2.
+          type: str
+        runtime_file:
+          description: Where a storage module keeps them in memory.
+          type: str
+        runtime_directory:
+          description: The folder of both, below C(/run), as C(RuntimeDirectory) of systemd has it.
+          type: str
+        repairs:
+          description: What has to change in the user directory, for each state of M(pifleet.nodered.sessions_file).
+          type: dict
+    storage_module:
+      description: What the settings in force have as C(storageModule) (C(none), C(pifleet) or C(other)).
+      type: str
+    runtime_directories:
+      description: The folders below C(/run) that systemd makes for the service.
+      type: list
+      elements: str
     node:
       description: The path of the Node.js binary.
       type: str

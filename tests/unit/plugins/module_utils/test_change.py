@@ -257,3 +257,17 @@ def test_rights_that_a_file_lends_are_not_given_on(settings, tmp_path):
     settings.chmod(0o6755)
     _files.replace(str(settings), b"new", _files.read(str(settings)).attributes)
     assert settings.stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_link_that_was_made_is_undone_whether_or_not_it_leads_anywhere(tmp_path, process):
+    link, target = tmp_path / ".sessions.json", tmp_path / "target"
+    for exists in (False, True):
+        target.write_text("{}") if exists else None
+        _change.extend("nodered", process.pid, str(link), None, _change.checksum_of_link(str(target)))
+        link.symlink_to(target)
+        change = _change.recorded("nodered")
+        assert change.in_place()
+        assert _change.waiting("nodered", process.pid)
+        assert _change.undo(change) == [str(link)]
+        assert not os.path.lexists(link)
+        assert target.exists() == exists

@@ -57,6 +57,22 @@ def test_the_kind_of_admin_auth_is_what_node_red_goes_by(load, admin_auth, kind)
     assert load(f"module.exports = {{adminAuth: {admin_auth}}}").in_force["adminAuth"] == kind
 
 
+@pytest.mark.parametrize(
+    "storage, kind, file",
+    [
+        ("undefined", "none", None),
+        ("'localfilesystem'", "none", None),
+        ("{getSessions: () => 1}", "other", None),
+        ("'./mine.js'", "other", None),
+        ("{sessionsFile: '/run/nodered/sessions.json'}", "pifleet", "/run/nodered/sessions.json"),
+        ("{sessionsFile: null}", "pifleet", None),
+    ],
+)
+def test_a_storage_module_of_ours_says_where_the_sessions_are(load, storage, kind, file):
+    found = load(f"module.exports = {{storageModule: {storage}}}").in_force
+    assert (found["storageModule"], found["sessionsFile"]) == (kind, file)
+
+
 def test_a_syntax_error_names_file_and_line(load, tmp_path):
     loaded = load("module.exports = {\n  uiPort: 1880\n  uiHost: 'x'\n}")
     assert f"{tmp_path}/settings.js:3" in loaded.error

@@ -11,7 +11,14 @@ import pwd
 import socket
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _node, _processes, _restart, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _instance,
+    _node,
+    _processes,
+    _restart,
+    _sessions,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener
@@ -208,10 +215,24 @@ def test_no_secret_gets_from_the_journal_into_the_result(monkeypatch):
     assert max(len(line) for line in shown.splitlines()) <= _restart.JOURNAL_WIDTH + 2
 
 
+@pytest.fixture(autouse=True)
+def runtime(tmp_path_factory, monkeypatch):
+    """What is /run on a Pi."""
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setattr(_sessions, "RUNTIME", str(folder))
+    (folder / "nodered").mkdir()
+    return folder / "nodered"
+
+
+def end_sessions(user_dir, plan=None):
+    plan = plan or state().plan
+    _restart.end_sessions(plan, _instance.sessions_place(plan, str(user_dir)))
+
+
 def test_sessions_end_with_their_file(tmp_path):
     (tmp_path / ".sessions.json").write_text("{}")
-    _restart.end_sessions(state().plan, str(tmp_path))
-    _restart.end_sessions(state().plan, str(tmp_path))
+    end_sessions(tmp_path)
+    end_sessions(tmp_path)
     assert not (tmp_path / ".sessions.json").exists()
 
 
@@ -219,9 +240,24 @@ def test_sessions_end_where_a_link_leads_too(tmp_path):
     target = tmp_path / "elsewhere.json"
     target.write_text('{"token": 1}')
     (tmp_path / ".sessions.json").symlink_to(target)
-    _restart.end_sessions(state().plan, str(tmp_path))
+    end_sessions(tmp_path)
     assert not os.path.lexists(tmp_path / ".sessions.json")
     assert not target.exists()
+
+
+def test_sessions_end_in_the_runtime_directory_too(tmp_path, runtime):
+    for name in ("sessions.json", ".sessions.json"):
+        (runtime / name).write_text("{}")
+    end_sessions(tmp_path)
+    assert os.listdir(runtime) == []
+
+
+def test_a_link_into_the_runtime_directory_outlives_its_sessions(tmp_path, runtime):
+    (runtime / ".sessions.json").write_text("{}")
+    (tmp_path / ".sessions.json").symlink_to(runtime / ".sessions.json")
+    end_sessions(tmp_path)
+    assert os.listdir(runtime) == []
+    assert os.path.islink(tmp_path / ".sessions.json")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root could delete too much")
@@ -232,7 +268,7 @@ def test_a_link_of_the_service_user_deletes_nothing_of_root(tmp_path):
     (tmp_path / ".sessions.json").symlink_to(target)
     plan = state().plan
     plan = type(plan)(**{**plan.__dict__, "user": "nobody", "group": "nogroup"})
-    _restart.end_sessions(plan, str(tmp_path))
+    end_sessions(tmp_path, plan)
     assert target.read_text() == "of root"
     assert not os.path.lexists(tmp_path / ".sessions.json")
 
@@ -240,4 +276,4 @@ def test_a_link_of_the_service_user_deletes_nothing_of_root(tmp_path):
 def test_sessions_that_cannot_be_ended_are_said(tmp_path):
     pathlib.Path(tmp_path / ".sessions.json").mkdir()
     with pytest.raises(Failure, match="cannot be deleted"):
-        _restart.end_sessions(state().plan, str(tmp_path))
+        end_sessions(tmp_path)

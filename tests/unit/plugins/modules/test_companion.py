@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 from ansible_collections.pifleet.nodered.plugins.modules import companion
 
 
@@ -29,3 +32,22 @@ def test_a_link_in_its_place_is_refused(tmp_path):
     (tmp_path / "our.js").symlink_to("/etc/passwd")
     with pytest.raises(Failure, match="link"):
         companion.present_file(str(tmp_path / "our.js"))
+
+
+def test_a_file_that_nobody_needs_any_longer_is_shown_as_gone(tmp_path):
+    path = tmp_path / "our.js"
+    assert not companion.compared(str(path), None, companion.present_file(str(path)))["changed"]
+    path.write_text("1;\n")
+    result = companion.compared(str(path), None, companion.present_file(str(path)))
+    assert result["changed"]
+    assert (result["diff"]["before"], result["diff"]["after_header"]) == ("1;\n", "(no file)")
+
+
+def test_taking_a_file_away_can_be_undone(tmp_path, monkeypatch):
+    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
+    path = tmp_path / "our.js"
+    path.write_text("1;\n")
+    companion.write(Unit("nodered.service", {}), str(path), None, Attributes(0, 0, 0o600, {}))
+    assert not path.exists()
+    _change.undo(_change.recorded("nodered"))
+    assert path.read_text() == "1;\n"

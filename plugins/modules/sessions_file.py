@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: sessions_file
+short_description: Put right what stands in the place of Node-RED's sessions file
+version_added: 0.2.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Removes what earlier attempts to move the sessions out of the user directory have left, and what makes Node-RED end
+    at a right login. Such are dangling links, folders, mounts, files of other users, and C(.sessions.json_bak).
+  - Nothing is read and nothing is shown of what is in these files, since whoever has it is logged in.
+  - A mount that something makes again at the next boot, and a folder with files in it, are refused.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+requirements:
+  - systemd
+options:
+  service:
+    description:
+      - The systemd service that runs Node-RED.
+    type: str
+    required: true
+  user_dir:
+    description:
+      - Node-RED's user directory.
+    type: path
+    required: true
+  state:
+    description:
+      - V(file) leaves a sessions file of Node-RED's user where it is, and a link that leads to another disk.
+      - V(link) makes C(.sessions.json) a link into the service's runtime directory. Only releases before 1.2 keep it.
+        It counts as a change of O(service), which M(pifleet.nodered.restart) confirms or undoes.
+      - V(absent) leaves nothing, for a Node-RED whose storage module keeps the sessions.
+    type: str
+    choices:
+      - file
+      - link
+      - absent
+    default: file
+  remount:
+    description:
+      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
+        read-only again right after them, also when something fails.
+      - Otherwise a read-only file system is a reason to fail before anything is written.
+    type: bool
+    default: false
+seealso:
+  - module: pifleet.nodered.instance_info
+  - module: pifleet.nodered.restart
+"""
+
+EXAMPLES = r"""
+- name: Take away what would end Node-RED at a login
+  pifleet.nodered.sessions_file:
+    service: nodered
+    user_dir: /home/pi/.node-red
+  become: true
+"""
+
+RETURN = r"""
+path:
+  description: Where Node-RED looks for the sessions file.
+  returned: success
+  type: str
+  sample: /home/pi/.node-red/.sessions.json
+"""
+
+import os
+from typing import Any, Dict, Sequence
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _change,
+    _files,
+    _instance,
+    _mounts,
+    _remount,
+    _sessions,
+    _systemd,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
+
+
+def change(module: AnsibleModule) -> Dict[str, Any]:
+    wanted = module.params["state"]
+    unit = _systemd.show(module.params["service"])[0]
+    if not unit.loaded:
+        raise Failure(
+            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
+        )
+    place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
+    found = _sessions.repairs(place, wanted, _mounts.table().mounts)
+    refused = next((one.refusal for one in found if one.refusal), None)
+    if refused:
+        raise Failure(refused, "Then run again.")
+    if found and not module.check_mode:
+        places = [os.path.dirname(place.path), _change.folder(unit.service)]
+        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
+            _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
+    return result(place.path, found)
+
+
+def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
+    return {
+        "changed": bool(found),
+        "path": path,
+        "diff": {
+            "before": "".join("%s: %s\n" % (one.path, one.before) for one in found),
+            "after": "".join("%s: %s\n" % (one.path, one.after) for one in found),
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str", "required": True},
+            "user_dir": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": list(_sessions.STATES), "default": _sessions.FILE},
+            "remount": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    _files.clean_up_when_ended()
+    try:
+        module.exit_json(**change(module))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()
