@@ -41,6 +41,11 @@ POLL_SECONDS = 0.5
 # A TLS handshake that keeps failing on an open port will not get better.
 TLS_PATIENCE_SECONDS = 8.0
 JOURNAL_LINES = 20
+# It keeps what it knows of its nodes there, and writes that anew at its first start and after an update.
+READ_ONLY_REMEDY = (
+    "Node-RED itself has to write to its user directory, which is read-only. Make that writable, start Node-RED once, "
+    "make it read-only again, and run again."
+)
 # What it says when it complains of nothing tells little.
 QUIET_LINES = 6
 JOURNAL_WIDTH = 300
@@ -275,10 +280,15 @@ def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
         finally:
             if starting.poll() is None:
                 starting.kill()
-    messages = _journal_since(cursor, state) if trouble else ""
-    if trouble and messages:
-        return dataclasses.replace(trouble, text="%s\nIts last messages:\n%s" % (trouble.text, messages))
-    return trouble
+    return _with_messages(trouble, _journal_since(cursor, state)) if trouble else None
+
+
+def _with_messages(trouble: Trouble, messages: str) -> Trouble:
+    """The trouble with what Node-RED said last, which may also tell what to do."""
+    if not messages:
+        return trouble
+    remedy = trouble.remedy or (READ_ONLY_REMEDY if "EROFS" in messages else "")
+    return Trouble("%s\nIts last messages:\n%s" % (trouble.text, messages), remedy)
 
 
 def _listen(state: State) -> Optional[Trouble]:
@@ -422,7 +432,8 @@ def _roll_back(
         parts.append(
             "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
         )
-        remedy = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
+        look = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
+        remedy = READ_ONLY_REMEDY if second.remedy == READ_ONLY_REMEDY else look
     else:
         parts.append(
             "The change was undone, and Node-RED serves again with its old configuration at %s." % state.where.url

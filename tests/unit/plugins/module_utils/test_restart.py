@@ -277,3 +277,13 @@ def test_sessions_that_cannot_be_ended_are_said(tmp_path):
     pathlib.Path(tmp_path / ".sessions.json").mkdir()
     with pytest.raises(Failure, match="cannot be deleted"):
         end_sessions(tmp_path)
+
+
+def test_a_node_red_that_has_to_write_to_a_read_only_file_system_is_told_from_one_that_fails():
+    trouble = _restart.Trouble("Node-RED ended with exit status 0.")
+    said = "  [error] Error: EROFS: read-only file system, open '/home/pi/.node-red/.config.nodes.json.$$$'"
+    told = _restart._with_messages(trouble, said)
+    assert told.text == f"Node-RED ended with exit status 0.\nIts last messages:\n{said}"
+    assert told.remedy == _restart.READ_ONLY_REMEDY
+    assert not _restart._with_messages(trouble, "  [error] Error: listen EACCES").remedy
+    assert _restart._with_messages(trouble, "") == trouble
