@@ -48,10 +48,9 @@ def without(tmp_path):
     "package, variables, said",
     [
         ("cryptography", {"nodered_tls_source": "selfsigned"}, "cryptography"),
-        ("bcrypt", {}, "bcrypt"),
-        ("passlib", HASHED, "libpass (passlib)"),
+        ("bcrypt", HASHED, "bcrypt"),
     ],
-    ids=["certificates", "login", "http_auth"],
+    ids=["certificates", "passwords"],
 )
 def test_a_missing_library_is_said_before_anything_is_written(fleet, pi, without, variables, package, said, tmp_path):
     folders = {f"nodered_{role}_password_dir": str(tmp_path / role) for role in ("login", "http_auth")}

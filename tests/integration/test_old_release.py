@@ -92,15 +92,6 @@ def test_what_can_be_closed_is_and_what_cannot_is_said(first, old):
     assert first.says("the sockets of node-red-dashboard 2.26.2: this release has no setting that could close them")
 
 
-def test_a_path_that_this_release_cannot_leave_open_is_refused_before_anything_is_touched(first, secure, old):
-    _fleet, pi = old
-    before = (pi.settings, pi.main_pid())
-    refused = secure(nodered_http_auth_open_paths=["/hello"])
-    assert refused.failed
-    assert refused.says("nodered_http_auth_open_paths", "4.0")
-    assert (pi.settings, pi.main_pid()) == before
-
-
 def test_a_second_run_changes_nothing_and_a_renewal_gets_its_restart(first, secure, old):
     _fleet, pi = old
     pid, before = pi.main_pid(), served(pi)
