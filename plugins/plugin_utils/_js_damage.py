@@ -1,14 +1,15 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private: why a file does not parse, in words that help to mend it."""
+"""Private: why a file is not JavaScript, in words that help to mend it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ._js_tree import COMMENTS, Source, leaves
+from ._js_tree import COMMENTS, FUNCTIONS, Source, field, leaves, members
 from ._settings_error import SettingsError
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ _CONFLICT = re.compile(rb"^(?:<{7}|>{7})[ \t]", re.MULTILINE)
 _NUMBER_SIGN = re.compile(rb"^[ \t]*#", re.MULTILINE)
 # How far above the place where the parser stumbles the missing comma is looked for, in tokens.
 _TOKENS_BEFORE = 12
+
+# From a web page or a word processor: quotes, dashes and dots, and what cannot be seen.
+_TYPOGRAPHIC = re.compile("[\u00ab\u00ad\u00bb\u2013\u2014\u2018-\u201f\u2026\u2039\u203a\u200b\u2060]")
+_INVISIBLE = "\u00ad\u200b\u2060"
+# Node.js gives them to each module.
+_GIVEN = ("__dirname", "__filename", "exports", "module", "require")
+_WORDS = """
+    break case catch class const continue debugger default delete do else enum export extends false finally for
+    function if import in instanceof new null return super switch this throw true try typeof var void while with
+"""
+_RESERVED = frozenset(_WORDS.split())
 
 
 def damage(source: Source) -> SettingsError | None:
@@ -43,6 +55,71 @@ def damage(source: Source) -> SettingsError | None:
     if node.is_missing:
         return source.error(f"a {node.type} is missing here, so this is not JavaScript", node, _CHECK)
     return source.error("this is not JavaScript", node, _CHECK)
+
+
+def refused_by_node(source: Source) -> SettingsError | None:
+    """The error for what the parser takes for JavaScript, and Node.js does not.
+
+    Only what people happen to write; for all else the file is loaded on the machine before it replaces the old one.
+    """
+    found = min(_refused(source), key=lambda each: each[0], default=None)
+    return source.error(found[1], found[0], f"{found[2]} {_CHECK}") if found is not None else None
+
+
+def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
+    """Place, problem and remedy of each."""
+    for comma in source.marked.get("comma", []):
+        yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
+    for each in source.marked.get("await", []):
+        if not _in_async_function(each):
+            yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
+    for each in source.marked.get("try", []):
+        yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
+    for each in source.marked.get("markup", []):
+        yield each.start_byte, "this is HTML, not JavaScript", "Put it in quotes, or take it out."
+    for each in source.marked.get("constant", []):
+        yield each.start_byte, "a const needs a value where it is declared", "Give it one, or write let."
+    for each in source.marked.get("shorthand", []):
+        if source.read(each) in _RESERVED:
+            yield each.start_byte, f"{source.read(each)} is no name of a variable", "Add : and the value."
+    yield from _typographic(source)
+    yield from _declared_again(source)
+
+
+def _in_async_function(node: Node) -> bool:
+    above = node.parent
+    while above is not None and above.type not in FUNCTIONS:
+        above = above.parent
+    return above is not None and any(child.type == "async" for child in above.children)
+
+
+def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:
+    for match in _TYPOGRAPHIC.finditer(source.text) if not source.text.isascii() else ():
+        place = len(source.text[: match.start()].encode("utf-8", "surrogateescape"))
+        node = source.root.descendant_for_byte_range(place, place + 1)
+        if node is None or (node.child_count == 0 and not node.type.endswith("identifier")):
+            # In a string or a comment.
+            continue
+        if match[0] in _INVISIBLE:
+            yield place, f"a character that cannot be seen stands here (U+{ord(match[0]):04X})", "Delete it."
+        else:
+            yield place, f"{match[0]} is no character of JavaScript", "Write plain quotes, dashes and dots."
+        return
+
+
+def _declared_again(source: Source) -> Iterator[tuple[int, str, str]]:
+    """Variables of the file that are declared twice, which only those of `var` and functions may be."""
+    known = dict.fromkeys(_GIVEN, False)
+    for statement in members(source.root):
+        only_once = statement.type in ("lexical_declaration", "class_declaration")
+        listed = statement.type in ("lexical_declaration", "variable_declaration")
+        if not (only_once or listed or statement.type == "function_declaration"):
+            continue
+        for declarator in members(statement) if listed else [statement]:
+            name = source.read(field(declarator, "name"))
+            if name in known and (only_once or known[name]):
+                yield declarator.start_byte, f"the variable {name} is there already", "Take one declaration out."
+            known[name] = only_once
 
 
 def _first_error(source: Source) -> Node:

@@ -49,9 +49,23 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_javascript.language()))
 
 
+# All in one, since each query is a walk through the whole tree.
+_MARKED = """
+    (string) @string
+    (object ["{" ","] . (comment)* . "," @comma)
+    (arguments ["(" ","] . (comment)* . "," @comma)
+    (await_expression) @await
+    (try_statement !handler !finalizer) @try
+    (jsx_element) @markup
+    (jsx_self_closing_element) @markup
+    (lexical_declaration kind: "const" (variable_declarator !value) @constant)
+    (shorthand_property_identifier) @shorthand
+"""
+
+
 @functools.cache
-def _strings() -> tree_sitter.Query:
-    return tree_sitter.Query(tree_sitter.Language(tree_sitter_javascript.language()), "(string) @string")
+def _marked() -> tree_sitter.Query:
+    return tree_sitter.Query(tree_sitter.Language(tree_sitter_javascript.language()), _MARKED)
 
 
 class Source:
@@ -110,10 +124,15 @@ class Source:
         """Whether nothing but white space stands from the offset to the end of its line."""
         return not self.bytes[offset : self.line_end(offset)].strip()
 
+    @functools.cached_property
+    def marked(self) -> dict[str, list[Node]]:
+        """The strings of the file, and what only looks like JavaScript, in the order of the text."""
+        found = tree_sitter.QueryCursor(_marked()).captures(self.root)
+        return {name: sorted(nodes, key=lambda node: node.start_byte) for name, nodes in found.items()}
+
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
-        captures = tree_sitter.QueryCursor(_strings()).captures(self.root)
-        quotes = [self.bytes[node.start_byte] for node in captures.get("string", [])]
+        quotes = [self.bytes[node.start_byte] for node in self.marked.get("string", [])]
         return "'" if quotes.count(ord("'")) * 2 > len(quotes) else '"'
 
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:

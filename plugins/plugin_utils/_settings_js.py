@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..module_utils._masking import masked
 from . import _bcrypt
+from ._js_damage import refused_by_node
 from ._js_editor import REMOVED, Editor, Members
 from ._js_export import REMEDY, exported
 from ._js_fallback import fallback
@@ -93,6 +94,9 @@ def edit(
     unmet = [wish for wish in wishes if not _holds(view, wish)]
     if not unmet:
         return Edit(source, ())
+    refused = refused_by_node(before)
+    if refused is not None:
+        raise refused
     editor = Editor(before, view)
     editor.fulfil(view, _tree(unmet))
     text = applied(before, editor.changes())

@@ -316,6 +316,16 @@ exports.uiPort = 1880; if (exports.uiPort) {
 exports.x = 1;
 exports.uiPort = 1880 /* one
 two */
+====
+// «typographic» – in a comment…
+var fs = 1; var fs = 2; function fs() {}
+{ let fs = 3; const path = 4; }
+const path = [1, , 2, ], async = 1, get = 2, of = 3;
+module.exports = { uiPort: 1880, x: '«quoted» – …', async, get, of, await: 1, y: `…`, z: /–/ };
+async function f() { await g(); try { await g() } finally { } }
+const h = async () => { for await (const x of f()) { [1].map(async (y) => await y) } };
+try { console.log('x', ) } catch { }
+for (const x of []) { }
 """.replace("→", "\t")
     .strip("\n")
     .split("\n====\n")
