@@ -64,6 +64,7 @@ def test_a_secret_does_not_survive_masking(text, secret):
         "/settings.js:3\n    uiPort: 1880 uiHost: '',\n                 ^^^^^^\n\nSyntaxError: Unexpected identifier",
         "SyntaxError: Unexpected token '}'",
         "ReferenceError: fs is not defined",
+        "error:0B080074:x509 certificate routines:X509_check_private_key:key values mismatch",
         "Error: Cannot find module 'passport-openidconnect'",
     ],
 )
