@@ -32,7 +32,7 @@ _SECRET_VARIABLE = re.compile(
 )
 # An MD5 sum is a password for httpNodeAuth (Node-RED red.js: pass.length == 32).
 _MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
-# What programs print: "password: hunter2", "MQTT_PASSWORD=hunter2". OpenSSL says "X509_check_private_key:key values ...".
+# What programs print: "password: hunter2", "MQTT_PASSWORD=hunter2"; not OpenSSL's "X509_check_private_key:key values".
 _TOLD_SECRET = re.compile(
     r"""((?<![\w-])(?<!routines:)[\w-]{0,99}%s\s*(?::|=(?!=))\s*(?:(?:Basic|Bearer)\s+)?)(?!["'`])[^\s,;&]+"""
     % SECRET_NAME,

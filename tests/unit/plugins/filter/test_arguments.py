@@ -37,17 +37,17 @@ INSTANCE = {
 }
 CALLS = {
     "admin_auth": (
-        lambda given, **options: admin_auth.admin_auth(given, **options),
+        admin_auth.admin_auth,
         USERS,
         {"node_red": "4.1.15", "rounds": 8, "default_permissions": "read", "session_expiry": 60, "present": {"a": 1}},
     ),
     "bcrypt_hash": (
-        lambda given, **options: bcrypt_hash.bcrypt_hash(given, **options),
+        bcrypt_hash.bcrypt_hash,
         "x",
         {"rounds": 4, "ident": "2b"},
     ),
     "hardening_settings": (
-        lambda given, **options: hardening_settings.hardening_settings(given, **options),
+        hardening_settings.hardening_settings,
         {"audit_log": True, "external_modules": {"palette": {"denyList": ["a"]}}, "listen_address": "127.0.0.1"},
         {"node_red": "4.1.15", "text": SOURCE, "filename": "s.js"},
     ),
@@ -57,17 +57,17 @@ CALLS = {
         {"user": "web", "password": "x", "rounds": 8, "open_paths": ["/a"], "admin_root": "/b"},
     ),
     "known_bad": (
-        lambda given, **options: known_bad.known_bad(given, **options),
+        known_bad.known_bad,
         SOURCE,
         {"filename": "s.js", "replaced": ["adminAuth"], "accepted": ["uiPort"]},
     ),
     "misspelled": (
-        lambda given, **options: misspelled.misspelled(given, **options),
+        misspelled.misspelled,
         ["nodered_prot"],
         {"known": ["nodered_port"]},
     ),
     "settings_js": (
-        lambda given, **options: settings_js.settings_js(given, **options),
+        settings_js.settings_js,
         SOURCE,
         {"set": {"uiPort": 1, "a": [{"b": {"$password": "x", "$rounds": 4}}]}, "remove": ["b"], "filename": "s.js"},
     ),
@@ -77,7 +77,7 @@ CALLS = {
         {"name": "uiPort", "filename": "s.js"},
     ),
     "subject_alternative_names": (
-        lambda given: subject_alternative_names.subject_alternative_names(given),
+        subject_alternative_names.subject_alternative_names,
         ["pi.local"],
         {},
     ),
