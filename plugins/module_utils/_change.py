@@ -64,6 +64,8 @@ class Change:
     start: Optional[int]
     files: Sequence[ChangedFile]
     settings: Sequence[str]
+    under_old: bool = True
+    """Whether the process that ran when it was made had been started with the copies."""
 
     def in_place(self) -> bool:
         """Whether something of it is still as it was written."""
@@ -74,6 +76,10 @@ class Change:
         running = _processes.process(pid) if pid else None
         now = (_processes.boot_id(), running.pid, running.start) if running else None
         return now == (self.boot, self.pid, self.start)
+
+    def runs_old(self, pid: Optional[int]) -> bool:
+        """Whether this main process goes on with what the copies are, so that it can be left alone."""
+        return self.under_old and self.made_under(pid)
 
     def counts(self, pid: Optional[int]) -> bool:
         """Whether the copies are what the last Node-RED ran with, so that undoing the change leads to what worked.
@@ -134,7 +140,8 @@ def recorded(service: str) -> Optional[Change]:
         with open(_record(service), encoding="utf-8") as stream:
             found = json.load(stream)
         files = [ChangedFile(**file) for file in found["files"]]
-        return Change(found["boot"], found["pid"], found["start"], files, found["settings"])
+        under_old = found.get("under_old", True)
+        return Change(found["boot"], found["pid"], found["start"], files, found["settings"], under_old)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -192,6 +199,7 @@ def extend(
             "start": running.start if running else None,
             "files": [dataclasses.asdict(file) for file in files],
             "settings": sorted(set(unproved.settings if unproved else ()) | set(settings)),
+            "under_old": change is None or change.runs_old(pid),
         },
     )
 

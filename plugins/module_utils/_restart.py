@@ -381,14 +381,13 @@ def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
 def _refuse(
     state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
 ) -> Dict[str, Any]:
-    """What to do about a start that cannot succeed: undo, and leave a running Node-RED alone."""
+    """What to do about a start that cannot succeed: undo, and leave a Node-RED alone that runs with the old files."""
     remedy = trouble.remedy or _general_remedy(state.name)
-    if not state.runs:
-        if change is None:
-            return _failed(
-                state, others, trouble.text + "\nNode-RED was not running and was not started.", remedy, False
-            )
+    if change is not None and not (state.runs and change.runs_old(state.plan.unit.main_pid)):
         return _roll_back(state, change, others, trouble, timeout)
+    if not state.runs:
+        text = trouble.text + "\nNode-RED was not running and was not started."
+        return _failed(state, others, text, remedy, changed=False)
     if change is None or not change.in_place():
         text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
         return _failed(state, others, text, remedy, changed=False)

@@ -118,6 +118,16 @@ def test_a_change_that_serves_nothing_after_a_power_cut_waits(settings, process)
     assert settings.read_text() == "old"
 
 
+def test_a_process_that_was_started_with_a_change_does_not_go_on_with_the_old_files(settings, process):
+    change(settings, "new", process.pid)
+    assert _change.recorded("nodered").runs_old(process.pid)
+    change(settings, "newer", os.getpid())
+    assert not _change.recorded("nodered").runs_old(os.getpid())
+    assert _change.recorded("nodered").counts(os.getpid())
+    change(settings, "newest", os.getpid())
+    assert not _change.recorded("nodered").runs_old(os.getpid())
+
+
 def test_a_change_of_logins_waits_until_sessions_have_ended_whoever_restarts(settings, process, serving):
     change(settings, "new", process.pid, ["adminAuth"])
     assert _change.waiting("nodered", os.getpid())

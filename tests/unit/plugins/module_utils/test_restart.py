@@ -287,3 +287,26 @@ def test_a_node_red_that_has_to_write_to_a_read_only_file_system_is_told_from_on
     assert told.remedy == _restart.READ_ONLY_REMEDY
     assert not _restart._with_messages(trouble, "  [error] Error: listen EACCES").remedy
     assert _restart._with_messages(trouble, "") == trouble
+
+
+class Undoable:
+    """Stands for a change, made before or after this process was started."""
+
+    def __init__(self, runs_old):
+        self.old = runs_old
+
+    def in_place(self):
+        return True
+
+    def runs_old(self, _pid):
+        return self.old
+
+
+@pytest.mark.parametrize("runs_old", [True, False], ids=["old", "new"])
+def test_only_a_node_red_that_runs_with_the_old_files_is_left_alone(monkeypatch, runs_old):
+    monkeypatch.setattr(_restart, "_undo", lambda *_: [])
+    monkeypatch.setattr(_restart, "_look", lambda *_: state())
+    monkeypatch.setattr(_restart, "_failed", lambda *_, **__: "left alone")
+    monkeypatch.setattr(_restart, "_roll_back", lambda *_: "restarted")
+    done = _restart._refuse(state(), Undoable(runs_old), (), _restart.Trouble("uiPort is 'abc'"), 60)
+    assert done == ("left alone" if runs_old else "restarted")
