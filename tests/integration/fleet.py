@@ -255,7 +255,7 @@ class Fleet:
             check=False,
         )
         print(done.stdout)
-        return Run(done.returncode, done.stdout, _recap(done.stdout))
+        return Run(done.returncode, done.stdout, recap(done.stdout))
 
     def command(
         self,
@@ -278,6 +278,6 @@ class Fleet:
         }
 
 
-def _recap(output: str) -> dict[str, dict[str, int]]:
+def recap(output: str) -> dict[str, dict[str, int]]:
     lines = re.findall(r"^(\S+)\s+: (ok=\d+ .*)$", output, re.MULTILINE)
     return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}

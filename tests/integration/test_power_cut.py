@@ -228,7 +228,9 @@ def test_a_power_cut_at_any_moment_leaves_a_machine_that_serves(fleet, pi31, pi4
 
 def test_what_serves_nothing_after_a_power_cut_is_undone_by_the_next_run(fleet, pi41, variables, tmp_path):
     settings = pi41.settings
-    task = {"pifleet.nodered.settings": {"path": pi41.settings_file, "service": "nodered", "set": {"uiPort": "abc"}}}
+    task = {
+        "pifleet.nodered.settings": {"path": pi41.settings_file, "service": "nodered", "set": {"uiPort": "nowhere"}}
+    }
     path = tmp_path / "tasks.yml"
     path.write_text(yaml.safe_dump([{"hosts": "pi41", "become": True, "gather_facts": False, "tasks": [task]}]))
     assert not fleet.play(path).failed
