@@ -14,6 +14,9 @@ import struct
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 PROC = "/proc"
+# States of sockets (include/net/tcp_states.h); an unconnected UDP socket is in that of a closed TCP one.
+LISTEN = "0A"
+UNCONNECTED = "07"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,12 +141,14 @@ def why_not_listen(address: str, port: int) -> Optional[str]:
 
 def everybody() -> List[Tuple[Optional[int], Listener]]:
     """(pid, listener) of every TCP socket that listens; the pid is None where it cannot be found out."""
-    owners: Dict[str, int] = {}
-    for entry in os.listdir(PROC):
-        if entry.isdigit():
-            for inode in _socket_inodes(int(entry)) or ():
-                owners.setdefault(inode, int(entry))
+    owners = _socket_owners()
     return [(owners.get(inode), listener) for inode, listener in _listening("self")]
+
+
+def datagram_sockets() -> List[Tuple[Optional[int], Listener]]:
+    """(pid, listener) of every UDP socket that takes packets from anybody."""
+    owners = _socket_owners()
+    return [(owners.get(inode), listener) for inode, listener in _listening("self", ("udp", "udp6"), UNCONNECTED)]
 
 
 def unit_of(pid: int) -> Optional[str]:
@@ -198,13 +203,22 @@ def _socket_inodes(pid: int) -> Optional[Set[str]]:
     return inodes
 
 
-def _listening(pid: str) -> List[Tuple[str, Listener]]:
+def _socket_owners() -> Dict[str, int]:
+    """The process of each socket, by the socket's inode."""
+    owners: Dict[str, int] = {}
+    for entry in os.listdir(PROC):
+        if entry.isdigit():
+            for inode in _socket_inodes(int(entry)) or ():
+                owners.setdefault(inode, int(entry))
+    return owners
+
+
+def _listening(pid: str, tables: Iterable[str] = ("tcp", "tcp6"), state: str = LISTEN) -> List[Tuple[str, Listener]]:
     found = []
-    for table in ("tcp", "tcp6"):
+    for table in tables:
         for line in _text(pid, "net", table).splitlines()[1:]:
             fields = line.split()
-            # 0A is LISTEN (include/net/tcp_states.h).
-            if len(fields) > 9 and fields[3] == "0A":
+            if len(fields) > 9 and fields[3] == state:
                 address, port = fields[1].split(":")
                 found.append((fields[9], Listener(_address(address), int(port, 16), int(fields[7]))))
     return found

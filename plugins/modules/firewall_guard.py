@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: firewall_guard
+short_description: Let a change of ufw undo itself unless a new connection confirms it
+version_added: 0.2.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - With O(state=armed), before the first change, the machine saves ufw's rules, default policies and whether it is
+    enabled, and schedules its own way back to them. A restart of the machine leads back as well.
+  - With O(state=confirmed), after the change, the way back is taken away. That is done only where the module came over
+    another SSH connection than the one that armed it, since a connection that is open already goes on working whatever
+    the new rules are. Use M(ansible.builtin.meta) with C(reset_connection) in between.
+  - Without SSH (a local connection, or one into a container) nobody can be cut off, and the module confirms right away.
+  - With O(state=undone), the machine goes its way back now.
+  - What happens is also written to the journal with the tag C(pifleet.nodered).
+  - Run it as root.
+requirements:
+  - systemd
+  - ufw
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+  idempotent:
+    support: none
+    description: A second run changes nothing.
+    details: To arm it once more starts the clock anew; to confirm what does not wait fails.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options:
+  state:
+    description:
+      - What to do.
+      - When a change waits already, O(state=armed) only starts the clock anew. The way back still leads to what was
+        there at first.
+    type: str
+    choices:
+      - armed
+      - confirmed
+      - undone
+    required: true
+  seconds:
+    description:
+      - After how many seconds the machine goes its way back. Only used with O(state=armed).
+    type: int
+    default: 60
+  checksum:
+    description:
+      - The checksum that M(pifleet.nodered.firewall_info) returned. When it is given and ufw has been changed since,
+        the module fails and does nothing. Only used with O(state=armed).
+    type: str
+  reason:
+    description:
+      - Why the change is undone, for the journal. Only used with O(state=undone).
+    type: str
+    default: The change did not go through.
+seealso:
+  - module: pifleet.nodered.firewall_info
+  - module: community.general.ufw
+"""
+
+EXAMPLES = r"""
+- name: Have the old firewall come back by itself
+  pifleet.nodered.firewall_guard:
+    state: armed
+    seconds: 60
+  become: true
+
+- name: Close everything that has no rule
+  community.general.ufw:
+    state: enabled
+    default: deny
+  become: true
+
+- name: Let the next task come in anew
+  ansible.builtin.meta: reset_connection
+
+- name: Keep the new firewall
+  pifleet.nodered.firewall_guard:
+    state: confirmed
+  become: true
+"""
+
+RETURN = r"""
+connection:
+  description: The SSH connection over which the module came; none without SSH.
+  returned: with O(state=armed) and O(state=confirmed), except in check mode
+  type: dict
+undone:
+  description: When the way back was taken, and why; none where it was not since the last change.
+  returned: with O(state=undone), except in check mode
+  type: str
+  sample: "2026-11-22T10:15:01Z: nobody confirmed the new rules in time."
+"""
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _firewall, _firewall_guard
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+def act(module: AnsibleModule) -> Dict[str, Any]:
+    state, seconds = module.params["state"], module.params["seconds"]
+    if state == "armed" and seconds < 1:
+        raise Failure("seconds must be at least 1, not %d." % seconds)
+    if not _firewall.installed():
+        raise Failure("ufw is not installed on this machine.", "Install it (apt install ufw), then run again.")
+    if module.check_mode:
+        return {"changed": state == "armed" or (state == "undone" and _firewall_guard.waiting())}
+    if state == "armed":
+        return _firewall_guard.arm(seconds, module.params["checksum"])
+    if state == "confirmed":
+        return _firewall_guard.confirm()
+    return _firewall_guard.undo(module.params["reason"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["armed", "confirmed", "undone"], "required": True},
+            "seconds": {"type": "int", "default": 60},
+            "checksum": {"type": "str"},
+            "reason": {"type": "str", "default": "The change did not go through."},
+        },
+        supports_check_mode=True,
+    )
+    _files.clean_up_when_ended()
+    try:
+        module.exit_json(**act(module))
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: firewall_info
+short_description: Find out what ufw is told on a machine, what it would close, and what goes around it
+version_added: 0.2.0
+author:
+  - The pifleet authors (@pifleet)
+description:
+  - Reads ufw's rules and settings, looks what listens on the machine, and finds the SSH connection in use.
+  - Where ufw is installed and not active, ufw's own test C(check-requirements) shows whether the kernel can filter. It
+    adds rules to chains that nothing uses, and removes them again.
+  - Run it as root.
+requirements:
+  - systemd
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and return what it would return without it.
+    details: The module changes nothing.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed in diff mode.
+    details: The module changes nothing.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Systems on which the module works.
+    details: Needs systemd, as on Raspberry Pi OS and Debian.
+options: {}
+seealso:
+  - module: pifleet.nodered.firewall_guard
+  - module: community.general.ufw
+"""
+
+EXAMPLES = r"""
+- name: Look at the firewall
+  pifleet.nodered.firewall_info:
+  register: found
+  become: true
+
+- name: Show what can be reached where no firewall is in between
+  ansible.builtin.debug:
+    msg: "{{ found.firewall.listening }}"
+"""
+
+RETURN = r"""
+firewall:
+  description: What was found.
+  returned: success
+  type: dict
+  contains:
+    installed:
+      description: Whether ufw is installed. Without it, only RV(firewall.ssh) is there beside it.
+      type: bool
+    active:
+      description: Whether ufw's rules are loaded.
+      type: bool
+    enabled:
+      description: Whether ufw loads its rules when it is started (C(ENABLED) in C(/etc/ufw/ufw.conf)).
+      type: bool
+    starts_at_boot:
+      description: Whether systemd starts ufw at boot.
+      type: bool
+    policies:
+      description: What happens to packets that no rule is about (C(allow), C(deny), C(reject)), as written.
+      type: dict
+      contains:
+        incoming:
+          description: For packets to the machine.
+          type: str
+        outgoing:
+          description: For packets from the machine.
+          type: str
+        routed:
+          description: For packets that it forwards.
+          type: str
+    ipv6:
+      description: Whether ufw has rules for IPv6 (C(IPV6) in C(/etc/default/ufw)). If not, it closes IPv6 altogether.
+      type: bool
+    rules:
+      description: The rules in ufw's order. C(any) stands for every address, port or protocol.
+      type: list
+      elements: dict
+      contains:
+        action:
+          description: C(allow), C(deny), C(reject) or C(limit).
+          type: str
+        direction:
+          description: C(in) or C(out).
+          type: str
+        route:
+          description: Whether it is about forwarded packets.
+          type: bool
+        protocol:
+          description: The protocol, or C(any).
+          type: str
+        to_address:
+          description: The address of the machine, or C(any).
+          type: str
+        to_port:
+          description: A port, a range such as C(6000:6007), several with commas, or C(any).
+          type: str
+        from_address:
+          description: An address or network, or C(any).
+          type: str
+        from_port:
+          description: As RV(firewall.rules[].to_port).
+          type: str
+        application:
+          description: The application profile that it came from, or empty.
+          type: str
+        from_application:
+          description: The profile of the other side, or empty.
+          type: str
+        interface_in:
+          description: The interface, or empty for all.
+          type: str
+        interface_out:
+          description: The interface, or empty for all.
+          type: str
+        log:
+          description: C(log), C(log-all) or empty.
+          type: str
+        comment:
+          description: Its comment, or empty.
+          type: str
+        ipv4:
+          description: Whether it is there for IPv4.
+          type: bool
+        ipv6:
+          description: Whether it is there for IPv6.
+          type: bool
+    let_in_by_default:
+      description: The UDP ports that ufw lets in without a rule (DHCP, multicast DNS, SSDP).
+      type: list
+      elements: int
+    checksum:
+      description: Changes with everything that the command C(ufw) writes.
+      type: str
+    unconfirmed:
+      description: Whether M(pifleet.nodered.firewall_guard) waits for a confirmation.
+      type: bool
+    problem:
+      description: Why ufw cannot filter on this machine, or none.
+      type: str
+    other_firewalls:
+      description: Other programs that are active and set packet filters.
+      type: list
+      elements: str
+    ssh:
+      description: How people get in.
+      type: dict
+      contains:
+        connection:
+          description: The connection in use; none for a local connection or one into a container.
+          type: dict
+          contains:
+            client:
+              description: The address it comes from, as the machine sees it.
+              type: str
+            client_port:
+              description: The port it comes from.
+              type: int
+            server:
+              description: The address of the machine.
+              type: str
+            server_port:
+              description: The port of the machine.
+              type: int
+        ports:
+          description: That of the connection in use, and each on which an SSH server listens.
+          type: list
+          elements: int
+    listening:
+      description: What other machines reach here where no firewall is in between.
+      type: list
+      elements: dict
+      contains:
+        port:
+          description: The port.
+          type: int
+        protocol:
+          description: C(tcp) or C(udp).
+          type: str
+        process:
+          description: The name of the process, or none.
+          type: str
+        unit:
+          description: Its systemd service, or none.
+          type: str
+    published:
+      description: The ports that containers (Docker) publish. ufw never sees their packets.
+      type: list
+      elements: int
+"""
+
+import dataclasses
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+
+def describe() -> Dict[str, Any]:
+    connection = _firewall.connection()
+    sockets = _firewall.sockets()
+    ssh = {
+        "connection": dataclasses.asdict(connection) if connection else None,
+        "ports": _firewall.ssh_ports(sockets, connection),
+    }
+    if not _firewall.installed():
+        return {"installed": False, "ssh": ssh}
+    settings = _firewall.settings()
+    active = _firewall.active()
+    return {
+        "installed": True,
+        "active": active,
+        "enabled": settings.get("ENABLED", "").lower() == "yes",
+        "starts_at_boot": _firewall.starts_at_boot(),
+        "policies": _firewall.policies(settings),
+        "ipv6": settings.get("IPV6", "").lower() == "yes",
+        "rules": _firewall.as_dictionaries(_firewall.rules()),
+        "let_in_by_default": _firewall.let_in_by_default(),
+        "checksum": _firewall.checksum(),
+        "unconfirmed": _firewall_guard.waiting(),
+        "problem": None if active else _firewall.problem(),
+        "other_firewalls": _firewall.other_firewalls(),
+        "ssh": ssh,
+        "listening": _firewall.listening(sockets),
+        "published": _firewall.published_ports(sockets),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        module.exit_json(changed=False, firewall=describe())
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+
+
+if __name__ == "__main__":
+    main()

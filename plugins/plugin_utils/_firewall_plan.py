@@ -1,0 +1,537 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide which rules ufw gets and which it loses. Private; knows no Ansible, and touches nothing.
+
+Whoever wrote a rule by hand has thought about it: where there is one for a port, none of ours is added for it, and none
+of theirs is taken away, save for the port of Node-RED itself. Rules of ours are known by their comment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+VARIABLE = "nodered_ufw_"
+OURS = "pifleet.nodered "
+NODE_RED = OURS + "Node-RED"
+SSH = OURS + "SSH"
+KEPT = OURS + "kept"
+LISTENING = "listening"
+ANY = "any"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class PlanError(ValueError):
+    """A variable that cannot be turned into rules; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as the module firewall_info returns it."""
+
+    action: str
+    direction: str = "in"
+    route: bool = False
+    protocol: str = ANY
+    to_address: str = ANY
+    to_port: str = ANY
+    from_address: str = ANY
+    from_port: str = ANY
+    application: str = ""
+    from_application: str = ""
+    interface_in: str = ""
+    interface_out: str = ""
+    log: str = ""
+    comment: str = ""
+    ipv4: bool = True
+    ipv6: bool = True
+
+    @property
+    def ours(self) -> bool:
+        return self.comment.startswith(OURS)
+
+    @property
+    def lets_in(self) -> bool:
+        return self.action in ("allow", "limit")
+
+    @property
+    def inbound(self) -> bool:
+        return self.direction == "in" and not self.route
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but protocol, port and source narrows it."""
+        return (
+            self.inbound
+            and not (self.interface_in or self.interface_out or self.application or self.from_application)
+            and (self.to_address, self.from_port) == (ANY, ANY)
+        )
+
+    def names(self, port: int, protocol: str) -> bool:
+        """Whether it is about this port, alone or among others, and not just about every port."""
+        return self.inbound and self.to_port != ANY and self.reaches(port, protocol)
+
+    def reaches(self, port: int, protocol: str) -> bool:
+        if not self.inbound or self.protocol not in (protocol, ANY):
+            return False
+        return self.to_port == ANY or any(port in part for part in _ranges(self.to_port))
+
+    def takes(self, client: str | None) -> bool:
+        """Whether it is about packets from this address. Without an address, whether it is about those of some."""
+        if self.from_address == ANY or client is None:
+            return True
+        address, network = ipaddress.ip_address(client), _network(self.from_address)
+        return address.version == network.version and address in network
+
+    def words(self) -> str:
+        """About what `ufw show added` prints."""
+        words = [self.action]
+        for direction, interface in (("in", self.interface_in), ("out", self.interface_out)):
+            words += [direction, "on", interface] if interface else []
+        words += [self.log] if self.log else []
+        if self.application:
+            return " ".join([*words, f"from {self.from_address}", f"to {self.to_address} app {self.application!r}"])
+        words += [f"from {self.from_address}"] + ([f"port {self.from_port}"] if self.from_port != ANY else [])
+        words += [f"to {self.to_address}"] + ([f"port {self.to_port}"] if self.to_port != ANY else [])
+        return " ".join(words + ([f"proto {self.protocol}"] if self.protocol != ANY else []))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A rule that is to be there: who may reach a port."""
+
+    action: str
+    protocol: str
+    port: int
+    source: str
+    comment: str
+
+    def is_place_of(self, rule: Rule) -> bool:
+        """Whether ufw would put this in the place of the rule (it compares all but action and comment)."""
+        return rule.plain and (rule.protocol, rule.to_port, rule.from_address) == (
+            self.protocol,
+            str(self.port),
+            self.source,
+        )
+
+    def is_there(self, rules: Iterable[Rule], ipv6: bool) -> bool:
+        return any(
+            self.is_place_of(rule)
+            and rule.action == self.action
+            and (self.source != ANY or (rule.ipv4 and (rule.ipv6 or not ipv6)))
+            for rule in rules
+        )
+
+    def as_rule(self) -> Rule:
+        return Rule(
+            self.action,
+            protocol=self.protocol,
+            to_port=str(self.port),
+            from_address=self.source,
+            comment=self.comment,
+        )
+
+    def words(self) -> str:
+        return self.as_rule().words()
+
+
+@dataclass(frozen=True)
+class Plan:
+    add: list[Wanted] = field(default_factory=list)
+    delete: list[Rule] = field(default_factory=list)
+    deny: bool = False
+    """Whether the default policy for incoming packets has to become `deny`."""
+    enable: bool = False
+    refusals: list[str] = field(default_factory=list)
+    """Why nothing may be touched, each with its remedy."""
+    notes: list[str] = field(default_factory=list)
+    controller: str = "open"
+    """What whoever came by SSH will find at Node-RED's port: `open`, `limited`, `closed` or `unknown`."""
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.add or self.delete or self.deny or self.enable)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """What the module firewall_info has found, as far as a decision needs it."""
+
+    rules: list[Rule]
+    active: bool
+    enabled: bool
+    incoming: str
+    ipv6: bool
+    client: str | None
+    ssh_port: int | None
+    ssh_ports: list[int]
+    listening: list[dict[str, object]]
+    let_in_by_default: list[int]
+    published: list[int]
+    other_firewalls: list[str]
+    problem: str | None
+
+    @property
+    def closed(self) -> bool:
+        """Whether what has no rule cannot be reached now."""
+        return self.active and self.incoming != "allow"
+
+    @property
+    def theirs(self) -> list[Rule]:
+        return [rule for rule in self.rules if not rule.ours]
+
+
+def plan(
+    firewall: Mapping[str, object],
+    *,
+    port: int | None,
+    left_ports: Sequence[int] = (),
+    sources: Sequence[str] = (),
+    rate_limit: bool = False,
+    keep: object = LISTENING,
+) -> Plan:
+    """What has to change.
+
+    `firewall` is what the module firewall_info returned, of a machine with ufw. `port` is where Node-RED serves; None
+    where nobody outside may reach it. `left_ports` are where it served before. `sources` are the networks that may
+    reach it, none for all. `keep` is `listening`, or a list such as `["1883/tcp"]`.
+    """
+    machine = _machine(firewall)
+    networks = _networks(sources)
+    kept = _kept(keep)
+    limited = bool(sources) or rate_limit
+    cleared = [*left_ports, *([port] if port and limited else [])]
+    wanted = [
+        *_for_ssh(machine),
+        *_for_node_red(machine, port, networks, "limit" if rate_limit else "allow"),
+        *_for_the_rest(machine, port, left_ports, kept),
+    ]
+    lost = [
+        rule
+        for rule in machine.rules
+        if not any(one.is_place_of(rule) for one in wanted)
+        and (_is_stale(rule, machine, kept) if rule.ours else _is_about_node_red(rule, cleared, networks))
+    ]
+    added = [one for one in wanted if not one.is_there(machine.rules, machine.ipv6)]
+    return Plan(
+        add=added,
+        delete=lost,
+        deny=machine.incoming == "allow",
+        enable=not (machine.active and machine.enabled),
+        refusals=_refusals(machine, port, left_ports, networks, limited=limited, lost=lost),
+        notes=_notes(machine, port, left_ports, wanted, lost),
+        controller=_seen_from(machine, port, wanted, lost),
+    )
+
+
+# --- what is wanted ------------------------------------------------------------------------------------------------
+
+
+def _for_ssh(machine: _Machine) -> list[Wanted]:
+    """Whoever came by SSH comes in again, and so does everybody else whom no rule keeps out now."""
+    wanted = []
+    for port in machine.ssh_ports:
+        client = machine.client if port == machine.ssh_port else None
+        about = [rule for rule in machine.theirs if rule.lets_in and rule.names(port, "tcp")]
+        if any(rule.takes(client) for rule in about) or (about and client is None):
+            continue
+        # Their rules let in others only: one address is enough.
+        wanted.append(Wanted("allow", "tcp", port, client if about and client else ANY, SSH))
+    return wanted
+
+
+def _for_node_red(machine: _Machine, port: int | None, networks: list[Network], action: str) -> list[Wanted]:
+    if port is None:
+        return []
+    if networks:
+        return [Wanted(action, "tcp", port, _written(network), NODE_RED) for network in networks]
+    if action == "allow" and any(rule.lets_in and rule.names(port, "tcp") for rule in machine.theirs):
+        return []
+    return [Wanted(action, "tcp", port, ANY, NODE_RED)]
+
+
+def _for_the_rest(
+    machine: _Machine, port: int | None, left_ports: Sequence[int], kept: list[tuple[int, str]] | None
+) -> list[Wanted]:
+    """Rules for what else listens. A firewall that is closed already is not opened further."""
+    if kept is None:
+        kept = [] if machine.closed else [(_port(one), str(one["protocol"])) for one in machine.listening]
+    taken = {(number, "tcp") for number in [*machine.ssh_ports, *left_ports, *([port] if port else [])]}
+    taken |= {(number, "udp") for number in machine.let_in_by_default}
+    return [
+        Wanted("allow", protocol, number, ANY, KEPT)
+        for number, protocol in kept
+        if (number, protocol) not in taken and not any(rule.names(number, protocol) for rule in machine.theirs)
+    ]
+
+
+def _is_stale(rule: Rule, machine: _Machine, kept: list[tuple[int, str]] | None) -> bool:
+    """Whether a rule of ours that is not wanted has to go."""
+    if rule.comment == SSH:
+        return not any(rule.names(port, "tcp") for port in machine.ssh_ports)
+    if rule.comment == KEPT and kept is None and machine.closed:
+        return any(other.names(int(rule.to_port), rule.protocol) for other in machine.theirs)
+    return True
+
+
+def _is_about_node_red(rule: Rule, ports: Sequence[int], networks: list[Network]) -> bool:
+    """Whether a rule of theirs lets in somebody to one of these ports alone, who is not among the networks."""
+    return rule.lets_in and any(
+        rule.names(port, "tcp") and rule.to_port == str(port) and not _within(rule, networks) for port in ports
+    )
+
+
+def _within(rule: Rule, networks: list[Network]) -> bool:
+    if rule.from_address == ANY:
+        return False
+    network = _network(rule.from_address)
+    return any(_contains(wider, network) for wider in networks)
+
+
+# --- what stands against it ----------------------------------------------------------------------------------------
+
+
+def _refusals(
+    machine: _Machine,
+    port: int | None,
+    left_ports: Sequence[int],
+    networks: list[Network],
+    *,
+    limited: bool,
+    lost: list[Rule],
+) -> list[str]:
+    found = []
+    if machine.problem and not machine.active:
+        found.append(f"{machine.problem} Then run again, or set {VARIABLE}manage: false.")
+    if "firewalld" in machine.other_firewalls:
+        found.append(
+            "firewalld is active, and two firewall managers take each other's rules away. Stop it (systemctl disable "
+            f"--now firewalld), then run again, or set {VARIABLE}manage: false."
+        )
+    if machine.client and ":" in machine.client and not machine.ipv6:
+        found.append(
+            "The SSH connection in use is one over IPv6, which ufw closes altogether here. Set IPV6=yes in "
+            "/etc/default/ufw, or come over IPv4, then run again."
+        )
+    for source in networks:
+        if source.version == 6 and not machine.ipv6:
+            found.append(
+                f"{VARIABLE}sources names {source}, and IPv6 is switched off in ufw. Set IPV6=yes in /etc/default/ufw, "
+                "then run again."
+            )
+    for number, client in [*((each, machine.client) for each in machine.ssh_ports), *([(port, None)] if port else [])]:
+        closing = _first(machine.theirs, number, client)
+        if closing and not closing.lets_in:
+            what = "SSH" if number in machine.ssh_ports else "Node-RED"
+            found.append(
+                f"The rule '{closing.words()}' closes port {number}, which {what} uses. Delete it (ufw delete "
+                f"{closing.words()}), then run again."
+            )
+    if port is None:
+        return found
+    if port in machine.published:
+        found.append(
+            f"Docker publishes port {port}, and what it publishes goes past ufw: no rule would protect it. Take the "
+            f"port away from the container, or set {VARIABLE}manage: false."
+        )
+    remaining = [rule for rule in machine.theirs if rule not in lost and rule.lets_in]
+    for rule in (rule for rule in remaining if limited and _opens_further(rule, port, networks)):
+        found.append(
+            f"The rule '{rule.words()}' lets others reach port {port}, past {VARIABLE}sources and "
+            f"{VARIABLE}rate_limit. Narrow it, or delete it (ufw delete {rule.words()}), then run again."
+        )
+    about_old = [rule for rule in lost if not rule.ours and any(rule.names(old, "tcp") for old in left_ports)]
+    if about_old and not networks and all(rule.from_address != ANY or rule.interface_in for rule in about_old):
+        found.append(
+            f"Node-RED leaves a port that not everybody may reach ('{about_old[0].words()}'), and nothing says who may "
+            f"reach port {port}. Set {VARIABLE}sources, then run again."
+        )
+    return found
+
+
+def _opens_further(rule: Rule, port: int, networks: list[Network]) -> bool:
+    """Whether the rule gets around sources or rate limit. One that trusts a machine with every port does not count."""
+    if not rule.reaches(port, "tcp") or (rule.action == "limit" and not networks) or _within(rule, networks):
+        return False
+    return rule.to_port != ANY or (rule.from_address == ANY and not rule.interface_in)
+
+
+def _first(rules: Iterable[Rule], port: int, client: str | None) -> Rule | None:
+    """The first rule that is certain to decide about new connections; None where none is.
+
+    Without a client, one that lets somebody in decides, and one that keeps out only some does not.
+    """
+    for rule in rules:
+        if not rule.reaches(port, "tcp") or (rule.to_address, rule.from_port) != (ANY, ANY):
+            continue
+        if rule.lets_in and rule.takes(client):
+            return rule
+        certain = not rule.interface_in and (rule.from_address == ANY or (client is not None and rule.takes(client)))
+        if not rule.lets_in and certain:
+            return rule
+    return None
+
+
+# --- what is said --------------------------------------------------------------------------------------------------
+
+
+def _notes(
+    machine: _Machine, port: int | None, left_ports: Sequence[int], wanted: list[Wanted], lost: list[Rule]
+) -> list[str]:
+    notes = []
+    usual = {(number, "tcp") for number in [*machine.ssh_ports, *left_ports, *([port] if port else [])]}
+    staying = [rule for rule in machine.rules if rule not in lost]
+    reached: list[str] = []
+    closed: list[str] = []
+    for one in machine.listening:
+        number, protocol = _port(one), str(one["protocol"])
+        if (number, protocol) in usual:
+            continue
+        ruled = any(rule.lets_in and rule.names(number, protocol) for rule in staying)
+        by_default = protocol == "udp" and number in machine.let_in_by_default
+        reachable = ruled or by_default or any((rule.port, rule.protocol) == (number, protocol) for rule in wanted)
+        process = one["process"] or "the kernel"
+        (reached if reachable else closed).append(f"{number}/{protocol} ({process})")
+    if reached:
+        notes.append(f"Reachable beside SSH and Node-RED: {', '.join(reached)}.")
+    if closed:
+        notes.append(
+            f"Listening, and closed by ufw: {', '.join(closed)}. What shall be reachable belongs into {VARIABLE}keep."
+        )
+    if machine.published:
+        notes.append(
+            f"Containers publish the ports {', '.join(map(str, machine.published))}. Their packets go past ufw: "
+            "whoever reaches this machine reaches them."
+        )
+    for other in machine.other_firewalls:
+        if other != "firewalld":
+            notes.append(f"{other} is active beside ufw: it sets packet filters, too, and can let in or keep out more.")
+    for rule in staying:
+        for old in left_ports:
+            if not rule.ours and rule.lets_in and rule.names(old, "tcp"):
+                notes.append(f"The rule '{rule.words()}' is not only about port {old}, which it leaves open.")
+    return notes
+
+
+def _seen_from(machine: _Machine, port: int | None, wanted: list[Wanted], lost: list[Rule]) -> str:
+    """What the SSH client's address finds at Node-RED's port once all is done."""
+    if port is None:
+        return "open"
+    staying = [rule for rule in machine.rules if rule not in lost and not any(one.is_place_of(rule) for one in wanted)]
+    everything = [*staying, *(one.as_rule() for one in wanted)]
+    if machine.client is None:
+        for_all = [rule for rule in everything if rule.from_address == ANY and not rule.interface_in]
+        deciding = _first(for_all, port, None)
+        if deciding is None:
+            return "unknown"
+    else:
+        deciding = _first(everything, port, machine.client)
+    if deciding is None or not deciding.lets_in:
+        return "closed"
+    if deciding.interface_in:
+        return "unknown"
+    return "limited" if deciding.action == "limit" else "open"
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def _machine(firewall: Mapping[str, object]) -> _Machine:
+    ssh = _mapping(firewall["ssh"])
+    connection = _mapping(ssh["connection"]) if ssh["connection"] else {}
+    return _Machine(
+        rules=[_rule(_mapping(one)) for one in _list(firewall["rules"])],
+        active=bool(firewall["active"]),
+        enabled=bool(firewall["enabled"]),
+        incoming=str(_mapping(firewall["policies"])["incoming"]),
+        ipv6=bool(firewall["ipv6"]),
+        client=str(connection["client"]) if connection else None,
+        ssh_port=int(str(connection["server_port"])) if connection else None,
+        ssh_ports=[int(str(one)) for one in _list(ssh["ports"])],
+        listening=[dict(_mapping(one)) for one in _list(firewall["listening"])],
+        let_in_by_default=[int(str(one)) for one in _list(firewall["let_in_by_default"])],
+        published=[int(str(one)) for one in _list(firewall["published"])],
+        other_firewalls=[str(one) for one in _list(firewall["other_firewalls"])],
+        problem=str(firewall["problem"]) if firewall["problem"] else None,
+    )
+
+
+def _rule(found: Mapping[str, object]) -> Rule:
+    return Rule(**{entry.name: found[entry.name] for entry in fields(Rule)})  # type: ignore[arg-type]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info.")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info.")
+    return list(value)
+
+
+def _port(one: Mapping[str, object]) -> int:
+    return int(str(one["port"]))
+
+
+def _networks(sources: object) -> list[Network]:
+    if isinstance(sources, str) or not isinstance(sources, Sequence):
+        raise PlanError(f"{VARIABLE}sources must be a list of networks such as 192.168.1.0/24, not {sources!r}.")
+    found = []
+    for source in sources:
+        try:
+            network = ipaddress.ip_network(str(source), strict=False)
+        except ValueError:
+            raise PlanError(
+                f"{VARIABLE}sources: {source!r} is neither an address nor a network such as 192.168.1.0/24."
+            ) from None
+        if network.prefixlen == 0:
+            raise PlanError(f"{VARIABLE}sources: {source} is everybody. Leave the list empty for that.")
+        found.append(network)
+    return found
+
+
+def _kept(keep: object) -> list[tuple[int, str]] | None:
+    """Port and protocol of what stays reachable; None for all that listens."""
+    if keep == LISTENING:
+        return None
+    if isinstance(keep, str) or not isinstance(keep, Sequence):
+        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list such as [1883/tcp], not {keep!r}.")
+    found = []
+    for one in keep:
+        match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", str(one))
+        if not match or not 1 <= int(match[1]) <= 65535:
+            raise PlanError(f"{VARIABLE}keep: {one!r} is no port with its protocol, such as 1883/tcp.")
+        found.append((int(match[1]), match[2]))
+    return found
+
+
+def _ranges(ports: str) -> list[range]:
+    """The ports of `80`, `6000:6007` and `80,443`."""
+    found = []
+    for part in ports.split(","):
+        first, _colon, last = part.partition(":")
+        if first.isdigit():
+            found.append(range(int(first), int(last or first) + 1))
+    return found
+
+
+def _network(address: str) -> Network:
+    return ipaddress.ip_network(address, strict=False)
+
+
+def _contains(wider: Network, network: Network) -> bool:
+    if isinstance(wider, ipaddress.IPv4Network):
+        return isinstance(network, ipaddress.IPv4Network) and network.subnet_of(wider)
+    return isinstance(network, ipaddress.IPv6Network) and network.subnet_of(wider)
+
+
+def _written(network: Network) -> str:
+    """As ufw writes it: a single address without its mask."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
