@@ -34,7 +34,7 @@ def main() -> int:
     for name, host in hosts.items():
         print(f"  {name}: {what_a_stranger_may_do(host['ansible_host'])}")
 
-    headline(f"Securing them: a login, TLS, and port {PORT} instead of 1880")
+    headline(f"Securing them: a login, TLS, port {PORT} instead of 1880, and a firewall")
     call("ansible-playbook", "-i", inventory, "-e", f"nodered_port={PORT}", "pifleet.nodered.secure")
 
     headline("How to get in")

@@ -238,10 +238,14 @@ class Fleet:
     ) -> Run:
         """Run a playbook of the collection (by name) or a file, and return what it printed.
 
-        Without a word about TLS in the variables it is left as it is, for most tests are about something else.
+        Without a word about TLS or the firewall in the variables it is left as it is, for most tests are about
+        something else.
         """
-        if not any(name.startswith("nodered_tls") for name in variables or {}):
-            variables = {**(variables or {}), "nodered_tls_source": "none"}
+        variables = dict(variables or {})
+        if not any(name.startswith("nodered_tls") for name in variables):
+            variables["nodered_tls_source"] = "none"
+        if not any(name.startswith("nodered_ufw") for name in variables):
+            variables["nodered_ufw_manage"] = False
         command = self.command(playbook, *options, variables=variables, limit=limit)
         done = subprocess.run(
             command,

@@ -31,6 +31,13 @@ def test_node_red_serves(host):
     assert host.socket("tcp://0.0.0.0:1880").is_listening
 
 
+def test_the_firewall_lets_in_what_is_used_and_nothing_else(host):
+    status = host.check_output("ufw status verbose")
+    assert "Status: active" in status
+    assert "deny (incoming)" in status
+    assert sorted(re.findall(r"^(\S+) +ALLOW IN +Anywhere  ", status, re.MULTILINE)) == ["1880/tcp", "22/tcp"]
+
+
 def test_nobody_reads_the_flows_without_a_login(host):
     headers = host.check_output(f"{CURL} -D - -o /dev/null {URL}/flows")
     assert headers.startswith("HTTP/1.1 401")

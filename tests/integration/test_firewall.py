@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role `ufw` over real SSH: whoever is cut off gets in again, and nobody else is let in."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+from .test_secure import MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
+
+OLD_PORT, NEW_PORT = 1880, 1885
+# What a machine is before a test, and after it.
+FORGET = """
+systemctl stop 'pifleet-firewall-clock-*.timer' pifleet-firewall.service
+rm -rf /etc/systemd/system/pifleet-firewall.service /etc/systemd/system/*/pifleet-firewall.service
+sed -i '/cut off/d' /etc/ufw/before.rules
+ufw --force reset; rm -f /etc/ufw/*.20[0-9]*_* /var/lib/pifleet.nodered/firewall/*
+systemctl daemon-reload
+"""
+SITE = """
+- hosts: nodered
+  become: true
+  gather_facts: false
+  roles:
+    - pifleet.nodered.port
+    - pifleet.nodered.ufw
+"""
+
+
+@pytest.fixture
+def pi(pi41):
+    yield pi41
+    pi41.run(FORGET, check=False)
+
+
+@pytest.fixture
+def site(tmp_path):
+    path = tmp_path / "site.yml"
+    path.write_text(SITE)
+    return path
+
+
+def firewall(pi):
+    """Everything that `ufw` was ever told, and what the kernel does about it."""
+    return pi.run(
+        "ufw show added; ufw status verbose; cat /etc/ufw/user*.rules /etc/ufw/ufw.conf /etc/default/ufw; "
+        "iptables -S | grep -E '^-P|DROP|REJECT'; ip6tables -S | grep -E '^-P|DROP|REJECT'",
+        check=False,
+    )
+
+
+def ssh_works(fleet, pi):
+    """Whether a connection of its own, not one that Ansible has left open, gets in."""
+    folder = fleet.inventory.parent
+    command = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", "-o", "ControlPath=none"]
+    command += ["-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", "IdentitiesOnly=yes"]
+    command += ["-i", str(folder / "id_ed25519"), f"{pi.user}@{pi.address}", "true"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+def test_whoever_is_cut_off_gets_in_again(fleet, pi, site):
+    pi.run("ufw allow 4000/tcp")
+    # Whatever the rules say, the new firewall lets no new SSH connection in.
+    pi.run(
+        "sed -i '0,/^-A/s//-A ufw-before-input -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP "
+        '-m comment --comment "cut off"\\n-A/\' /etc/ufw/before.rules'
+    )
+    before = firewall(pi)
+    run = fleet.play(site, "--timeout", "3", variables={"nodered_ufw_confirm_seconds": 30}, limit="pi41")
+    assert run.failed
+    assert run.says("The new rules let no new SSH connection in.", "nobody confirmed the new rules in time")
+    assert run.says("The host is reachable, and has its old firewall since")
+    assert ssh_works(fleet, pi)
+    assert firewall(pi) == before
+    assert pi.serves(OLD_PORT)
+    assert "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered")
+    assert "pifleet" not in pi.run("systemctl list-units --all --plain --no-legend 'pifleet-firewall*'")
+
+
+def test_a_restart_before_the_confirmation_leads_back_too(fleet, pi, tmp_path):
+    before = firewall(pi)
+    arm = tmp_path / "arm.yml"
+    arm.write_text(
+        "- hosts: nodered\n  become: true\n  gather_facts: false\n  tasks:\n"
+        "    - pifleet.nodered.firewall_guard: {state: armed, seconds: 3000}\n"
+        "    - community.general.ufw: {state: enabled}\n"
+    )
+    assert not fleet.play(arm, limit="pi41").failed
+    assert not ssh_works(fleet, pi)
+    subprocess.run(["docker", "restart", "-t", "3", pi.container], check=True, capture_output=True)
+    until(lambda: ssh_works(fleet, pi))
+    until(lambda: "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered"))
+    assert firewall(pi) == before
+    assert "the machine was restarted" in pi.run("cat /var/lib/pifleet.nodered/firewall/undone")
+
+
+def test_only_the_sources_get_in_and_the_rest_is_proven_on_the_machine(fleet, pi, variables):
+    pi.run(f"ufw allow {OLD_PORT}; ufw allow from 10.9.8.0/24 to any port 4000 proto tcp")
+    variables |= {"nodered_port": NEW_PORT, "nodered_ufw_sources": ["10.1.0.0/16", "fd00::/8"]}
+    run = fleet.play("secure", variables=variables, limit="pi41")
+    assert not run.failed
+    assert run.recap["pi41"]["rescued"] == 0
+    assert not pi.serves(NEW_PORT)
+    rules = pi.run("ufw show added").splitlines()[1:]
+    assert [rule.partition(" comment")[0] for rule in rules] == [
+        "ufw allow from 10.9.8.0/24 to any port 4000 proto tcp",
+        "ufw allow 22/tcp",
+        f"ufw allow from 10.1.0.0/16 to any port {NEW_PORT} proto tcp",
+        f"ufw allow from fd00::/8 to any port {NEW_PORT} proto tcp",
+    ]
+
+    again = fleet.play("secure", "-vvv", variables=variables, limit="pi41")
+    assert not again.failed
+    assert again.recap["pi41"]["changed"] == 0
+    assert again.says(f"nothing answers on {NEW_PORT}")
+    # One to look at the firewall, beside those of a run without it.
+    assert again.executions(pi.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN + 1
+
+
+def test_check_mode_says_what_would_change_and_changes_nothing(fleet, pi, site):
+    before = firewall(pi)
+    run = fleet.play(site, "--check", variables={"nodered_ufw_keep": []}, limit="pi41")
+    assert not run.failed
+    assert run.says(f"+ allow from any to any port {OLD_PORT} proto tcp", "enable")
+    assert firewall(pi) == before
+    assert "pifleet-firewall" not in pi.run("ls /etc/systemd/system")
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.3)
