@@ -238,14 +238,10 @@ class Fleet:
     ) -> Run:
         """Run a playbook of the collection (by name) or a file, and return what it printed.
 
-        Without a word about TLS or the firewall in the variables it is left as it is, for most tests are about
-        something else.
+        Without a word about TLS in the variables it is left as it is, for most tests are about something else.
         """
-        variables = dict(variables or {})
-        if not any(name.startswith("nodered_tls") for name in variables):
-            variables["nodered_tls_source"] = "none"
-        if not any(name.startswith("nodered_ufw") for name in variables):
-            variables["nodered_ufw_manage"] = False
+        if not any(name.startswith("nodered_tls") for name in variables or {}):
+            variables = {**(variables or {}), "nodered_tls_source": "none"}
         command = self.command(playbook, *options, variables=variables, limit=limit)
         done = subprocess.run(
             command,
@@ -268,8 +264,12 @@ class Fleet:
         variables: dict[str, object] | None = None,
         limit: str = "all",
     ) -> list[str]:
+        """The command line of such a run. Without a word about the firewall, that is left as it is as well."""
+        variables = dict(variables or {})
+        if not any(name.startswith("nodered_ufw") for name in variables):
+            variables["nodered_ufw_manage"] = False
         path = playbook if isinstance(playbook, pathlib.Path) else f"pifleet.nodered.{playbook}"
-        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        extra = ["--extra-vars", json.dumps(variables)]
         return ["ansible-playbook", "-i", str(self.inventory), "--limit", limit, *extra, *options, str(path)]
 
     def environment(self) -> dict[str, str]:

@@ -37,7 +37,6 @@ def variables_file(tmp_path):
         path = tmp_path / "secrets.json"
         # With more roles that write: each has to read the settings anew.
         variables = {"nodered_login_users": users, "nodered_port": 1885, "nodered_http_auth_password": PASSWORDS[3]}
-        variables["nodered_ufw_manage"] = False
         path.write_text(json.dumps(variables))
         return f"@{path}"
 
