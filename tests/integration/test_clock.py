@@ -39,7 +39,7 @@ os.environ.update({environment})
 @contextlib.contextmanager
 def another_clock(pi, offset: int):
     """Let Node-RED and the modules of this machine take it to be so many seconds later."""
-    ensure_installed({"faketime": "faketime"})
+    ensure_installed({"faketime": "faketime", "openssl": "openssl"})
     (library,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
     environment = {
         "LD_PRELOAD": f"{FOLDER}/{library.name}",

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import socket
 import ssl
-import subprocess
 import time
 
 import pytest
@@ -122,9 +122,10 @@ def test_the_authority_is_kept_encrypted_and_never_reaches_a_machine(host, autho
 
 
 def test_a_machine_that_is_weeks_behind_takes_the_clients_certificates(authority):
-    then = str(int(time.time()) - 80 * 86400)
-    files = ["-CAfile", str(authority / "authority.pem"), str(authority / "clients" / "proof.pem")]
-    subprocess.run(["openssl", "verify", "-purpose", "sslclient", "-attime", then, *files], check=True)
+    """Node-RED judges both by its machine's clock."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for file in (authority / "authority.pem", authority / "clients" / "proof.pem"):
+        assert (now - x509.load_pem_x509_certificate(file.read_bytes()).not_valid_before_utc).days >= 90
 
 
 def test_people_get_a_client_certificate_to_install(authority, address):
