@@ -117,6 +117,11 @@ class Pi:
             )
             time.sleep(0.3)
 
+    def wait_until_it_has_ended(self) -> None:
+        """And systemd is about to start it again."""
+        ended = '[ "$(systemctl show -P SubState nodered)" = auto-restart ]'
+        self.run(f"timeout 60 bash -c 'until {ended}; do sleep 0.3; done'")
+
     def serves(self, port: int = 1880) -> bool:
         try:
             return self.get("/auth/login", port=port).status == 200
