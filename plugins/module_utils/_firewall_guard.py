@@ -43,6 +43,7 @@ CLOCKS = "pifleet-firewall-clock-*.timer"
 PRIVATE = Attributes(0, 0, 0o600, {})
 # How long the way back may take: ufw starts Python several times, and a small Pi is slow.
 SECONDS_BACK = 180
+SECONDS_COMMAND = 90
 
 UNIT = """\
 [Unit]
@@ -119,11 +120,14 @@ def waiting() -> bool:
     return os.path.isdir(ARMED) or os.path.isdir(RETURNING)
 
 
-def arm(seconds: int, expected: Optional[str]) -> Dict[str, Any]:
+def arm(seconds: int, expected: Optional[str], again: bool = False) -> Dict[str, Any]:
     """Save what ufw has, and see to it that it comes back in so many seconds. `expected` is the checksum that was read.
 
-    Where a change waits already, what to go back to stays, and the clock starts anew.
+    Where a change waits already, what to go back to stays, and the clock starts anew. With `again`, one has to wait: the
+    way back may have been taken meanwhile, and what was changed until then, such as the rule for SSH, is gone with it.
     """
+    if again and not os.path.isdir(ARMED):
+        raise _nothing_to_confirm()
     if os.path.isdir(RETURNING):
         raise Failure("The old firewall is being put back right now.", "Wait until that has ended, then run again.")
     connection = _firewall.connection()
@@ -137,7 +141,27 @@ def arm(seconds: int, expected: Optional[str]) -> Dict[str, Any]:
             )
         _save(connection)
     _start_clock(seconds)
+    if not os.path.isdir(ARMED):
+        # The old clock struck before the new one ran, and the way back has stopped both.
+        raise _nothing_to_confirm()
     return {"changed": True, "connection": _as_dictionary(connection)}
+
+
+def close(seconds: int, deny: bool, enable: bool) -> Dict[str, Any]:
+    """Close what has no rule, where the way back is still there, and in the same breath as the clock starts anew.
+
+    Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after the
+    way back was taken has no rule for SSH any more, and nothing would undo it.
+    """
+    ufw = shutil.which("ufw", path=_firewall.SYSTEM_PATH) or "ufw"
+    commands = [[ufw, "default", "deny", "incoming"]] if deny else []
+    commands += [[ufw, "--force", "enable"]] if enable else []
+    # A command that takes longer is ended, so the clock cannot strike before or between them.
+    result = arm(seconds + len(commands) * SECONDS_COMMAND, None, again=True)
+    for command in commands:
+        _call(*command)
+    _start_clock(seconds)
+    return result
 
 
 def _save(connection: Optional[Connection]) -> None:
@@ -289,7 +313,7 @@ def _as_dictionary(connection: Optional[Connection]) -> Optional[Dict[str, Any]]
 
 
 def _call(*arguments: str) -> None:
-    answer = _systemd.run(arguments, 90)
+    answer = _systemd.run(arguments, SECONDS_COMMAND)
     if answer.returncode != 0:
         raise Failure(
             "%s failed: %s" % (" ".join(arguments[:2]), answer.stderr.strip()), "See systemctl status on the machine."

@@ -19,6 +19,8 @@ description:
     another SSH connection than the one that armed it, since a connection that is open already goes on working whatever
     the new rules are. Use M(ansible.builtin.meta) with C(reset_connection) in between.
   - Without SSH (a local connection, or one into a container) nobody can be cut off, and the module confirms right away.
+  - With O(state=closed), what has no rule is closed (O(deny), O(enable)), but only where a change still waits, and the
+    clock starts anew right before. A task of its own may come after the way back was taken, with the rule for SSH gone.
   - With O(state=undone), the machine goes its way back now.
   - What happens is also written to the journal with the tag C(pifleet.nodered).
   - Run it as root.
@@ -50,14 +52,31 @@ options:
     type: str
     choices:
       - armed
+      - closed
       - confirmed
       - undone
     required: true
   seconds:
     description:
-      - After how many seconds the machine goes its way back. Only used with O(state=armed).
+      - After how many seconds the machine goes its way back. Only used with O(state=armed) and O(state=closed).
     type: int
     default: 60
+  again:
+    description:
+      - Whether a change has to wait already, so that only the clock starts anew. Where none waits, since the way back was
+        taken meanwhile, the module fails and does nothing. Only used with O(state=armed).
+    type: bool
+    default: false
+  deny:
+    description:
+      - Whether ufw's default policy for incoming packets becomes C(deny). Only used with O(state=closed).
+    type: bool
+    default: false
+  enable:
+    description:
+      - Whether ufw is enabled. Only used with O(state=closed).
+    type: bool
+    default: false
   checksum:
     description:
       - The checksum that M(pifleet.nodered.firewall_info) returned. When it is given and ufw has been changed since,
@@ -80,10 +99,19 @@ EXAMPLES = r"""
     seconds: 60
   become: true
 
-- name: Close everything that has no rule
+- name: Let SSH in
   community.general.ufw:
-    state: enabled
-    default: deny
+    rule: allow
+    to_port: "22"
+    proto: tcp
+  become: true
+
+- name: Close everything that has no rule
+  pifleet.nodered.firewall_guard:
+    state: closed
+    seconds: 60
+    deny: true
+    enable: true
   become: true
 
 - name: Let the next task come in anew
@@ -98,7 +126,7 @@ EXAMPLES = r"""
 RETURN = r"""
 connection:
   description: The SSH connection over which the module came; none without SSH.
-  returned: with O(state=armed) and O(state=confirmed), except in check mode
+  returned: with O(state=armed), O(state=closed) and O(state=confirmed), except in check mode
   type: dict
 undone:
   description: When the way back was taken, and why; none where it was not since the last change.
@@ -116,14 +144,16 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 
 def act(module: AnsibleModule) -> Dict[str, Any]:
     state, seconds = module.params["state"], module.params["seconds"]
-    if state == "armed" and seconds < 1:
+    if state in ("armed", "closed") and seconds < 1:
         raise Failure("seconds must be at least 1, not %d." % seconds)
     if not _firewall.installed():
         raise Failure("ufw is not installed on this machine.", "Install it (apt install ufw), then run again.")
     if module.check_mode:
-        return {"changed": state == "armed" or (state == "undone" and _firewall_guard.waiting())}
+        return {"changed": state in ("armed", "closed") or (state == "undone" and _firewall_guard.waiting())}
     if state == "armed":
-        return _firewall_guard.arm(seconds, module.params["checksum"])
+        return _firewall_guard.arm(seconds, module.params["checksum"], module.params["again"])
+    if state == "closed":
+        return _firewall_guard.close(seconds, module.params["deny"], module.params["enable"])
     if state == "confirmed":
         return _firewall_guard.confirm()
     return _firewall_guard.undo(module.params["reason"])
@@ -132,9 +162,12 @@ def act(module: AnsibleModule) -> Dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["armed", "confirmed", "undone"], "required": True},
+            "state": {"type": "str", "choices": ["armed", "closed", "confirmed", "undone"], "required": True},
             "seconds": {"type": "int", "default": 60},
             "checksum": {"type": "str"},
+            "again": {"type": "bool", "default": False},
+            "deny": {"type": "bool", "default": False},
+            "enable": {"type": "bool", "default": False},
             "reason": {"type": "str", "default": "The change did not go through."},
         },
         supports_check_mode=True,

@@ -257,3 +257,35 @@ def test_where_systemd_takes_no_clock_nothing_may_be_changed(machine):
     machine.fails = "systemd-run"
     with pytest.raises(Failure, match="systemd-run"):
         _firewall_guard.arm(60, None)
+
+
+def test_nothing_is_closed_after_the_way_back_was_taken(machine):
+    _firewall_guard.arm(60, None)
+    change(machine)
+    machine.go_back()
+    machine.commands.clear()
+    with pytest.raises(Failure, match="the old firewall is back"):
+        _firewall_guard.close(60, deny=True, enable=True)
+    with pytest.raises(Failure, match="the old firewall is back"):
+        _firewall_guard.arm(60, None, again=True)
+    assert machine.commands == []
+    assert_everything_is_old(machine)
+
+
+def test_the_clock_starts_anew_right_before_what_could_cut_off(machine):
+    _firewall_guard.arm(60, None)
+    change(machine)
+    machine.commands.clear()
+    _firewall_guard.close(60, deny=True, enable=True)
+    words = ("--on-active=240s", "ufw default deny incoming", "ufw --force enable", "--on-active=60s")
+    at = [next(number for number, command in enumerate(machine.commands) if one in command) for one in words]
+    assert at == sorted(at)
+
+
+def test_a_clock_that_strikes_while_it_is_wound_up_is_not_missed(machine, monkeypatch):
+    _firewall_guard.arm(60, None)
+    change(machine)
+    monkeypatch.setattr(_firewall_guard, "_start_clock", lambda seconds: machine.go_back())
+    with pytest.raises(Failure, match="the old firewall is back"):
+        _firewall_guard.close(60, deny=True, enable=True)
+    assert_everything_is_old(machine)
