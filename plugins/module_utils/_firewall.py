@@ -73,7 +73,7 @@ def installed() -> bool:
 def active() -> bool:
     """Whether ufw's rules are loaded, judged as `ufw status` judges it."""
     try:
-        return _iptables("-n", "-L", "ufw-user-input").returncode == 0
+        return _iptables("-w", "-n", "-L", "ufw-user-input").returncode == 0
     except Failure:
         return False
 

@@ -71,11 +71,16 @@ remove_itself() {{
     systemctl daemon-reload
 }}
 
-put_back() {{
-    ufw --force disable || return 1
+copy_back() {{
     for path in {paths}; do
         cp -p "returning/${{path##*/}}" "$path.pifleet" && mv -f "$path.pifleet" "$path" || return 1
     done
+}}
+
+# ufw ends at once where the power has failed while it wrote its files, so these may have to come first.
+put_back() {{
+    ufw --force disable || {{ copy_back && ufw --force disable; }} || return 1
+    copy_back || return 1
     if [ -e returning/active ]; then
         ufw --force enable || return 1
     else

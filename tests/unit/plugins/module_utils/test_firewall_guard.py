@@ -289,3 +289,17 @@ def test_a_clock_that_strikes_while_it_is_wound_up_is_not_missed(machine, monkey
     with pytest.raises(Failure, match="the old firewall is back"):
         _firewall_guard.close(60, deny=True, enable=True)
     assert_everything_is_old(machine)
+
+
+def test_files_of_ufw_that_a_power_cut_has_emptied_are_put_back_too(machine):
+    _firewall_guard.arm(60, None)
+    change(machine)
+    machine.write("defaults", "")
+    ufw = machine.folder / "bin/ufw"
+    ufw.write_text(f"#!/bin/sh\n[ -s {machine.folder}/defaults ]\n")
+    sleep = machine.folder / "bin/sleep"
+    sleep.write_text("#!/bin/sh\n")
+    sleep.chmod(0o755)
+    assert machine.go_back().returncode == 0
+    assert_everything_is_old(machine)
+    assert machine.state == ["undone"]
