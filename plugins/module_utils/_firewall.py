@@ -282,8 +282,8 @@ def ssh_ports(heard: Sequence[Socket], connection: Optional[Connection]) -> List
     ports = {socket.port for socket in heard if socket.protocol == "tcp" and socket.process in SSH_SERVERS}
     if connection:
         ports.add(connection.server_port)
-    if not ports:
-        # Where systemd holds the port, no sshd runs until somebody comes.
+    if not ports or any(socket.protocol == "tcp" and socket.process == "systemd" for socket in heard):
+        # Where systemd holds the ports, no sshd listens, and none runs until somebody comes.
         shown = _systemd.run(["systemctl", "show", "--property=Listen,ActiveState", "ssh.socket", "sshd.socket"]).stdout
         for unit in _systemd.parse_show(shown):
             if unit.get("ActiveState") == ["active"]:

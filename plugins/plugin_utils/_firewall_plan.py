@@ -236,7 +236,12 @@ def _for_ssh(machine: _Machine) -> list[Wanted]:
     wanted = []
     for port in machine.ssh_ports:
         client = machine.client if port == machine.ssh_port else None
-        about = [rule for rule in machine.theirs if rule.lets_in and rule.names(port, "tcp")]
+        # A rule for every port says nothing about SSH, save where nothing else can have let anybody in.
+        about = [
+            rule
+            for rule in machine.theirs
+            if rule.lets_in and (rule.names(port, "tcp") or (machine.closed and rule.reaches(port, "tcp")))
+        ]
         if any(rule.takes(client) for rule in about) or (about and client is None):
             continue
         # Their rules let in others only: one address is enough.

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _processes
+from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 # As ufw 0.36.2 writes them.
@@ -116,6 +118,14 @@ def test_loopback_docker_and_sockets_of_clients_are_not_what_others_reach():
 def test_every_port_of_an_ssh_server_counts_and_the_one_in_use():
     connection = _firewall.parse_connection("192.0.2.9 50000 192.0.2.1 2222")
     assert _firewall.ssh_ports([socket(22, process="sshd"), socket(80)], connection) == [22, 2222]
+
+
+def test_every_port_that_systemd_holds_for_an_ssh_server_counts(monkeypatch):
+    shown = "Listen=[::]:22 (Stream)\nListen=[::]:2222 (Stream)\nActiveState=active\n"
+    monkeypatch.setattr(_systemd, "run", lambda arguments: subprocess.CompletedProcess(arguments, 0, shown, ""))
+    connection = _firewall.parse_connection("192.0.2.9 50000 192.0.2.1 22")
+    held = [socket(22, process="systemd"), socket(2222, process="systemd")]
+    assert _firewall.ssh_ports(held, connection) == [22, 2222]
 
 
 def test_a_connection_is_read_as_sshd_writes_it():

@@ -112,6 +112,13 @@ def test_a_rule_of_theirs_for_ssh_is_enough(theirs):
     assert added(plan(machine(theirs), port=1880)) == [ANYBODY_1880]
 
 
+@pytest.mark.parametrize("theirs", [rule("any", protocol="any", source=LAN), rule("any", interface_in="wg0")], ids=str)
+def test_ssh_is_not_opened_to_everybody_where_only_trusted_machines_got_in(theirs):
+    assert added(plan(active(theirs), port=1880)) == [ANYBODY_1880]
+    # Where the firewall was not up, everybody got in.
+    assert added(plan(machine(theirs), port=1880)) == [ANYBODY_22, ANYBODY_1880]
+
+
 def test_a_rule_that_lets_only_others_to_ssh_is_not_widened_for_everybody():
     decided = plan(machine(rule(22, source="10.0.0.0/8")), port=1880)
     assert added(decided)[0] == f"allow from {CLIENT} to any port 22 proto tcp"
