@@ -128,8 +128,8 @@ def waiting() -> bool:
 def arm(seconds: int, expected: Optional[str], again: bool = False) -> Dict[str, Any]:
     """Save what ufw has, and see to it that it comes back in so many seconds. `expected` is the checksum that was read.
 
-    Where a change waits already, what to go back to stays, and the clock starts anew. With `again`, one has to wait: the
-    way back may have been taken meanwhile, and what was changed until then, such as the rule for SSH, is gone with it.
+    Where a change waits already, what to go back to stays, and the clock starts anew. With `again`, one has to wait:
+    the way back may have been taken meanwhile, and what was changed until then (the rule for SSH) is gone with it.
     """
     if again and not os.path.isdir(ARMED):
         raise _nothing_to_confirm()
@@ -155,8 +155,8 @@ def arm(seconds: int, expected: Optional[str], again: bool = False) -> Dict[str,
 def close(seconds: int, deny: bool, enable: bool) -> Dict[str, Any]:
     """Close what has no rule, where the way back is still there, and in the same breath as the clock starts anew.
 
-    Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after the
-    way back was taken has no rule for SSH any more, and nothing would undo it.
+    Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after
+    the way back was taken has no rule for SSH any more, and nothing would undo it.
     """
     ufw = shutil.which("ufw", path=_firewall.SYSTEM_PATH) or "ufw"
     commands = [[ufw, "default", "deny", "incoming"]] if deny else []

@@ -63,8 +63,8 @@ options:
     default: 60
   again:
     description:
-      - Whether a change has to wait already, so that only the clock starts anew. Where none waits, since the way back was
-        taken meanwhile, the module fails and does nothing. Only used with O(state=armed).
+      - Whether a change has to wait already, so that only the clock starts anew. Where none waits, since the way back
+        was taken meanwhile, the module fails and does nothing. Only used with O(state=armed).
     type: bool
     default: false
   deny:
