@@ -119,6 +119,12 @@ def policies(known: Dict[str, str]) -> Dict[str, str]:
     return {name: POLICIES.get(known.get("DEFAULT_%s_POLICY" % chain, ""), "deny") for name, chain in names.items()}
 
 
+def forwards() -> bool:
+    """Whether this machine passes the packets of others on, as a router, a hotspot or the end of a VPN does."""
+    switches = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
+    return any(_text(switch).strip() == "1" for switch in switches) and "-P FORWARD ACCEPT" in chain_policies()
+
+
 def rules() -> List[Rule]:
     """The rules in ufw's own order: those for IPv4 (and both), then those for IPv6 alone."""
     ours, theirs = _tuples("user.rules", ipv6=False), _tuples("user6.rules", ipv6=True)

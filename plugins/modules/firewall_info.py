@@ -150,6 +150,9 @@ firewall:
     unconfirmed:
       description: Whether M(pifleet.nodered.firewall_guard) waits for a confirmation.
       type: bool
+    forwards:
+      description: Whether this machine passes packets of others on, stopped by no firewall. False while ufw is active.
+      type: bool
     problem:
       description: Why ufw cannot filter on this machine, or none.
       type: str
@@ -234,6 +237,7 @@ def describe() -> Dict[str, Any]:
         "let_in_by_default": _firewall.let_in_by_default(),
         "checksum": _firewall.checksum(),
         "unconfirmed": _firewall_guard.waiting(),
+        "forwards": not active and _firewall.forwards(),
         "problem": None if active else _firewall.problem(),
         "other_firewalls": _firewall.other_firewalls(),
         "ssh": ssh,

@@ -165,6 +165,8 @@ class _Machine:
     active: bool
     enabled: bool
     incoming: str
+    stops_forwarding: bool
+    """Whether ufw will drop the packets that this machine passes on for others."""
     ipv6: bool
     client: str | None
     ssh_port: int | None
@@ -217,14 +219,15 @@ def plan(
         and (_is_stale(rule, machine, kept) if rule.ours else _is_about_node_red(rule, cleared, networks))
     ]
     added = [one for one in wanted if not one.is_there(machine.rules, machine.ipv6)]
+    controller = _seen_from(machine, port, wanted, lost)
     return Plan(
         add=added,
         delete=lost,
         deny=machine.incoming == "allow",
         enable=not (machine.active and machine.enabled),
         refusals=_refusals(machine, port, left_ports, networks, limited=limited, lost=lost),
-        notes=_notes(machine, port, left_ports, wanted, lost),
-        controller=_seen_from(machine, port, wanted, lost),
+        notes=[*_notes(machine, port, left_ports, wanted, lost), *_notes_for_the_controller(machine, port, controller)],
+        controller=controller,
     )
 
 
@@ -407,6 +410,11 @@ def _notes(
         notes.append(
             f"Listening, and closed by ufw: {', '.join(closed)}. What shall be reachable belongs into {VARIABLE}keep."
         )
+    if machine.stops_forwarding:
+        notes.append(
+            "This machine passes packets of others on, and ufw will drop them. If it is a router, a hotspot or the end "
+            'of a VPN, set DEFAULT_FORWARD_POLICY="ACCEPT" in /etc/default/ufw first.'
+        )
     if machine.published:
         notes.append(
             f"Containers publish the ports {', '.join(map(str, machine.published))}. Their packets go past ufw: "
@@ -420,6 +428,12 @@ def _notes(
             if not rule.ours and rule.lets_in and rule.names(old, "tcp"):
                 notes.append(f"The rule '{rule.words()}' is not only about port {old}, which it leaves open.")
     return notes
+
+
+def _notes_for_the_controller(machine: _Machine, port: int | None, controller: str) -> list[str]:
+    if controller != "closed" or machine.client is None:
+        return []
+    return [f"{machine.client}, from where this run comes, is kept out of port {port}: the editor does not open there."]
 
 
 def _seen_from(machine: _Machine, port: int | None, wanted: list[Wanted], lost: list[Rule]) -> str:
@@ -453,6 +467,7 @@ def _machine(firewall: Mapping[str, object]) -> _Machine:
         active=bool(firewall["active"]),
         enabled=bool(firewall["enabled"]),
         incoming=str(_mapping(firewall["policies"])["incoming"]),
+        stops_forwarding=bool(firewall["forwards"]) and _mapping(firewall["policies"])["routed"] != "allow",
         ipv6=bool(firewall["ipv6"]),
         client=str(connection["client"]) if connection else None,
         ssh_port=int(str(connection["server_port"])) if connection else None,

@@ -187,3 +187,12 @@ def test_a_kernel_that_cannot_filter_is_told_with_its_reason(monkeypatch):
     # A container has no folder of modules and needs none.
     assert "Reboot" not in str(_firewall.requirements_problem(answer, "6.1.21-v8+", has_modules=False))
     assert _firewall.requirements_problem("TCP: pass\nAll tests passed\n", "6.1", has_modules=False) is None
+
+
+@pytest.mark.parametrize(
+    "switch, policy, expected", [("1", "ACCEPT", True), ("0", "ACCEPT", False), ("1", "DROP", False)]
+)
+def test_a_machine_forwards_where_the_kernel_does_and_no_chain_stops_it(monkeypatch, switch, policy, expected):
+    monkeypatch.setattr(_firewall, "_text", lambda path: switch + "\n")
+    monkeypatch.setattr(_firewall, "chain_policies", lambda: f"iptables -P FORWARD {policy}\n")
+    assert _firewall.forwards() is expected

@@ -27,6 +27,7 @@ def machine(*rules, **other):
         "ipv6": True,
         "rules": [dataclasses.asdict(rule) for rule in rules],
         "let_in_by_default": [68, 1900, 5353],
+        "forwards": False,
         "problem": None,
         "other_firewalls": [],
         "ssh": {"connection": connection(), "ports": [22]},
@@ -287,3 +288,16 @@ def test_an_address_that_somebody_keeps_out_finds_it_closed():
 def test_a_variable_that_cannot_be_understood_is_named(arguments, words):
     with pytest.raises(PlanError, match=words):
         plan(machine(), port=1880, **arguments)
+
+
+def test_that_a_router_would_stop_passing_packets_on_is_said():
+    (note,) = plan(machine(rule(22), forwards=True), port=1880).notes
+    assert "DEFAULT_FORWARD_POLICY" in note
+    allowed = {"incoming": "deny", "outgoing": "allow", "routed": "allow"}
+    assert plan(machine(rule(22), forwards=True, policies=allowed), port=1880).notes == []
+
+
+def test_that_the_one_who_came_will_find_the_editor_closed_is_said():
+    (note,) = plan(machine(rule(22)), port=1880, sources=["10.9.0.0/16"]).notes
+    assert note.startswith(f"{CLIENT}, from where this run comes, is kept out of port 1880")
+    assert plan(machine(rule(22)), port=1880, sources=[LAN]).notes == []
