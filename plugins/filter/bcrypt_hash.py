@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: bcrypt_hash
 short_description: Hash a password for a Node-RED login
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:

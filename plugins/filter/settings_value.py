@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: settings_value
 short_description: Read one setting from the text of a Node-RED settings file
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: private_files
 short_description: Close Node-RED's files to other users of the machine
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
