@@ -78,9 +78,9 @@ def main() -> None:
     wait_until_it_answers()
     watches = {folder: Watch(folder) for folder in (USER_DIR, RUNTIME)}
     pid = show("MainPID")
-    tokens = [login(sys.argv[1]) for _ in range(LOGINS)]
+    tokens = [login(sys.argv[1]) for _count in range(LOGINS)]
     same_process = show("MainPID") == pid
-    for _ in range(RESTARTS):
+    for _count in range(RESTARTS):
         # Or systemd refuses the sixth start within ten seconds.
         subprocess.run(["systemctl", "reset-failed", "nodered"], check=True)
         subprocess.run(["systemctl", "restart", "nodered"], check=True)
