@@ -61,6 +61,13 @@ def test_only_the_new_port_answers(ask, address):
         socket.create_connection((address, OLD_PORT), timeout=3)
 
 
+def test_the_firewall_drops_what_nobody_wants(host, address):
+    assert host.check_output("ufw status").startswith("Status: active")
+    # A port on which nobody listens refuses, unless a firewall says nothing at all.
+    with pytest.raises(TimeoutError):
+        socket.create_connection((address, 4444), timeout=3)
+
+
 def test_nothing_is_served_in_the_clear(address):
     connection = http.client.HTTPConnection(address, PORT, timeout=10)
     with pytest.raises((ConnectionError, http.client.HTTPException)):
