@@ -57,7 +57,7 @@ molecule: .venv/test.stamp $(COLLECTION) ## Run the Molecule scenarios
 	tests/molecule/run
 
 integration: .venv/test.stamp $(COLLECTION) ## Faults, secrets and costs on real machines over SSH
-	pytest --numprocesses 3 --dist loadfile tests/integration
+	pytest --numprocesses 3 --dist loadfile --durations 25 --durations-min 10 tests/integration
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
 	python benchmarks/engine.py

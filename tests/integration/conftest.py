@@ -16,7 +16,7 @@ from .fleet import FLEET_NAME, Fleet, Pi
 @pytest.fixture(scope="session")
 def fleet() -> Fleet:
     """Every variant, up once for the whole session."""
-    fleet = Fleet.up(FLEET_NAME, ["pi31", "pi41", "pi50", "pi41-alex"])
+    fleet = Fleet.fresh(FLEET_NAME, ["pi31", "pi41", "pi50", "pi41-alex"])
     yield fleet
     fleet.down()
 

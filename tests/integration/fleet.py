@@ -216,6 +216,12 @@ class Fleet:
     pis: dict[str, Pi]
 
     @classmethod
+    def fresh(cls, name: str, variants: list[str]) -> Fleet:
+        """A fleet of new machines; what a run that was killed has left of it is removed."""
+        cls._remove(name)
+        return cls.up(name, variants)
+
+    @classmethod
     def up(cls, name: str, variants: list[str]) -> Fleet:
         subprocess.run(
             [FLEET_SCRIPT, "up", "--name", name, *variants], check=True, stdin=subprocess.DEVNULL, timeout=1500
@@ -231,7 +237,11 @@ class Fleet:
         return cls(name, inventory, pis)
 
     def down(self) -> None:
-        subprocess.run([FLEET_SCRIPT, "down", "--name", self.name], check=True, stdin=subprocess.DEVNULL, timeout=120)
+        self._remove(self.name)
+
+    @staticmethod
+    def _remove(name: str) -> None:
+        subprocess.run([FLEET_SCRIPT, "down", "--name", name], check=True, stdin=subprocess.DEVNULL, timeout=120)
 
     def play(
         self,

@@ -19,7 +19,7 @@ SERVICE_USERS = {"dietpi": "nodered", "root": "root"}
 
 @pytest.fixture(scope="module")
 def boards() -> Fleet:
-    fleet = Fleet.up(FLEET_NAME + "-boards", [*USER_DIRS, "bone"])
+    fleet = Fleet.fresh(FLEET_NAME + "-boards", [*USER_DIRS, "bone"])
     yield fleet
     fleet.down()
 
