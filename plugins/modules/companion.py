@@ -18,20 +18,12 @@ description:
   - The file gets the owner, the group and the mode of the settings file, so that whoever may read one may read both.
   - The file is replaced as a whole or not at all. It counts as a change of O(service), which
     M(pifleet.nodered.restart) confirms or undoes together with the settings that require it.
+extends_documentation_fragment:
+  - pifleet.nodered.attributes
+  - pifleet.nodered.remount
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
 options:
   settings_file:
     description:
@@ -61,14 +53,6 @@ options:
       - present
       - absent
     default: present
-    version_added: 0.2.0
-  remount:
-    description:
-      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
-        read-only again right after them, also when something fails.
-      - Otherwise a read-only file system is a reason to fail before anything is written.
-    type: bool
-    default: false
     version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.settings

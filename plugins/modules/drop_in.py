@@ -20,21 +20,13 @@ description:
     not serve with it.
 requirements:
   - systemd
+extends_documentation_fragment:
+  - pifleet.nodered.attributes
+  - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.remount
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
-    details: Needs systemd, as on Raspberry Pi OS and Debian.
 options:
   service:
     description:
@@ -73,14 +65,6 @@ options:
       - present
       - absent
     default: present
-  remount:
-    description:
-      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
-        read-only again right after them, also when something fails.
-      - Otherwise a read-only file system is a reason to fail before anything is written.
-    type: bool
-    default: false
-    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.restart
 """

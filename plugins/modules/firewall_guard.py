@@ -27,22 +27,15 @@ description:
 requirements:
   - systemd
   - ufw
+extends_documentation_fragment:
+  - pifleet.nodered.attributes
+  - pifleet.nodered.attributes.systemd
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
   idempotent:
     support: none
-    description: A second run changes nothing.
     details: To arm it once more starts the clock anew; to confirm what does not wait fails.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
-    details: Needs systemd, as on Raspberry Pi OS and Debian.
 options:
   state:
     description:

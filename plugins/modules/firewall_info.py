@@ -19,23 +19,10 @@ description:
   - Run it as root.
 requirements:
   - systemd
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return what it would return without it.
-    details: The module changes nothing.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed in diff mode.
-    details: The module changes nothing.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
-    details: Needs systemd, as on Raspberry Pi OS and Debian.
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.info_module
+  - pifleet.nodered.attributes
+  - pifleet.nodered.attributes.systemd
 options: {}
 seealso:
   - module: pifleet.nodered.firewall_guard

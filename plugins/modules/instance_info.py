@@ -25,23 +25,10 @@ description:
 requirements:
   - systemd
   - Node-RED with its Node.js
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return what it would return without it.
-    details: The module changes nothing.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed in diff mode.
-    details: The module changes nothing.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
-    details: Needs systemd, as on Raspberry Pi OS and Debian.
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.info_module
+  - pifleet.nodered.attributes
+  - pifleet.nodered.attributes.systemd
 options:
   service:
     description:

@@ -20,24 +20,17 @@ description:
 version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.info_module
+  - pifleet.nodered.attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would return without it.
-    support: full
     details:
       - It changes nothing, and makes the same requests in check mode.
   diff_mode:
-    description: Will return details on what has changed in diff mode.
-    support: none
     details:
       - There is nothing to compare.
-  idempotent:
-    description: A second run changes nothing.
-    support: full
   platform:
-    description: Systems on which the module works.
-    support: full
-    platforms: posix
     details:
       - The host needs nothing but Python 3, and that only where a password travels through its connection.
   action:

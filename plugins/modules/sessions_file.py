@@ -17,21 +17,13 @@ description:
     at a right login. Such are dangling links, folders, mounts, files of other users, and C(.sessions.json_bak).
   - Nothing is read and nothing is shown of what is in these files, since whoever has it is logged in.
   - A mount that something makes again at the next boot, and a folder with files in it, are refused.
+extends_documentation_fragment:
+  - pifleet.nodered.attributes
+  - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.remount
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
-    details: Needs systemd, as on Raspberry Pi OS and Debian.
 requirements:
   - systemd
 options:
@@ -57,13 +49,6 @@ options:
       - link
       - absent
     default: file
-  remount:
-    description:
-      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
-        read-only again right after them, also when something fails.
-      - Otherwise a read-only file system is a reason to fail before anything is written.
-    type: bool
-    default: false
 seealso:
   - module: pifleet.nodered.instance_info
   - module: pifleet.nodered.restart

@@ -26,22 +26,15 @@ description:
 requirements:
   - tree-sitter, tree-sitter-javascript, bcrypt and libpass on the controller
   - Node.js on the machine, unless O(validate) is false
+extends_documentation_fragment:
+  - pifleet.nodered.attributes
+  - pifleet.nodered.remount
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     details: Password hashes and the values of settings that hold secrets are masked.
   idempotent:
-    support: full
-    description: A second run changes nothing.
     details: A password that is still right keeps its hash.
-  platform:
-    support: full
-    platforms: posix
-    description: Systems on which the module works.
 options:
   path:
     description:
@@ -96,14 +89,6 @@ options:
       - The systemd service that uses the file. Its user, Node.js and environment load the new text, and
         M(pifleet.nodered.restart) of it confirms the change or undoes it.
     type: str
-  remount:
-    description:
-      - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
-        read-only again right after them, also when something fails.
-      - Otherwise a read-only file system is a reason to fail before anything is written.
-    type: bool
-    default: false
-    version_added: 0.2.0
 seealso:
   - module: pifleet.nodered.restart
   - module: pifleet.nodered.instance_info
