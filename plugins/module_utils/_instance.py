@@ -62,7 +62,6 @@ TLS_FOLDER = "/etc/nodered-tls"
 # The port by which Node-RED takes what systemd hands it: that of the npm package systemd, with which BeagleBone's
 # package patches red.js.
 HANDED_OVER = "systemd"
-UNIT_FOLDER = "/etc/systemd/system"
 
 # Node-RED 4.1 red.js: environment variables that change settings after the file is loaded.
 VARIABLES = {
@@ -121,7 +120,7 @@ class Plan:
 
     @property
     def service(self) -> str:
-        return re.sub(r"\.service$", "", self.unit.name)
+        return self.unit.service
 
     @property
     def runtime(self) -> _node.Runtime:
@@ -645,7 +644,7 @@ def tls(plan_: Plan) -> Dict[str, Any]:
         "certificate": pair.certificate.decode("utf-8", "replace") if pair else None,
         "problem": _pair.why_unusable(folder, reader(plan_)) if pair else None,
         "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
-        "follows": os.path.exists("/etc/systemd/system/pifleet-%s-certificate.path" % plan_.service),
+        "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan_.service)),
     }
 
 
@@ -750,7 +749,7 @@ def file_systems(folder: str, settings_file: str) -> Dict[str, Any]:
     """What can be written where the user directory, the settings and the rest of a change are."""
     table = _mounts.table()
     of_user_dir = table.holding(folder)
-    places = [folder, os.path.dirname(os.path.realpath(settings_file)), _change.STATE_FOLDER, UNIT_FOLDER]
+    places = [folder, os.path.dirname(os.path.realpath(settings_file)), _change.STATE_FOLDER, _systemd.UNIT_FOLDER]
     return {
         "root_read_only": table.holding("/").read_only,
         "user_dir_read_only": of_user_dir.read_only,

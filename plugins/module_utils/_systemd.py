@@ -59,6 +59,9 @@ SOCKET_PROPERTIES = (
 # From systemd's own source (src/basic/path-util.h): what a service gets when nothing else is said.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# Where the machine's own unit files and drop-ins are (systemd.unit(5)).
+UNIT_FOLDER = "/etc/systemd/system"
+
 
 def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a system tool, untranslated. Raises Failure when it is missing or does not end in time (seconds)."""
@@ -199,6 +202,14 @@ def show(*services: str) -> List[Unit]:
         for identity in properties.get("Id", ()):
             units.setdefault(identity, Unit(identity, properties))
     return list(units.values())
+
+
+def existing(service: str, remedy: str = "Correct the option service.") -> Unit:
+    """The unit of this service. Raises Failure, with the remedy, where systemd has none to start."""
+    unit = show(service)[0]
+    if not unit.loaded:
+        raise Failure("The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), remedy)
+    return unit
 
 
 def socket_of(unit: Unit) -> Optional[Socket]:

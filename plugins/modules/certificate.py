@@ -133,8 +133,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER
 
-UNIT_FOLDER = "/etc/systemd/system"
 PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -159,10 +159,7 @@ ARGUMENT_RULES: Dict[str, Any] = {
 
 
 def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
-    unit = _systemd.show(params["service"])[0]
-    if not unit.loaded:
-        raise Failure("The service %s does not exist." % unit.name, "Correct the option service.")
-    plan = _instance.plan(unit)
+    plan = _instance.plan(_systemd.existing(params["service"]))
     folder = _instance.tls_folder(plan)
     wanted = wanted_pair(params)
     files = wanted_files(params, plan, folder)

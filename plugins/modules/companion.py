@@ -100,11 +100,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
-    unit = _systemd.show(module.params["service"])[0]
-    if not unit.loaded:
-        raise Failure(
-            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
-        )
+    unit = _systemd.existing(module.params["service"])
     settings = _files.read(module.params["settings_file"])
     path = os.path.join(os.path.dirname(settings.path), name)
     if path == settings.path:

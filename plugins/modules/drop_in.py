@@ -122,9 +122,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _remount, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
-
-UNIT_FOLDER = "/etc/systemd/system"
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
 
 
 def wanted_text(state: str, content: Optional[str], kind: str = "Service") -> Optional[str]:
@@ -197,15 +195,6 @@ def apply(unit: Unit, path: str, text: Optional[str], old: Optional[Content]) ->
         raise Failure("systemd did not read its files again: %s" % reloaded.stderr.strip(), "See systemctl status.")
 
 
-def known_unit(service: str) -> Unit:
-    unit = _systemd.show(service)[0]
-    if not unit.loaded:
-        raise Failure(
-            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
-        )
-    return unit
-
-
 def change(module: AnsibleModule) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
@@ -214,7 +203,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         )
     socket: Optional[str] = module.params["socket"]
     text = wanted_text(module.params["state"], module.params["content"], "Socket" if socket else "Service")
-    unit = known_unit(module.params["service"])
+    unit = _systemd.existing(module.params["service"])
     if socket and socket != unit.socket:
         raise Failure(
             "%s has %s, not %s." % (unit.name, unit.socket or "no socket unit", socket), "Correct the option socket."

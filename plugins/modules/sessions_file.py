@@ -89,11 +89,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import R
 
 def change(module: AnsibleModule) -> Dict[str, Any]:
     wanted = module.params["state"]
-    unit = _systemd.show(module.params["service"])[0]
-    if not unit.loaded:
-        raise Failure(
-            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), "Correct the option service."
-        )
+    unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
     found = _sessions.repairs(place, wanted, _mounts.table().mounts)
     refused = next((one.refusal for one in found if one.refusal), None)

@@ -242,7 +242,8 @@ def usable(content: Content) -> Content:
 
 def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, Any]:
     service = params["service"]
-    unit = known_unit(service) if service else None
+    remedy = "Correct the option service, or leave it out for a file that no service uses."
+    unit = _systemd.existing(service, remedy) if service else None
     if check_mode:
         return replace(params, edit, unit, check_mode)
     folder = os.path.dirname(os.path.realpath(params["path"]))
@@ -252,16 +253,6 @@ def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, 
     places = [folder, _change.folder(unit.service)]
     with _change.locked(unit.service), _remount.writable(places, params["remount"]):
         return replace(params, edit, unit, check_mode)
-
-
-def known_unit(service: str) -> Unit:
-    unit = _systemd.show(service)[0]
-    if not unit.loaded:
-        raise Failure(
-            "The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")),
-            "Correct the option service, or leave it out for a file that no service uses.",
-        )
-    return unit
 
 
 def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
@@ -49,6 +51,15 @@ def test_a_unit_tells_its_files_in_the_order_in_which_they_are_read(unit):
     ]
     assert unit.socket == "nodered.socket"
     assert unit.main_pid == 53
+
+
+def test_a_service_that_systemd_cannot_start_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(_systemd, "run", lambda _arguments: types.SimpleNamespace(stdout=SHOWN, returncode=0))
+    assert _systemd.existing("nodered").main_pid == 53
+    masked = types.SimpleNamespace(stdout="Id=nodered.service\nLoadState=masked\n", returncode=0)
+    monkeypatch.setattr(_systemd, "run", lambda _arguments: masked)
+    with pytest.raises(Failure, match=r"nodered.service does not exist \(masked\)[.]\nLeave it out[.]"):
+        _systemd.existing("nodered", "Leave it out.")
 
 
 # As systemd 252 prints it for BeagleBone's unit.
