@@ -319,7 +319,7 @@ def _environment(
         name, equals, value = assignment.partition("=")
         if equals:
             environment[name] = value
-            origins[name] = _unit_file_with(unit, r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
+            origins[name] = unit.file_with(r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
     for path in command.environment_files:
         for name, value, file in _systemd.read_environment_file(path):
             environment[name] = value
@@ -327,18 +327,6 @@ def _environment(
     for name in unit.text("UnsetEnvironment").split():
         environment.pop(name, None)
     return environment, origins
-
-
-def _unit_file_with(unit: Unit, pattern: str) -> str:
-    """The last of the unit's files that has such a line; the unit file where none can be found."""
-    for path in reversed(unit.files):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                if re.search(pattern, stream.read(), re.MULTILINE):
-                    return path
-        except OSError:
-            continue
-    return unit.text("FragmentPath")
 
 
 def _working_directory(unit: Unit, home: str) -> str:
@@ -535,11 +523,9 @@ def _defined_names(option: Option) -> List[str]:
 
 
 def _from_option(plan_: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
-    if option.variable:
-        where = plan_.origins.get(option.variable)
-    else:
-        where = _unit_file_with(plan_.unit, r"^\s*ExecStart\s*=\s*\S")
-    return _override(setting, channel, value, where, option.variable)
+    variable = option.variable
+    where = plan_.origins.get(variable) if variable else plan_.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
+    return _override(setting, channel, value, where, variable)
 
 
 def _override(setting: str, channel: str, value: Any, where: Optional[str], variable: Optional[str]) -> Dict[str, Any]:

@@ -136,6 +136,14 @@ class Unit:
         """The unit file and its drop-ins, in the order in which systemd reads them."""
         return [path for path in [self.text("FragmentPath")] + self.text("DropInPaths").split() if path]
 
+    def file_with(self, pattern: str) -> str:
+        """The last of these files that has such a line; the unit file where none can be found."""
+        for path in reversed(self.files):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+                if re.search(pattern, stream.read(), re.MULTILINE):
+                    return path
+        return self.text("FragmentPath")
+
     @property
     def socket(self) -> Optional[str]:
         sockets = [name for name in self.text("TriggeredBy").split() if name.endswith(".socket")]
@@ -166,11 +174,7 @@ class Socket(Unit):
     @property
     def file(self) -> str:
         """The file whose ListenStream= is in force; the unit file where none can be found."""
-        for path in reversed(self.files):
-            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
-                if re.search(r"^\s*ListenStream\s*=\s*\S", stream.read(), re.MULTILINE):
-                    return path
-        return self.text("FragmentPath")
+        return self.file_with(r"^\s*ListenStream\s*=\s*\S")
 
 
 def full_name(service: str) -> str:
