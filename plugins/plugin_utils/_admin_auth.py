@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
+from ._arguments import release_numbers
 from ._bcrypt import PasswordError, check_password, is_bcrypt, require_library
 
 USER_KEYS = ("username", "password", "password_hash", "permissions")
@@ -79,7 +80,7 @@ def admin_auth(
         LoginError: with the first mistake found.
         MissingLibraryError: where a password could not be hashed on this machine, before anything relies on it.
     """
-    release = _release(node_red)
+    release = release_numbers(node_red)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
     if not isinstance(users, Sequence) or isinstance(users, str) or not users:
         raise LoginError(f"{variable} must be a list of at least one user with username and password.")
@@ -183,7 +184,3 @@ def _refuse_duplicates(names: list[str], variable: str) -> None:
             raise LoginError(
                 f"{variable}[{index}].username: {name} is listed twice; Node-RED would only see the last one."
             )
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 
@@ -24,6 +25,11 @@ def release(value: object, what: str) -> str:
     if not isinstance(value, str) or not value[:1].isdigit():
         raise ArgumentError(f"{what} must be a release in quotes such as '4.1.15', not {_kind(value)}.")
     return value
+
+
+def release_numbers(release: str) -> tuple[int, ...]:
+    """What of a release can be compared: (4, 1, 15) for `4.1.15`, and (4, 1, 0) for `4.1.0-beta.2`."""
+    return tuple(int(part) for part in re.findall(r"\d+", release)[:3])
 
 
 def whole_number(value: object, what: str) -> int:

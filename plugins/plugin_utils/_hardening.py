@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ._arguments import release_numbers
 from ._settings_js import edit, known
 
 VARIABLE = "nodered_hardening_"
@@ -98,7 +99,7 @@ def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filen
         HardeningError: with the first mistake found.
         SettingsError: where the text cannot be read with certainty.
     """
-    release = tuple(int(part) for part in re.findall(r"\d+", node_red or "")[:2])
+    release = release_numbers(node_red or "")
     found = Plan({}, [], [])
     for key, variable in _VARIABLES.items():
         if wanted.get(key) is None:

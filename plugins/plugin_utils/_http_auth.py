@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import _settings_js
+from ._arguments import release_numbers
 from ._bcrypt import PasswordError, check_password, require_library
 
 COMPANION = "pifleet-http-auth.js"
@@ -88,7 +89,7 @@ def plan(
         HttpAuthError: with the first mistake found.
         SettingsError: where the settings file cannot be read with certainty, or no password be hashed on this machine.
     """
-    release = _release(str(instance["version"]))
+    release = release_numbers(str(instance["version"]))
     _check(user, password, rounds, static_user, static_password)
     paths = _checked_paths(open_paths, release)
     settings: dict[str, object] = {}
@@ -315,7 +316,3 @@ def _not_closed(release: tuple[int, ...], instance: Mapping[str, Any]) -> list[s
             f'"websocket in" nodes: Node-RED {".".join(map(str, release))} has no setting that could close them'
         )
     return found
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -20,21 +20,13 @@ from ansible_collections.pifleet.nodered.plugins.filter import (
     settings_value,
     subject_alternative_names,
 )
+from ansible_collections.pifleet.nodered.tests import instances
 from jinja2 import Environment
 
 SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"
 ALL = {"permissions": "*"}
 USERS = [{"username": "a", "password": "x"}]
 SECRET = "hunter2"
-INSTANCE = {
-    "version": "4.1.15",
-    "settings_file": "settings.js",
-    "http_node_password": "none",
-    "http_static_password": "none",
-    "expected_node_root": "/",
-    "static_roots": [],
-    "socket_packages": [],
-}
 CALLS = {
     "admin_auth": (
         admin_auth.admin_auth,
@@ -52,7 +44,7 @@ CALLS = {
         {"node_red": "4.1.15", "text": SOURCE, "filename": "s.js"},
     ),
     "http_auth": (
-        lambda given, **options: http_auth.http_auth(given, found=INSTANCE, **options),
+        lambda given, **options: http_auth.http_auth(given, found=instances.OPEN, **options),
         SOURCE,
         {"user": "web", "password": "x", "rounds": 8, "open_paths": ["/a"], "admin_root": "/b"},
     ),

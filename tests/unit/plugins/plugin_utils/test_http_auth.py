@@ -14,6 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._http_auth import 
     plan,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
+from ansible_collections.pifleet.nodered.tests.instances import OPEN
 
 HASH = "$2b$08$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 SECRET = "only for the house"
@@ -21,25 +22,12 @@ EMPTY = "module.exports = {\n    uiPort: 1880,\n}\n"
 MARKED = {"user": "web", "pass": {"$password": SECRET, "$rounds": 8, "$ident": "2b"}}
 
 
-def instance(**found):
-    return {
-        "version": "4.1.15",
-        "settings_file": "settings.js",
-        "http_node_password": "none",
-        "http_static_password": "none",
-        "expected_node_root": "/",
-        "static_roots": [],
-        "socket_packages": [],
-        **found,
-    }
-
-
 def settings_with(*members):
     return "module.exports = {\n" + "".join(f"    {member},\n" for member in members) + "}\n"
 
 
 def planned(source=EMPTY, *, found=None, **options):
-    return plan(source, instance=instance(**(found or {})), **{"user": "web", "password": SECRET, **options})
+    return plan(source, instance={**OPEN, **(found or {})}, **{"user": "web", "password": SECRET, **options})
 
 
 def refused(*arguments, **options):
