@@ -58,9 +58,10 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import (
     ANY,
     LISTENING,
@@ -72,23 +73,23 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan imp
 
 
 def firewall_plan(
-    firewall: Mapping[str, object],
-    port: int | None = None,
-    left_ports: Sequence[int] = (),
+    firewall: object,
+    port: object = None,
+    left_ports: Sequence[object] = (),
     sources: Sequence[str] = (),
     rate_limit: bool = False,
     keep: object = LISTENING,
 ) -> dict[str, object]:
     try:
         found = plan(
-            firewall,
-            port=int(port) if port else None,
-            left_ports=[int(one) for one in left_ports],
+            _arguments.mapping(firewall, "firewall_plan: the input"),
+            port=_arguments.whole_number(port, "firewall_plan: port") if port else None,
+            left_ports=[_arguments.whole_number(one, "firewall_plan: left_ports") for one in left_ports],
             sources=sources,
             rate_limit=rate_limit,
             keep=keep,
         )
-    except PlanError as error:
+    except (_arguments.ArgumentError, PlanError) as error:
         raise AnsibleFilterError(str(error)) from None
     return {
         "changes": found.changes,

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.pifleet.nodered.plugins.filter import (
     admin_auth,
     bcrypt_hash,
+    firewall_plan,
     hardening_settings,
     http_auth,
     known_bad,
@@ -146,6 +147,22 @@ def test_whatever_a_playbook_hands_over_ends_in_a_result_or_a_clear_error(name: 
 def test_http_auth_says_which_facts_it_needs(found: object) -> None:
     with pytest.raises(AnsibleFilterError, match="instance_info returned"):
         http_auth.http_auth(SOURCE, found=found, user="web", password="x")
+
+
+@pytest.mark.parametrize(
+    ("firewall", "options", "what"),
+    [
+        ([], {}, "input"),
+        ({}, {"port": "ssh"}, "port"),
+        ({}, {"port": True}, "port"),
+        ({}, {"left_ports": ["x"]}, "left"),
+    ],
+)
+def test_firewall_plan_says_which_argument_is_of_the_wrong_kind(
+    firewall: object, options: dict[str, object], what: str
+) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"firewall_plan: .*{what}.* must be a"):
+        firewall_plan.firewall_plan(firewall, **options)
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**63) + 1, 10**400])
