@@ -547,6 +547,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     now = serving(unit, where or _serving.endpoint({}))
     folder = user_dir(plan_, settings)
     reader = _private_files.reader(plan_.user, plan_.group, plan_.supplementary_groups)
+    table = _mounts.table()
     return {
         "service": plan_.service,
         **_socket(plan_, loaded),
@@ -567,7 +568,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "exposed": [one.described() for one in _private_files.exposed(folder, plan_.settings_file, reader)],
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
-        **sessions(plan_, settings, folder),
+        **sessions(plan_, settings, folder, table.mounts),
         "node": plan_.node,
         "node_version": loaded.node_version or (_node.version(plan_.runtime) if plan_.node else None),
         "node_red": plan_.package,
@@ -590,7 +591,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "static_roots": _sockets.static_roots(settings),
         "companions": companions(plan_.settings_file),
         **sockets(plan_, settings, folder, where),
-        **file_systems(folder, plan_.settings_file),
+        **file_systems(table, folder, plan_.settings_file),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
         "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
         "clock": int(time.time()),
@@ -671,9 +672,9 @@ def sessions_place(plan_: Plan, folder: str) -> _sessions.Place:
     return _sessions.Place(folder, plan_.user, _sessions.runtime_folder(plan_.service), links_work)
 
 
-def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
     """Where the logins are kept, and what would have to change for another place."""
-    place, mounts = sessions_place(plan_, folder), _mounts.table().mounts
+    place = sessions_place(plan_, folder)
     return {
         "sessions_file": _sessions.file_in_use(place, settings),
         "sessions": {
@@ -731,9 +732,8 @@ def held_ports(unit: Unit, socket_unit: Optional[Socket] = None) -> List[Dict[st
     return found
 
 
-def file_systems(folder: str, settings_file: str) -> Dict[str, Any]:
+def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[str, Any]:
     """What can be written where the user directory, the settings and the rest of a change are."""
-    table = _mounts.table()
     of_user_dir = table.holding(folder)
     places = [folder, os.path.dirname(os.path.realpath(settings_file)), _change.STATE_FOLDER, _systemd.UNIT_FOLDER]
     return {
