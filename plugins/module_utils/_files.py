@@ -89,6 +89,19 @@ def read(path: str) -> Content:
         return Content(real, stream.read(), _attributes(descriptor, state))
 
 
+def compared(path: str, old: Optional[Content], data: Optional[bytes]) -> Dict[str, Any]:
+    """What a module returns that wants this data in the file, or no file: whether it changes, and the difference."""
+    result: Dict[str, Any] = {"changed": (old.data if old else None) != data, "path": path}
+    if result["changed"]:
+        result["diff"] = {
+            "before": old.data.decode("utf-8", "replace") if old else "",
+            "after": data.decode("utf-8", "replace") if data is not None else "",
+            "before_header": path if old else "(no file)",
+            "after_header": path if data is not None else "(no file)",
+        }
+    return result
+
+
 def _attributes(descriptor: int, state: os.stat_result) -> Attributes:
     extended = {}
     with contextlib.suppress(OSError):

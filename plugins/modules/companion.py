@@ -107,7 +107,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         raise Failure("%s is the settings file itself." % path, "Give the file another name.")
     absent = module.params["state"] == "absent"
     data = None if absent else module.params["content"].encode("utf-8")
-    result = compared(path, data, present_file(path))
+    result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
         places = [os.path.dirname(path), _change.folder(unit.service)]
         with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
@@ -120,18 +120,6 @@ def present_file(path: str) -> Optional[Content]:
     if os.path.islink(path):
         raise Failure("%s is a link." % path, "Remove it and run again.")
     return _files.read(path) if os.path.exists(path) else None
-
-
-def compared(path: str, data: Optional[bytes], old: Optional[Content]) -> Dict[str, Any]:
-    result: Dict[str, Any] = {"changed": (old.data if old else None) != data, "path": path}
-    if result["changed"]:
-        result["diff"] = {
-            "before": old.data.decode("utf-8", "replace") if old else "",
-            "after": data.decode("utf-8") if data is not None else "",
-            "before_header": path if old else "(no file)",
-            "after_header": path if data is not None else "(no file)",
-        }
-    return result
 
 
 def write(unit: Unit, path: str, data: Optional[bytes], attributes: Attributes) -> None:

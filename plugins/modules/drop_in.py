@@ -180,12 +180,10 @@ def present_file(path: str) -> Optional[Content]:
     return _files.read(path) if os.path.lexists(path) else None
 
 
-def apply(unit: Unit, path: str, text: Optional[str], old: Optional[Content]) -> None:
-    service = unit.service
-    data = None if text is None else text.encode("utf-8", "surrogateescape")
+def apply(unit: Unit, path: str, data: Optional[bytes], old: Optional[Content]) -> None:
     with _files.explained(path):
         _files.make_folders(os.path.dirname(path), 0o755)
-    _change.extend(service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
+    _change.extend(unit.service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
     if data is None:
         _files.remove(path)
     else:
@@ -212,25 +210,12 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     options: List[str] = module.params["options"]
     if text is not None and options:
         text += command_line(unit, path, options)
-    result = compared(path, text)
+    data = None if text is None else text.encode("utf-8", "surrogateescape")
+    result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
         places = [UNIT_FOLDER, _change.folder(unit.service)]
         with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
-            apply(unit, path, text, present_file(path))
-    return result
-
-
-def compared(path: str, text: Optional[str]) -> Dict[str, Any]:
-    old = present_file(path)
-    before = old.data.decode("utf-8", "surrogateescape") if old else None
-    result: Dict[str, Any] = {"changed": before != text, "path": path}
-    if before != text:
-        result["diff"] = {
-            "before": before or "",
-            "after": text or "",
-            "before_header": path if old else "(no file)",
-            "after_header": path if text is not None else "(no file)",
-        }
+            apply(unit, path, data, present_file(path))
     return result
 
 

@@ -12,35 +12,10 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Un
 from ansible_collections.pifleet.nodered.plugins.modules import companion
 
 
-def test_a_file_with_this_content_is_no_change(tmp_path):
-    path = tmp_path / "our.js"
-    path.write_text("'use strict';\n")
-    assert companion.compared(str(path), b"'use strict';\n", companion.present_file(str(path))) == {
-        "changed": False,
-        "path": str(path),
-    }
-
-
-def test_a_missing_file_is_shown_as_one(tmp_path):
-    result = companion.compared(str(tmp_path / "our.js"), b"1;\n", companion.present_file(str(tmp_path / "our.js")))
-    assert result["changed"]
-    assert result["diff"]["before_header"] == "(no file)"
-    assert result["diff"]["after"] == "1;\n"
-
-
 def test_a_link_in_its_place_is_refused(tmp_path):
     (tmp_path / "our.js").symlink_to("/etc/passwd")
     with pytest.raises(Failure, match="link"):
         companion.present_file(str(tmp_path / "our.js"))
-
-
-def test_a_file_that_nobody_needs_any_longer_is_shown_as_gone(tmp_path):
-    path = tmp_path / "our.js"
-    assert not companion.compared(str(path), None, companion.present_file(str(path)))["changed"]
-    path.write_text("1;\n")
-    result = companion.compared(str(path), None, companion.present_file(str(path)))
-    assert result["changed"]
-    assert (result["diff"]["before"], result["diff"]["after_header"]) == ("1;\n", "(no file)")
 
 
 def test_taking_a_file_away_can_be_undone(tmp_path, monkeypatch):

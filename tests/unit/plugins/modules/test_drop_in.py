@@ -34,13 +34,3 @@ def test_a_socket_unit_has_sections_of_its_own():
         drop_in.wanted_text("present", text)
     with pytest.raises(Failure, match="a socket has not"):
         drop_in.wanted_text("present", "[Service]\nUMask=0077\n", "Socket")
-
-
-def test_the_difference_is_shown_with_the_names_of_the_files(tmp_path):
-    path = str(tmp_path / "50-a.conf")
-    made = drop_in.compared(path, "[Service]\n")
-    assert made["changed"]
-    assert made["diff"]["before_header"] == "(no file)"
-    (tmp_path / "50-a.conf").write_text("[Service]\n")
-    assert drop_in.compared(path, "[Service]\n") == {"changed": False, "path": path}
-    assert drop_in.compared(path, None)["diff"]["after_header"] == "(no file)"
