@@ -57,13 +57,13 @@ _value:
   type: str
 """
 
-import datetime  # noqa: E402
-import ssl  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from typing import Any  # noqa: E402
+import datetime
+import ssl
+from collections.abc import Sequence
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
 
 
 def problem_of(

@@ -72,10 +72,10 @@ _value:
   type: dict
 """
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import (  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _arguments,
     _http_auth,
     _settings_error,

@@ -40,11 +40,11 @@ _value:
   elements: dict
 """
 
-import difflib  # noqa: E402
-from typing import Any  # noqa: E402
+import difflib
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
 
 # A slip of one or two letters in names as long as these; measured on the collection's own names.
 ALIKE = 0.85

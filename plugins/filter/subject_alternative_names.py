@@ -33,10 +33,10 @@ _value:
   elements: str
 """
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate
 
 
 def subject_alternative_names(names: object) -> list[str]:
