@@ -27,17 +27,16 @@ import tree_sitter_javascript
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_settings import KNOWN_SETTINGS
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import edit
+from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pifleet-nodered" / "npm"
 PACKAGES: dict[str, str] = json.loads((HERE / "packages.json").read_text(encoding="utf-8"))
 DOWNLOAD_SECONDS = 240
-EVALUATION_SECONDS = 120
 
 LANGUAGE = tree_sitter.Language(tree_sitter_javascript.language())
 COMMENT = tree_sitter.Query(LANGUAGE, "(comment) @comment")
 
-ABSENT = "absent"
 PASSWORD = "correct horse"
 HASH = _bcrypt.hash_password(PASSWORD, rounds=4)
 
@@ -214,58 +213,15 @@ class Corpus:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     edits = all_edits(settings_files())
-    folder = tmp_path_factory.mktemp("corpus")
-    texts = dict.fromkeys(text for each in edits for text in (each.before, each.after))
-    paths = {}
-    for number, text in enumerate(texts):
-        path = folder / f"{number}.js"
-        path.write_text(text, encoding="utf-8", newline="")
-        paths[str(path)] = text
-    results = folder / "results.json"
-    subprocess.run(
-        ["node", HERE / "evaluate.js", results],
-        input=json.dumps(list(paths)),
-        text=True,
-        cwd=folder,
-        check=True,
-        timeout=EVALUATION_SECONDS,
-    )
-    evaluated = json.loads(results.read_text(encoding="utf-8"))
-    return Corpus(edits, {text: plain(evaluated[path]) for path, text in paths.items()})
-
-
-def plain(result: dict[str, object]) -> object:
-    """The exported value as Python: functions by their text, whose line ends Node.js keeps."""
-    assert "error" not in result, result["error"]
-    return _plain(result["value"])
-
-
-def _plain(value: object) -> object:
-    assert isinstance(value, dict)
-    if "object" in value:
-        return {key: _plain(member) for key, member in value["object"].items()}
-    if "list" in value:
-        return [_plain(element) for element in value["list"]]
-    if "scalar" not in value:
-        return json.dumps(value)
-    text = str(value["value"])
-    if value["scalar"] == "number":
-        return float(text)
-    if value["scalar"] == "string":
-        return text
-    return {"true": True, "false": False, "null": None}[text]
+    texts = {text for each in edits for text in (each.before, each.after)}
+    results = evaluated(texts, tmp_path_factory.mktemp("corpus"))
+    return Corpus(edits, {text: plain(result) for text, result in results.items()})
 
 
 @pytest.fixture(params=PACKAGES)
 def edits(request: pytest.FixtureRequest, corpus: Corpus) -> list[Edited]:
     """All edits of one package's file."""
     return [each for each in corpus.edits if each.package == request.param]
-
-
-def found_at(exported: object, path: str) -> object:
-    for key in path.split("."):
-        exported = exported.get(key, ABSENT) if isinstance(exported, dict) else ABSENT
-    return exported
 
 
 def without(exported: object, paths: list[list[str]]) -> object:

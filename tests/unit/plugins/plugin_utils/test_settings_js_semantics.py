@@ -8,15 +8,11 @@ One Node.js process evaluates all files, before and after each edit.
 
 from __future__ import annotations
 
-import json
-import pathlib
-import subprocess
 from collections.abc import Mapping
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
-
-EVALUATE = pathlib.Path(__file__).resolve().parents[3] / "corpus" / "evaluate.js"
+from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
 
 # Each can be edited with certainty.
 # An arrow stands for a tab.
@@ -541,40 +537,9 @@ CASES: list[Case] = [
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, object]]:
     """What Node.js finds exported, by source text."""
-    folder = tmp_path_factory.mktemp("settings")
     texts = {VARIANTS[variant](source) for source, variant, _wanted in CASES}
     texts |= {text for case in CASES if (text := edited(case)) is not None}
-    paths = {}
-    for number, text in enumerate(sorted(texts)):
-        path = folder / f"{number}.js"
-        path.write_text(text, encoding="utf-8", newline="")
-        paths[str(path)] = text
-    results = folder / "results.json"
-    subprocess.run(
-        ["node", EVALUATE, results], input=json.dumps(list(paths)), text=True, cwd=folder, check=True, timeout=120
-    )
-    return {paths[path]: result for path, result in json.loads(results.read_text(encoding="utf-8")).items()}
-
-
-def plain(value: object) -> object:
-    """The evaluated value as Python; what has no JSON form stays as evaluate.js describes it."""
-    assert isinstance(value, dict)
-    if "object" in value:
-        return {key: plain(member) for key, member in value["object"].items()}
-    if "list" in value:
-        return [plain(element) for element in value["list"]]
-    if "scalar" not in value:
-        return {"other": json.dumps(value)}
-    text = value["value"]
-    if value["scalar"] == "number":
-        return float(text)
-    return {"true": True, "false": False, "null": None}.get(text, text) if value["scalar"] != "string" else text
-
-
-def found_at(exported: object, path: str) -> object:
-    for key in path.split("."):
-        exported = exported.get(key, "absent") if isinstance(exported, dict) else "absent"
-    return exported
+    return evaluated(texts, tmp_path_factory.mktemp("settings"))
 
 
 def without(exported: object, names: list[str]) -> object:
@@ -597,14 +562,12 @@ def check(case: Case, exports: Mapping[str, dict[str, object]]) -> None:
         assert any(mark in source for mark in ("...", "delete ", "require(", "Object.entries(", "assign({}, module"))
         return
     before, after = exports[VARIANTS[variant](source)], exports[text]
-    assert "error" not in before
-    assert "error" not in after
-    exported = plain(after["value"])
+    exported = plain(after)
     for name, value in wanted.items():
         assert found_at(exported, name) == value
     for name in removed:
-        assert found_at(exported, name) == "absent"
-    assert without(exported, [*wanted, *removed]) == without(plain(before["value"]), [*wanted, *removed])
+        assert found_at(exported, name) == ABSENT
+    assert without(exported, [*wanted, *removed]) == without(plain(before), [*wanted, *removed])
     assert edit(text, set=wanted, remove=removed).text == text
 
 
