@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import pathlib
+import ssl
+import urllib.parse
 
 import pytest
 
@@ -37,3 +41,50 @@ def passwords(host, inventory_folder) -> dict[str, str]:
 def address(host) -> str:
     """Where the machine is reached from the controller."""
     return host.backend.ansible_runner.get_variables(host.backend.host)["nodered_address"]
+
+
+@pytest.fixture
+def certificate(host) -> str:
+    """The certificate that Node-RED has to show, as PEM text: the one that the collection has placed."""
+    return host.file("/etc/nodered-tls/nodered/current/certificate.pem").content_string
+
+
+@pytest.fixture
+def ask(request, address, certificate):
+    """A request over TLS to the test file's PORT that accepts no other certificate: the answer's status and body."""
+    trust = ssl.create_default_context(cadata=certificate)
+
+    def asked(path, form=None, **headers):
+        connection = http.client.HTTPSConnection(address, request.module.PORT, timeout=30, context=trust)
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urllib.parse.urlencode(form) if form else None
+        connection.request("POST" if form else "GET", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    return asked
+
+
+@pytest.fixture
+def log_in(ask):
+    """Log in to the editor as admin: the token, or None where the password is refused."""
+
+    def logged_in(password):
+        form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*", "username": "admin"}
+        status, body = ask("/auth/token", {**form, "password": password})
+        return json.loads(body)["access_token"] if status == 200 else None
+
+    return logged_in
+
+
+@pytest.fixture
+def answers_in_the_clear(request, address) -> bool:
+    """Whether anything comes back from the test file's PORT without TLS."""
+    connection = http.client.HTTPConnection(address, request.module.PORT, timeout=10)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse()
+    except (ConnectionError, http.client.HTTPException):
+        return False
+    return True

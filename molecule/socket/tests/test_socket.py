@@ -5,36 +5,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
-import ssl
 import time
-import urllib.parse
 
 import pytest
 
 PORT, OLD_PORT = 1885, 1880
 SETTINGS = "/var/lib/node-red/.node-red/settings.js"
-
-
-@pytest.fixture
-def ask(host, address):
-    """A request over TLS that accepts no other certificate than the one that the collection has placed."""
-    trust = ssl.create_default_context(
-        cadata=host.file("/etc/nodered-tls/nodered/current/certificate.pem").content_string
-    )
-
-    def request(path, form=None, **headers):
-        connection = http.client.HTTPSConnection(address, PORT, timeout=30, context=trust)
-        if form:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        body = urllib.parse.urlencode(form) if form else None
-        connection.request("POST" if form else "GET", path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    return request
 
 
 def listeners(host, port):
@@ -46,13 +23,9 @@ def test_the_machine_was_rebooted(host):
     assert not host.file("/run/before-the-reboot").exists
 
 
-def test_the_login_is_in_force_through_the_socket(ask, passwords):
+def test_the_login_is_in_force_through_the_socket(ask, log_in, passwords):
     assert ask("/flows")[0] == 401
-    form = {"client_id": "node-red-editor", "grant_type": "password", "scope": "*", "username": "admin"}
-    status, body = ask("/auth/token", {**form, "password": passwords["editor"]})
-    assert status == 200
-    token = json.loads(body)["access_token"]
-    assert ask("/flows", Authorization=f"Bearer {token}")[0] == 200
+    assert ask("/flows", Authorization=f"Bearer {log_in(passwords['editor'])}")[0] == 200
 
 
 def test_systemd_listens_on_the_new_port_and_node_red_takes_it(host):

@@ -71,11 +71,8 @@ def test_no_socket_opens_without_a_client_certificate(address, stranger, path):
         ask(address, stranger, path, Connection="Upgrade", Upgrade="websocket")
 
 
-def test_plain_http_is_refused(address):
-    connection = http.client.HTTPConnection(address, PORT, timeout=10)
-    with pytest.raises((ConnectionError, http.client.HTTPException)):
-        connection.request("GET", "/")
-        connection.getresponse()
+def test_plain_http_is_refused(answers_in_the_clear):
+    assert not answers_in_the_clear
 
 
 def test_tls_1_2_is_refused(address, visitor):
