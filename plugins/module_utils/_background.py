@@ -10,11 +10,21 @@ import os
 import signal
 import syslog
 import traceback
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
-from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+try:
+    from ansible.module_utils.common.warnings import get_warning_messages, warn
+except ImportError:
+    # At boot there is no Ansible, and nobody to be warned.
+    def get_warning_messages() -> Tuple[str, ...]:
+        return ()
+
+    def warn(warning: str) -> None:
+        log(warning, failed=True)
+
 
 TAG = "pifleet.nodered"
 

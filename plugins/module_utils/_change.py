@@ -17,7 +17,7 @@ import os
 import secrets
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 
@@ -114,8 +114,29 @@ def folder(service: str) -> str:
     return os.path.join(STATE_FOLDER, service)
 
 
-def _record(service: str) -> str:
+def record_file(service: str) -> str:
+    """The file that says what was changed."""
     return os.path.join(folder(service), "unconfirmed.json")
+
+
+def boot_program(service: str) -> str:
+    """The program that the next boot runs where the power fails before the restart, see _boot."""
+    return os.path.join(folder(service), "at-boot.zip")
+
+
+def boot_unit(service: str) -> str:
+    return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-interrupted.service" % service)
+
+
+def boot_link(service: str) -> str:
+    """What makes a boot start the unit."""
+    unit = boot_unit(service)
+    return os.path.join(os.path.dirname(unit), "multi-user.target.wants", os.path.basename(unit))
+
+
+def places(service: str) -> List[str]:
+    """Where a change is recorded, and where it is forgotten again."""
+    return [folder(service), _systemd.UNIT_FOLDER]
 
 
 @contextlib.contextmanager
@@ -137,7 +158,7 @@ def _make_folder(service: str) -> None:
 def recorded(service: str) -> Optional[Change]:
     """The change that is recorded; None when there is none (or its record cannot be read: nothing to go back to)."""
     try:
-        with open(_record(service), encoding="utf-8") as stream:
+        with open(record_file(service), encoding="utf-8") as stream:
             found = json.load(stream)
         files = [ChangedFile(**file) for file in found["files"]]
         under_old = found.get("under_old", True)
@@ -232,7 +253,7 @@ def _first_change(
 
 def _write(service: str, record: Dict[str, Any]) -> None:
     data = json.dumps(record, indent=1, sort_keys=True).encode()
-    _files.replace(_record(service), data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
+    _files.replace(record_file(service), data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
 
 
 def has_record(service: str) -> bool:
@@ -241,9 +262,10 @@ def has_record(service: str) -> bool:
 
 
 def forget(service: str) -> None:
-    """The change is confirmed or undone: the record and its copies go."""
-    with contextlib.suppress(FileNotFoundError, Failure):
-        _files.remove(_record(service))
+    """The change is confirmed or undone: the record, its copies and what waits for the next boot go."""
+    for path in (record_file(service), boot_link(service), boot_unit(service), boot_program(service)):
+        with contextlib.suppress(FileNotFoundError, Failure):
+            _files.remove(path)
     with contextlib.suppress(OSError):
         for name in os.listdir(folder(service)):
             if name.startswith("undo-"):
@@ -261,8 +283,9 @@ def undo(change: Change) -> List[str]:
             _files.make_link(file.path, file.link)
         elif file.undo is None:
             _files.remove(file.path)
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(file.path))
+            if file.path.endswith(DROP_IN_SUFFIX):
+                with contextlib.suppress(OSError):
+                    os.rmdir(os.path.dirname(file.path))
         else:
             _put_back(file, file.undo)
         restored.append(file.path)

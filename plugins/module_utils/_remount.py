@@ -18,7 +18,6 @@ import stat
 import time
 from typing import Any, BinaryIO, Dict, Iterator, List, Sequence
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _change,
@@ -142,7 +141,7 @@ def _opened(mounts: Sequence[Mount], lock: int) -> Iterator[None]:
         yield
     finally:
         for warning in keeper.end():
-            warn(warning)
+            _background.warn(warning)
 
 
 @dataclasses.dataclass(frozen=True)

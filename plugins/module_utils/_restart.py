@@ -466,14 +466,14 @@ def _undo(state: State, change: Change) -> List[str]:
 
 def _places(state: State, change: Change) -> List[str]:
     """Where undoing this change writes."""
-    return [_change.folder(state.plan.service)] + [os.path.dirname(file.path) for file in change.files]
+    return _change.places(state.plan.service) + [os.path.dirname(file.path) for file in change.files]
 
 
 def _forget(state: State) -> None:
     """Drop the record of a change that is confirmed. Where that cannot be done, a later restart does it."""
     service = state.plan.service
     if _change.has_record(service):
-        with contextlib.suppress(Failure), _remount.writable([_change.folder(service)], state.remount):
+        with contextlib.suppress(Failure), _remount.writable(_change.places(service), state.remount):
             _change.forget(service)
 
 

@@ -90,7 +90,7 @@ import re
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _remount, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
@@ -109,8 +109,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     data = None if absent else module.params["content"].encode("utf-8")
     result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
-        places = [os.path.dirname(path), _change.folder(unit.service)]
-        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
+        with _boot.changing(unit.service, os.path.dirname(path), module.params["remount"]):
             write(unit, path, data, settings.attributes)
     return result
 

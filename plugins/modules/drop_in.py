@@ -119,7 +119,7 @@ import re
 from typing import Any, Dict, List, Optional, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _remount, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
@@ -167,13 +167,7 @@ def command_line(unit: Unit, path: str, options: Sequence[str]) -> str:
     if own and b"\nExecStart=" in own.data:
         words = words[: -len(options)]
     prefix = "" if command.expand else ":"
-    return "ExecStart=\nExecStart=%s%s\n" % (prefix, " ".join(quoted(word) for word in words + list(options)))
-
-
-def quoted(word: str) -> str:
-    """The word as systemd.service(5) wants it in a unit file; variables stay variables."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return escaped if re.match(r"^[^\s'\";]+$", word) else '"%s"' % escaped
+    return "ExecStart=\nExecStart=%s%s\n" % (prefix, " ".join(_systemd.quoted(word) for word in words + list(options)))
 
 
 def present_file(path: str) -> Optional[Content]:
@@ -213,8 +207,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     data = None if text is None else text.encode("utf-8", "surrogateescape")
     result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
-        places = [UNIT_FOLDER, _change.folder(unit.service)]
-        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
+        with _boot.changing(unit.service, UNIT_FOLDER, module.params["remount"]):
             apply(unit, path, data, present_file(path))
     return result
 

@@ -75,11 +75,10 @@ from typing import Any, Dict, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _change,
+    _boot,
     _files,
     _instance,
     _mounts,
-    _remount,
     _sessions,
     _systemd,
 )
@@ -96,8 +95,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     if refused:
         raise Failure(refused, "Then run again.")
     if found and not module.check_mode:
-        places = [os.path.dirname(place.path), _change.folder(unit.service)]
-        with _change.locked(unit.service), _remount.writable(places, module.params["remount"]):
+        with _boot.changing(unit.service, os.path.dirname(place.path), module.params["remount"]):
             _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
     return result(place.path, found)
 

@@ -160,6 +160,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _boot,
     _change,
     _files,
     _instance,
@@ -250,8 +251,7 @@ def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, 
     if unit is None:
         with _remount.writable([folder], params["remount"], whole_run=False):
             return replace(params, edit, unit, check_mode)
-    places = [folder, _change.folder(unit.service)]
-    with _change.locked(unit.service), _remount.writable(places, params["remount"]):
+    with _boot.changing(unit.service, folder, params["remount"]):
         return replace(params, edit, unit, check_mode)
 
 

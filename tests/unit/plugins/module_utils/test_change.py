@@ -18,12 +18,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _f
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 
-@pytest.fixture(autouse=True)
-def folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
-
-
 @pytest.fixture
 def settings(tmp_path):
     path = tmp_path / "settings.js"

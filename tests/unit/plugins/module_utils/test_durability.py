@@ -73,7 +73,6 @@ def settings(tmp_path):
 
 @pytest.fixture
 def disk(settings, monkeypatch):
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(settings.parent / "state"))
     return Disk(monkeypatch)
 
 

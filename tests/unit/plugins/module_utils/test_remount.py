@@ -16,7 +16,14 @@ import sys
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _mounts, _remount, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _background,
+    _change,
+    _files,
+    _mounts,
+    _remount,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 
@@ -84,7 +91,7 @@ def machine(tmp_path, monkeypatch):
 @pytest.fixture
 def warnings(monkeypatch):
     found = []
-    monkeypatch.setattr(_remount, "warn", found.append)
+    monkeypatch.setattr(_background, "warn", found.append)
     return found
 
 

@@ -17,8 +17,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 
 
 @pytest.fixture(autouse=True)
-def folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
+def tables(tmp_path, monkeypatch):
     monkeypatch.setattr(_sessions, "FSTAB", str(tmp_path / "fstab"))
     monkeypatch.setattr(_sessions, "BOOT_SCRIPT", str(tmp_path / "rc.local"))
 

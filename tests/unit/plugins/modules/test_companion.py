@@ -18,8 +18,7 @@ def test_a_link_in_its_place_is_refused(tmp_path):
         companion.present_file(str(tmp_path / "our.js"))
 
 
-def test_taking_a_file_away_can_be_undone(tmp_path, monkeypatch):
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
+def test_taking_a_file_away_can_be_undone(tmp_path):
     path = tmp_path / "our.js"
     path.write_text("1;\n")
     companion.write(Unit("nodered.service", {}), str(path), None, Attributes(0, 0, 0o600, {}))

@@ -173,8 +173,6 @@ def test_a_file_of_root_in_a_folder_of_somebody_else_is_not_loaded_as_root(path)
 
 @pytest.fixture
 def service(tmp_path, monkeypatch):
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(tmp_path / "state"))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
     command = Command(["/usr/bin/env", "node-red"], ["SITE_PORT=1881"], [])
     shown = {"LoadState": ["loaded"], "MainPID": [str(os.getpid())], "User": [str(os.getuid())]}
     monkeypatch.setattr(_systemd, "show", lambda *_names: [Unit("nodered.service", shown)])

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: make a change, and finish it at the next boot where the power fails before the
+restart that proves it.
+
+Node-RED could come up with files that let it serve nothing, and nobody would be there to undo them. So the machine
+keeps, for as long as a change waits, this collection's own restart as a program, and a unit that runs it at boot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import io
+import os
+import sys
+import zipfile
+from typing import Iterator
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _background,
+    _change,
+    _files,
+    _remount,
+    _restart,
+    _systemd,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+
+PACKAGE = __name__.rpartition(".")[0]
+# A small Pi that is booting is slow.
+SECONDS = 300
+
+UNIT = """\
+# Written by pifleet.nodered; it goes when the change is confirmed or undone.
+[Unit]
+Description=Restart {service} to finish a change, or undo that, where the power failed before
+ConditionPathExists={record}
+After=local-fs.target
+
+[Service]
+Type=exec
+ExecStart={command}
+SyslogIdentifier={tag}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@contextlib.contextmanager
+def changing(service: str, folder: str, remount: bool) -> Iterator[None]:
+    """Nobody else changes this service meanwhile, `folder` can be written, and a power cut leaves nothing unfinished.
+
+    Raises Failure as `_change.locked` and `_remount.writable` do.
+    """
+    places = [folder, *_change.places(service)]
+    with _change.locked(service), _remount.writable(places, remount):
+        _prepare(service, remount)
+        try:
+            yield
+        finally:
+            if _change.recorded(service) is None:
+                _change.forget(service)
+
+
+def _prepare(service: str, remount: bool) -> None:
+    program, unit, link = _change.boot_program(service), _change.boot_unit(service), _change.boot_link(service)
+    words = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
+    text = UNIT.format(
+        service=service,
+        record=_change.record_file(service).replace("%", "%%"),
+        command=" ".join(map(_systemd.quoted, words)),
+        tag=_background.TAG,
+    )
+    for path, data in ((program, _archive()), (unit, text.encode())):
+        with _files.explained(path):
+            _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
+        if not os.path.exists(path) or _files.read(path).data != data:
+            _files.replace(path, data, Attributes(os.geteuid(), os.getegid(), 0o644, {}))
+    with _files.explained(link):
+        _files.make_folders(os.path.dirname(link), 0o755)
+    if not os.path.islink(link):
+        _files.make_link(link, unit)
+
+
+def _archive() -> bytes:
+    """What Ansible has sent of this package, as a program that needs nothing but Python."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in _packages():
+            _add(archive, name.replace(".", "/") + "/__init__.py", "")
+        for name in sorted(name for name in sys.modules if name.startswith(PACKAGE + ".")):
+            _add(archive, name.replace(".", "/") + ".py", inspect.getsource(sys.modules[name]))
+        _add(archive, "__main__.py", "from %s import main\n\nmain()\n" % __name__)
+    return stream.getvalue()
+
+
+def _packages() -> Iterator[str]:
+    parts = PACKAGE.split(".")
+    return (".".join(parts[: number + 1]) for number in range(len(parts)))
+
+
+def _add(archive: zipfile.ZipFile, path: str, text: str) -> None:
+    # Without a date: the same code is the same file.
+    archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Finish, or undo, a change of Node-RED that the power failed in.")
+    parser.add_argument("service")
+    parser.add_argument("--remount", action="store_true")
+    given = parser.parse_args()
+    try:
+        finish(given.service, given.remount)
+    except Failure as failure:
+        _background.log(str(failure), failed=True)
+        raise SystemExit(1) from None
+
+
+def finish(service: str, remount: bool) -> None:
+    """Restart the service if a change of it is in place, and undo that where it does not serve with it."""
+    change = _change.recorded(service)
+    if change is not None and change.in_place():
+        _background.log("The power failed before a change of %s was finished. It is finished now." % service)
+        _restart.restart(service, SECONDS, remount)

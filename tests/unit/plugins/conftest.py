@@ -1,0 +1,17 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _systemd
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path_factory, monkeypatch):
+    """No test of a unit writes where a real machine keeps its state and its units."""
+    machine = tmp_path_factory.mktemp("machine")
+    monkeypatch.setattr(_change, "STATE_FOLDER", str(machine / "state"))
+    monkeypatch.setattr(_change, "LOCK_FOLDER", str(machine / "run"))
+    monkeypatch.setattr(_systemd, "UNIT_FOLDER", str(machine / "system"))
