@@ -13,14 +13,13 @@ import inspect
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.filter.certificate_problem import (
-    is_self_signed,
+from ansible_collections.pifleet.nodered.plugins.module_utils import _pair
+from ansible_collections.pifleet.nodered.plugins.modules.certificate import ARGUMENT_RULES, ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CannotJudgeError, is_self_signed
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import (
     problem_of,
     problem_of_authorities,
 )
-from ansible_collections.pifleet.nodered.plugins.module_utils import _pair
-from ansible_collections.pifleet.nodered.plugins.modules.certificate import ARGUMENT_RULES, ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CannotJudgeError
 
 MODULE = "pifleet.nodered.certificate"
 

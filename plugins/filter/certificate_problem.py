@@ -57,71 +57,17 @@ _value:
   type: str
 """
 
-import datetime
-import ssl
-from collections.abc import Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-
-
-def problem_of(
-    certificate: str,
-    *,
-    names: Sequence[str] = (),
-    authorities: str | None = None,
-    days_left: float = 0,
-    key: str | None = None,
-    purpose: str = "server",
-    called: str = "the certificate",
-) -> str:
-    """Why a server should not use it and what to do, by this machine's clock; empty where it is good.
-
-    Raises CannotJudgeError where that cannot be told here.
-    """
-    now = datetime.datetime.now(datetime.timezone.utc)
-    _certificate.require_judgement(now)
-    try:
-        if not authorities:
-            authorities = "" if _certificate.is_self_signed(certificate) else _authorities_of_this_system()
-        _certificate.check(
-            certificate,
-            now=now,
-            names=names,
-            authorities=authorities,
-            days_left=days_left,
-            key=key,
-            purpose=purpose,
-            called=called,
-        )
-    except _certificate.CertificateError as error:
-        return str(error)
-    return ""
-
-
-def problem_of_authorities(authorities: str, *, called: str) -> str:
-    """Why clients could not be judged by these authorities and what to do; empty where they could."""
-    try:
-        _certificate.check_authorities(authorities, now=datetime.datetime.now(datetime.timezone.utc), called=called)
-    except _certificate.CertificateError as error:
-        return str(error)
-    return ""
-
-
-def is_self_signed(certificate: str) -> bool:
-    return _certificate.is_self_signed(certificate)
-
-
-def _authorities_of_this_system() -> str:
-    context = ssl.create_default_context()
-    return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True))
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CannotJudgeError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
 
 
 def certificate_problem(certificate: str, **options: Any) -> str:
     try:
         return problem_of(certificate, **options)
-    except _certificate.CannotJudgeError as error:
+    except CannotJudgeError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

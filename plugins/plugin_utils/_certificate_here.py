@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a certificate by this machine's clock and authorities. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from collections.abc import Sequence
+
+from ._certificate import CertificateError, check, check_authorities, is_self_signed, require_judgement
+
+
+def problem_of(
+    certificate: str,
+    *,
+    names: Sequence[str] = (),
+    authorities: str | None = None,
+    days_left: float = 0,
+    key: str | None = None,
+    purpose: str = "server",
+    called: str = "the certificate",
+) -> str:
+    """Why a server should not use it and what to do, by this machine's clock; empty where it is good.
+
+    Raises CannotJudgeError where that cannot be told here.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    require_judgement(now)
+    try:
+        if not authorities:
+            authorities = "" if is_self_signed(certificate) else _authorities_of_this_system()
+        check(
+            certificate,
+            now=now,
+            names=names,
+            authorities=authorities,
+            days_left=days_left,
+            key=key,
+            purpose=purpose,
+            called=called,
+        )
+    except CertificateError as error:
+        return str(error)
+    return ""
+
+
+def problem_of_authorities(authorities: str, *, called: str) -> str:
+    """Why clients could not be judged by these authorities and what to do; empty where they could."""
+    try:
+        check_authorities(authorities, now=datetime.datetime.now(datetime.timezone.utc), called=called)
+    except CertificateError as error:
+        return str(error)
+    return ""
+
+
+def _authorities_of_this_system() -> str:
+    context = ssl.create_default_context()
+    return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True))
