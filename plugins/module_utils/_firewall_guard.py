@@ -6,6 +6,9 @@
 What ufw has on the disk is copied first. Two things lead back to it: a clock (a transient systemd timer), and a service
 that is enabled and not started, so that it runs at the next boot. Both run one shell script, which needs nothing of
 Ansible. Whoever renames the folder `armed` first decides: the script, or the confirmation.
+
+What was read-only stays writable in between, as ufw writes. The script and the confirmation make it read-only again.
+Nothing here waits for the script while it holds the lock of _remount, which the script may wait for.
 """
 
 from __future__ import annotations
@@ -16,108 +19,42 @@ import json
 import os
 import shutil
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _change,
     _files,
     _firewall,
+    _firewall_way_back,
+    _mounts,
+    _remount,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import Connection
+from ansible_collections.pifleet.nodered.plugins.module_utils._mounts import Mount
 
 FOLDER = os.path.join(_change.STATE_FOLDER, "firewall")
 ARMED = os.path.join(FOLDER, "armed")
-CONFIRMED = os.path.join(FOLDER, "confirmed")
 RETURNING = os.path.join(FOLDER, "returning")
+# What was confirmed or put back: only to be deleted.
+OVER = os.path.join(FOLDER, "over")
 UNDONE = os.path.join(FOLDER, "undone")
 # It goes with a restart of the machine, so whoever misses it knows that there was one.
 MARK = os.path.join(_change.LOCK_FOLDER, "firewall-armed")
 SCRIPT = os.path.join(FOLDER, "way-back")
+# What the script needs to remount when the machine comes up read-only.
+MOUNTS = os.path.join(FOLDER, "mounts")
 SERVICE = "pifleet-firewall.service"
-SERVICE_PATH = "/etc/systemd/system/" + SERVICE
+SERVICE_PATH = os.path.join(_systemd.UNIT_FOLDER, SERVICE)
+WANTED_PATH = os.path.join(_systemd.UNIT_FOLDER, "multi-user.target.wants", SERVICE)
 CLOCKS = "pifleet-firewall-clock-*.timer"
 PRIVATE = Attributes(0, 0, 0o600, {})
 # How long the way back may take: ufw starts Python several times, and a small Pi is slow.
 SECONDS_BACK = 180
 SECONDS_COMMAND = 90
-
-UNIT = """\
-[Unit]
-Description=Put back the firewall that was there before a change that nobody confirmed
-After=ufw.service local-fs.target
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh {script}
-SyslogIdentifier={tag}
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-WAY_BACK = """\
-#!/bin/sh
-# Puts ufw back to what it was before a change that nobody confirmed. Written by pifleet.nodered; it removes itself.
-PATH={path}
-cd {folder} || exit 1
-
-remove_itself() {{
-    systemctl stop '{clocks}'
-    rm -f {service_path} /etc/systemd/system/multi-user.target.wants/{service} {script} {mark}
-    systemctl daemon-reload
-}}
-
-copy_back() {{
-    for path in {paths}; do
-        cp -p "returning/${{path##*/}}" "$path.pifleet" && mv -f "$path.pifleet" "$path" || return 1
-    done
-}}
-
-# ufw ends at once where the power has failed while it wrote its files, so these may have to come first.
-put_back() {{
-    ufw --force disable || {{ copy_back && ufw --force disable; }} || return 1
-    copy_back || return 1
-    if [ -e returning/active ]; then
-        ufw --force enable || return 1
-    else
-        while read -r program policy; do
-            "$program" -w $policy
-        done <returning/policies
-    fi
-    sync
-}}
-
-# Whoever renames it first decides. "returning" is there already where the power failed on the way back.
-if ! [ -d returning ] && ! mv armed returning 2>/dev/null; then
-    remove_itself
-    exit 0
-fi
-if [ -s returning/reason ]; then
-    reason=$(cat returning/reason)
-elif [ -e {mark} ]; then
-    reason="nobody confirmed the new rules in time."
-else
-    reason="the machine was restarted before anybody confirmed the new rules."
-fi
-echo "Putting the old firewall back: $reason"
-tries=0
-until put_back; do
-    tries=$((tries + 1))
-    if [ "$tries" -ge 12 ]; then
-        echo "The old firewall could not be put back; its files are in {folder}/returning. The next boot tries again."
-        exit 1
-    fi
-    sleep 5
-done
-echo "$(date -u +%Y-%m-%dT%H:%M:%SZ): $reason" >undone
-rm -rf returning
-echo "The old firewall is back."
-remove_itself
-"""
 
 
 def waiting() -> bool:
@@ -125,34 +62,39 @@ def waiting() -> bool:
     return os.path.isdir(ARMED) or os.path.isdir(RETURNING)
 
 
-def arm(seconds: int, expected: Optional[str], again: bool = False) -> Dict[str, Any]:
+def arm(seconds: int, expected: Optional[str], again: bool = False, remount: bool = False) -> Dict[str, Any]:
     """Save what ufw has, and see to it that it comes back in so many seconds. `expected` is the checksum that was read.
 
     Where a change waits already, what to go back to stays, and the clock starts anew. With `again`, one has to wait:
     the way back may have been taken meanwhile, and what was changed until then (the rule for SSH) is gone with it.
+    With `remount`, what ufw writes to is writable from then on.
     """
     if again and not os.path.isdir(ARMED):
         raise _nothing_to_confirm()
     if os.path.isdir(RETURNING):
-        raise Failure("The old firewall is being put back right now.", "Wait until that has ended, then run again.")
+        raise _being_put_back()
     connection = _firewall.connection()
-    if os.path.isdir(ARMED):
-        _remember(connection)
-    else:
-        if expected is not None and expected != _firewall.checksum():
-            raise Failure(
-                "ufw's rules or settings were changed by somebody else after they were read.",
-                "Nothing was touched. Run again.",
-            )
-        _save(connection)
-    _start_clock(seconds)
-    if not os.path.isdir(ARMED):
-        # The old clock struck before the new one ran, and the way back has stopped both.
-        raise _nothing_to_confirm()
+    if not os.path.isdir(ARMED) and expected is not None and expected != _firewall.checksum():
+        raise Failure(
+            "ufw's rules or settings were changed by somebody else after they were read.",
+            "Nothing was touched. Run again.",
+        )
+    with _remount.writable(_places(), remount) as opened:
+        if os.path.isdir(ARMED):
+            _remember(connection)
+        elif again:
+            raise _nothing_to_confirm()
+        else:
+            _save(connection, opened)
+        _start_clock(seconds)
+        if not os.path.isdir(ARMED):
+            # The old clock struck before the new one ran, and the way back has stopped both.
+            raise _nothing_to_confirm()
+        _remount.hold(opened)
     return {"changed": True, "connection": _as_dictionary(connection)}
 
 
-def close(seconds: int, deny: bool, enable: bool) -> Dict[str, Any]:
+def close(seconds: int, deny: bool, enable: bool, remount: bool = False) -> Dict[str, Any]:
     """Close what has no rule, where the way back is still there, and in the same breath as the clock starts anew.
 
     Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after
@@ -162,20 +104,53 @@ def close(seconds: int, deny: bool, enable: bool) -> Dict[str, Any]:
     commands = [[ufw, "default", "deny", "incoming"]] if deny else []
     commands += [[ufw, "--force", "enable"]] if enable else []
     # A command that takes longer is ended, so the clock cannot strike before or between them.
-    result = arm(seconds + len(commands) * SECONDS_COMMAND, None, again=True)
+    result = arm(seconds + len(commands) * SECONDS_COMMAND, None, again=True, remount=remount)
     for command in commands:
         _call(*command)
     _start_clock(seconds)
     return result
 
 
-def _save(connection: Optional[Connection]) -> None:
-    for left_over in (os.path.join(FOLDER, "arming"), CONFIRMED):
+def _being_put_back() -> Failure:
+    return Failure("The old firewall is being put back right now.", "Wait until that has ended, then run again.")
+
+
+def _places() -> List[str]:
+    """Where ufw and the way back write."""
+    return [*_firewall.paths(), os.path.dirname(SERVICE_PATH), _change.STATE_FOLDER]
+
+
+def _read_only_later(opened: Sequence[Mount]) -> List[Mount]:
+    """What may be read-only when the way back is taken: also what somebody else made writable until the next boot."""
+    table = _mounts.table()
+    later = [mount for mount in map(table.holding, _places()) if table.read_only_at_boot(mount)]
+    return list({mount.point: mount for mount in [*later, *_remount.held(), *opened]}.values())
+
+
+def _save(connection: Optional[Connection], opened: Sequence[Mount]) -> None:
+    _clear()
+    arming = os.path.join(FOLDER, "arming")
+    _copy_to(arming, connection)
+    _place_way_back(opened)
+    _files.remove(UNDONE)
+    with _files.explained(ARMED):
+        os.rename(arming, ARMED)
+        _files.sync_folder(FOLDER)
+
+
+def _clear() -> None:
+    """Take away what a killed run has left. Its clock, or a script that runs on, would delete the next way back."""
+    _stop_clocks()
+    if _systemd.run(["systemctl", "is-active", SERVICE]).stdout.strip() == "activating":
+        raise _being_put_back()
+    for left_over in (os.path.join(FOLDER, "arming"), OVER):
         shutil.rmtree(left_over, ignore_errors=True)
+
+
+def _copy_to(arming: str, connection: Optional[Connection]) -> None:
     with _files.explained(FOLDER):
         os.makedirs(_change.STATE_FOLDER, mode=0o700, exist_ok=True)
         os.makedirs(FOLDER, mode=0o700, exist_ok=True)
-        arming = os.path.join(FOLDER, "arming")
         os.mkdir(arming, 0o700)
     for path in _firewall.paths():
         found = _files.read(path)
@@ -184,29 +159,34 @@ def _save(connection: Optional[Connection]) -> None:
     _write(os.path.join(arming, "connections"), json.dumps([_as_dictionary(connection)]))
     if _firewall.active():
         _write(os.path.join(arming, "active"), "")
+
+
+def _place_way_back(opened: Sequence[Mount]) -> None:
     with _files.explained(MARK):
         os.makedirs(_change.LOCK_FOLDER, mode=0o700, exist_ok=True)
     _write(MARK, "")
+    _write(MOUNTS, _remount.described(_read_only_later(opened)))
     _write(SCRIPT, _script())
-    _files.replace(SERVICE_PATH, UNIT.format(script=SCRIPT, tag=_background.TAG).encode(), Attributes(0, 0, 0o644, {}))
+    unit = _firewall_way_back.unit(SCRIPT, _background.TAG)
+    _files.replace(SERVICE_PATH, unit.encode(), Attributes(0, 0, 0o644, {}))
     _call("systemctl", "daemon-reload")
     _call("systemctl", "enable", SERVICE)
-    _files.remove(UNDONE)
-    with _files.explained(ARMED):
-        os.rename(arming, ARMED)
-        _files.sync_folder(FOLDER)
 
 
 def _script() -> str:
-    return WAY_BACK.format(
-        path=_firewall.SYSTEM_PATH,
-        folder=FOLDER,
-        clocks=CLOCKS,
-        service=SERVICE,
-        service_path=SERVICE_PATH,
-        script=SCRIPT,
-        mark=MARK,
-        paths=" ".join(_firewall.paths()),
+    return _firewall_way_back.script(
+        {
+            "PATH": _firewall.SYSTEM_PATH,
+            "folder": FOLDER,
+            "run": _change.LOCK_FOLDER,
+            "lock": os.path.join(_change.LOCK_FOLDER, _remount.LOCK),
+            "held": os.path.join(_change.LOCK_FOLDER, _remount.HELD),
+            "mark": MARK,
+            "clocks": CLOCKS,
+            "service": SERVICE_PATH,
+            "wanted": WANTED_PATH,
+            "paths": " ".join(_firewall.paths()),
+        }
     )
 
 
@@ -258,11 +238,13 @@ def confirm() -> Dict[str, Any]:
             "Run Ansible from another machine with its own SSH connection, and without a connection that is kept open "
             "by something else.",
         )
-    try:
-        os.rename(ARMED, CONFIRMED)
-    except FileNotFoundError:
-        raise _nothing_to_confirm() from None
-    _remove_way_back()
+    with _files.explained(ARMED):
+        try:
+            os.rename(ARMED, OVER)
+        except FileNotFoundError:
+            raise _nothing_to_confirm() from None
+    with _remount.released():
+        _remove_way_back()
     _background.log("The new firewall is confirmed%s." % (", from " + now["client"] if now else ""))
     return {"changed": False, "connection": now}
 
@@ -279,12 +261,15 @@ def _nothing_to_confirm() -> Failure:
 
 
 def _remove_way_back() -> None:
-    _systemd.run(["systemctl", "stop", CLOCKS])
-    _call("systemctl", "disable", SERVICE)
-    for path in (SERVICE_PATH, SCRIPT, MARK):
+    _stop_clocks()
+    for path in (WANTED_PATH, SERVICE_PATH, SCRIPT, MARK, MOUNTS):
         _files.remove(path)
     _call("systemctl", "daemon-reload")
-    shutil.rmtree(CONFIRMED, ignore_errors=True)
+    shutil.rmtree(OVER, ignore_errors=True)
+
+
+def _stop_clocks() -> None:
+    _systemd.run(["systemctl", "stop", CLOCKS])
 
 
 def undo(reason: str) -> Dict[str, Any]:
@@ -293,12 +278,15 @@ def undo(reason: str) -> Dict[str, Any]:
         return {"changed": False, "undone": _undone()}
     with contextlib.suppress(Failure, OSError):
         _write(os.path.join(ARMED, "reason"), reason)
+    held = _remount.held()
     done = _systemd.run(["systemctl", "start", SERVICE], SECONDS_BACK)
     if waiting() or done.returncode != 0:
         raise Failure(
             "The old firewall could not be put back: %s" % (done.stderr.strip() or "see the journal"),
             "See journalctl -t %s on the machine. The next boot tries again." % _background.TAG,
         )
+    # What was too busy for the script is tried again here, where who keeps it busy can be said.
+    _remount.make_read_only(held)
     return {"changed": True, "undone": _undone()}
 
 

@@ -16,7 +16,7 @@ import shutil
 import signal
 import stat
 import time
-from typing import Any, BinaryIO, Dict, Iterator, List, Sequence
+from typing import Any, BinaryIO, ContextManager, Dict, Iterator, List, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
@@ -27,10 +27,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._mounts import Mount
 
 # No name of a service begins with a dot.
 LOCK = ".remount.lock"
+HELD = ".remount.held"
 # How long whoever still holds a file open for writing is waited for, and how long it is tried on in the background.
 BUSY_SECONDS = 5.0
 LONGER_SECONDS = 600.0
@@ -47,27 +49,76 @@ def shared_places() -> List[str]:
 
 
 @contextlib.contextmanager
-def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Iterator[None]:
+def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Iterator[Sequence[Mount]]:
     """The file systems of these paths can be written meanwhile, and are afterwards what they were, come what may.
+
+    Yields those that were read-only. With `hold`, they stay writable until `released`.
 
     Raises Failure, before anything is written, as `to_remount` does. What cannot be set back to read-only is a
     warning, as the change itself is made. Not to be nested: only one at a time writes.
     """
     if os.geteuid() != 0:
         # Only root can remount; what is wrong is said by the write itself.
-        yield
+        yield []
         return
+    with _locked() as lock:
+        mounts = to_remount(paths, allowed, whole_run)
+        with _opened(mounts, lock):
+            yield mounts
+
+
+def _locked() -> ContextManager[int]:
     busy = Failure(
         "Somebody else writes to the file systems of this machine and does not end.",
         "Wait until that run has ended, or look for it (ps -ef), and run again.",
     )
-    with _files.locked(os.path.join(_change.LOCK_FOLDER, LOCK), _change.LOCK_SECONDS, busy) as lock:
-        mounts = to_remount(paths, allowed, whole_run)
-        if not mounts:
-            yield
-            return
-        with _opened(mounts, lock):
-            yield
+    return _files.locked(os.path.join(_change.LOCK_FOLDER, LOCK), _change.LOCK_SECONDS, busy)
+
+
+def hold(mounts: Sequence[Mount]) -> None:
+    """Leave these writable beyond the end of `writable`, as other programs write to them; also for a shell script.
+
+    The note is gone after a restart of the machine, like what it tells.
+    """
+    text = described(list(dict.fromkeys(held() + [_plain(mount.point, mount.only_here) for mount in mounts])))
+    _files.replace(os.path.join(_change.LOCK_FOLDER, HELD), text.encode(), Attributes(0, 0, 0o600, {}))
+
+
+def described(mounts: Sequence[Mount]) -> str:
+    """One line for each: the options of mount(8) without rw or ro, and where it is."""
+    return "".join("%s %s\n" % (_remount_options(mount), mount.point) for mount in mounts)
+
+
+def held() -> List[Mount]:
+    """What has to become read-only when it is released."""
+    try:
+        with open(os.path.join(_change.LOCK_FOLDER, HELD), encoding="utf-8") as stream:
+            lines = [line.rstrip("\n").partition(" ") for line in stream]
+    except FileNotFoundError:
+        return []
+    return [_plain(point, only_here=how.endswith("bind")) for how, _space, point in lines]
+
+
+def _plain(point: str, only_here: bool) -> Mount:
+    """Only what it takes to remount it."""
+    return Mount(point, "", "", ("ro",), ("rw",) if only_here else ("ro",))
+
+
+@contextlib.contextmanager
+def released() -> Iterator[None]:
+    """What is held can be written for the last time, and is read-only afterwards, as with `writable`."""
+    with _locked() as lock, _opened(held(), lock):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(_change.LOCK_FOLDER, HELD))
+        yield
+
+
+def make_read_only(mounts: Sequence[Mount]) -> None:
+    """Have these become read-only that are still writable, as at the end of `writable`."""
+    left = [mount for mount in mounts if not _is_read_only(mount)]
+    if left:
+        with _locked() as lock, _opened(left, lock):
+            pass
 
 
 def to_remount(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> List[Mount]:
@@ -121,8 +172,12 @@ def _by_hand(mount: Mount, mode: str) -> str:
 
 
 def _mount_command(mount: Mount, mode: str) -> List[str]:
+    return ["mount", "-o", "%s,%s" % (_remount_options(mount), mode), mount.point]
+
+
+def _remount_options(mount: Mount) -> str:
     # Without bind, the file system itself would become read-only wherever it is mounted.
-    return ["mount", "-o", "remount,%s%s" % ("bind," if mount.only_here else "", mode), mount.point]
+    return "remount,bind" if mount.only_here else "remount"
 
 
 def _own_command(mount: Mount, mode: str) -> str:
@@ -133,6 +188,9 @@ def _own_command(mount: Mount, mode: str) -> str:
 
 @contextlib.contextmanager
 def _opened(mounts: Sequence[Mount], lock: int) -> Iterator[None]:
+    if not mounts:
+        yield
+        return
     keeper = _start(mounts, lock)
     try:
         answer = keeper.answer()
@@ -208,7 +266,8 @@ def _keep(mounts: Sequence[Mount], lock: int, end_of_writes: int, told: int) -> 
         os.read(end_of_writes, 1)
     except Failure as failure:
         _background.report(told, {"problem": failure.problem, "remedy": failure.remedy})
-    left = _set_back(list(reversed(mounts)), BUSY_SECONDS)
+    staying = [mount.point for mount in held()]
+    left = _set_back([mount for mount in reversed(mounts) if mount.point not in staying], BUSY_SECONDS)
     warnings = [_still_writable(mount) for mount in left]
     for warning in warnings:
         _background.log(warning, failed=True)
@@ -222,6 +281,8 @@ def _keep(mounts: Sequence[Mount], lock: int, end_of_writes: int, told: int) -> 
 
 
 def _remount(mount: Mount) -> None:
+    if not _is_read_only(mount):
+        return
     own = _own_command(mount, "rw")
     if own:
         _systemd.run([own])
@@ -261,7 +322,8 @@ def _try_on(mounts: Sequence[Mount]) -> None:
     while left and time.monotonic() < deadline:
         time.sleep(LONGER_POLL_SECONDS)
         with contextlib.suppress(Failure), _files.locked(os.path.join(_change.LOCK_FOLDER, LOCK), 0, busy):
-            left = _set_back(left, 0)
+            if not os.path.exists(os.path.join(_change.LOCK_FOLDER, HELD)):
+                left = _set_back(left, 0)
     for mount in mounts:
         _background.log(
             "%s is %s." % (mount.point, "still writable" if mount in left else "read-only again"), mount in left

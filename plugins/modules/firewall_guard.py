@@ -80,6 +80,14 @@ options:
       - Why the change is undone, for the journal. Only used with O(state=undone).
     type: str
     default: The change did not go through.
+  remount:
+    description:
+      - Whether file systems that are read-only may be remounted read-write for ufw and this module. They stay so until
+        the change is confirmed or undone, by this module or by the machine itself, and are made read-only again then.
+      - Otherwise a read-only file system is a reason to fail before anything is written. Only used with O(state=armed)
+        and O(state=closed).
+    type: bool
+    default: false
 seealso:
   - module: pifleet.nodered.firewall_info
   - module: community.general.ufw
@@ -144,9 +152,9 @@ def act(module: AnsibleModule) -> Dict[str, Any]:
     if module.check_mode:
         return {"changed": state in ("armed", "closed") or (state == "undone" and _firewall_guard.waiting())}
     if state == "armed":
-        return _firewall_guard.arm(seconds, module.params["checksum"], module.params["again"])
+        return _firewall_guard.arm(seconds, module.params["checksum"], module.params["again"], module.params["remount"])
     if state == "closed":
-        return _firewall_guard.close(seconds, module.params["deny"], module.params["enable"])
+        return _firewall_guard.close(seconds, module.params["deny"], module.params["enable"], module.params["remount"])
     if state == "confirmed":
         return _firewall_guard.confirm()
     return _firewall_guard.undo(module.params["reason"])
@@ -162,6 +170,7 @@ def main() -> None:
             "deny": {"type": "bool", "default": False},
             "enable": {"type": "bool", "default": False},
             "reason": {"type": "str", "default": "The change did not go through."},
+            "remount": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

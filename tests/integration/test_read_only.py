@@ -11,6 +11,8 @@ import time
 import pytest
 import yaml
 
+from .test_firewall import FORGET
+
 # Of a password that nobody knows, so the proof logs nobody in: that would end a Node-RED that cannot keep sessions.
 LOGIN = {"nodered_login_users": [{"username": "ada", "password_hash": "$2b$08$" + "a" * 53}]}
 RESTART = {"pifleet.nodered.restart": {"service": "nodered", "timeout": 25, "remount": True}}
@@ -43,6 +45,12 @@ def settings_task(pi, wanted, **options):
 
 
 @pytest.fixture
+def with_ufw(pi41):
+    yield {"nodered_ufw_manage": True}
+    pi41.run(f"{MAKE_WRITABLE}; {FORGET}", check=False)
+
+
+@pytest.fixture
 def play(play):
     """The same, where Python finds no place for temporary files but this one."""
 
@@ -64,13 +72,17 @@ def test_without_a_word_nothing_is_written_and_the_remedy_is_named(fleet, pi41, 
     assert pi41.is_open()
 
 
-def test_told_so_every_role_does_its_part_and_the_root_is_read_only_again(fleet, pi41, variables, read_only):
+def test_told_so_every_role_does_its_part_and_the_root_is_read_only_again(fleet, pi41, variables, read_only, with_ufw):
     pi41.run(OWN_COMMANDS)
     read_only()
     variables |= LOGIN | {"nodered_tls_source": "selfsigned", "nodered_port": 8881, "nodered_remount": True}
+    variables |= with_ufw
     run = fleet.play("secure", variables=variables, limit="pi41")
     assert not run.failed
+    assert run.recap["pi41"]["rescued"] == 0
     assert root_is_read_only(pi41)
+    assert "Status: active" in pi41.run("ufw status")
+    assert pi41.run("ls -A /var/lib/pifleet.nodered/firewall") == ""
     assert pi41.get("/flows", port=8881).status == 401
     assert not pi41.answers_in_the_clear(8881)
     assert pi41.run("systemctl show -P UMask nodered").strip() == "0077"
@@ -98,6 +110,31 @@ def test_a_change_that_fails_is_undone_and_leaves_the_root_read_only(play, pi41,
     assert root_is_read_only(pi41)
     assert pi41.settings == settings
     assert pi41.is_open()
+
+
+def test_a_firewall_that_nobody_confirms_leaves_the_root_read_only(play, pi41, read_only, with_ufw):
+    read_only()
+    run = play(pi41, {"ansible.builtin.include_role": {"name": "pifleet.nodered.ufw"}}, **with_ufw)
+    assert run.failed
+    assert run.says("the rules of ufw lie on it. Set nodered_remount: true")
+    assert root_is_read_only(pi41)
+
+    arm = {"pifleet.nodered.firewall_guard": {"state": "armed", "seconds": 4, "remount": True}}
+    run = play(pi41, arm, {"community.general.ufw": {"state": "enabled"}})
+    assert not run.failed
+    within(30, lambda pi: "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered"), pi41)
+    within(15, root_is_read_only, pi41)
+    assert "Status: inactive" in pi41.run("ufw status")
+    assert "pifleet" not in pi41.run("systemctl list-units --all --plain --no-legend 'pifleet-firewall*'")
+
+    # A restart comes up with whatever fstab says, and takes what is noted in /run.
+    arm["pifleet.nodered.firewall_guard"]["seconds"] = 3000
+    assert not play(pi41, arm, {"community.general.ufw": {"state": "enabled"}}).failed
+    pi41.run(f"rm /run/pifleet.nodered/.remount.held /run/pifleet.nodered/firewall-armed; {MAKE_READ_ONLY}")
+    pi41.run("systemctl start pifleet-firewall.service")
+    assert root_is_read_only(pi41)
+    assert "Status: inactive" in pi41.run("ufw status")
+    assert "the machine was restarted" in pi41.run("cat /var/lib/pifleet.nodered/firewall/undone")
 
 
 HOLD = """

@@ -23,6 +23,12 @@ def test_the_root_was_read_only_from_the_boot_on(host):
     assert "Read-only file system" in host.run(f"touch {USER_DIR}/x").stderr
 
 
+def test_the_firewall_closed_everything_else_and_left_nothing_behind(host):
+    assert "Status: active" in host.check_output("ufw status")
+    assert host.check_output("ls -A /var/lib/pifleet.nodered/firewall") == ""
+    assert not host.file("/run/pifleet.nodered/.remount.held").exists
+
+
 def test_the_folder_in_memory_was_there_again_before_anybody_logged_in(host):
     assert host.file("/run/folder-after-the-reboot").content_string.split() == ["pi", "700"]
 

@@ -5,15 +5,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
+import shutil
+import signal
 import subprocess
+import time
+import traceback
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _change,
+    _files,
     _firewall,
     _firewall_guard,
+    _firewall_way_back,
+    _mounts,
+    _remount,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
@@ -40,11 +50,39 @@ class Machine:
             self.go_back()
         return subprocess.CompletedProcess(arguments, int(failed), "", "no" if failed else "")
 
-    def go_back(self):
+    def start(self):
         """Run the script that is on the machine, with programs that only note down that they were called."""
         environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
-        command = ["sh", self.folder / "state/firewall/way-back"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        unit = _firewall_way_back.unit(str(self.script), "tag")
+        command = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)[1].replace("$$", "$")
+        return subprocess.Popen(
+            ["sh", "-c", command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def go_back(self):
+        with self.start() as script:
+            out, err = script.communicate()
+        return subprocess.CompletedProcess(script.args, script.returncode, out, err)
+
+    def strike(self):
+        """The clock strikes."""
+        if self.script.exists():
+            assert self.go_back().returncode == 0
+
+    def restart(self):
+        """What is in /run is gone, and the service runs."""
+        shutil.rmtree(self.folder / "run")
+        self.write("mode", "ro")
+        self.strike()
+
+    @property
+    def script(self):
+        return self.folder / "state/firewall/way-back"
 
     @property
     def called(self):
@@ -82,16 +120,19 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_firewall, "active", lambda: played.active)
     monkeypatch.setattr(_firewall, "chain_policies", lambda: "iptables -P FORWARD DROP\n")
     monkeypatch.setattr(_systemd, "run", played.run)
-    monkeypatch.setattr(_background, "log", lambda *_anything: None)
+    monkeypatch.setattr(_background, "log", lambda *_anything, **_more: None)
     state = tmp_path / "state"
     monkeypatch.setattr(_change, "STATE_FOLDER", str(state))
     monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
     folder = state / "firewall"
-    names = {"FOLDER": "", "ARMED": "armed", "CONFIRMED": "confirmed", "RETURNING": "returning", "UNDONE": "undone"}
-    for name, entry in {**names, "SCRIPT": "way-back"}.items():
+    names = {"FOLDER": "", "ARMED": "armed", "OVER": "over", "RETURNING": "returning", "UNDONE": "undone"}
+    for name, entry in {**names, "SCRIPT": "way-back", "MOUNTS": "mounts"}.items():
         monkeypatch.setattr(_firewall_guard, name, str(folder / entry) if entry else str(folder))
     monkeypatch.setattr(_firewall_guard, "MARK", str(tmp_path / "run" / "mark"))
     monkeypatch.setattr(_firewall_guard, "SERVICE_PATH", str(tmp_path / "system" / "pifleet-firewall.service"))
+    monkeypatch.setattr(_firewall_guard, "WANTED_PATH", str(tmp_path / "system" / "wanted"))
+    resting = _firewall_way_back._STEPS.replace("sleep 5", "sleep 0.01")
+    monkeypatch.setattr(_firewall_way_back, "_STEPS", resting)
     return played
 
 
@@ -99,6 +140,20 @@ def change(machine):
     for name in _firewall.WRITTEN:
         machine.write(f"ufw/{name}", f"new {name}")
     machine.write("defaults", "new defaults")
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def start_over(machine):
+    for name in _firewall.WRITTEN:
+        machine.write(f"ufw/{name}", f"old {name}")
+    machine.write("defaults", "old defaults")
+    machine.write("mode", "ro")
 
 
 def assert_everything_is_old(machine):
@@ -152,7 +207,7 @@ def test_a_way_back_that_the_power_cut_is_taken_to_its_end(machine):
 def test_a_script_without_anything_to_put_back_only_removes_itself(machine):
     _firewall_guard.arm(60, None)
     folder = machine.folder / "state/firewall"
-    (folder / "armed").rename(folder / "confirmed")
+    (folder / "armed").rename(folder / "over")
     change(machine)
     machine.go_back()
     assert machine.read("defaults") == "new defaults"
@@ -246,11 +301,276 @@ def test_it_is_undone_at_once_with_the_reason_given(machine):
     assert again == {"changed": False, "undone": result["undone"]}
 
 
+def test_nothing_is_armed_while_the_script_still_cleans_up(machine, monkeypatch):
+    def run(arguments, timeout=60):
+        answer = "activating\n" if arguments[1] == "is-active" else ""
+        return subprocess.CompletedProcess(arguments, 0, answer, "")
+
+    monkeypatch.setattr(_systemd, "run", run)
+    with pytest.raises(Failure, match="is being put back right now"):
+        _firewall_guard.arm(60, None)
+    assert machine.state == []
+
+
 def test_what_was_undone_is_forgotten_by_the_next_change(machine):
     _firewall_guard.arm(60, None)
     machine.go_back()
     _firewall_guard.arm(60, None)
     assert "undone" not in machine.state
+
+
+@pytest.fixture
+def read_only(machine, monkeypatch):
+    """A function that tells whether the root of this machine, which is read-only, can be written."""
+    mode = machine.folder / "mode"
+    mode.write_text("ro")
+    busy = f"[ -e {machine.folder}/busy ] && exit 32"
+    (machine.folder / "bin/mount").write_text(f'#!/bin/sh\n{busy}\necho "$2" | sed "s/.*,//" | tr -d "\\n" >{mode}\n')
+    (machine.folder / "bin/mount").chmod(0o755)
+    root = _mounts.Mount("/", "ext4", "179:2", ("ro",), ("ro",))
+
+    def run(arguments, timeout=60):
+        if arguments[0] == "mount" and not (machine.folder / "busy").exists():
+            mode.write_text(arguments[2].split(",")[-1])
+        return Machine.run(machine, arguments, timeout)
+
+    def table():
+        options = (mode.read_text(),)
+        return _mounts.Table([dataclasses.replace(root, options=options, super_options=options)], {"/": ["ro"]}, ())
+
+    monkeypatch.setattr(_systemd, "run", run)
+    monkeypatch.setattr(_mounts, "table", table)
+    monkeypatch.setattr(_remount, "_is_read_only", lambda mount: mode.read_text() == "ro")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    # The shell asks with test(1), which knows nothing of a file system that is played.
+    steps = _firewall_way_back._STEPS.replace('[ -w "$1" ]', f'[ "$(cat {mode})" = rw ]')
+    monkeypatch.setattr(_firewall_way_back, "_STEPS", steps)
+    return lambda: mode.read_text() == "ro"
+
+
+def test_a_read_only_root_is_refused_unless_told(machine, read_only):
+    with pytest.raises(Failure, match="nodered_remount: true"):
+        _firewall_guard.arm(60, None)
+    assert not _firewall_guard.waiting()
+    assert read_only()
+
+
+def test_a_read_only_root_is_writable_until_the_change_is_confirmed(machine, read_only):
+    _firewall_guard.arm(60, None, remount=True)
+    assert not read_only()
+    _firewall_guard.arm(10, None, remount=True)
+    machine.connection = NEW
+    _firewall_guard.confirm()
+    assert read_only()
+    assert machine.state == []
+
+
+def test_a_read_only_root_is_writable_while_what_did_not_count_is_not_confirmed(machine, read_only):
+    _firewall_guard.arm(60, None, remount=True)
+    with pytest.raises(Failure, match="still the SSH connection"):
+        _firewall_guard.confirm()
+    assert not read_only()
+
+
+def test_the_script_makes_the_root_read_only_again(machine, read_only):
+    _firewall_guard.arm(60, None, remount=True)
+    change(machine)
+    done = machine.go_back()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_everything_is_old(machine)
+    assert read_only()
+    assert machine.state == ["undone"]
+
+
+@pytest.fixture
+def somebody_who_writes(machine):
+    """A function that lets somebody else have the lock without which nothing may be remounted."""
+    path = os.path.join(_change.LOCK_FOLDER, _remount.LOCK)
+    return lambda: _files.locked(path, 0, Failure("It is held."))
+
+
+def test_the_old_firewall_waits_for_nobody_who_writes(machine, read_only, somebody_who_writes):
+    _firewall_guard.arm(60, None, remount=True)
+    change(machine)
+    with somebody_who_writes():
+        script = machine.start()
+        within(10, lambda: not _firewall_guard.waiting())
+        assert_everything_is_old(machine)
+        assert not read_only()
+    with script:
+        assert script.wait(10) == 0
+    assert read_only()
+
+
+def test_after_a_restart_nobody_who_writes_is_disturbed(machine, read_only, somebody_who_writes):
+    _firewall_guard.arm(60, None, remount=True)
+    change(machine)
+    machine.write("mode", "ro")
+    shutil.rmtree(machine.folder / "run")
+    with somebody_who_writes():
+        script = machine.start()
+        time.sleep(0.3)
+        assert machine.read("defaults") == "new defaults"
+    with script:
+        assert script.wait(10) == 0
+    assert_everything_is_old(machine)
+    assert read_only()
+
+
+# Put in front of a program, it ends everything when so many have run. What deletes a folder has begun by then.
+CUT = """#!/bin/sh
+echo >>{folder}/steps
+if [ $(wc -l <{folder}/steps) = $(cat {folder}/last) ]; then
+    [ "$1" != -rf ] || /bin/rm -f "$2/user.rules"
+    kill -KILL 0
+fi
+"""
+
+
+@pytest.fixture
+def power_cut(machine):
+    """A function that has the power fail when the script has run so many programs."""
+    bin_folder = machine.folder / "bin"
+    for name in ("mv", "cp", "rm", "sync", *os.listdir(bin_folder)):
+        program = bin_folder / name
+        rest = program.read_text() if program.exists() else f'exec /bin/{name} "$@"\n'
+        program.write_text(CUT.format(folder=machine.folder) + rest)
+        program.chmod(0o755)
+
+    def cut(steps):
+        machine.write("last", str(steps))
+        machine.write("steps", "")
+
+    return cut
+
+
+def test_wherever_the_power_fails_on_the_way_back_the_next_boot_leads_to_its_end(machine, read_only, power_cut):
+    steps = 0
+    ended = False
+    while not ended:
+        steps += 1
+        start_over(machine)
+        _firewall_guard.arm(60, None, remount=True)
+        change(machine)
+        power_cut(steps)
+        ended = machine.go_back().returncode == 0
+        machine.restart()
+        assert_everything_is_old(machine)
+        assert read_only()
+        assert machine.state == ["undone"]
+        assert not list((machine.folder / "system").iterdir())
+    assert steps > 15
+
+
+def killed(work, steps):
+    """Whether this work was killed (kill -9) before its end, after so many steps that other processes can see."""
+    pid = os.fork()
+    if pid == 0:
+        left = iter(range(steps))
+
+        def counted(function):
+            def count(*arguments, **options):
+                if os.getpid() == child and next(left, None) is None:
+                    os.kill(child, signal.SIGKILL)
+                return function(*arguments, **options)
+
+            return count
+
+        child = os.getpid()
+        for place, name in ((os, "rename"), (os, "unlink"), (_systemd, "run")):
+            setattr(place, name, counted(getattr(place, name)))
+        try:
+            work()
+        finally:
+            traceback.print_exc()
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("way_on", [Machine.restart, Machine.strike])
+def test_a_module_that_is_killed_while_it_arms_leaves_nothing(machine, read_only, way_on):
+    steps = 0
+    while killed(lambda: _firewall_guard.arm(60, None, remount=True), steps):
+        way_on(machine)
+        assert not _firewall_guard.waiting()
+        assert_everything_is_old(machine)
+        assert not list((machine.folder / "system").glob("pifleet*"))
+        within(10, read_only)
+        steps += 1
+    assert steps > 15
+    assert not read_only()
+
+
+@pytest.mark.parametrize("way_on", [Machine.restart, Machine.strike])
+def test_a_module_that_is_killed_while_it_confirms_has_done_so_or_not(machine, read_only, way_on):
+    steps, ended, kept = 0, False, []
+    while not ended:
+        start_over(machine)
+        machine.connection = OLD
+        _firewall_guard.arm(60, None, remount=True)
+        change(machine)
+        machine.connection = NEW
+        ended = not killed(_firewall_guard.confirm, steps)
+        way_on(machine)
+        assert not _firewall_guard.waiting()
+        assert not list((machine.folder / "system").glob("pifleet*"))
+        within(10, read_only)
+        kept.append(machine.read("defaults") == "new defaults")
+        steps += 1
+    assert kept == sorted(kept)
+    assert not kept[0]
+    assert steps > 8
+
+
+def test_after_a_restart_the_script_makes_the_root_writable_for_itself(machine, read_only):
+    _firewall_guard.arm(60, None, remount=True)
+    change(machine)
+    shutil.rmtree(machine.folder / "run")
+    (machine.folder / "mode").write_text("ro")
+    (machine.folder / "bin/ufw").write_text(f"#!/bin/sh\ncat {machine.folder}/mode >>{machine.folder}/called\n")
+    assert machine.go_back().returncode == 0
+    assert machine.called.startswith("rw")
+    assert_everything_is_old(machine)
+    assert read_only()
+
+
+def test_a_root_that_is_busy_when_the_script_ends_is_told_and_tried_again(machine, read_only, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(_background, "warn", warnings.append)
+    monkeypatch.setattr(_remount, "holders", lambda point: [f"process 7 (logger): {point}log"])
+    monkeypatch.setattr(_remount, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(_remount, "LONGER_POLL_SECONDS", 0.1)
+    _firewall_guard.arm(60, None, remount=True)
+    change(machine)
+    machine.write("busy", "")
+    assert _firewall_guard.undo("Node-RED did not serve.")["changed"]
+    assert_everything_is_old(machine)
+    assert "process 7 (logger): /log" in warnings[0]
+    (machine.folder / "busy").unlink()
+    within(10, read_only)
+
+
+def test_what_somebody_made_writable_until_the_next_boot_stays_so_until_then(machine, read_only):
+    (machine.folder / "mode").write_text("rw")
+    _firewall_guard.arm(60, None)
+    machine.connection = NEW
+    _firewall_guard.confirm()
+    assert not read_only()
+
+
+@pytest.mark.parametrize("unknown", ["active", "chain_policies"])
+def test_nothing_may_be_changed_where_it_is_not_known_what_to_go_back_to(machine, monkeypatch, unknown):
+    def fail():
+        raise Failure("iptables did not answer.")
+
+    monkeypatch.setattr(_firewall, unknown, fail)
+    with pytest.raises(Failure, match="iptables did not answer"):
+        _firewall_guard.arm(60, None)
+    assert not _firewall_guard.waiting()
+    assert machine.commands == [
+        "systemctl stop pifleet-firewall-clock-*.timer",
+        "systemctl is-active pifleet-firewall.service",
+    ]
 
 
 def test_where_systemd_takes_no_clock_nothing_may_be_changed(machine):
@@ -282,13 +602,22 @@ def test_the_clock_starts_anew_right_before_what_could_cut_off(machine):
     assert at == sorted(at)
 
 
-def test_a_clock_that_strikes_while_it_is_wound_up_is_not_missed(machine, monkeypatch):
-    _firewall_guard.arm(60, None)
+def test_a_clock_that_strikes_while_it_is_wound_up_is_not_missed(machine, read_only, monkeypatch):
+    _firewall_guard.arm(60, None, remount=True)
     change(machine)
-    monkeypatch.setattr(_firewall_guard, "_start_clock", lambda seconds: machine.go_back())
+    started = []
+
+    def strike(_seconds):
+        started.append(machine.start())
+        within(10, lambda: not _firewall_guard.waiting())
+
+    monkeypatch.setattr(_firewall_guard, "_start_clock", strike)
     with pytest.raises(Failure, match="the old firewall is back"):
-        _firewall_guard.close(60, deny=True, enable=True)
+        _firewall_guard.close(60, deny=True, enable=True, remount=True)
+    with started[0] as script:
+        assert script.wait(10) == 0
     assert_everything_is_old(machine)
+    assert read_only()
 
 
 def test_files_of_ufw_that_a_power_cut_has_emptied_are_put_back_too(machine):
@@ -297,9 +626,6 @@ def test_files_of_ufw_that_a_power_cut_has_emptied_are_put_back_too(machine):
     machine.write("defaults", "")
     ufw = machine.folder / "bin/ufw"
     ufw.write_text(f"#!/bin/sh\n[ -s {machine.folder}/defaults ]\n")
-    sleep = machine.folder / "bin/sleep"
-    sleep.write_text("#!/bin/sh\n")
-    sleep.chmod(0o755)
     assert machine.go_back().returncode == 0
     assert_everything_is_old(machine)
     assert machine.state == ["undone"]

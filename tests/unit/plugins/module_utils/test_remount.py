@@ -191,6 +191,61 @@ def test_nobody_else_writes_before_what_a_killed_writer_left_open_is_read_only(m
         assert machine.mode() == "ro"
 
 
+def test_what_is_held_stays_writable_until_it_is_released(machine):
+    machine.mount("/", "ro")
+    with _remount.writable(["/etc"], True) as opened:
+        _remount.hold(opened)
+    assert machine.mode() == "rw"
+    assert [mount.point for mount in _remount.held()] == ["/"]
+    machine.text = machine.text.replace("ro", "rw")
+    with _remount.writable(["/etc"], False):
+        pass
+    assert machine.mode() == "rw", "whoever writes in between sets back only what he remounted"
+    with _remount.released():
+        assert machine.mode() == "rw"
+    assert machine.mode() == "ro"
+    assert machine.commands == ["mount -o remount,rw /", "mount -o remount,ro /"]
+    assert _remount.held() == []
+
+
+def test_what_is_mounted_elsewhere_too_is_held_and_released_only_here(machine):
+    machine.mount("/", "rw")
+    machine.mount("/etc", "ro", "179:2 /etc {point} ro - ext4 /dev/mmcblk0p2 rw")
+    with _remount.writable(["/etc/x"], True) as opened:
+        _remount.hold(opened)
+    with _remount.released():
+        pass
+    assert machine.commands == ["mount -o remount,bind,rw /etc", "mount -o remount,bind,ro /etc"]
+
+
+def test_whoever_is_killed_while_releasing_leaves_it_read_only(machine):
+    machine.mount("/", "ro")
+    with _remount.writable(["/etc"], True) as opened:
+        _remount.hold(opened)
+    pid = os.fork()
+    if pid == 0:
+        with _remount.released():
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    within(5, lambda: machine.mode() == "ro")
+
+
+def test_what_was_busy_is_not_made_read_only_while_somebody_needs_it(machine, warnings):
+    machine.mount("/", "ro")
+    machine.busy.touch()
+    with _remount.writable(["/etc"], True):
+        pass
+    machine.text = machine.text.replace("ro", "rw")
+    with _remount.writable(["/etc"], True) as opened:
+        _remount.hold(opened)
+    machine.busy.unlink()
+    time.sleep(0.5)
+    assert machine.mode() == "rw"
+    with _remount.released():
+        pass
+    within(5, lambda: machine.mode() == "ro")
+
+
 def test_of_several_only_those_that_are_written_to_are_remounted(machine):
     machine.mount("/", "ro")
     machine.mount("/home", "ro")
