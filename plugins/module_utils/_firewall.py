@@ -71,11 +71,17 @@ def installed() -> bool:
 
 
 def active() -> bool:
-    """Whether ufw's rules are loaded, judged as `ufw status` judges it."""
-    try:
-        return _iptables("-w", "-n", "-L", "ufw-user-input").returncode == 0
-    except Failure:
-        return False
+    """Whether ufw's rules are loaded, judged as `ufw status` judges it (src/backend_iptables.py).
+
+    Raises Failure where that cannot be told: who takes an active firewall for an inactive one opens it on the way back.
+    """
+    answer = _iptables("-w", "-n", "-L", "ufw-user-input")
+    if answer.returncode not in (0, 1):
+        raise Failure(
+            "iptables cannot tell whether ufw is active: %s" % answer.stderr.strip(),
+            "Look at what iptables -n -L says on the machine.",
+        )
+    return bool(answer.returncode == 0)
 
 
 def _iptables(*arguments: str) -> Any:
@@ -86,9 +92,8 @@ def chain_policies() -> str:
     """What happens in the kernel's own chains, as lines of a program and its arguments that set it again."""
     lines = []
     for program in ("iptables", "ip6tables"):
-        with contextlib.suppress(Failure):
-            listed = _systemd.run([shutil.which(program, path=SYSTEM_PATH) or program, "-w", "-S"]).stdout
-            lines += ["%s %s\n" % (program, line) for line in listed.splitlines() if line.startswith("-P ")]
+        listed = _systemd.run([shutil.which(program, path=SYSTEM_PATH) or program, "-w", "-S"]).stdout
+        lines += ["%s %s\n" % (program, line) for line in listed.splitlines() if line.startswith("-P ")]
     return "".join(lines)
 
 
@@ -122,7 +127,11 @@ def policies(known: Dict[str, str]) -> Dict[str, str]:
 def forwards() -> bool:
     """Whether this machine passes the packets of others on, as a router, a hotspot or the end of a VPN does."""
     switches = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
-    return any(_text(switch).strip() == "1" for switch in switches) and "-P FORWARD ACCEPT" in chain_policies()
+    if not any(_text(switch).strip() == "1" for switch in switches):
+        return False
+    with contextlib.suppress(Failure):
+        return "-P FORWARD ACCEPT" in chain_policies()
+    return False
 
 
 def rules() -> List[Rule]:

@@ -50,7 +50,7 @@ firewall:
       description: Whether ufw is installed. Without it, only RV(firewall.ssh) is there beside it.
       type: bool
     active:
-      description: Whether ufw's rules are loaded.
+      description: Whether ufw's rules are loaded. False where that cannot be told, with RV(firewall.problem) for why.
       type: bool
     enabled:
       description: Whether ufw loads its rules when it is started (C(ENABLED) in C(/etc/ufw/ufw.conf)).
@@ -195,7 +195,7 @@ firewall:
 """
 
 import dataclasses
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard
@@ -212,7 +212,7 @@ def describe() -> Dict[str, Any]:
     if not _firewall.installed():
         return {"installed": False, "ssh": ssh}
     settings = _firewall.settings()
-    active = _firewall.active()
+    active, problem = activity()
     return {
         "installed": True,
         "active": active,
@@ -225,12 +225,22 @@ def describe() -> Dict[str, Any]:
         "checksum": _firewall.checksum(),
         "unconfirmed": _firewall_guard.waiting(),
         "forwards": not active and _firewall.forwards(),
-        "problem": None if active else _firewall.problem(),
+        "problem": problem,
         "other_firewalls": _firewall.other_firewalls(),
         "ssh": ssh,
         "listening": _firewall.listening(sockets),
         "published": _firewall.published_ports(sockets),
     }
+
+
+def activity() -> Tuple[bool, Optional[str]]:
+    """Whether ufw is active, and where it is not, why it cannot filter."""
+    try:
+        active = _firewall.active()
+    except Failure as failure:
+        # ufw's own test may know more.
+        return False, _firewall.problem() or " ".join(str(failure).splitlines())
+    return active, None if active else _firewall.problem()
 
 
 def main() -> None:

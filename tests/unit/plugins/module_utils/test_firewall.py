@@ -68,6 +68,21 @@ def test_everything_that_a_rule_says_is_read(ufw):
     assert (out.action, out.direction) == ("deny", "out")
 
 
+@pytest.mark.parametrize(("code", "expected"), [(0, True), (1, False)])
+def test_ufw_is_active_where_its_chains_are_there(monkeypatch, code, expected):
+    monkeypatch.setattr(
+        _systemd, "run", lambda arguments, timeout=60: subprocess.CompletedProcess(arguments, code, "", "")
+    )
+    assert _firewall.active() is expected
+
+
+def test_what_iptables_cannot_tell_does_not_count_as_inactive(monkeypatch):
+    answer = subprocess.CompletedProcess([], 3, "", "can't initialize iptables table `filter'\n")
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: answer)
+    with pytest.raises(Failure, match="whether ufw is active: can't initialize"):
+        _firewall.active()
+
+
 def test_settings_and_policies_are_read(ufw):
     settings = _firewall.settings()
     assert (settings["ENABLED"], settings["IPV6"]) == ("yes", "yes")
