@@ -23,10 +23,12 @@ LISTENING = "listening"
 ANY = "any"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# How programs write IPv4 addresses that reach them through an IPv6 socket (RFC 4291, 2.5.5.2). No packet has one.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 class PlanError(ValueError):
-    """A variable that cannot be turned into rules; the message names it and the remedy."""
+    """What does not come from the module firewall_info, or a variable that cannot be turned into rules."""
 
 
 @dataclass(frozen=True)
@@ -200,11 +202,14 @@ def plan(
 
     `firewall` is what the module firewall_info returned, of a machine with ufw. `port` is where Node-RED serves; None
     where nobody outside may reach it. `left_ports` are where it served before. `sources` are the networks that may
-    reach it, none for all. `keep` is `listening`, or a list such as `["1883/tcp"]`.
+    reach it, none for all. `keep` is `listening`, or a list such as `["1883/tcp"]`. One of these two that cannot be
+    understood is refused.
     """
     machine = _machine(firewall)
-    networks = _networks(sources)
-    kept = _kept(keep)
+    try:
+        networks, kept = _networks(sources), _kept(keep)
+    except PlanError as error:
+        return Plan(refusals=[f"{error} Then run again."])
     limited = bool(sources) or rate_limit
     cleared = [*left_ports, *([port] if port and limited else [])]
     wanted = [
@@ -282,7 +287,9 @@ def _is_stale(rule: Rule, machine: _Machine, kept: list[tuple[int, str]] | None)
     if rule.comment == SSH:
         return not any(rule.names(port, "tcp") for port in machine.ssh_ports)
     if rule.comment == KEPT and kept is None and machine.closed:
-        return any(other.names(int(rule.to_port), rule.protocol) for other in machine.theirs)
+        # Ours name one port; somebody may have made more of it.
+        ports = [port for part in _ranges(rule.to_port) for port in part]
+        return bool(ports) and all(any(other.names(port, rule.protocol) for other in machine.theirs) for port in ports)
     return True
 
 
@@ -502,19 +509,29 @@ def _port(one: Mapping[str, object]) -> int:
 
 def _networks(sources: object) -> list[Network]:
     if isinstance(sources, str) or not isinstance(sources, Sequence):
-        raise PlanError(f"{VARIABLE}sources must be a list of networks such as 192.168.1.0/24, not {sources!r}.")
-    found = []
-    for source in sources:
-        try:
-            network = ipaddress.ip_network(str(source), strict=False)
-        except ValueError:
-            raise PlanError(
-                f"{VARIABLE}sources: {source!r} is neither an address nor a network such as 192.168.1.0/24."
-            ) from None
-        if network.prefixlen == 0:
-            raise PlanError(f"{VARIABLE}sources: {source} is everybody. Leave the list empty for that.")
-        found.append(network)
-    return found
+        raise PlanError(f"{VARIABLE}sources must be a list, not {sources!r}. Write it as [192.168.1.0/24].")
+    return [_source(str(source)) for source in sources]
+
+
+def _source(source: str) -> Network:
+    zone = re.search(r"%[^/]*", source)
+    if zone:
+        raise PlanError(
+            f"{VARIABLE}sources: {source} names an interface ({zone[0]}), which no rule of ufw can do. Write "
+            f"{source.replace(zone[0], '')}."
+        )
+    try:
+        network = ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        raise PlanError(
+            f"{VARIABLE}sources: {source!r} is neither an address nor a network. Write it as 192.168.1.0/24."
+        ) from None
+    if network.prefixlen == 0:
+        raise PlanError(f"{VARIABLE}sources: {source} is everybody. Leave the list empty for that.")
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        mapped = ipaddress.ip_network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
+        raise PlanError(f"{VARIABLE}sources: {source} stands for IPv4, and comes as IPv4. Write {_written(mapped)}.")
+    return network
 
 
 def _kept(keep: object) -> list[tuple[int, str]] | None:
@@ -522,12 +539,12 @@ def _kept(keep: object) -> list[tuple[int, str]] | None:
     if keep == LISTENING:
         return None
     if isinstance(keep, str) or not isinstance(keep, Sequence):
-        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list such as [1883/tcp], not {keep!r}.")
+        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list, not {keep!r}. Write it as [1883/tcp].")
     found = []
     for one in keep:
         match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", str(one))
         if not match or not 1 <= int(match[1]) <= 65535:
-            raise PlanError(f"{VARIABLE}keep: {one!r} is no port with its protocol, such as 1883/tcp.")
+            raise PlanError(f"{VARIABLE}keep: {one!r} is no port with its protocol. Write it as 1883/tcp.")
         found.append((int(match[1]), match[2]))
     return found
 

@@ -121,6 +121,22 @@ def test_only_the_sources_get_in_and_the_rest_is_proven_on_the_machine(fleet, pi
     assert again.executions(pi.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN + 1
 
 
+@pytest.mark.parametrize(
+    "variable, value, remedy",
+    [
+        ("nodered_ufw_sources", ["::ffff:10.1.0.7"], "Write 10.1.0.7."),
+        ("nodered_ufw_confirm_seconds", 5, "from 30 to 3600"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_said_with_host_and_remedy(fleet, pi, site, variable, value, remedy):
+    before = firewall(pi)
+    run = fleet.play(site, variables={variable: value}, limit="pi41")
+    assert run.failed
+    assert run.says(f"pi41: {variable}", remedy, "run again")
+    assert not run.says("filter plugin")
+    assert firewall(pi) == before
+
+
 def test_check_mode_says_what_would_change_and_changes_nothing(fleet, pi, site):
     before = firewall(pi)
     run = fleet.play(site, "--check", variables={"nodered_ufw_keep": []}, limit="pi41")

@@ -278,16 +278,36 @@ def test_an_address_that_somebody_keeps_out_finds_it_closed():
     "arguments, words",
     [
         ({"sources": ["192.168.1"]}, "nodered_ufw_sources: '192.168.1' is neither"),
+        ({"sources": ["::ffff:192.168.1.5"]}, "comes as IPv4. Write 192.168.1.5."),
+        ({"sources": ["::ffff:c0a8:100/120"]}, "comes as IPv4. Write 192.168.1.0/24."),
+        ({"sources": ["fe80::7%eth0"]}, "names an interface (%eth0), which no rule of ufw can do. Write fe80::7."),
+        ({"sources": ["fe80::%eth0/64"]}, "Write fe80::/64."),
+        ({"sources": [7]}, "nodered_ufw_sources: '7' is neither"),
         ({"sources": LAN}, "must be a list"),
         ({"sources": ["0.0.0.0/0"]}, "is everybody"),
         ({"keep": "all"}, "nodered_ufw_keep must be listening or a list"),
         ({"keep": ["1883"]}, "'1883' is no port with its protocol"),
         ({"keep": ["70000/tcp"]}, "'70000/tcp' is no port"),
+        ({"keep": [{"port": 1883}]}, "is no port with its protocol"),
     ],
 )
-def test_a_variable_that_cannot_be_understood_is_named(arguments, words):
-    with pytest.raises(PlanError, match=words):
-        plan(machine(), port=1880, **arguments)
+def test_with_a_variable_that_cannot_be_understood_nothing_is_touched(arguments, words):
+    decided = plan(machine(), port=1880, **arguments)
+    (refusal,) = decided.refusals
+    assert words in refusal
+    assert refusal.endswith("Then run again.")
+    assert not decided.changes
+
+
+def test_what_does_not_come_from_the_machine_is_no_plan():
+    with pytest.raises(PlanError, match="does not come from the module"):
+        plan(machine(rules="none"), port=1880)
+
+
+@pytest.mark.parametrize("ports", ["1880:1883", "any", "ssh"])
+def test_a_rule_of_ours_that_somebody_has_changed_is_taken_as_it_is(ports):
+    found = active(rule(22), rule(1883), ours(1880), ours(ports, "kept"))
+    assert not plan(found, port=1880).changes
 
 
 def test_that_a_router_would_stop_passing_packets_on_is_said():
