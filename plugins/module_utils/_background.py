@@ -10,21 +10,16 @@ import os
 import signal
 import syslog
 import traceback
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 try:
-    from ansible.module_utils.common.warnings import get_warning_messages, warn
+    from ansible.module_utils.common import warnings as of_the_task
 except ImportError:
     # At boot there is no Ansible, and nobody to be warned.
-    def get_warning_messages() -> Tuple[str, ...]:
-        return ()
-
-    def warn(warning: str) -> None:
-        log(warning, failed=True)
-
+    of_the_task = None
 
 TAG = "pifleet.nodered"
 
@@ -66,6 +61,14 @@ def log(text: str, failed: bool = False) -> None:
         syslog.syslog(syslog.LOG_ERR if failed else syslog.LOG_NOTICE, line)
 
 
+def warn(warning: str) -> None:
+    """Warn whoever runs the task; at boot it is said in the journal."""
+    if of_the_task:
+        of_the_task.warn(warning)
+    else:
+        log(warning, failed=True)
+
+
 def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
     try:
         return _with_warnings(work())
@@ -79,7 +82,7 @@ def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _with_warnings(result: Dict[str, Any]) -> Dict[str, Any]:
-    warnings = get_warning_messages()
+    warnings = of_the_task.get_warning_messages() if of_the_task else ()
     return dict(result, warnings=list(warnings)) if warnings else result
 
 
