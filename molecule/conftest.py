@@ -38,9 +38,21 @@ def passwords(host, inventory_folder) -> dict[str, str]:
 
 
 @pytest.fixture
-def address(host) -> str:
+def address(variables) -> str:
     """Where the machine is reached from the controller."""
-    return host.backend.ansible_runner.get_variables(host.backend.host)["nodered_address"]
+    return variables["nodered_address"]
+
+
+@pytest.fixture
+def variables(host) -> dict[str, object]:
+    """What the inventory of the scenario says of this machine."""
+    return host.backend.ansible_runner.get_variables(host.backend.host)
+
+
+@pytest.fixture
+def port(variables) -> int:
+    """Where Node-RED has to serve."""
+    return variables.get("nodered_port", 1880)
 
 
 @pytest.fixture
@@ -50,12 +62,12 @@ def certificate(host) -> str:
 
 
 @pytest.fixture
-def ask(request, address, certificate):
-    """A request over TLS to the test file's PORT that accepts no other certificate: the answer's status and body."""
+def ask(address, port, certificate):
+    """A request over TLS that accepts no other certificate: the answer's status and body."""
     trust = ssl.create_default_context(cadata=certificate)
 
     def asked(path, form=None, **headers):
-        connection = http.client.HTTPSConnection(address, request.module.PORT, timeout=30, context=trust)
+        connection = http.client.HTTPSConnection(address, port, timeout=30, context=trust)
         if form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urllib.parse.urlencode(form) if form else None
@@ -79,9 +91,9 @@ def log_in(ask):
 
 
 @pytest.fixture
-def answers_in_the_clear(request, address) -> bool:
-    """Whether anything comes back from the test file's PORT without TLS."""
-    connection = http.client.HTTPConnection(address, request.module.PORT, timeout=10)
+def answers_in_the_clear(address, port) -> bool:
+    """Whether anything comes back without TLS."""
+    connection = http.client.HTTPConnection(address, port, timeout=10)
     try:
         connection.request("GET", "/")
         connection.getresponse()

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-URL = "https://127.0.0.1:1880"
+URL = f"https://127.0.0.1:{sys.argv[1]}"
 CERTIFICATE = ssl.create_default_context(cafile="/etc/nodered-tls/nodered/current/certificate.pem")
 LOGINS, RESTARTS = 50, 10
 USER_DIR, RUNTIME = "/home/pi/.node-red", "/run/nodered"
@@ -78,14 +78,14 @@ def main() -> None:
     wait_until_it_answers()
     watches = {folder: Watch(folder) for folder in (USER_DIR, RUNTIME)}
     pid = show("MainPID")
-    tokens = [login(sys.argv[1]) for _count in range(LOGINS)]
+    tokens = [login(sys.argv[2]) for _count in range(LOGINS)]
     same_process = show("MainPID") == pid
     for _count in range(RESTARTS):
         # Or systemd refuses the sixth start within ten seconds.
         subprocess.run(["systemctl", "reset-failed", "nodered"], check=True)
         subprocess.run(["systemctl", "restart", "nodered"], check=True)
         wait_until_it_answers()
-        tokens.append(login(sys.argv[1]))
+        tokens.append(login(sys.argv[2]))
     found = {
         "tokens": len(set(tokens) - {""}),
         "same_process": same_process,
