@@ -32,15 +32,35 @@ test -e /root/pristine.js || ! test -e ~{user}/.node-red || cp -p ~{user}/.node-
 """
 # A restart or a write that a killed controller has left behind holds this lock until it has ended.
 UNDISTURBED = "mkdir -p /run/pifleet.nodered; flock -w 120 /run/pifleet.nodered/nodered.lock true"
+LEFT = """
+shopt -s nullglob
+left=(/etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
+~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js?* ~{user}/.node-red/.settings.js*
+/etc/systemd/system/pifleet-* /etc/systemd/system/*.wants/pifleet-* /etc/nodered-tls
+~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*)
+"""
+# Starting Node-RED takes seconds, and a test of what is refused leaves nothing.
+IS_PRISTINE = (
+    UNDISTURBED
+    + LEFT
+    + """
+for path in "${{left[@]}}"; do ! [ -e "$path" -o -L "$path" ] || exit 1; done
+cd ~{user}/.node-red
+cmp --quiet /root/pristine.js settings.js
+[ "$(stat -c %a .)" = 755 ]
+! find settings.js .config.* ! -perm 644 | grep . || exit 1
+! findmnt /home/{user}/small || exit 1
+systemctl is-active nodered.service
+"""
+)
 RESET = (
     UNDISTURBED
+    + LEFT
     + """
 systemctl stop nodered.service
 mount | grep -q ' on /home/{user}/small ' && umount /home/{user}/small
-rm -rf /etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
-rm -rf ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js* ~{user}/.node-red/.settings.js*
-systemctl disable --now pifleet-nodered-certificate.path; rm -rf /etc/systemd/system/pifleet-* /etc/nodered-tls
-rm -rf ~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*
+systemctl disable --now pifleet-nodered-certificate.path
+rm -rf "${{left[@]}}"
 cp -p /root/pristine.js ~{user}/.node-red/settings.js
 chmod 0755 ~{user}/.node-red && chmod 0644 ~{user}/.node-red/.config.*
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
@@ -106,8 +126,13 @@ class Pi:
         return self.run("journalctl --no-pager --output=short-unix")
 
     def reset(self) -> None:
-        self.run(RESET.format(user=self.user), check=False)
+        if not self.is_pristine():
+            self.run(RESET.format(user=self.user), check=False)
         self.wait_until_it_serves()
+
+    def is_pristine(self) -> bool:
+        command = ["docker", "exec", self.container, "bash", "-ec", IS_PRISTINE.format(user=self.user)]
+        return subprocess.run(command, stdout=subprocess.DEVNULL, timeout=180, check=False).returncode == 0
 
     def wait_until_it_serves(self, port: int = 1880, *, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
