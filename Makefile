@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration benchmark clean
+.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration power-cut benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,10 @@ molecule: .venv/test.stamp $(COLLECTION) ## Run the Molecule scenarios
 	tests/molecule/run
 
 integration: .venv/test.stamp $(COLLECTION) ## Faults, secrets and costs on real machines over SSH
-	pytest --numprocesses 3 --dist loadfile --durations 25 --durations-min 10 tests/integration
+	pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10 tests/integration
+
+power-cut: .venv/test.stamp $(COLLECTION) ## Cut the power at 20 random moments of a run; make test does it at 8
+	POWER_CUT_ROUNDS=5 pytest -s tests/integration/test_power_cut.py
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
 	python benchmarks/engine.py

@@ -12,6 +12,16 @@ import yaml
 
 from .fleet import FLEET_NAME, Fleet, Pi
 
+# A file is run by one worker as a whole, so one that takes long must not come last.
+LONGEST_FIRST = ("test_power_cut", "test_secrets", "test_tls", "test_hardening", "test_http_auth", "test_firewall")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(scope="session")
 def fleet() -> Fleet:

@@ -17,7 +17,7 @@ from .fleet import UNDISTURBED
 
 LOGIN = {"nodered_login_users": [{"username": "ada", "password": "correct horse battery staple"}]}
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
-ROLES = ("--tags", "login,port")
+ROLES = ["login", "port"]
 
 
 def settings_task(pi, wanted):
@@ -28,7 +28,7 @@ RESTART = {"pifleet.nodered.restart": {"service": "nodered", "timeout": 25}}
 
 
 def secure(fleet, pi, **variables):
-    return fleet.play("secure", *ROLES, variables={"nodered_restart_timeout": 30, **LOGIN, **variables}, limit=pi.name)
+    return fleet.play(ROLES, variables={"nodered_restart_timeout": 30, **LOGIN, **variables}, limit=pi.name)
 
 
 def assert_old_configuration(pi, settings):

@@ -10,11 +10,11 @@ import pytest
 from .users import USERS
 
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
-ROLES = ("--tags", "login")
+ROLES = ["login"]
 
 
 def test_read_permission_may_look_but_not_change(fleet, pi41, variables):
-    fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
     token = pi41.login("wall", "only looking")
     assert pi41.get("/flows", token=token).status == 200
     assert pi41.post("/flows", {}, token=token).status == 401
@@ -30,10 +30,10 @@ def test_read_permission_may_look_but_not_change(fleet, pi41, variables):
     ids=["changed password", "demoted", "removed"],
 )
 def test_old_sessions_end_with_the_login_they_came_from(fleet, pi31, variables, users):
-    fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi31")
+    fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi31")
     token = pi31.login("ada", USERS[0]["password"])
     assert pi31.get("/flows", token=token).status == 200
-    run = fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": users}, limit="pi31")
+    run = fleet.play(ROLES, variables=variables | {"nodered_login_users": users}, limit="pi31")
     assert not run.failed
     assert pi31.get("/flows", token=token).status == 401
 
@@ -43,22 +43,22 @@ def test_a_ready_hash_is_taken_as_it_is(fleet, pi41, variables):
 
     ready = bcrypt.using(rounds=8, ident="2b").hash("made elsewhere")
     users = [{"username": "ada", "password_hash": ready}]
-    run = fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": users}, limit="pi41")
+    run = fleet.play(ROLES, variables=variables | {"nodered_login_users": users}, limit="pi41")
     assert not run.failed
     assert ready in pi41.settings
     assert pi41.login("ada", "made elsewhere")
 
 
 def test_a_login_that_somebody_else_set_up_is_left_alone(fleet, pi41, variables, passwords):
-    fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
     settings = pi41.settings
-    run = fleet.play("secure", *ROLES, variables=variables, limit="pi41")
+    run = fleet.play(ROLES, variables=variables, limit="pi41")
     assert not run.failed
     assert pi41.settings == settings
     assert not passwords.exists()
     passwords.mkdir()
     (passwords / "pi41").write_text("left over from a machine of that name\n")
-    assert not fleet.play("secure", *ROLES, variables=variables, limit="pi41").failed
+    assert not fleet.play(ROLES, variables=variables, limit="pi41").failed
     assert pi41.settings == settings
 
 
@@ -69,7 +69,7 @@ def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
     pi41.change_settings("module.exports = {\n", "module.exports = {\n    adminAuth: require('./login.js'),\n")
     pi41.run("systemctl restart nodered")
     pi41.wait_until_it_serves()
-    run = fleet.play("secure", *ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
+    run = fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
     assert not run.failed
     assert run.says("nodered_login_replace")
     assert "require('./login.js')" in pi41.settings

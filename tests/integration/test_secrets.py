@@ -15,10 +15,10 @@ import pytest
 PASSWORDS = ["Gr8-unguessable-phrase", "another one entirely", "a third, for later", "the fourth is for dashboards"]
 HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
-# Searches every command line, environment and temporary file, over and over until it is told to stop. What it looks for
-# is read from a file, so that the search does not find itself.
+# Searches every command line, environment and temporary file, over and over until it is told to stop, in the time that
+# others leave. What it looks for is read from a file, so that the search does not find itself.
 SAMPLER = """
-touch /run/sampling; nohup bash -c 'while test -e /run/sampling; do echo round >>/run/rounds
+touch /run/sampling; nohup nice bash -c 'while test -e /run/sampling; do echo round >>/run/rounds
 grep -aFof /run/wanted /proc/[0-9]*/cmdline /proc/[0-9]*/environ
 grep -aFof /run/wanted -r /tmp /var/tmp /home/{user}/.ansible /root/.ansible
 done' >/run/hits 2>/dev/null </dev/null &

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 FOLDER = "/etc/nodered-tls/nodered/current"
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
-ROLES = ("--tags", "login,tls")
+ROLES = ["login", "tls"]
 SECONDS_UNTIL_REFRESHED = 20
 # Every 3.6 seconds.
 OFTEN = {"nodered_tls_refresh_hours": 0.001}
@@ -25,7 +25,7 @@ OFTEN = {"nodered_tls_refresh_hours": 0.001}
 def secure(fleet, passwords):
     def run(pi, *options, **variables):
         common = {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
-        return fleet.play("secure", *ROLES, *options, variables=common | variables, limit=pi.name)
+        return fleet.play(ROLES, *options, variables=common | variables, limit=pi.name)
 
     return run
 
@@ -142,7 +142,7 @@ def served_by_an_authority(fleet, authority, tmp_path_factory):
                 "nodered_tls_certificate": issued.certificate,
                 "nodered_tls_key": issued.key,
             }
-        return fleet.play("secure", *ROLES, variables=common | variables, limit=pi.name)
+        return fleet.play(ROLES, variables=common | variables, limit=pi.name)
 
     good = authority.issue(pi.address)
     assert not run(good).failed
