@@ -106,10 +106,10 @@ def test_a_file_that_never_ends_is_ended_with_all_that_it_started(load, tmp_path
     loaded = load(
         "require('child_process').spawn('sh', ['-c', 'echo $$ > pid; exec sleep 600'], {stdio: 'inherit'});"
         "const end = Date.now() + 1e6; while (Date.now() < end);",
-        timeout=1.5,
+        timeout=4,
     )
-    assert "did not finish loading within 1 seconds" in loaded.error
-    assert time.monotonic() - started < 10
+    assert "did not finish loading within 4 seconds" in loaded.error
+    assert time.monotonic() - started < 30
     pid = int((tmp_path / "pid").read_text())
     assert not os.path.exists(f"/proc/{pid}") or "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]
 
