@@ -39,7 +39,7 @@ UNIT = """\
 [Unit]
 Description=Restart {service} to finish a change, or undo that, where the power failed before
 ConditionPathExists={record}
-After=local-fs.target
+After=local-fs.target remote-fs.target
 
 [Service]
 Type=exec
@@ -59,16 +59,19 @@ def changing(service: str, folder: str, remount: bool) -> Iterator[None]:
     """
     places = [folder, *_change.places(service)]
     with _change.locked(service), _remount.writable(places, remount):
-        _prepare(service, remount)
         try:
+            _prepare(service, remount)
             yield
         finally:
-            if _change.recorded(service) is None:
+            if not os.path.exists(_change.record_file(service)):
                 _change.forget(service)
 
 
 def _prepare(service: str, remount: bool) -> None:
     program, unit, link = _change.boot_program(service), _change.boot_unit(service), _change.boot_link(service)
+    if os.path.islink(unit):
+        # Masked: somebody does not want it.
+        return
     words = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
     text = UNIT.format(
         service=service,
@@ -115,15 +118,12 @@ def main() -> None:
     parser.add_argument("--remount", action="store_true")
     given = parser.parse_args()
     try:
-        finish(given.service, given.remount)
+        # While a machine boots, much takes longer than it does otherwise.
+        with contextlib.suppress(Failure):
+            _systemd.run(["systemctl", "is-system-running", "--wait"], SECONDS)
+        result = _restart.finish(given.service, SECONDS, given.remount) or {}
     except Failure as failure:
         _background.log(str(failure), failed=True)
         raise SystemExit(1) from None
-
-
-def finish(service: str, remount: bool) -> None:
-    """Restart the service if a change of it is in place, and undo that where it does not serve with it."""
-    change = _change.recorded(service)
-    if change is not None and change.in_place():
-        _background.log("The power failed before a change of %s was finished. It is finished now." % service)
-        _restart.restart(service, SECONDS, remount)
+    if result.get("failed") and not result.get("serving"):
+        raise SystemExit(1)

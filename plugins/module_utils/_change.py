@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import secrets
+import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes, _systemd
@@ -26,6 +27,8 @@ STATE_FOLDER = "/var/lib/pifleet.nodered"
 LOCK_FOLDER = "/run/pifleet.nodered"
 # How long a change waits for a restart that is under way.
 LOCK_SECONDS = 300
+# How long a change may have waited for its restart when the power failed, and how long the machine may have been off.
+INTERRUPTED_SECONDS = 86400.0
 DROP_IN_SUFFIX = ".conf"
 
 
@@ -70,6 +73,9 @@ class Change:
     def in_place(self) -> bool:
         """Whether something of it is still as it was written."""
         return any(file.is_ours() for file in self.files)
+
+    def from_another_boot(self) -> bool:
+        return self.boot != _processes.boot_id()
 
     def made_under(self, pid: Optional[int]) -> bool:
         """Whether this very main process was already running when the change was made."""
@@ -148,6 +154,19 @@ def locked(service: str, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     )
     with _files.locked(os.path.join(LOCK_FOLDER, service + ".lock"), timeout, held):
         yield
+
+
+def interrupted(service: str) -> Optional[Change]:
+    """The change that the power failed in; None where there is none.
+
+    What is older was put to use by somebody else, who left the record: a machine that boots has the time at which it
+    went down, or a later one. What was made since the boot is a run that is under way.
+    """
+    change = recorded(service)
+    if change is None or not change.in_place() or not change.from_another_boot():
+        return None
+    age = time.time() - os.path.getmtime(record_file(service))
+    return change if age < INTERRUPTED_SECONDS else None
 
 
 def _make_folder(service: str) -> None:
@@ -278,7 +297,7 @@ def undo(change: Change) -> List[str]:
     for file in change.files:
         if not file.differs():
             continue
-        _files.require_same_folder(file.path, file.folder)
+        _files.require_same_folder(file.path, file.folder, change.from_another_boot())
         if file.link is not None:
             _files.make_link(file.path, file.link)
         elif file.undo is None:

@@ -194,14 +194,15 @@ def identity(folder: str) -> Tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def require_same_folder(path: str, known: Sequence[int]) -> None:
+def require_same_folder(path: str, known: Sequence[int], rebooted: bool = False) -> None:
     """Raise Failure where the folder of this file is another one by now.
 
     The service user owns the folders above the file, and its code runs in between: a folder that was exchanged for a
-    link would have root write elsewhere.
+    link would have root write elsewhere. The number of a device may be another one after a boot (btrfs, USB disks).
     """
     folder = os.path.dirname(path)
-    if os.path.realpath(folder) != folder or tuple(known) != identity(folder):
+    parts = slice(1, None) if rebooted else slice(None)
+    if os.path.realpath(folder) != folder or tuple(known)[parts] != identity(folder)[parts]:
         raise Failure(
             "The folder %s was exchanged for another one in the meantime." % folder,
             "Look who did that (ls -ld %s), then run again." % folder,

@@ -60,7 +60,9 @@ class Listener:
 
 
 def boot_id() -> str:
-    return _text("sys/kernel/random/boot_id").strip()
+    """Another one after each boot; the start of process 1 is part of it, as a container has the kernel of its host."""
+    first = process(1)
+    return "%s.%d" % (_text("sys/kernel/random/boot_id").strip(), first.start if first else 0)
 
 
 def process(pid: int) -> Optional[Process]:

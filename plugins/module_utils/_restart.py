@@ -99,6 +99,41 @@ def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, 
         return _restart(unit.name, others, timeout, remount)
 
 
+def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, Any]]:
+    """Finish a change of this service that the power failed in; the result of `restart`, None where there is none.
+
+    Whatever comes to serve by itself after a boot, be it late (a network, a broker), is as good as restarted.
+    """
+    with _change.locked(service, timeout):
+        change = _change.interrupted(service)
+        if change is None or _is_off(service):
+            return None
+        _background.log("The power failed before a change of %s was finished. It is finished now." % service)
+        unit, others = _instance.find(service)
+        state = _look(unit.name, remount)
+        if not change.ends_sessions() and _comes_to_serve(state, timeout):
+            _forget(state)
+            _background.log("%s serves with the change." % unit.name)
+            return _result(_looked_again(state), others)
+        return _restart(unit.name, others, timeout, remount)
+
+
+def _is_off(service: str) -> bool:
+    """Whether nobody wants this service to run: it does not, and a boot starts neither it nor its socket."""
+    unit = _systemd.show(service)[0]
+    return not unit.in_use and _systemd.socket_of(unit) is None
+
+
+def _comes_to_serve(state: State, timeout: float) -> bool:
+    """Whether it does in that time, with as many starts as it takes; not even tried where it certainly cannot."""
+    deadline = time.monotonic() + timeout
+    while not (state.loaded.error or state.where.problem) and time.monotonic() < deadline:
+        if _serves(_systemd.show(state.name)[0], state.where)[0]:
+            return True
+        time.sleep(4 * POLL_SECONDS)
+    return False
+
+
 def _restart(name: str, others: Sequence[Seen], timeout: float, remount: bool) -> Dict[str, Any]:
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
@@ -410,7 +445,7 @@ def _roll_back(
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
         # Proved before, as far as there is a record: not to be undone later, either.
-        _change.forget(state.plan.service)
+        _forget(state)
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
         return _failed(_looked_again(state), others, "\n".join(parts), remedy)
     kept: List[str] = []

@@ -128,6 +128,11 @@ class Unit:
         return self.state in ("active", "activating", "reloading", "deactivating")
 
     @property
+    def in_use(self) -> bool:
+        """Whether it runs (a socket: listens) now, or will after the next boot."""
+        return self.loaded and (self.working or self.text("UnitFileState").startswith("enabled"))
+
+    @property
     def main_pid(self) -> int:
         return self.number("MainPID")
 
@@ -153,11 +158,6 @@ class Unit:
 @dataclasses.dataclass(frozen=True)
 class Socket(Unit):
     """A socket unit: systemd itself listens, and hands what it listens on to the service."""
-
-    @property
-    def in_use(self) -> bool:
-        """Whether it listens now, or will after the next boot."""
-        return self.loaded and (self.working or self.text("UnitFileState").startswith("enabled"))
 
     @property
     def streams(self) -> List[str]:

@@ -23,8 +23,9 @@ description:
     has to log in again. Without that, Node-RED would go on accepting old sessions after a password was changed.
   - All of it happens on the machine in one execution, which goes on when the controller or the connection dies. The
     outcome is also written to the journal with the tag C(pifleet.nodered).
-  - Where the power fails before this module has run, the machine makes the same restart at its next boot. The unit that
-    does so comes with the first change, and goes with the confirmation.
+  - Where the power fails before this module has run, the machine finishes the change at its next boot. What does not
+    come to serve by itself within five minutes, or ends sessions, is restarted in the same way. The unit that does so
+    comes with the first change, and goes with the confirmation.
 requirements:
   - systemd
 extends_documentation_fragment:
