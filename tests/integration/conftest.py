@@ -13,7 +13,10 @@ import yaml
 from .fleet import FLEET_NAME, Fleet, Pi
 
 # A file is run by one worker as a whole, so one that takes long must not come last.
-LONGEST_FIRST = ("test_power_cut", "test_secrets", "test_tls", "test_hardening", "test_http_auth", "test_firewall")
+LONGEST_FIRST = (
+    *("test_power_cut", "test_tls", "test_hardening", "test_http_auth", "test_firewall", "test_secrets", "test_secure"),
+    *("test_read_only", "test_port", "test_sessions", "test_clock", "test_boards", "test_old_release"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -71,7 +71,7 @@ def test_a_port_that_something_else_holds_is_refused_before_anything_is_touched(
     pi41.run("systemd-run --unit holder python3 -m http.server 1885")
     try:
         settings, pid = pi41.settings, pi41.main_pid()
-        run = secure(fleet, pi41, nodered_port=1885)
+        run = fleet.play(["port"], variables={"nodered_port": 1885}, limit="pi41")
         assert run.failed
         assert run.says("nodered_port 1885 is held by python3")
         assert_old_configuration(pi41, settings)
