@@ -47,8 +47,8 @@ IS_PRISTINE = (
 for path in "${{left[@]}}"; do ! [ -e "$path" -o -L "$path" ] || exit 1; done
 cd ~{user}/.node-red
 cmp --quiet /root/pristine.js settings.js
-[ "$(stat -c %a .)" = 755 ]
-! find settings.js .config.* ! -perm 644 | grep . || exit 1
+[ "$(stat -c '%U %a' .)" = '{user} 755' ]
+! find settings.js .config.* '(' ! -perm 644 -o ! -user {user} -o ! -type f ')' | grep . || exit 1
 ! findmnt /home/{user}/small || exit 1
 systemctl is-active nodered.service
 """
@@ -61,7 +61,7 @@ systemctl stop nodered.service
 mount | grep -q ' on /home/{user}/small ' && umount /home/{user}/small
 systemctl disable --now pifleet-nodered-certificate.path
 rm -rf "${{left[@]}}"
-cp -p /root/pristine.js ~{user}/.node-red/settings.js
+cp -p --remove-destination /root/pristine.js ~{user}/.node-red/settings.js
 chmod 0755 ~{user}/.node-red && chmod 0644 ~{user}/.node-red/.config.*
 systemctl daemon-reload && systemctl reset-failed && systemctl start nodered.service
 """
