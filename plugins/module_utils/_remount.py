@@ -45,7 +45,7 @@ _UNTOUCHED = "Nothing was changed."
 
 def shared_places() -> List[str]:
     """Where a run of the roles writes besides the settings: what undoes a change, and the service's drop-ins."""
-    return [_change.STATE_FOLDER, "/etc/systemd/system"]
+    return [_change.STATE_FOLDER, _systemd.UNIT_FOLDER]
 
 
 @contextlib.contextmanager
