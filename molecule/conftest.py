@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import pathlib
@@ -88,6 +89,12 @@ def log_in(ask):
         return json.loads(body)["access_token"] if status == 200 else None
 
     return logged_in
+
+
+@pytest.fixture
+def basic():
+    """What a browser sends with this password of pages."""
+    return lambda password: "Basic " + base64.b64encode(f"nodered:{password}".encode()).decode()
 
 
 @pytest.fixture

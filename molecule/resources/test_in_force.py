@@ -8,7 +8,6 @@ Part of every scenario whose side effect is reboot.yml, which has noted what was
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 
@@ -26,10 +25,6 @@ def before(host, inventory_folder):
 @pytest.fixture
 def certificate(before):
     return before["certificate"]
-
-
-def basic(password):
-    return "Basic " + base64.b64encode(f"nodered:{password}".encode()).decode()
 
 
 def test_the_machine_was_rebooted(host):
@@ -53,7 +48,7 @@ def test_the_editor_wants_the_login(ask, log_in, passwords):
     assert ask("/flows", Authorization=f"Bearer {token}")[0] == 200
 
 
-def test_pages_want_their_password(ask, passwords):
+def test_pages_want_their_password(ask, basic, passwords):
     assert ask("/hello")[0] == 401
     assert ask("/hello", Authorization=basic(passwords["pages"][::-1]))[0] == 401
     assert ask("/hello", Authorization=basic(passwords["pages"]))[0] == 200

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
 
 @pytest.mark.parametrize("path", ["/ui/", "/dashboard/home"])
-def test_dashboards_want_the_password_of_pages(ask, passwords, path):
+def test_dashboards_want_the_password_of_pages(ask, basic, passwords, path):
     assert ask(path)[0] == 401
-    credentials = base64.b64encode(f"nodered:{passwords['pages']}".encode()).decode()
-    assert ask(path, Authorization="Basic " + credentials)[0] == 200
+    assert ask(path, Authorization=basic(passwords["pages"][::-1]))[0] == 401
+    assert ask(path, Authorization=basic(passwords["pages"]))[0] == 200
 
 
 def test_the_service_runs_in_its_sandbox(host):
