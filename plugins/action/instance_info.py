@@ -19,6 +19,7 @@ from ansible.plugins.action.normal import ActionModule as NormalActionModule
 FILTERS = (
     "admin_auth",
     "certificate_problem",
+    "changed_users",
     "firewall_plan",
     "hardening_settings",
     "http_auth",

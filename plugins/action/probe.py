@@ -18,7 +18,14 @@ from urllib.parse import urlsplit
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _probe, _websocket
-from ansible_collections.pifleet.nodered.plugins.modules.probe import ARGUMENT_SPEC, PROBE_OPTIONS, REQUIRED_TOGETHER
+from ansible_collections.pifleet.nodered.plugins.modules.probe import (
+    ARGUMENT_SPEC,
+    CREDENTIALS,
+    MUTUALLY_EXCLUSIVE,
+    PROBE_OPTIONS,
+    REQUIRED_TOGETHER,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _variables
 
 MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
@@ -55,8 +62,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER)
+        _spec, options = self.validate_argument_spec(
+            argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER, mutually_exclusive=MUTUALLY_EXCLUSIVE
+        )
         task_vars = task_vars or {}
+        options.update(self._named_credentials(options["credentials_from"], task_vars))
         if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
             return self._run_module(options, task_vars)
         try:
@@ -64,6 +74,18 @@ class ActionModule(ActionBase):
         except _probe.ProbeError as error:
             raise AnsibleActionFail(str(error)) from None
         return {"changed": False, "checks": checks, "passed": all(check["status"] != "fail" for check in checks)}
+
+    def _named_credentials(self, name: str | None, task_vars: dict[str, t.Any]) -> dict[str, str]:
+        """What the variable `name` holds. It is read here, as callback plugins receive each task argument."""
+        if name is None:
+            return {}
+        try:
+            found = _variables.named_mapping(name, "credentials_from", task_vars, self._templar)
+            if set(found) - set(CREDENTIALS):
+                raise _arguments.ArgumentError(f"{name} has an unknown key; known are {', '.join(CREDENTIALS)}.")
+            return {key: _arguments.text(value, f"{name}.{key}") for key, value in found.items()}
+        except _arguments.ArgumentError as error:
+            raise AnsibleActionFail(str(error)) from None
 
     def _is_local(self) -> bool:
         return str(self._connection.transport).rpartition(".")[2] == "local"

@@ -5,6 +5,9 @@
 
 The JavaScript parser and bcrypt stay on the controller, and so does every plaintext password. The module of the same
 name, which carries the documentation, only ever gets the finished text.
+
+With ``set: {$variable: NAME}``, the settings are the value of that variable. It is read here, so that it is not a task
+argument, which callback plugins would receive.
 """
 
 from __future__ import annotations
@@ -13,11 +16,18 @@ import base64
 import json
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _known_settings, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
+    _arguments,
+    _known_settings,
+    _settings_js,
+    _variables,
+)
 
 MODULE = "pifleet.nodered.settings"
+VARIABLE = "$variable"
 
 
 class ActionModule(ActionBase):
@@ -28,7 +38,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        wanted, remove = options["set"] or {}, options["remove"] or []
+        options["set"] = self._wanted(options["set"] or {}, task_vars or {})
+        wanted, remove = options["set"], options["remove"] or []
         source = options["source"] or self._module(task_vars, path=options["path"])
         if source.get("failed"):
             return source
@@ -55,6 +66,18 @@ class ActionModule(ActionBase):
             result["diff"] = _masked_diff(result["path"], before, edit)
         return result
 
+    def _wanted(self, given: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> t.Mapping[str, t.Any]:
+        """The settings as given, or those of the variable that is named instead.
+
+        Only as a whole: a part of what is set may come from the Pi, which must not choose a variable to be sent to it.
+        """
+        if set(given) != {VARIABLE}:
+            return given
+        try:
+            return _variables.named_mapping(given[VARIABLE], f"set: {VARIABLE}", task_vars, self._templar)
+        except _arguments.ArgumentError as error:
+            raise AnsibleActionFail(str(error)) from None
+
     def _write(
         self, edit: _settings_js.Edit, checksum: str, options: dict[str, t.Any], task_vars: dict[str, t.Any] | None
     ) -> dict[str, t.Any]:
@@ -65,7 +88,7 @@ class ActionModule(ActionBase):
                 {
                     "content": base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
                     "checksum": checksum,
-                    "wanted": _wanted(edit.text, options["set"] or {}, options["remove"] or []),
+                    "wanted": _expected(edit.text, options["set"], options["remove"] or []),
                     "changed": list(edit.changed),
                 }
             ),
@@ -81,7 +104,7 @@ class ActionModule(ActionBase):
         return result
 
 
-def _wanted(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) -> list[dict[str, t.Any]]:
+def _expected(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) -> list[dict[str, t.Any]]:
     """What the Pi's own node has to find in the exported settings: values where they are plain, else mere presence."""
     expected: list[dict[str, t.Any]] = [{"path": name.split("."), "absent": True} for name in remove]
     for name in wanted:

@@ -55,8 +55,8 @@ options:
         Otherwise it is handed through the host's Ansible connection, on standard input, to a Python that logs in at
         O(local_url) from there. It is never in module arguments, in a process list or in a file.
       - Where neither is possible the checks that need a login have the status V(skip) and say why.
-      - Give the task C(no_log) nevertheless where callbacks print task arguments (C(display_args_to_stdout)); the
-        result of this module holds no password.
+      - Every callback plugin receives it, as it receives each task argument, also with C(no_log). Use
+        O(credentials_from) to avoid that. The result of this module holds no password.
     type: str
   local_url:
     description:
@@ -151,6 +151,13 @@ options:
     description:
       - The plaintext password of C(httpNodeAuth). What is said of O(password) holds for it too.
     type: str
+  credentials_from:
+    description:
+      - The name of a variable, in place of O(username), O(password), O(http_username) and O(http_password). Its value
+        is a dictionary with these keys; those that are absent are not used.
+      - The variable is read by the action plugin, so its passwords are in no task argument.
+    type: str
+    version_added: 0.3.0
 seealso:
   - module: ansible.builtin.assert
 notes:
@@ -169,6 +176,11 @@ EXAMPLES = r"""
     username: admin
     password: "{{ admin_password }}"
   register: proof
+
+- name: Do so without a password in the task arguments, which callback plugins receive
+  pifleet.nodered.probe:
+    url: http://{{ ansible_host }}:1880
+    credentials_from: editor_login # a variable such as {username: admin, password: "{{ vault_admin }}"}
 
 - name: Stop where a check failed
   ansible.builtin.assert:
@@ -257,8 +269,11 @@ ARGUMENT_SPEC = {
     "websockets": {"type": "list", "elements": "str", "default": []},
     "http_username": {"type": "str"},
     "http_password": {"type": "str", "no_log": True},
+    "credentials_from": {"type": "str"},
 }
+CREDENTIALS = ("username", "password", "http_username", "http_password")
 REQUIRED_TOGETHER = [["username", "password"], ["http_username", "http_password"]]
+MUTUALLY_EXCLUSIVE = [["credentials_from", option] for option in CREDENTIALS]
 # What `probe` itself takes; the rest says where it runs.
 PROBE_OPTIONS = (
     "username",
@@ -282,7 +297,12 @@ PROBE_OPTIONS = (
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_together=REQUIRED_TOGETHER, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_together=REQUIRED_TOGETHER,
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        supports_check_mode=True,
+    )
     try:
         checks = probe(module.params["url"], **{name: module.params[name] for name in PROBE_OPTIONS})
     except ProbeError as error:

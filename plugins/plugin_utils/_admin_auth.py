@@ -11,9 +11,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from ._arguments import release_numbers
-from ._bcrypt import PasswordError, check_password, is_bcrypt, require_library
+from ._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
 
 USER_KEYS = ("username", "password", "password_hash", "permissions")
 
@@ -101,6 +102,52 @@ def admin_auth(
             raise LoginError("nodered_login_session_expiry is in seconds and must be at least 1.")
         auth["sessionExpiryTime"] = session_expiry
     return auth
+
+
+def changed_users(wanted: object, present: object) -> list[str]:
+    """The names of the users with a known password whose entry in `present` is not as in `wanted`.
+
+    Args:
+        wanted: what `admin_auth` returned.
+        present: the `adminAuth` in the settings file, or what is there instead.
+
+    Raises:
+        LoginError: where `wanted` is something else.
+    """
+    before = {str(user.get("username")): user for user in _users(present)}
+    return [
+        str(user["username"])
+        for user in _users(wanted)
+        if _has_plaintext(user) and not _is_same_user(user, before.get(str(user["username"]), {}))
+    ]
+
+
+def _users(auth: object) -> list[Mapping[str, object]]:
+    users = auth.get("users") if isinstance(auth, Mapping) else None
+    return [user for user in users if isinstance(user, Mapping)] if isinstance(users, list) else []
+
+
+def _has_plaintext(user: Mapping[str, object]) -> bool:
+    password = user.get("password")
+    if not isinstance(password, Mapping):
+        return False
+    kinds = {"$password": str, "$rounds": int, "$ident": str}
+    if not {"username", "permissions"} <= set(user) or not all(
+        isinstance(password.get(key), kind) for key, kind in kinds.items()
+    ):
+        raise LoginError("changed_users needs what the filter pifleet.nodered.admin_auth returned.")
+    return True
+
+
+def _is_same_user(wanted: Mapping[str, object], present: Mapping[str, object]) -> bool:
+    password = cast("Mapping[str, Any]", wanted["password"])
+    hashed = present.get("password")
+    return (
+        present.keys() == wanted.keys()
+        and present["permissions"] == wanted["permissions"]
+        and isinstance(hashed, str)
+        and can_stay(hashed, password["$password"], rounds=password["$rounds"], ident_wanted=password["$ident"])
+    )
 
 
 def _user(user: object, place: str, release: tuple[int, ...], rounds: int, ident: str) -> dict[str, object]:

@@ -67,6 +67,16 @@ def verify(password: str, hashed: str) -> bool:
     return bool(bcrypt.verify(password, hashed))
 
 
+def can_stay(hashed: str, password: str, *, rounds: int, ident_wanted: str = "") -> bool:
+    """Whether the hash was made from the password, with at least that cost and with that ident if one is given."""
+    return (
+        is_bcrypt(hashed)
+        and cost(hashed) >= rounds
+        and ident_wanted in ("", ident(hashed))
+        and verify(password, hashed)
+    )
+
+
 def cost(hashed: str) -> int:
     """The cost (rounds) of a bcrypt hash."""
     match = _HASH.fullmatch(hashed)

@@ -258,12 +258,8 @@ def _has_name(user: object) -> bool:
 
 
 def _hash(path: tuple[str, ...], password: Password, current: object) -> str:
-    if (
-        isinstance(current, str)
-        and _bcrypt.is_bcrypt(current)
-        and _bcrypt.cost(current) >= password.rounds
-        and password.ident in ("", _bcrypt.ident(current))
-        and _bcrypt.verify(password.plaintext, current)
+    if isinstance(current, str) and _bcrypt.can_stay(
+        current, password.plaintext, rounds=password.rounds, ident_wanted=password.ident
     ):
         return current
     try:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from .fleet import FLEET_NAME, Fleet, Pi
+from .recording import Recording
 
 # A file is run by one worker as a whole, so one that takes long must not come last.
 LONGEST_FIRST = (
@@ -46,6 +47,11 @@ def variables(passwords, tmp_path):
         "nodered_http_auth_password_dir": str(tmp_path / "http-auth"),
         "nodered_restart_timeout": 60,
     }
+
+
+@pytest.fixture
+def recording(tmp_path: pathlib.Path) -> Recording:
+    return Recording(tmp_path / "events")
 
 
 @pytest.fixture

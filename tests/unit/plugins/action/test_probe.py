@@ -203,6 +203,48 @@ def test_a_password_for_a_delegated_probe_is_refused(probed):
     assert not module.modules
 
 
+CREDENTIALS = {"username": "admin", "password": PASSWORD, "http_username": "web", "http_password": "pages"}
+
+
+def test_credentials_can_be_in_a_variable_that_is_named(probed):
+    module = Observed({"url": "https://192.0.2.7:1880", "credentials_from": "mine"})
+    result = module.run(task_vars={"mine": CREDENTIALS})
+    assert {name: probed[0][name] for name in CREDENTIALS} == CREDENTIALS
+    assert PASSWORD not in json.dumps([result, module._task.args])
+
+
+def test_a_variable_without_credentials_leaves_the_login_out(probed):
+    Observed({"url": "https://192.0.2.7:1880", "credentials_from": "mine"}).run(task_vars={"mine": {}})
+    assert probed[0]["password"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (PASSWORD, "mine must be a dictionary"),
+        ({"passwort": PASSWORD}, "mine has an unknown key"),
+        ({"username": "admin", "password": [PASSWORD]}, "mine.password must be text"),
+    ],
+)
+def test_credentials_of_the_wrong_kind_are_refused_and_not_shown(probed, value, named):
+    with pytest.raises(AnsibleActionFail, match=named) as refused:
+        Observed({"url": "https://192.0.2.7:1880", "credentials_from": "mine"}).run(task_vars={"mine": value})
+    assert PASSWORD not in str(refused.value)
+    assert not probed
+
+
+def test_credentials_are_given_in_one_way_only(probed):
+    with pytest.raises(AnsibleActionFail, match="mutually exclusive"):
+        Observed({**OUTSIDE, "credentials_from": "mine"}).run(task_vars={"mine": CREDENTIALS})
+
+
+def test_named_credentials_for_a_delegated_probe_are_refused(probed):
+    module = Observed({"url": "http://192.0.2.7:1880", "credentials_from": "mine"}, delegate_to="watcher")
+    with pytest.raises(AnsibleActionFail, match="watcher"):
+        module.run(task_vars={"mine": CREDENTIALS})
+    assert not module.modules
+
+
 def test_a_delegated_probe_runs_as_a_module(probed):
     module = Observed({"url": "http://192.0.2.7:1880"}, delegate_to="watcher")
     assert "invocation" not in module.run(task_vars={})

@@ -107,6 +107,40 @@ def test_a_password_stays_on_the_controller_and_its_hash_out_of_the_result():
     assert "invocation" not in result
 
 
+def test_the_settings_can_be_the_value_of_a_variable_that_is_named():
+    task_vars = {"mine": LOGIN, "admin_password": PASSWORD}
+    pi = Observed({"set": {"$variable": "mine"}})
+    result = pi.run(task_vars=task_vars)
+    assert result["settings"] == ["adminAuth"]
+    written = handed_over(pi.modules[1])
+    assert "username" in written["content"]
+    assert {"path": ["adminAuth"], "value": written["wanted"][0]["value"]} in written["wanted"]
+    assert PASSWORD not in json.dumps([result, pi.modules, pi._task.args])
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"adminAuth": {"$variable": "secret"}},
+        {"adminAuth": {"a": "{{ secret }}"}, "$variable": "secret"},
+        {"$variable": "mine"},
+    ],
+    ids=["in a setting", "beside a setting", "in a variable"],
+)
+def test_a_variable_is_named_for_all_settings_and_not_within_one(wanted):
+    """Else the Pi could name one: what is kept of its settings file is a part of what is set."""
+    pi = Observed({"set": wanted})
+    result = pi.run(task_vars={"secret": {"a": PASSWORD}, "mine": {"adminAuth": {"$variable": "secret"}}})
+    assert PASSWORD not in json.dumps([result, [handed_over(given) for given in pi.modules[1:]]])
+
+
+def test_a_variable_that_is_not_there_is_named_before_anything_is_read():
+    pi = Observed({"set": {"$variable": "mine"}})
+    with pytest.raises(AnsibleActionFail, match="mine, which is not defined"):
+        pi.run(task_vars={})
+    assert pi.modules == []
+
+
 def test_a_hash_that_changes_is_shown_as_a_change():
     old = _bcrypt.hash_password("old", rounds=4)
     before = OPEN.replace("}\n", f"    httpNodeAuth: {{ user: 'a', pass: '{old}' }},\n}}\n")

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.pifleet.nodered.plugins.filter import (
     admin_auth,
     bcrypt_hash,
+    changed_users,
     firewall_plan,
     hardening_settings,
     http_auth,
@@ -28,6 +29,7 @@ SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"
 ALL = {"permissions": "*"}
 USERS = [{"username": "a", "password": "x"}]
 SECRET = "hunter2"
+HASH = "$2b$04$" + "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 CALLS = {
     "admin_auth": (
         admin_auth.admin_auth,
@@ -38,6 +40,15 @@ CALLS = {
         bcrypt_hash.bcrypt_hash,
         "x",
         {"rounds": 4, "ident": "2b"},
+    ),
+    "changed_users": (
+        changed_users.changed_users,
+        {
+            "users": [
+                {"username": "a", "password": {"$password": "x", "$rounds": 4, "$ident": "2b"}, "permissions": "*"}
+            ]
+        },
+        {"present": {"users": [{"username": "a", "password": HASH, "permissions": "*"}]}},
     ),
     "hardening_settings": (
         hardening_settings.hardening_settings,

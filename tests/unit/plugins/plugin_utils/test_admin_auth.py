@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._admin_auth import LoginError, admin_auth
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._admin_auth import (
+    LoginError,
+    admin_auth,
+    changed_users,
+)
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 
 ADA = {"username": "ada", "password": "correct horse"}
@@ -120,3 +124,63 @@ def test_what_is_no_list_of_users_is_refused(users):
 def test_no_message_holds_a_password():
     for user in (ADA | {"permissions": "x"}, ADA | {"extra": 1}, {"password": "correct horse"}, ADA | {"username": 7}):
         assert "correct horse" not in refused([user])
+
+
+def entry(**other):
+    """Ada's entry in a settings file, as the engine would keep it."""
+    password = _bcrypt.hash_password(other.pop("plaintext", "correct horse"), rounds=other.pop("rounds", 8))
+    return {"username": "ada", "password": password, "permissions": "*"} | other
+
+
+def changed(*present):
+    return changed_users(admin_auth([ADA], node_red="4.1.15"), {"type": "credentials", "users": list(present)})
+
+
+def test_a_user_whose_entry_stays_has_not_changed():
+    assert changed(entry()) == []
+    assert changed(entry(username="bob"), entry(rounds=9)) == []
+
+
+@pytest.mark.parametrize(
+    "present",
+    [
+        [],
+        [entry(username="bob")],
+        [entry(plaintext="old")],
+        [entry(rounds=7)],
+        [entry(permissions="read")],
+        [entry(image="x.png")],
+        [{"username": "ada"}],
+        ["ada"],
+    ],
+    ids=["none", "another", "password", "cost", "permissions", "more keys", "fewer keys", "no user"],
+)
+def test_a_user_whose_entry_is_written_has_changed(present):
+    assert changed(*present) == ["ada"]
+
+
+@pytest.mark.parametrize("present", [None, {}, {"users": {"$js": "users"}}, {"$js": "login()"}, "none"])
+def test_every_user_has_changed_where_there_was_no_list(present):
+    assert changed_users(admin_auth([ADA], node_red="4.1.15"), present) == ["ada"]
+
+
+def test_a_user_whose_password_is_not_known_is_left_out():
+    ready = {"username": "bob", "password_hash": "$2b$08$" + SALT_AND_SUM}
+    assert changed_users(admin_auth([ready, ADA], node_red="4.1.15"), None) == ["ada"]
+
+
+@pytest.mark.parametrize(
+    "user",
+    [["ada", "correct horse"], "ada:correct horse", {"ada": "correct horse"}, ADA | {"password": ["correct horse"]}],
+)
+def test_a_malformed_user_is_named_by_its_position_and_not_shown(user):
+    said = refused([{"username": "bob", "password": "x"}, user])
+    assert "nodered_login_users[1]" in said
+    assert "correct horse" not in said
+
+
+@pytest.mark.parametrize("users", ["ada:correct horse", {"ada": "correct horse"}, 7])
+def test_users_that_are_no_list_are_not_shown(users):
+    said = refused(users)
+    assert said.startswith("nodered_login_users must be a list")
+    assert "correct horse" not in said

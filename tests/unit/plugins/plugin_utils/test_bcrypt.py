@@ -114,3 +114,20 @@ def test_a_library_that_cannot_hash_is_as_good_as_missing(
     monkeypatch.setattr(_bcrypt, "bcrypt", types.SimpleNamespace(get_backend=get_backend))
     with pytest.raises(MissingLibraryError, match=f"{named} is missing"):
         _bcrypt.require_library()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stays"),
+    [
+        ({}, True),
+        ({"rounds": 4}, True),
+        ({"rounds": 6}, False),
+        ({"ident_wanted": "2b"}, True),
+        ({"ident_wanted": "2a"}, False),
+        ({"password": "other"}, False),
+        ({"hashed": "no hash"}, False),
+    ],
+)
+def test_a_hash_can_stay_if_it_fits_the_password_the_cost_and_the_ident(wanted, stays):
+    given = {"hashed": _bcrypt.hash_password("secret", rounds=5), "password": "secret", "rounds": 5}
+    assert _bcrypt.can_stay(**given | wanted) is stays
