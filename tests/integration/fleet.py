@@ -229,6 +229,10 @@ class Run:
         """Whether the output holds all of these, wherever its lines were broken."""
         return all(word in self.output for word in words)
 
+    def judged(self, title: str) -> list[str]:
+        """How the verification of each host judged the check with this title: pass, fail or skip."""
+        return re.findall(rf'"(pass|fail|skip) - {re.escape(title)} - ', self.output)
+
     def executions(self, address: str) -> int:
         """Remote executions on one host, at -vvv and with pipelining: each is one ssh command."""
         return len(re.findall(rf"^<{re.escape(address)}> SSH: EXEC ", self.output, re.MULTILINE))

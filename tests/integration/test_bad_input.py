@@ -35,6 +35,26 @@ CASES = {
         {"nodered_login_users": [GOOD | {"permissions": ["flows.read", "flow.write"]}]},
         "nodered_login_users[0].permissions",
     ),
+    "a list in place of a user": (
+        {"nodered_login_users": [["ada", "correct horse battery staple"]]},
+        "nodered_login_users[0] must be a mapping",
+    ),
+    "text in place of users": (
+        {"nodered_login_users": "ada:correct horse battery staple"},
+        "nodered_login_users must be",
+    ),
+    "a list in place of a password": (
+        {"nodered_login_users": [{"username": "ada", "password": ["correct horse battery staple"]}]},
+        "nodered_login_users[0].password must be",
+    ),
+    "a list in place of the password of pages": (
+        {"nodered_http_auth_password": ["correct horse battery staple"]},
+        "nodered_http_auth_password must be",
+    ),
+    "a password in place of permissions": (
+        {"nodered_login_users": [GOOD | {"permissions": [GOOD["password"]]}]},
+        "nodered_login_users[0].permissions",
+    ),
     "misspelled key": ({"nodered_login_users": [{"usrname": "ada", "password": "x"}]}, "usrname"),
     "misspelled variable": ({"nodered_prot": 1885}, "nodered_prot"),
     "misspelled prefix": ({"node_red_port": 1885}, "set nodered_port as well"),
@@ -46,13 +66,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("variables, named", CASES.values(), ids=CASES)
-def test_it_is_refused_with_the_variable_named(fleet, untouched, variables, named):
+def test_it_is_refused_with_the_variable_named(fleet, untouched, recording, variables, named):
     # A good login beside a bad port must not be written either.
     variables = {"nodered_login_users": [GOOD], **variables}
-    run = fleet.play("secure", variables=variables, limit="pi31")
+    run = fleet.play("secure", "-vvv", variables=variables, limit="pi31", environment=recording.environment)
     assert run.failed
     assert run.says(named)
-    assert not run.says("correct horse")
+    # Ansible prints the command line at -vvv, and with it what was given there.
+    assert "correct horse" not in run.output.partition("PLAYBOOK: ")[2] + recording.text
     assert untouched()
 
 

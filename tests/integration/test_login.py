@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from .users import USERS
+from .users import LOGIN_WORKS, USERS
 
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
 ROLES = ["login"]
@@ -36,6 +36,18 @@ def test_old_sessions_end_with_the_login_they_came_from(fleet, pi31, variables, 
     run = fleet.play(ROLES, variables=variables | {"nodered_login_users": users}, limit="pi31")
     assert not run.failed
     assert pi31.get("/flows", token=token).status == 401
+
+
+def test_the_verification_uses_only_passwords_that_have_changed(fleet, play, pi41, variables):
+    both, one = ({**variables, "nodered_login_users": users} for users in (USERS, USERS[:1]))
+    assert fleet.play(ROLES, variables=both, limit="pi41").judged(LOGIN_WORKS) == ["pass"]
+    removed = fleet.play(ROLES, variables=one, limit="pi41")
+    assert removed.recap["pi41"]["changed"] > 0
+    assert removed.judged(LOGIN_WORKS) == ["skip"], "the login of the user who is left is the same"
+    # As a run leaves it that is interrupted before the restart.
+    change = {"path": pi41.settings_file, "service": "nodered", "set": {"uiPort": 1885}}
+    assert not play(pi41, {"pifleet.nodered.settings": change}).failed
+    assert fleet.play(ROLES, variables=one, limit="pi41").judged(LOGIN_WORKS) == ["pass"]
 
 
 def test_a_ready_hash_is_taken_as_it_is(fleet, pi41, variables):

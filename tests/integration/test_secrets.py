@@ -64,7 +64,8 @@ def sources(tmp_path):
             {"username": "bob", "password": "{{ vaulted }}", "permissions": "read"},
         ]
         # With more roles that write: each has to read the settings anew.
-        path.write_text(json.dumps({"nodered_login_users": users, "nodered_port": 1885}))
+        folder = {"nodered_http_auth_password_dir": str(tmp_path / "random")}
+        path.write_text(json.dumps({"nodered_login_users": users, "nodered_port": 1885, **folder}))
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written
@@ -77,7 +78,7 @@ def hashes_in(text):
 
 
 @pytest.mark.parametrize("pipelining", ["1", "0"], ids=["pipelining", "temporary files"])
-def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, monkeypatch, pipelining):
+def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, monkeypatch, tmp_path, pipelining):
     monkeypatch.setenv("ANSIBLE_KEEP_REMOTE_FILES", "1" if pipelining == "0" else "0")
     outputs = []
     environment = fleet.environment() | recording.environment | {"ANSIBLE_PIPELINING": pipelining}
@@ -99,6 +100,7 @@ def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, 
         assert done.returncode == 0, done.stdout + done.stderr
         outputs.append(done.stdout + done.stderr)
     pi41.run("rm /run/sampling; sleep 1")
+    assert not (tmp_path / "random").exists(), "no random password is made where one was given"
     assert int(pi41.run("wc -l </run/rounds")) > 10, "the search must have been under way"
     folders = f"/tmp /var/tmp /var/log /var/lib/pifleet.nodered /home/{pi41.user}/.ansible"
     kept = pi41.run(f"find {folders} -type f -exec cat {{}} + 2>/dev/null | tr -c '[:print:]' '\\n'")

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from .users import USERS
+from .recording import leaks
+from .users import LOGIN_WORKS, PAGES_WORK, USERS
 
 MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN = 2
 
 
 def test_without_variables_every_host_gets_its_own_password_and_a_second_run_changes_nothing(
-    fleet, pi50, alex, variables, passwords
+    fleet, pi50, alex, variables, passwords, recording
 ):
     pis = {pi.name: pi for pi in (pi50, alex)}
     assert all(pi.is_open() for pi in pis.values())
     variables["nodered_tls_source"] = "selfsigned"
-    run = fleet.play("secure", variables=variables, limit=",".join(pis))
+    run = fleet.play("secure", variables=variables, limit=",".join(pis), environment=recording.environment)
     assert not run.failed
+    assert run.judged(LOGIN_WORKS) == run.judged(PAGES_WORK) == ["pass", "pass"]
     found = {name: (passwords / name).read_text().strip() for name in pis}
     assert len(set(found.values())) == len(pis)
     for name, pi in pis.items():
@@ -26,14 +28,21 @@ def test_without_variables_every_host_gets_its_own_password_and_a_second_run_cha
         assert not pi.answers_in_the_clear()
         assert (passwords / name).stat().st_mode & 0o777 == 0o600
         assert run.says(str(passwords / name))
+        assert not leaks(run.output + recording.text, found[name], "admin")
 
     before = {name: (pi.main_pid(), pi.settings) for name, pi in pis.items()}
-    second = fleet.play("secure", "-vvv", variables=variables, limit=",".join(pis))
+    second = fleet.play("secure", "-vvv", variables=variables, limit=",".join(pis), environment=recording.environment)
     assert not second.failed
+    assert second.judged(LOGIN_WORKS) == second.judged(PAGES_WORK) == ["skip", "skip"], "no password is sent"
     for name, pi in pis.items():
         assert second.recap[name]["changed"] == 0
         assert (pi.main_pid(), pi.settings) == before[name], "nothing was restarted, no byte changed"
         assert second.executions(pi.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
+        assert not leaks(second.output + recording.text, found[name], "admin")
+
+    asked = fleet.play("secure", variables=variables | {"nodered_verify_login": True}, limit="pi50")
+    assert not asked.failed
+    assert asked.judged(LOGIN_WORKS) == asked.judged(PAGES_WORK) == ["pass"]
 
 
 def test_check_mode_shows_the_change_and_makes_none(fleet, pi41, variables, passwords):
