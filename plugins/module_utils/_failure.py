@@ -15,15 +15,16 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._masking import (
     strings_of_line,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked as masked_code
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable
 
 
 class Failure(Exception):
-    """What was found and what to do about it. Its text is shown to the user and holds no secret."""
+    """What was found and what to do about it. Its text is shown to the user: it is printable and holds no secret."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(problem + ("\n" + remedy if remedy else ""))
-        self.problem = problem
-        self.remedy = remedy
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
+        super().__init__(self.problem + ("\n" + self.remedy if remedy else ""))
 
 
 # In the names of environment variables.

@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 from ..module_utils import _masking
+from ..module_utils._text import printable, printable_line
 
 _FRAME_WIDTH = 100
 _REQUIREMENTS = pathlib.Path(__file__).parents[2] / "requirements.txt"
