@@ -70,23 +70,38 @@ def refused_by_node(source: Source) -> SettingsError | None:
 
 def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     """Place, problem and remedy of each."""
-    for comma in source.marked.get("comma", []):
+    for comma in _needless_commas(source):
         yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
-    for each in source.marked.get("await", []):
+    for each in source.all("await_expression"):
         source.go_on()
         if not _in_async_function(each):
             yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
-    for each in source.marked.get("try", []):
-        yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
-    for each in source.marked.get("markup", []):
+    for each in source.all("try_statement"):
+        if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
+            yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
+    for each in source.all("jsx_element", "jsx_self_closing_element"):
         yield each.start_byte, "this is HTML, not JavaScript", "Put it in quotes, or take it out."
-    for each in source.marked.get("constant", []):
-        yield each.start_byte, "a const needs a value where it is declared", "Give it one, or write let."
-    for each in source.marked.get("shorthand", []):
+    for each in source.all("lexical_declaration"):
+        for declarator in members(each) if field(each, "kind").type == "const" else []:
+            if declarator.child_by_field_name("value") is None:
+                place = declarator.start_byte
+                yield place, "a const needs a value where it is declared", "Give it one, or write let."
+    for each in source.all("shorthand_property_identifier"):
         if source.read(each) in _RESERVED:
             yield each.start_byte, f"{source.read(each)} is no name of a variable", "Add : and the value."
     yield from _typographic(source)
     yield from _declared_again(source)
+
+
+def _needless_commas(source: Source) -> Iterator[Node]:
+    """Those in objects and arguments that stand behind no member."""
+    for listing in source.all("arguments", "object"):
+        before = ""
+        for child in listing.children:
+            if child.type == "," and before in ("{", "(", ","):
+                yield child
+            if child.type not in COMMENTS:
+                before = child.type
 
 
 def _in_async_function(node: Node) -> bool:

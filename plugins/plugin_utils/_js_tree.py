@@ -9,7 +9,7 @@ import functools
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..module_utils import _masking
 from ..module_utils._masking import Span
@@ -39,6 +39,17 @@ FUNCTIONS = frozenset(
 )
 # Whatever holds text that somebody may have put a secret into.
 TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
+# The types of nodes that are looked for in a whole file.
+_SOUGHT = TEXTS | {
+    "arguments",
+    "await_expression",
+    "jsx_element",
+    "jsx_self_closing_element",
+    "lexical_declaration",
+    "object",
+    "shorthand_property_identifier",
+    "try_statement",
+}
 # How many characters mark the beginning of each; others have one.
 _MARKS = {"comment": 2, "html_comment": 4, "jsx_text": 0}
 # Deeper than any settings file; Python's own recursion limit is about 1000 frames.
@@ -66,31 +77,6 @@ def _parser() -> tree_sitter.Parser:
     if _IMPORT_ERROR is not None:
         raise MissingLibraryError("tree-sitter with tree-sitter-javascript", _IMPORT_ERROR)
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_javascript.language()))
-
-
-# All in one, since each query is a walk through the whole tree.
-_MARKED = """
-    (string) @string
-    (object ["{" ","] . (comment)* . "," @comma)
-    (arguments ["(" ","] . (comment)* . "," @comma)
-    (await_expression) @await
-    (try_statement !handler !finalizer) @try
-    (jsx_element) @markup
-    (jsx_self_closing_element) @markup
-    (lexical_declaration kind: "const" (variable_declarator !value) @constant)
-    (shorthand_property_identifier) @shorthand
-"""
-
-
-@functools.cache
-def _marked() -> tree_sitter.Query:
-    return tree_sitter.Query(tree_sitter.Language(tree_sitter_javascript.language()), _MARKED)
-
-
-@functools.cache
-def _texts() -> tree_sitter.Query:
-    language = tree_sitter.Language(tree_sitter_javascript.language())
-    return tree_sitter.Query(language, " ".join(f"({name}) @text" for name in sorted(TEXTS)))
 
 
 class Patience:
@@ -124,7 +110,8 @@ class Source:
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self.root = self._parsed(readable)
-        self._refuse_depth()
+        self._sought: dict[str, list[Node]] = {}
+        self._sought = self._walk_through()
 
     def _refuse_size(self) -> None:
         if len(self.text) > LARGEST:
@@ -149,17 +136,27 @@ class Source:
         self.go_on()
         return root
 
-    def _refuse_depth(self) -> None:
+    def _walk_through(self) -> dict[str, list[Node]]:
+        """The nodes that are looked for by their type, in the order of the text; refused where the tree is too deep.
+
+        A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
+        """
+        found: dict[str, list[Node]] = {}
         cursor = self.root.walk()
+        depth = 0
         while True:
-            if cursor.depth > DEEPEST_TREE:
-                place = cursor.node.start_byte if cursor.node is not None else 0
-                raise self.error("the code here is nested too deeply to be followed", place, "Write it flatter.")
+            node = cast("Node", cursor.node)
+            if node.type in _SOUGHT:
+                found.setdefault(node.type, []).append(node)
             if cursor.goto_first_child():
+                depth += 1
+                if depth > DEEPEST_TREE:
+                    raise self.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
                 continue
             while not cursor.goto_next_sibling():
                 if not cursor.goto_parent():
-                    return
+                    return found
+                depth -= 1
 
     def go_on(self) -> None:
         """Refuse the file if working on it takes too long."""
@@ -211,15 +208,14 @@ class Source:
         """Whether nothing but white space stands from the offset to the end of its line."""
         return not self.bytes[offset : self.line_end(offset)].strip()
 
-    @functools.cached_property
-    def marked(self) -> dict[str, list[Node]]:
-        """The strings of the file, and what only looks like JavaScript, in the order of the text."""
-        found = tree_sitter.QueryCursor(_marked()).captures(self.root)
-        return {name: sorted(nodes, key=lambda node: node.start_byte) for name, nodes in found.items()}
+    def all(self, *types: str) -> list[Node]:
+        """The nodes of some of the types that are sought, in the order of the text."""
+        found = [node for name in types for node in self._sought.get(name, [])]
+        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
-        quotes = [self.bytes[node.start_byte] for node in self.marked.get("string", [])]
+        quotes = [self.bytes[node.start_byte] for node in self.all("string")]
         return "'" if quotes.count(ord("'")) * 2 > len(quotes) else '"'
 
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:
@@ -236,11 +232,10 @@ class Source:
 
         With each comes the place of its content, in characters of the text.
         """
-        cursor = tree_sitter.QueryCursor(_texts())
-        cursor.set_byte_range(start, max(end, start + 1))
-        found = [node for nodes in cursor.captures(self.root).values() for node in nodes]
         nodes: list[Node] = []
-        for node in sorted(found, key=lambda node: (node.start_byte, -node.end_byte)):
+        for node in self.all(*TEXTS):
+            if node.end_byte <= start or node.start_byte >= max(end, start + 1):
+                continue
             if not nodes or node.start_byte >= nodes[-1].end_byte:
                 nodes.append(node)
         spans = self.characters([(node.start_byte, node.end_byte) for node in nodes])
