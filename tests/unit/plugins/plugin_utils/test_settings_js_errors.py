@@ -89,13 +89,13 @@ def test_a_long_line_is_cut_around_the_place() -> None:
 def test_a_refusal_controls_no_terminal() -> None:
     with pytest.raises(SettingsError) as caught:
         edit(
-            "module.exports = {\n\ta\x9b: 1, ...b, c\u202e: 1 }",
+            "module.exports = {\n\tuiPort\x9b: 2, uiPort: 2, ...b, c\u202e: 1 }",
             set={"uiPort": 1},
             filename="/home/\x1b[2J\n/settings.js",
         )
     lines = str(caught.value).split("\n")
-    assert lines[0].startswith("/home/\\x1b[2J\\x0a/settings.js:2:9: ")
-    assert lines[1:3] == ["  2 | \ta\\x9b: 1, ...b, c\\u202e: 1 }", "    | \t          ^"]
+    assert lines[0].startswith("/home/\\x1b[2J\\x0a/settings.js:2:25: ")
+    assert lines[1:3] == ["  2 | \tuiPort\\x9b: 2, uiPort: 2, ...b, c\\u202e: 1 }", "    | \t" + " " * 26 + "^"]
 
 
 def test_a_name_of_any_length_is_cut() -> None:
