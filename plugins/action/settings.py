@@ -18,10 +18,12 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _arguments,
     _known_settings,
+    _settings_diff,
     _settings_js,
     _variables,
 )
@@ -115,7 +117,8 @@ def _expected(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]
 
 
 def _masked_diff(path: str, before: str, edit: _settings_js.Edit) -> dict[str, str]:
-    old, new = _settings_js.masked(before), _settings_js.masked(edit.text)
+    path = printable_line(path)
+    old, new = _settings_diff.masked(before, edit)
     if old == new:
         return {"prepared": f"{path}: only what is masked changes in {', '.join(edit.changed)}\n"}
     return {"before_header": path, "after_header": path, "before": old, "after": new}

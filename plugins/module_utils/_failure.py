@@ -15,15 +15,16 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._masking import (
     strings_of_line,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked as masked_code
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable
 
 
 class Failure(Exception):
-    """What was found and what to do about it. Its text is shown to the user and holds no secret."""
+    """What was found and what to do about it. Its text is shown to the user: it is printable and holds no secret."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(problem + ("\n" + remedy if remedy else ""))
-        self.problem = problem
-        self.remedy = remedy
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
+        super().__init__(self.problem + ("\n" + self.remedy if remedy else ""))
 
 
 # In the names of environment variables.
@@ -42,7 +43,26 @@ _VARIABLE = re.compile(r"""\b(\w{0,99}%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_VAR
 # Node.js tells a syntax error with the line of the file, carets below it, and parts of it in the message.
 _SHOWN_LINE = re.compile(r"^.*$(?=\r?\n[ \t]*\^+[ \t]*$)", re.MULTILINE)
 _SHOWN_WORD = re.compile(r"((?:Unexpected identifier|Unexpected number) ')[^'\n]*'")
-_SHOWN_JSON = re.compile(r"""(\.{3})?"[^\n]*"(\.{3})?(?= is not valid JSON)""")
+_SHOWN_JSON = re.compile(r"^[^\n\"]*(?P<shown>\"[^\n]*)(?= is not valid JSON)", re.MULTILINE)
+# What programs are started with: "--password hunter2", "mosquitto_pub -P hunter2", "curl -u ada:hunter2"; -p is a port,
+# a folder or the like, too.
+_OPTION = re.compile(
+    r"""((?<!\S)--?[\w-]*%s[ \t]+|(?<!\S)-[pP][ \t]+(?!\d{1,5}(?!\S)|[./~])|(?<!\S)(?:-u|--user)[ \t=]+[^\s:]+:)
+    (?!-|(?:and|are|has|is|must|needs|option|or|was)\b)("[^"\r\n]*"?|'[^'\r\n]*'?|\S+)"""
+    % SECRET_NAME,
+    re.IGNORECASE | re.VERBOSE,
+)
+# "ada:hunter2@broker", "auth: ada:hunter2"; not "npm:name@1.2".
+_USER_INFO = re.compile(r"""(?<![\w:/.+-])([\w.+-]{1,64}:)[^\s@'"`]{0,99}[^\s@'"`/]@(?=[A-Za-z[])""")
+_TOLD_AUTH = re.compile(r"""(\b\w*auth["']?\s{0,9}[:=]\s{0,9}["'`]?[^\s:'"`]+:)(?!//)[^\s,;]+""", re.IGNORECASE)
+# "the password is hunter2"
+_SAID = re.compile(
+    r"""(\b\w*%s\s{1,9}is\s{1,9}["'`]?)(?!(?:a|already|also|an|being|by|empty|expected|expired|for|from|given|hidden|
+    in|incorrect|invalid|kept|longer|missing|needed|neither|never|no|not|null|of|on|only|required|rejected|set|stored|that|
+    the|then|this|to|too|undefined|unknown|unset|used|valid|wrong)\b)[^\s,;"'`]+"""
+    % SECRET_NAME,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
@@ -54,10 +74,15 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, HIDDEN)
     text = _SHOWN_LINE.sub(lambda line: shown(line[0], strings_of_line(line[0])), masked_code(text))
     text = _SHOWN_WORD.sub(r"\1" + HIDDEN + "'", text)
-    text = _SHOWN_JSON.sub('"' + HIDDEN + '"', text)
-    text = _TOLD_SECRET.sub(r"\1" + HIDDEN, text)
-    text = _VARIABLE.sub(r"\1" + HIDDEN, text)
+    text = _SHOWN_JSON.sub(lambda line: line[0][: line.start("shown") - line.start()] + '"' + HIDDEN + '"', text)
+    for pattern in (_TOLD_SECRET, _VARIABLE, _OPTION, _USER_INFO, _TOLD_AUTH, _SAID):
+        text = pattern.sub(_without_value, text)
     return _MD5.sub(HIDDEN, text)
+
+
+def _without_value(match: "re.Match[str]") -> str:
+    ending = "@" if match[0].endswith("@") and match.re is _USER_INFO else ""
+    return match[1] + HIDDEN + ending
 
 
 def secrets_in(environment: Mapping[str, str]) -> Tuple[str, ...]:

@@ -17,6 +17,9 @@ except ImportError as error:
 else:
     _IMPORT_ERROR = None
 
+# Verifying doubles in time with each step; this takes a second on a controller, and many seconds on a Pi. The file that
+# a hash comes from may be an attacker's: at 31 it would take two days.
+HIGHEST_COST = 14
 # bcrypt reads no further: all libraries that Node-RED has used cut there silently.
 LONGEST_PASSWORD = 72
 _HASH = re.compile(r"\$2([aby])\$(\d\d)\$[./A-Za-z0-9]{53}")
@@ -71,7 +74,7 @@ def can_stay(hashed: str, password: str, *, rounds: int, ident_wanted: str = "")
     """Whether the hash was made from the password, with at least that cost and with that ident if one is given."""
     return (
         is_bcrypt(hashed)
-        and cost(hashed) >= rounds
+        and rounds <= cost(hashed) <= max(rounds, HIGHEST_COST)
         and ident_wanted in ("", ident(hashed))
         and verify(password, hashed)
     )

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 _CHECK = "Mend the file (node --check shows Node.js's view of it), then run again."
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})[ \t]", re.MULTILINE)
 _NUMBER_SIGN = re.compile(rb"^[ \t]*#", re.MULTILINE)
-# How far above the place where the parser stumbles the missing comma is looked for, in tokens.
+# How far above the place where the parser stumbles the missing comma is looked for, in tokens, and in files up to which
+# size, in bytes: each place costs a parse.
 _TOKENS_BEFORE = 12
+_LARGEST_TO_MEND = 64 * 1024
 
 # From a web page or a word processor: quotes, dashes and dots, and what cannot be seen.
 _TYPOGRAPHIC = re.compile("[\u00ab\u00ad\u00bb\u2013\u2014\u2018-\u201f\u2026\u2039\u203a\u200b\u2060]")
@@ -68,22 +70,38 @@ def refused_by_node(source: Source) -> SettingsError | None:
 
 def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     """Place, problem and remedy of each."""
-    for comma in source.marked.get("comma", []):
+    for comma in _needless_commas(source):
         yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
-    for each in source.marked.get("await", []):
+    for each in source.all("await_expression"):
+        source.go_on()
         if not _in_async_function(each):
             yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
-    for each in source.marked.get("try", []):
-        yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
-    for each in source.marked.get("markup", []):
+    for each in source.all("try_statement"):
+        if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
+            yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
+    for each in source.all("jsx_element", "jsx_self_closing_element"):
         yield each.start_byte, "this is HTML, not JavaScript", "Put it in quotes, or take it out."
-    for each in source.marked.get("constant", []):
-        yield each.start_byte, "a const needs a value where it is declared", "Give it one, or write let."
-    for each in source.marked.get("shorthand", []):
+    for each in source.all("lexical_declaration"):
+        for declarator in members(each) if field(each, "kind").type == "const" else []:
+            if declarator.child_by_field_name("value") is None:
+                place = declarator.start_byte
+                yield place, "a const needs a value where it is declared", "Give it one, or write let."
+    for each in source.all("shorthand_property_identifier"):
         if source.read(each) in _RESERVED:
             yield each.start_byte, f"{source.read(each)} is no name of a variable", "Add : and the value."
     yield from _typographic(source)
     yield from _declared_again(source)
+
+
+def _needless_commas(source: Source) -> Iterator[Node]:
+    """Those in objects and arguments that stand behind no member."""
+    for listing in source.all("arguments", "object"):
+        before = ""
+        for child in listing.children:
+            if child.type == "," and before in ("{", "(", ","):
+                yield child
+            if child.type not in COMMENTS:
+                before = child.type
 
 
 def _in_async_function(node: Node) -> bool:
@@ -94,8 +112,11 @@ def _in_async_function(node: Node) -> bool:
 
 
 def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:
+    place = done = 0
     for match in _TYPOGRAPHIC.finditer(source.text) if not source.text.isascii() else ():
-        place = len(source.text[: match.start()].encode("utf-8", "surrogateescape"))
+        source.go_on()
+        place += len(source.text[done : match.start()].encode("utf-8", "surrogateescape"))
+        done = match.start()
         node = source.root.descendant_for_byte_range(place, place + 1)
         if node is None or (node.child_count == 0 and not node.type.endswith("identifier")):
             # In a string or a comment.
@@ -137,6 +158,7 @@ def _first_error(source: Source) -> Node:
 def _number_sign(source: Source) -> int | None:
     """A line that begins with # as if that made it a comment."""
     for match in _NUMBER_SIGN.finditer(source.bytes, source.text_start):
+        source.go_on()
         node = source.root.descendant_for_byte_range(match.end() - 1, match.end())
         # The parser takes #name for a private member anywhere, Node.js only in classes.
         while node is not None and node.type in ("#", "private_property_identifier"):
@@ -159,6 +181,8 @@ def _unclosed_bracket(source: Source) -> Node | None:
 
 def _missing_comma(source: Source, node: Node) -> int | None:
     """Where one more comma makes the file parse."""
+    if len(source.bytes) > _LARGEST_TO_MEND:
+        return None
     before: list[Node] = []
     for leaf in leaves(source.root):
         if leaf.start_byte > node.end_byte:
@@ -168,6 +192,7 @@ def _missing_comma(source: Source, node: Node) -> int | None:
     for leaf in reversed(before[-_TOKENS_BEFORE:]):
         end = leaf.end_byte
         candidate = source.bytes[:end] + b"," + source.bytes[end:]
-        if not Source(candidate.decode("utf-8", "surrogateescape"), source.filename).root.has_error:
+        mended = Source(candidate.decode("utf-8", "surrogateescape"), source.filename, source.patience)
+        if not mended.root.has_error:
             return end
     return None

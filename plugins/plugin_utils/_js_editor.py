@@ -241,8 +241,9 @@ class Editor:
         found: list[Change] = []
         left: Node | None = None
         gap = False
+        removed = {statement.id for statement in self._removed}
         for statement in members(self._source.root) if self._removed else []:
-            if statement in self._removed:
+            if statement.id in removed:
                 gap = True
                 continue
             continues = self._source.bytes[statement.start_byte] in _CONTINUING
@@ -253,6 +254,7 @@ class Editor:
 
     def _statement(self, assignment: Assignment) -> Node:
         """The statement that is nothing but this assignment."""
+        self._source.go_on()
         for statement in self._source.root.named_children:
             if statement.type == "expression_statement" and members(statement)[0] == assignment.place:
                 if unwrapped(assignment.value).type == "assignment_expression":

@@ -21,7 +21,7 @@ _FARTHEST_END = 100
 
 # Not `https://...`, which is no key.
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
-_QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1).)*\1""")
+_QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1)[^\\])*(?:\1|$)""")
 _BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
 
@@ -54,6 +54,7 @@ def commented_examples(source: Source, comments: list[tuple[int, int]]) -> dict[
             if match is None:
                 position += 1
                 continue
+            source.go_on()
             last = _end_of_example(stretch, position)
             if source.ends_line(stretch[last].end):
                 example = Example(source.next_line(stretch[last].end), source.indent(stretch[position].start))

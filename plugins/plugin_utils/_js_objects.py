@@ -139,14 +139,21 @@ class View:
     entries: list[Entry]
     # None where the file has no literal for the object.
     home: Node | None
+    # Where in the entries each key stands, None for those that may concern any key; for as many entries as are counted.
+    _places: dict[str | None, list[int]] = field(default_factory=dict, repr=False, compare=False)
+    _counted: int = field(default=0, repr=False, compare=False)
 
     def find(self, key: str) -> Found:
         """What gives the key its value in the end."""
-        found = Found(key)
-        for entry in self.entries:
+        for number in range(self._counted, len(self.entries)):
+            entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
-            if name is None or name == key:
-                found.add(entry)
+            self._places.setdefault(name, []).append(number)
+        self._counted = len(self.entries)
+        found = Found(key)
+        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
+            self.source.go_on()
+            found.add(self.entries[number])
         return found
 
     def names(self) -> list[str]:

@@ -37,8 +37,6 @@ _NAMES = {"identifier", "shorthand_property_identifier", "shorthand_property_ide
 _NAMED_INSIDE = {"class", "function_expression", "generator_function"}
 # `var` goes no further up than to one of these.
 _HOLD_VAR = FUNCTIONS | {"class_static_block"}
-# Deeper than any program that a person writes; minified code stays far below it, too.
-_DEEPEST = 1000
 # So many words are looked up one by one; each costs as much as its object has members.
 _FEW = 50
 
@@ -52,7 +50,6 @@ class Frame:
     # Whether the node runs exactly once, in its turn, when the file is loaded.
     unconditional: bool = True
     in_function: bool = False
-    depth: int = 0
 
     def below(self, child: Node) -> Frame:
         """The frame of a child."""
@@ -61,7 +58,6 @@ class Frame:
             self,
             self.unconditional and child.type in _UNCONDITIONAL and not _may_be_skipped(child),
             self.in_function or child.type in FUNCTIONS or child.type == "class_body",
-            self.depth + 1,
         )
 
 
@@ -84,6 +80,7 @@ def mentions(source: Source, name: str) -> Iterator[Frame]:
 
     pending = [Frame(source.root, None)]
     while pending:
+        source.go_on()
         frame = pending.pop()
         node = frame.node
         if not may_mention(node) or node.type in COMMENTS:
@@ -92,8 +89,6 @@ def mentions(source: Source, name: str) -> Iterator[Frame]:
             if source.read(node) == name:
                 yield frame
             continue
-        if frame.depth > _DEEPEST:
-            raise source.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
         children = node.children
         if _is_own_name(source, node, name, may_mention):
             # The name of a function or method belongs to the scope around it.
@@ -200,6 +195,7 @@ def _function_declares(source: Source, function: Node, name: str, may_mention: C
         return True
     pending = [function.child_by_field_name("body") or function]
     while pending:
+        source.go_on()
         node = pending.pop()
         for child in node.named_children:
             if _declares_for_function(source, child, name):

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from ..module_utils import _masking
+from ..module_utils._masking import Span
 from ._settings_error import MissingLibraryError, SettingsError
 
 try:
@@ -34,9 +37,36 @@ FUNCTIONS = frozenset(
         "method_definition",
     }
 )
+# Whatever holds text that somebody may have put a secret into.
+TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
+# The types of nodes that are looked for in a whole file.
+_SOUGHT = TEXTS | {
+    "arguments",
+    "await_expression",
+    "jsx_element",
+    "jsx_self_closing_element",
+    "lexical_declaration",
+    "object",
+    "shorthand_property_identifier",
+    "try_statement",
+}
+# How many characters mark the beginning of each; others have one.
+_MARKS = {"comment": 2, "html_comment": 4, "jsx_text": 0}
 # Deeper than any settings file; Python's own recursion limit is about 1000 frames.
 DEEPEST = 100
+# Ten times the settings file that Node-RED 4.1 comes with, in bytes.
+LARGEST = 256 * 1024
+# tree-sitter crashes at about 85000 brackets that are never closed (0.26, with a stack of 8 MiB).
+MOST_BRACKETS = 20000
+# Levels of the syntax tree. Minified code stays far below it, too.
+DEEPEST_TREE = 1000
+# Of computing time, for one edit. An honest file takes a tenth of a second on a slow controller; tree-sitter's search
+# for a way to go on in a broken one, and following variables, can take minutes.
+LONGEST = 5.0
+# How much of the text the parser gets at once, in bytes; between two pieces the time is checked.
+_PIECE = 256
 
+_BRACKET = re.compile(r"[({[]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _INDENT = re.compile(rb"[ \t]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -49,34 +79,29 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_javascript.language()))
 
 
-# All in one, since each query is a walk through the whole tree.
-_MARKED = """
-    (string) @string
-    (object ["{" ","] . (comment)* . "," @comma)
-    (arguments ["(" ","] . (comment)* . "," @comma)
-    (await_expression) @await
-    (try_statement !handler !finalizer) @try
-    (jsx_element) @markup
-    (jsx_self_closing_element) @markup
-    (lexical_declaration kind: "const" (variable_declarator !value) @constant)
-    (shorthand_property_identifier) @shorthand
-"""
+class Patience:
+    """How much longer to work on a file. Counts the computing time of this thread, so a busy machine costs nothing."""
 
+    def __init__(self, seconds: float | None = None) -> None:
+        self._end = time.thread_time() + (LONGEST if seconds is None else seconds)
 
-@functools.cache
-def _marked() -> tree_sitter.Query:
-    return tree_sitter.Query(tree_sitter.Language(tree_sitter_javascript.language()), _MARKED)
+    def is_over(self) -> bool:
+        """Whether the time is used up."""
+        return time.thread_time() > self._end
 
 
 class Source:
     """A JavaScript text with its syntax tree.
 
-    Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are.
+    Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are. A text that is too large, too
+    deeply nested or too confusing to be read in time is refused.
     """
 
-    def __init__(self, text: str, filename: str = "settings.js") -> None:
+    def __init__(self, text: str, filename: str = "settings.js", patience: Patience | None = None) -> None:
         self.text = text
         self.filename = filename
+        self.patience = patience or Patience()
+        self._refuse_size()
         try:
             self.bytes = readable = text.encode()
         except UnicodeEncodeError:
@@ -84,7 +109,63 @@ class Source:
             # The parser gets another byte for each that it could not decode, so that all offsets stay true.
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
-        self.root = _parser().parse(readable).root_node
+        self.root = self._parsed(readable)
+        self._sought: dict[str, list[Node]] = {}
+        self._sought = self._walk_through()
+
+    def _refuse_size(self) -> None:
+        if len(self.text) > LARGEST:
+            raise SettingsError(
+                f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
+                remedy="Move data and functions into files of their own and load them with require().",
+                filename=self.filename,
+            )
+        if len(_BRACKET.findall(self.text)) > MOST_BRACKETS:
+            raise SettingsError(
+                f"the file has more than {MOST_BRACKETS} opening brackets, so it may be nested too deeply",
+                remedy="Move data and functions into files of their own and load them with require().",
+                filename=self.filename,
+            )
+
+    def _parsed(self, readable: bytes) -> Node:
+        def piece(offset: int, _point: object) -> bytes:
+            # Nothing more comes when the time is over, and the parser gives up at the next token.
+            return b"" if self.patience.is_over() else readable[offset : offset + _PIECE]
+
+        root = _parser().parse(piece).root_node
+        self.go_on()
+        return root
+
+    def _walk_through(self) -> dict[str, list[Node]]:
+        """The nodes that are looked for by their type, in the order of the text; refused where the tree is too deep.
+
+        A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
+        """
+        found: dict[str, list[Node]] = {}
+        cursor = self.root.walk()
+        depth = 0
+        while True:
+            node = cast("Node", cursor.node)
+            if node.type in _SOUGHT:
+                found.setdefault(node.type, []).append(node)
+            if cursor.goto_first_child():
+                depth += 1
+                if depth > DEEPEST_TREE:
+                    raise self.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
+                continue
+            while not cursor.goto_next_sibling():
+                if not cursor.goto_parent():
+                    return found
+                depth -= 1
+
+    def go_on(self) -> None:
+        """Refuse the file if working on it takes too long."""
+        if self.patience.is_over():
+            raise SettingsError(
+                f"to understand this file takes more than {LONGEST:g} seconds of computing time",
+                remedy="Take out what is no setting, or write it simpler. Node-RED's own file takes a moment.",
+                filename=self.filename,
+            )
 
     def read(self, node: Node) -> str:
         """The node's source text."""
@@ -118,28 +199,65 @@ class Source:
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        return not self.bytes[max(self.line_start(offset), self.text_start) : offset].strip()
+        start = offset
+        while start > self.text_start and self.bytes[start - 1] in b" \t\f\v":
+            start -= 1
+        return start <= self.text_start or self.bytes[start - 1] in b"\r\n"
 
     def ends_line(self, offset: int) -> bool:
         """Whether nothing but white space stands from the offset to the end of its line."""
         return not self.bytes[offset : self.line_end(offset)].strip()
 
-    @functools.cached_property
-    def marked(self) -> dict[str, list[Node]]:
-        """The strings of the file, and what only looks like JavaScript, in the order of the text."""
-        found = tree_sitter.QueryCursor(_marked()).captures(self.root)
-        return {name: sorted(nodes, key=lambda node: node.start_byte) for name, nodes in found.items()}
+    def all(self, *types: str) -> list[Node]:
+        """The nodes of some of the types that are sought, in the order of the text."""
+        found = [node for name in types for node in self._sought.get(name, [])]
+        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
-        quotes = [self.bytes[node.start_byte] for node in self.marked.get("string", [])]
+        quotes = [self.bytes[node.start_byte] for node in self.all("string")]
         return "'" if quotes.count(ord("'")) * 2 > len(quotes) else '"'
 
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:
         """An error at a node or byte offset."""
         offset = place if isinstance(place, int) else place.start_byte
-        characters = len(self.bytes[:offset].decode("utf-8", "surrogateescape"))
-        return SettingsError(problem, remedy=remedy, filename=self.filename, text=self.text, offset=characters)
+        characters = len(self.cut(0, offset))
+        hidden = [span for span, _node in self.texts(self.line_start(offset), self.line_end(offset))]
+        return SettingsError(
+            problem, remedy=remedy, filename=self.filename, text=self.text, offset=characters, hidden=hidden
+        )
+
+    def texts(self, start: int, end: int) -> list[tuple[Span, Node]]:
+        """The strings, comments and the like that lie between two offsets or across these, in the order of the text.
+
+        With each comes the place of its content, in characters of the text.
+        """
+        nodes: list[Node] = []
+        for node in self.all(*TEXTS):
+            if node.end_byte <= start or node.start_byte >= max(end, start + 1):
+                continue
+            if not nodes or node.start_byte >= nodes[-1].end_byte:
+                nodes.append(node)
+        spans = self.characters([(node.start_byte, node.end_byte) for node in nodes])
+        return [(_content(self.text, span, node.type), node) for span, node in zip(spans, nodes, strict=True)]
+
+    def characters(self, spans: list[Span]) -> list[Span]:
+        """Offsets in order as places in the text, which counts characters."""
+        places: dict[int, int] = {}
+        done = counted = 0
+        for offset in sorted({offset for span in spans for offset in span}):
+            counted += len(self.cut(done, offset))
+            done = offset
+            places[offset] = counted
+        return [(places[start], places[end]) for start, end in spans]
+
+
+def _content(text: str, span: Span, kind: str) -> Span:
+    """What stands between the marks of a string, comment or the like; of a hash what is secret."""
+    if kind in ("string", "template_string"):
+        return _masking.content(text, *span)
+    start = span[0] + _MARKS.get(kind, 1)
+    return start, max(start, span[1] - 2 * (kind == "comment" and text.startswith("/*", span[0])))
 
 
 def _with_undecodable_bytes(text: str, filename: str) -> bytes:

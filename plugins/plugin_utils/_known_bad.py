@@ -10,17 +10,24 @@ value that is computed is not judged. No finding holds a password, a hash or a s
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from ..module_utils._text import printable_line
 from . import _bcrypt
 from ._known_settings import KNOWN_SETTINGS, nearest_known
 from ._settings_js import UNDEFINED, known
 
 # What Node-RED's template has shown for years, as its plaintext; many have only taken the comment signs away.
 SAMPLE_PASSWORD = "password"
-# Verifying doubles in time with each step; a sample hash that costs more than this has not been seen.
-HIGHEST_COST = 14
+# The sample's own cost is 8. So many iterations of bcrypt are spent on one file: some seconds.
+MOST_ITERATIONS = 2**16
+# Settings that no release knows; each is compared with all that are known. More of them are not looked at.
+MOST_UNKNOWN = 200
+MOST_USERS = 100
+# Names and values come from the file, which anyone may have written.
+LONGEST_SHOWN = 60
 # From Node-RED's template and from recipes on the web.
 _SECRETS = """
     a-secret-key secret-key my-secret-key secret mysecret my-secret topsecret password passw0rd changeme change-me
@@ -51,18 +58,33 @@ class Finding:
     grave: bool
 
 
+@dataclass
+class _Iterations:
+    """What may still be spent on finding the sample's password."""
+
+    left: int = MOST_ITERATIONS
+
+    def is_sample(self, hashed: str) -> bool:
+        cost = _bcrypt.cost(hashed)
+        if cost > _bcrypt.HIGHEST_COST or 2**cost > self.left:
+            return False
+        self.left -= 2**cost
+        return _bcrypt.verify(SAMPLE_PASSWORD, hashed)
+
+
 def findings(text: str, *, filename: str = "settings.js", replaced: Collection[str] = ()) -> list[Finding]:
     """What is known to be bad in the text. SettingsError where it cannot be read with certainty.
 
     `replaced` are the settings that are about to get another value, so theirs are not judged.
     """
     settings = known(text, filename=filename)
+    iterations = _Iterations()
     found = list(_misspelled(settings, replaced))
     if "adminAuth" not in replaced:
-        found += _admin_auth(settings.get("adminAuth"))
+        found += _admin_auth(settings.get("adminAuth"), iterations)
     for name in ("httpNodeAuth", "httpStaticAuth"):
         if name not in replaced:
-            found += _basic_auth(name, settings.get(name))
+            found += _basic_auth(name, settings.get(name), iterations)
     for name in ("httpAdminAuth", "httpAuth"):
         found += _old_auth(name, settings)
     found += _credential_secret(settings)
@@ -70,13 +92,14 @@ def findings(text: str, *, filename: str = "settings.js", replaced: Collection[s
 
 
 def _misspelled(settings: dict[str, object], replaced: Collection[str]) -> Iterator[Finding]:
-    for name in settings:
-        meant = None if name in KNOWN_SETTINGS else nearest_known(name)
+    unknown = (name for name in settings if name not in KNOWN_SETTINGS and len(name) <= LONGEST_SHOWN)
+    for name in itertools.islice(unknown, MOST_UNKNOWN):
+        meant = nearest_known(name)
         if meant is None:
             continue
         missing = meant not in settings and meant not in replaced
         yield Finding(
-            name,
+            _shown(name),
             f"Node-RED knows no such setting and ignores it; probably {meant} is meant.",
             f"Rename it to {meant}." if missing else f"Remove it: {meant} is the one that counts.",
             missing and meant in PROTECTIVE and _alike(name, meant),
@@ -87,7 +110,7 @@ def _alike(name: str, meant: str) -> bool:
     return difflib.SequenceMatcher(None, name.lower(), meant.lower()).ratio() >= ALIKE
 
 
-def _admin_auth(auth: object) -> Iterator[Finding]:
+def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
     if "type" not in auth and "tokens" not in auth:
@@ -95,43 +118,46 @@ def _admin_auth(auth: object) -> Iterator[Finding]:
     elif isinstance(auth.get("type"), str) and auth["type"] not in ("credentials", "strategy"):
         yield Finding(
             "adminAuth.type",
-            f"{auth['type']!r} is no kind of login, so nobody can log in.",
+            f"{_shown(repr(auth['type']))} is no kind of login, so nobody can log in.",
             'Set it to "credentials", or to "strategy".',
             True,
         )
     users = auth.get("users")
-    for user in [users] if isinstance(users, dict) else users if isinstance(users, list) else []:
+    listed = [users] if isinstance(users, dict) else users if isinstance(users, list) else []
+    for user in listed[:MOST_USERS]:
         if isinstance(user, dict):
-            name = user.get("username")
-            whose = f"The password of {name}" if isinstance(name, str) else "The password of a user"
+            name = _shown(user["username"]) if isinstance(user.get("username"), str) else ""
+            whose = f"The password of {name or 'a user'}"
             remedy = f"Give {name or 'the user'} a password of their own (nodered_login_users)."
-            yield from _password("adminAuth.users", user.get("password"), whose, remedy)
+            yield from _password("adminAuth.users", user.get("password"), whose, remedy, iterations)
     default = auth.get("default")
     permissions = default.get("permissions") if isinstance(default, dict) else None
     scopes = permissions if isinstance(permissions, list) else [permissions]
     if any(isinstance(scope, str) and scope in CHANGES_FLOWS for scope in scopes):
         yield Finding(
             "adminAuth.default",
-            f"Without a login, anybody may do {permissions!r}: change flows, and with them run any program.",
+            f"Without a login, anybody may do {_shown(repr(permissions))}: "
+            "change flows, and with them run any program.",
             "Remove adminAuth.default, or give it no more than 'read'.",
             True,
         )
 
 
-def _password(setting: str, password: object, whose: str, remedy: str) -> Iterator[Finding]:
+def _password(setting: str, password: object, whose: str, remedy: str, iterations: _Iterations) -> Iterator[Finding]:
     if not isinstance(password, str):
         return
     if not _bcrypt.is_bcrypt(password):
         yield Finding(setting, f"{whose} is no bcrypt hash, so nobody can log in with it.", remedy, True)
-    elif _is_sample(password):
+    elif iterations.is_sample(password):
         yield Finding(setting, f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.', remedy, True)
 
 
-def _is_sample(hashed: str) -> bool:
-    return _bcrypt.cost(hashed) <= HIGHEST_COST and _bcrypt.verify(SAMPLE_PASSWORD, hashed)
+def _shown(text: str) -> str:
+    """A text of the file as a finding shows it."""
+    return printable_line(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + " ...")
 
 
-def _basic_auth(name: str, auth: object) -> Iterator[Finding]:
+def _basic_auth(name: str, auth: object, iterations: _Iterations) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
     remedy = "Give it a bcrypt hash (node-red admin hash-pw), or remove it."
@@ -142,7 +168,7 @@ def _basic_auth(name: str, auth: object) -> Iterator[Finding]:
     if isinstance(password, str) and len(password) == MD5_LENGTH:
         yield Finding(name, "Its password is an MD5 sum, which is found in seconds.", remedy, True)
         return
-    yield from _password(name, password, "Its password", remedy)
+    yield from _password(name, password, "Its password", remedy, iterations)
 
 
 def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:

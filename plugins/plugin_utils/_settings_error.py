@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
+from collections.abc import Sequence
 
 from ..module_utils import _masking
+from ..module_utils._text import printable, printable_line
 
 _FRAME_WIDTH = 100
+# Names and values of the file that a message quotes can be of any length.
+_LONGEST_PROBLEM = 1000
+_LINE_END = re.compile(r"\r\n?|\n")
 _REQUIREMENTS = pathlib.Path(__file__).parents[2] / "requirements.txt"
 
 
@@ -18,8 +24,9 @@ class SettingsError(Exception):
     """A settings file, or a wish for it, that cannot be handled with certainty.
 
     `str(error)` reads `settings.js:12:5: problem`, the source line with a caret, and the remedy. Line and column count
-    from 1; both are None where no place in the file is meant. What the strings in the source line hold is hidden: where
-    a file is broken, nothing else tells for certain what is a secret.
+    from 1; both are None where no place in the file is meant. What the strings, comments and regular expressions in the
+    source line hold is hidden: where a file is broken, nothing else tells for certain what is a secret. `hidden` are
+    such places that the caller knows, as characters of the text. All of it is printable.
     """
 
     def __init__(
@@ -30,18 +37,21 @@ class SettingsError(Exception):
         filename: str = "settings.js",
         text: str = "",
         offset: int | None = None,
+        hidden: Sequence[tuple[int, int]] = (),
     ) -> None:
-        self.problem = problem
-        self.remedy = remedy
-        self.filename = filename
+        self.problem = printable(problem)
+        if len(self.problem) > _LONGEST_PROBLEM:
+            self.problem = self.problem[:_LONGEST_PROBLEM] + " ..."
+        self.remedy = printable(remedy)
+        self.filename = printable_line(filename)
         self.line: int | None = None
         self.column: int | None = None
         frame = ""
         if offset is not None:
             lines = text[:offset].replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self.line, self.column = len(lines), len(lines[-1]) + 1
-            frame = _code_frame(text, self.line, self.column)
-        super().__init__("\n".join(part for part in (f"{self.place}: {problem}", frame, remedy) if part))
+            frame = _code_frame(text, self.line, self.column, hidden)
+        super().__init__("\n".join(part for part in (f"{self.place}: {self.problem}", frame, self.remedy) if part))
 
     @property
     def place(self) -> str:
@@ -63,22 +73,24 @@ class MissingLibraryError(SettingsError):
         )
 
 
-def _code_frame(text: str, line: int, column: int) -> str:
+def _code_frame(text: str, line: int, column: int, hidden: Sequence[tuple[int, int]]) -> str:
     """The line with its number and a caret below the column; long lines are cut to what surrounds the column."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    start = sum(len(each) + 1 for each in text.split("\n")[: line - 1])
-    end = text.find("\n", start) if "\n" in text[start:] else len(text)
+    # Line ends as they are count one character or two, so `hidden` fits only the text as it was given.
+    starts = [0] + [match.end() for match in _LINE_END.finditer(text)]
+    start = starts[line - 1]
+    line_end = _LINE_END.search(text, start)
+    end = line_end.start() if line_end else len(text)
     original = text[start:end]
-    elsewhere = _masking.secrets(text) + _masking.strings(text)
-    hidden = [
+    elsewhere = [*hidden, *_masking.secrets(text), *_masking.strings(text), *_masking.comments(text)]
+    in_line = [
         (max(first - start, 0), min(last, end) - start) for first, last in elsewhere if first < end and start < last
     ]
-    hidden += _masking.strings_of_line(original)
-    shown, column = _hidden_in(original, hidden, column)
+    in_line += _masking.code_of_line(original)
+    shown, column = _hidden_in(original, in_line, column)
     first = max(0, column - 1 - _FRAME_WIDTH // 2) if len(shown) > _FRAME_WIDTH else 0
     shown = shown[first : first + _FRAME_WIDTH].replace("\ufeff", "")
-    before = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - first])
-    return f"  {line} | {shown}\n  {' ' * len(str(line))} | {before}^"
+    before = "".join("\t" if char == "\t" else " " for char in printable(shown[: column - 1 - first]))
+    return f"  {line} | {printable(shown)}\n  {' ' * len(str(line))} | {before}^"
 
 
 def _hidden_in(line: str, hidden: list[tuple[int, int]], column: int) -> tuple[str, int]:

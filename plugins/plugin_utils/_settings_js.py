@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
 
-`edit()`, `value()`, `known()` and `masked()` are the whole interface; they know neither files nor Ansible. The parts:
+`edit()`, `value()` and `known()` are the whole interface; they know neither files nor Ansible. A file may come from an
+attacker, so its size, its depth and the time that it takes are limited (`_js_tree`). The parts:
 
 - `_js_tree` parses, `_js_damage` says why that failed;
 - `_js_scopes` tells which identifiers mean a variable, `_js_uses` follows what the program does with it, `_js_objects`
@@ -19,13 +20,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from ..module_utils._masking import masked
 from . import _bcrypt
 from ._js_damage import refused_by_node
 from ._js_editor import REMOVED, Editor, Members
 from ._js_export import REMEDY, exported
 from ._js_fallback import fallback
-from ._js_layout import applied
+from ._js_layout import Change, applied
 from ._js_literals import (
     UNDEFINED,
     Code,
@@ -40,7 +40,7 @@ from ._js_literals import (
     same,
 )
 from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
-from ._js_tree import DEEPEST, Source, too_deep, unwrapped
+from ._js_tree import DEEPEST, Patience, Source, too_deep, unwrapped
 from ._js_uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
 
@@ -55,7 +55,6 @@ __all__ = [
     "Undefined",
     "edit",
     "known",
-    "masked",
     "value",
 ]
 
@@ -70,6 +69,8 @@ class Edit:
 
     text: str
     changed: tuple[str, ...]
+    # What was done to the old text, in its order; the ranges are bytes of it.
+    changes: tuple[Change, ...] = ()
 
 
 def edit(
@@ -99,9 +100,10 @@ def edit(
         raise refused
     editor = Editor(before, view)
     editor.fulfil(view, _tree(unmet))
-    text = applied(before, editor.changes())
-    _verify(text, filename, wishes)
-    return Edit(text, tuple(wish.name for wish in unmet))
+    changes = sorted(editor.changes(), key=lambda change: (change.start, change.end))
+    text = applied(before, changes)
+    _verify(text, filename, wishes, before.patience)
+    return Edit(text, tuple(wish.name for wish in unmet), tuple(changes))
 
 
 def value(source: str, name: str, *, filename: str = "settings.js") -> object:
@@ -135,11 +137,11 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
-def _verify(text: str, filename: str, wishes: list[_Wish]) -> None:
+def _verify(text: str, filename: str, wishes: list[_Wish], patience: Patience) -> None:
     """Read the edited text as if it came from outside: every wish must hold in it."""
     remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
     try:
-        view = exported(Source(text, filename))
+        view = exported(Source(text, filename, patience))
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
     except SettingsError as error:
         # Its place is one in the edited text, which nobody has seen.
@@ -184,7 +186,7 @@ def _wishes(wanted: Mapping[str, object], removed: Sequence[str]) -> list[_Wish]
 
 def _path(name: object) -> tuple[str, ...]:
     path = tuple(str(prepared(name, "a setting's name")).split(".")) if isinstance(name, str) else ()
-    if not path or not all(path) or "__proto__" in path:
+    if not path or not all(path) or "__proto__" in path or len(path) > DEEPEST:
         raise SettingsError(
             f"{_shown(name)} is not the name of a setting",
             remedy="Names look like uiPort or editorTheme.projects.enabled.",
@@ -413,18 +415,20 @@ def _is_scalar(source: Source, found: Found) -> bool:
         return False
 
 
-def _plain(source: Source, view: View, found: Found) -> object:
+def _plain(source: Source, view: View, found: Found, depth: int = 0) -> object:
     if found.value is None:
         # A method, an accessor or a shorthand property.
         return {"$js": source.read(cast(Property, found.winner).node)}
     inner = view.inner(found)
     if inner is not None and (found.nested or found.doubts_inside()):
+        if depth > DEEPEST:
+            raise too_deep(source, found.value)
         members = {}
         for key in inner.names():
             member = inner.find(key)
             _refuse_doubt(inner, member, key, key)
             if member.winner is not None:
-                members[key] = _plain(source, inner, member)
+                members[key] = _plain(source, inner, member, depth + 1)
         return members
     try:
         return literal(source, found.value)

@@ -150,6 +150,15 @@ def test_a_hash_that_changes_is_shown_as_a_change():
     assert "httpNodeAuth.pass" in result["diff"]["prepared"]
 
 
+def test_the_difference_hides_strings_and_comments_beside_the_change():
+    text = OPEN.replace(
+        "1880,", "1880, // hunter2\n    mine: f('hunter2'), \x1b[2J: 1,".replace("\x1b[2J: 1,", "/* \x1b[2J */")
+    )
+    result = Observed({"set": {"uiPort": 1881}}, on_the_pi=text).run(task_vars={})
+    assert "hunter2" not in json.dumps(result)
+    assert "\x1b" not in result["diff"]["before"] + result["diff"]["after"]
+
+
 def test_what_travels_is_not_printed_by_the_connection():
     pi = Observed({"set": {"uiPort": 1881}})
     pi.run(task_vars={})

@@ -44,6 +44,12 @@ HASH = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
         ),
         ('+            "password": "x",\n', '+            "password": "********",\n'),
         ('{"$password": "x"}', '{"$password": "********"}'),
+        ("auth: 'ada:x', a: 'b'", "auth: 'ada:********', a: 'b'"),
+        ('basicAuth = "ada:x:y"', 'basicAuth = "ada:********"'),
+        ("a: setPassword('x', b), c: 'd'", "a: setPassword('********', b), c: 'd'"),
+        ("a: 'Server=s;Password=x;User=u', b: 'c'", "a: 'Server=s;Password=********;User=u', b: 'c'"),
+        ("a: 'SharedAccessKeyName=n;SharedAccessKey=x'", "a: 'SharedAccessKeyName=n;SharedAccessKey=********'"),
+        ("a: 'pub --password x'", "a: 'pub --password ********'"),
     ],
 )
 def test_secrets_are_hidden(text: str, expected: str) -> None:
@@ -64,6 +70,8 @@ def test_secrets_are_hidden(text: str, expected: str) -> None:
         "tokenHeader: 'x-auth'",
         "password: ''",
         "if (password == null) { a('b') }",
+        "auth: 'none', url: 'http://host:1880/'",
+        "a: 'Server=s;User=u'",
         "// Bearer tokens are 'safe'",
         "const check = password => 'x'",
     ],

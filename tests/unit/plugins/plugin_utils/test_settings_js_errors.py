@@ -59,6 +59,14 @@ def test_the_caret_keeps_its_place_behind_a_secret() -> None:
         "module.exports = {\n  uiPort: f('hunter2'), ...g('hunter2')\n}",
         "module.exports = {\n  password: f(\n    'hunter2' oops),\n}",
         "module.exports = {\n  uiPort: 1,\n  ['hunter2' + x]: 1\n}",
+        "module.exports = {\n  uiPort: 1, ...b // password is hunter2\n}",
+        "module.exports = {\n  uiPort: 1, /* hunter2 */ ...b\n}",
+        "module.exports = {\n  uiPort: 1, /* a\n hunter2 */ ...b\n}",
+        "module.exports = {\n  uiPort: 1,\n  # hunter2\n}",
+        "module.exports = {\n  uiPort: 1 a: /hunter2/\n}",
+        "module.exports = {\n  uiPort: 1, ...b(/hunter2/)\n}",
+        "module.exports = {\n  password: hunter2' oops,\n}",
+        "module.exports = {\n  uiPort: 1, ...b, c: `\nhunter2`\n}",
     ],
 )
 def test_the_shown_line_holds_no_text_of_any_string(source: str) -> None:
@@ -76,6 +84,23 @@ def test_a_long_line_is_cut_around_the_place() -> None:
     frame = str(refusal(f"module.exports = {{ uiPort: '{'x' * 5000}', ...b, c: '{'y' * 5000}' }}")).split("\n")
     assert len(frame[1]) < 120
     assert frame[1][frame[2].index("^") :].startswith("...b")
+
+
+def test_a_refusal_controls_no_terminal() -> None:
+    with pytest.raises(SettingsError) as caught:
+        edit(
+            "module.exports = {\n\tuiPort\x9b: 2, uiPort: 2, ...b, c\u202e: 1 }",
+            set={"uiPort": 1},
+            filename="/home/\x1b[2J\n/settings.js",
+        )
+    lines = str(caught.value).split("\n")
+    assert lines[0].startswith("/home/\\x1b[2J\\x0a/settings.js:2:25: ")
+    assert lines[1:3] == ["  2 | \tuiPort\\x9b: 2, uiPort: 2, ...b, c\\u202e: 1 }", "    | \t" + " " * 26 + "^"]
+
+
+def test_a_name_of_any_length_is_cut() -> None:
+    name = "a" * 50000
+    assert len(str(refusal(f"let {name} = 1;\nlet {name} = 2;\nmodule.exports = {{}}\n"))) < 2000
 
 
 def test_the_file_name_is_the_callers() -> None:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit, masked
+from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
 
 BEAGLEBONE = """\
 var port = process.env.LISTEN_PID > 0 ? 'systemd' : 1880; // socket activation
