@@ -511,18 +511,18 @@ def _described(response: Response) -> str:
     if response.status == 401:
         challenge = _challenge(response)
         if challenge.startswith("Basic"):
-            return "401 that asks for %s: httpNodeAuth or another server, not Node-RED's login" % _harmless(challenge)
-        return "401 with %s" % _harmless(challenge) if challenge else "401, Node-RED refuses this user"
+            return "401 that asks for %s: httpNodeAuth or another server, not Node-RED's login" % harmless(challenge)
+        return "401 with %s" % harmless(challenge) if challenge else "401, Node-RED refuses this user"
     location = response.headers.get("Location")
     if location and 300 <= response.status < 400:
-        return "%d, sent on to %s" % (response.status, _harmless(location))
+        return "%d, sent on to %s" % (response.status, harmless(location))
     server = response.headers.get("Server")
-    return "%d%s" % (response.status, " from " + _harmless(server) if server else "")
+    return "%d%s" % (response.status, " from " + harmless(server) if server else "")
 
 
-def _harmless(text: object) -> str:
-    """The beginning of a text from a server, without what could control a terminal; nothing for what is no text."""
-    return re.sub(r"[^\x20-\x7e]", "?", text[:80]) if isinstance(text, str) else "?"
+def harmless(text: object, most: int = 80) -> str:
+    """The beginning of a text from elsewhere, without what could control a terminal; `?` for what is no text."""
+    return re.sub(r"[^\x20-\x7e]", "?", text[:most]) if isinstance(text, str) else "?"
 
 
 def _grants(permissions: Permissions, scope: str) -> bool:
@@ -548,7 +548,7 @@ def _may_change_something(permissions: Permissions) -> bool:
 def _named(permissions: Permissions) -> str:
     if permissions is None:
         return "none"
-    return _harmless(permissions if isinstance(permissions, str) else ", ".join(permissions))
+    return harmless(permissions if isinstance(permissions, str) else ", ".join(permissions))
 
 
 # --- the checks ----------------------------------------------------------------------------------------------------
@@ -572,7 +572,7 @@ def _answers(examination: Examination) -> Verdict:
             return Verdict(PASS, "Node-RED answers")
         about = _json_object(settings) if settings.status == 200 else None
         if about is not None and "httpNodeRoot" in about:
-            return Verdict(PASS, "Node-RED %s answers" % _harmless(about.get("version", "")))
+            return Verdict(PASS, "Node-RED %s answers" % harmless(about.get("version", "")))
     if login.status == 404:
         return Verdict(
             FAIL,
@@ -739,7 +739,7 @@ def _why_no_token(answer: Response) -> str:
 def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
     user = _user_in(seen)
     if seen.status == 200 and user.get("username") != examination.username:
-        return Verdict(FAIL, "logged in, but as somebody else: %s" % _harmless(user.get("username", "unknown")))
+        return Verdict(FAIL, "logged in, but as somebody else: %s" % harmless(user.get("username", "unknown")))
     if seen.status != 200 and not _lacks_permission(seen):
         return Verdict(FAIL, "logged in, but the session is not accepted: %s" % _described(seen))
     if afterwards.status == 200:
@@ -965,7 +965,7 @@ def _worst(verdicts: Iterable[Tuple[str, Verdict]]) -> Verdict:
     """One verdict for several places: those that fail are named, else all that pass."""
     listed = list(verdicts)
     chosen = [pair for pair in listed if pair[1].status == FAIL] or listed
-    found = "; ".join("%s: %s" % (_harmless(place), verdict.found) for place, verdict in chosen)
+    found = "; ".join("%s: %s" % (harmless(place), verdict.found) for place, verdict in chosen)
     return Verdict(chosen[0][1].status, found)
 
 
