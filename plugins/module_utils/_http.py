@@ -9,6 +9,7 @@ answer that the caller judges), and the whole exchange ends within the time give
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import io
@@ -70,18 +71,23 @@ def request(
             method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})}
         )
         channel.allow(HEAD_LIMIT, "headers")
-        answer = connection.getresponse()
-        # Twice the body, for what frames its pieces.
-        channel.allow(2 * BODY_LIMIT, "data")
-        received = bytearray()
-        # A finished answer is closed (HEAD and 204 at once; since Python 3.13 also a counted body).
-        while len(received) < BODY_LIMIT and not answer.isclosed():
-            seconds_left(deadline)
-            piece = answer.read1(min(65536, BODY_LIMIT - len(received)))
-            if not piece:
-                break
-            received += piece
-        return Response(answer.status, answer.headers, bytes(received))
+        # Closed before its connection is: otherwise Python 3.13 complains when it forgets the answer.
+        with contextlib.closing(connection.getresponse()) as answer:
+            # Twice the body, for what frames its pieces.
+            channel.allow(2 * BODY_LIMIT, "data")
+            return Response(answer.status, answer.headers, _body(answer, deadline))
+
+
+def _body(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    received = bytearray()
+    # A finished answer is closed (HEAD and 204 at once; since Python 3.13 also a counted body).
+    while len(received) < BODY_LIMIT and not answer.isclosed():
+        seconds_left(deadline)
+        piece = answer.read1(min(65536, BODY_LIMIT - len(received)))
+        if not piece:
+            break
+        received += piece
+    return bytes(received)
 
 
 def address_of(url: str) -> Tuple[str, int]:
