@@ -341,7 +341,7 @@ def out_of_time(seconds: float) -> str:
     """What is found where the time for all checks together is used up, and what to do."""
     return (
         "no answer within %g seconds, the limit of all checks together: it is overloaded, or stalls on purpose; "
-        "look at what runs there (top, journalctl), then try again" % seconds
+        "look at what runs there (top, journalctl), then try again" % round(seconds, 2)
     )
 
 
