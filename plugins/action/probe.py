@@ -227,8 +227,8 @@ def _limited(seconds: float, host: str) -> t.Iterator[None]:
     """Stop what runs on this host after some seconds. ansible-core waits for the end of a remote command forever."""
     stalled = AnsibleActionFail(
         f"{host} did not finish the probe within {round(seconds, 2):g} seconds, although the probe itself ends sooner. "
-        "It is overloaded, or something stalls the SSH session (a login script of that user). Log in there and look, or "
-        "leave this host out with --limit."
+        "It is overloaded, or something stalls the SSH session (a login script of that user). Log in there and look, "
+        "or leave this host out with --limit."
     )
     try:
         with _alarm(seconds):
