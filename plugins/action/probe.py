@@ -8,16 +8,20 @@ The module of the same name carries the documentation, and runs only where the t
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import ipaddress
 import json
 import shlex
+import signal
+import threading
+import time
 import typing as t
 from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _probe, _websocket
+from ansible_collections.pifleet.nodered.plugins.module_utils import _channel, _http, _probe, _websocket
 from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     ARGUMENT_SPEC,
     CREDENTIALS,
@@ -31,19 +35,24 @@ MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
 HTTP_LOGIN_CHECKS = ("pages_work", "dashboards_work")
 MARK = "pifleet.nodered.probe:"
+# Seconds that a slow host gets on top of those of the checks, for the SSH login and the start of Python.
+START_SECONDS = 20
+# Characters. The checks have a few KB.
+OUTPUT_LIMIT = 1024 * 1024
 
 # The only text in the process list. Program and parameters come through standard input, so that a password is in no
 # argument, no environment and no file; -I keeps the user's own modules and environment out.
 BOOTSTRAP = "import json, sys; given = json.load(sys.stdin); exec(given['program'])"
 PROGRAM = """
-import types
+import time, types
 for name, text in given["modules"]:
     sys.modules[name] = types.ModuleType(name)
     exec(compile(text, name, "exec"), sys.modules[name].__dict__)
 probe = sys.modules[given["modules"][-1][0]]
+end = time.monotonic() + given["seconds"]
 try:
     for url in given["urls"]:
-        answer = {"checks": probe.probe(url, **given["arguments"])}
+        answer = {"checks": probe.probe(url, seconds=end - time.monotonic(), **given["arguments"])}
         if answer["checks"][0]["status"] == "pass":
             break
 except probe.ProbeError as error:
@@ -53,6 +62,10 @@ print("\\n" + given["mark"] + json.dumps(answer))
 
 Checks = list[dict[str, str]]
 Options = dict[str, t.Any]
+
+
+class _Stalled(BaseException):
+    """The host did not finish in time. No Exception: after those, connections try again."""
 
 
 class ActionModule(ActionBase):
@@ -67,13 +80,14 @@ class ActionModule(ActionBase):
         )
         task_vars = task_vars or {}
         options.update(self._named_credentials(options["credentials_from"], task_vars))
+        self._host = str(task_vars.get("inventory_hostname", "the host"))
         if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
             return self._run_module(options, task_vars)
         try:
             checks = self._checks(options, task_vars)
         except _probe.ProbeError as error:
             raise AnsibleActionFail(str(error)) from None
-        return {"changed": False, "checks": checks, "passed": all(check["status"] != "fail" for check in checks)}
+        return _result(checks)
 
     def _named_credentials(self, name: str | None, task_vars: dict[str, t.Any]) -> dict[str, str]:
         """What the variable `name` holds. It is read here, as callback plugins receive each task argument."""
@@ -99,29 +113,41 @@ class ActionModule(ActionBase):
                 f"The probe is delegated to {self._task.delegate_to}: the password would get there among the module's "
                 "arguments. Leave out username and password, or delegate_to."
             )
-        result: dict[str, t.Any] = self._execute_module(
-            module_name=MODULE, module_args=dict(self._task.args), task_vars=task_vars
-        )
+        host = str(self._task.delegate_to)
+        with _limited(_probe.ALL_CHECKS * options["timeout"] + START_SECONDS, host):
+            try:
+                result: dict[str, t.Any] = self._execute_module(
+                    module_name=MODULE, module_args=dict(self._task.args), task_vars=task_vars
+                )
+            except RecursionError:
+                raise AnsibleActionFail(_wrong_answer(host, "JSON that is nested too deeply")) from None
         result.pop("invocation", None)
-        return result
+        return result if result.get("failed") else {**result, **_result(_trusted(result.get("checks"), host, ()))}
 
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
         _probe.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
+        end = time.monotonic() + _probe.ALL_CHECKS * options["timeout"]
         if options["run_on"] == "host" and not self._is_local():
             if not self._connection.has_pipelining:
                 raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
-            return self._probe_on_host(_local_urls(options), arguments, task_vars)
+            return self._probe_on_host(_local_urls(options), arguments, end, task_vars)
         reason = _probe.why_no_password(options["url"], validate_certs=options["validate_certs"])
         without_password = options["password"] is None and options["http_password"] is None
         if without_password or reason is None or self._is_local():
             return _probe.probe(options["url"], **arguments)
         nobody = dict.fromkeys(("username", "password", "http_username", "http_password"))
         outside = _probe.probe(options["url"], **{**arguments, **nobody})
-        return _with(outside, self._login_through_connection(outside, reason, options, arguments, task_vars))
+        return _with(outside, self._login_through_connection(outside, reason, options, arguments, end, task_vars))
 
     def _login_through_connection(
-        self, outside: Checks, reason: str, options: Options, arguments: Options, task_vars: dict[str, t.Any]
+        self,
+        outside: Checks,
+        reason: str,
+        options: Options,
+        arguments: Options,
+        end: float,
+        task_vars: dict[str, t.Any],
     ) -> Checks:
         """The checks that need a login; none where what was found outside already rules a login out."""
         state = {check["id"]: check["status"] for check in outside}
@@ -140,27 +166,37 @@ class ActionModule(ActionBase):
             )
         if not self._connection.has_pipelining:
             return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
-        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, task_vars)
+        if time.monotonic() >= end:
+            late = _probe.out_of_time(_probe.ALL_CHECKS * options["timeout"])
+            return skipped + _marked(outside, checks, "fail", late)
+        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, end, task_vars)
         if seen[0]["status"] == "fail":
             why = f"left out: on the host itself, {seen[0]['found']}; say with local_url how it reaches Node-RED"
             return skipped + _skipped(outside, checks, why)
         return skipped + seen[1:]
 
-    def _probe_on_host(self, urls: list[str], arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
+    def _probe_on_host(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+        """The checks made on the host with the seconds that are left until `end` (monotonic clock)."""
         # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
         # it that a password goes to no other machine from there.
         files = {"ca": None, "authorities": None, "client_cert": None, "client_key": None, "validate_certs": False}
+        seconds = max(1.0, end - time.monotonic())
+        modules = (_channel, _http, _websocket, _probe)
         given = {
             "program": PROGRAM,
-            "modules": [[module.__name__, inspect.getsource(module)] for module in (_http, _websocket, _probe)],
+            "modules": [[module.__name__, inspect.getsource(module)] for module in modules],
+            "seconds": seconds,
             "arguments": {**arguments, **files},
             "urls": urls,
             "mark": MARK,
         }
         command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
         # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
-        outcome = self._low_level_execute_command(command, sudoable=False, in_data=json.dumps(given).encode("ascii"))
-        return _parsed(outcome, [arguments.get("password"), arguments.get("http_password")])
+        in_data = json.dumps(given).encode("ascii")
+        with _limited(seconds + _probe.REVOKE_LIMIT + START_SECONDS, self._host):
+            outcome = self._low_level_execute_command(command, sudoable=False, in_data=in_data)
+        passwords = [arguments.get("password"), arguments.get("http_password")]
+        return _parsed(outcome, self._host, passwords, arguments.get("only"))
 
     def _interpreter(self, task_vars: dict[str, t.Any]) -> str:
         configured = self._templar.template(task_vars.get("ansible_python_interpreter"))
@@ -197,24 +233,113 @@ def _with(checks: Checks, better: Checks) -> Checks:
 
 
 def _skipped(checks: Checks, wanted: t.Sequence[str], found: str) -> Checks:
-    return [{**check, "status": "skip", "found": found} for check in checks if check["id"] in wanted]
+    return _marked(checks, wanted, "skip", found)
 
 
-def _parsed(outcome: t.Mapping[str, t.Any], passwords: t.Sequence[str | None]) -> Checks:
+def _marked(checks: Checks, wanted: t.Sequence[str], status: str, found: str) -> Checks:
+    return [{**check, "status": status, "found": found} for check in checks if check["id"] in wanted]
+
+
+def _result(checks: Checks) -> dict[str, t.Any]:
+    return {"changed": False, "checks": checks, "passed": all(check["status"] != "fail" for check in checks)}
+
+
+@contextlib.contextmanager
+def _limited(seconds: float, host: str) -> t.Iterator[None]:
+    """Stop what runs on this host after some seconds. ansible-core waits for the end of a remote command forever."""
+    stalled = AnsibleActionFail(
+        f"{host} did not finish the probe within {round(seconds, 2):g} seconds, although the probe itself ends sooner. "
+        "It is overloaded, or something stalls the SSH session (a login script of that user). Log in there and look, "
+        "or leave this host out with --limit."
+    )
+    try:
+        with _alarm(seconds):
+            yield
+    except _Stalled:
+        raise stalled from None
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> t.Iterator[None]:
+    """Raise `_Stalled` after some seconds. A limit of the task itself (its keyword `timeout`) stays."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise _Stalled
+
+    armed = signal.getitimer(signal.ITIMER_REAL)[0]
+    if 0 < armed <= seconds or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    begun = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, stop)
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+        if armed:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, armed - (time.monotonic() - begun)))
+
+
+def _parsed(
+    outcome: t.Mapping[str, t.Any], host: str, passwords: t.Sequence[str | None], only: t.Sequence[str] | None
+) -> Checks:
     """What the program on the host printed; whatever a login shell prints around it is not looked at."""
-    lines = [line for line in outcome["stdout"].splitlines() if line.startswith(MARK)]
+    stdout, stderr = str(outcome["stdout"]), str(outcome["stderr"])
+    if len(stdout) > OUTPUT_LIMIT:
+        raise AnsibleActionFail(_wrong_answer(host, f"{len(stdout)} characters, the limit is {OUTPUT_LIMIT}"))
+    lines = [line for line in stdout.splitlines() if line.startswith(MARK)]
     if not lines:
         # Standard output is never quoted: a shell that echoes its input would put the password there.
-        errors = [line for line in outcome["stderr"].splitlines() if line.strip()]
-        told = any(password and password in outcome["stderr"] for password in passwords)
-        cause = errors[-1].strip() if errors and not told else "no message"
+        errors = [line for line in stderr[-OUTPUT_LIMIT:].splitlines() if line.strip()]
+        cause = _quoted(errors[-1].strip(), passwords) if errors and not _repeats(stderr, passwords) else "no message"
         raise AnsibleActionFail(
-            f"The login could not be tried on the host: Python there ended with {outcome['rc']} ({cause}). "
+            f"The login could not be tried on {host}: Python there ended with {outcome['rc']} ({cause}). "
             "Set ansible_python_interpreter to a Python 3.8 or later."
         )
-    answer = json.loads(lines[-1][len(MARK) :])
-    if "error" in answer:
-        raise _probe.ProbeError(f"on the host: {answer['error']}")
-    return [
-        {key: str(check[key]) for key in ("id", "title", "status", "expected", "found")} for check in answer["checks"]
-    ]
+    try:
+        answer = _http.parsed_json(lines[-1][len(MARK) :].encode("utf-8"))
+    except ValueError:
+        raise AnsibleActionFail(_wrong_answer(host, "text that is no JSON")) from None
+    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+        raise AnsibleActionFail(f"{host} cannot make the probe: on the host: {_quoted(answer['error'], passwords)}")
+    return _trusted(answer.get("checks") if isinstance(answer, dict) else None, host, passwords, only)
+
+
+def _trusted(
+    checks: object, host: str, passwords: t.Sequence[str | None], only: t.Sequence[str] | None = None
+) -> Checks:
+    """The checks that a host has made: those that were asked for, and of their texts only the finding is the host's."""
+    known = {check.id: check for check in _probe.CHECKS if only is None or check.id in only}
+    trusted = []
+    for given in checks if isinstance(checks, list) else ():
+        check = known.pop(given["id"], None) if isinstance(given, dict) and isinstance(given.get("id"), str) else None
+        if check is None or given.get("status") not in (_probe.PASS, _probe.FAIL, _probe.SKIP):
+            raise AnsibleActionFail(_wrong_answer(host, "a check that was not asked for"))
+        found = _quoted(given.get("found"), passwords)
+        about = {"id": check.id, "title": check.title, "expected": check.expected}
+        trusted.append({**about, "status": given["status"], "found": found})
+    if not trusted or trusted[0]["id"] != "answers" or (only and known):
+        raise AnsibleActionFail(_wrong_answer(host, "checks are missing"))
+    return trusted
+
+
+def _wrong_answer(host: str, what: str) -> str:
+    return (
+        f"{host} gave an answer that is none of the probe's: {what}. A login script there prints into it, or an "
+        "attacker forges it. Log in there and look, or leave this host out with --limit."
+    )
+
+
+def _repeats(text: str, passwords: t.Sequence[str | None]) -> bool:
+    return any(password and password in text for password in passwords)
+
+
+def _quoted(text: object, passwords: t.Sequence[str | None]) -> str:
+    """A text of the host for the operator's terminal, unless it repeats a password that the host was given."""
+    if isinstance(text, str) and _repeats(text, passwords):
+        return "(left out, for it repeats a password)"
+    return _probe.harmless(text, _probe.FOUND_LIMIT)

@@ -8,6 +8,9 @@ Knows no Ansible, so that the same text runs on the controller, as a module, and
 What holds for every check: nothing is deployed, every token that was obtained is revoked, at most one login with a
 wrong password is tried for each run, under a random user name (Node-RED locks a user name for ten minutes after five
 failures), and at most one with the right password.
+
+The Node-RED may be hostile: every exchange and all checks together have a deadline, and no answer is trusted to have
+the type, the size or the characters that Node-RED's own answers have.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import base64
 import dataclasses
 import http.client
 import ipaddress
-import json
 import re
 import secrets
 import socket
@@ -25,7 +27,8 @@ import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import urlencode, urlsplit
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._http import Response, request
+from ansible_collections.pifleet.nodered.plugins.module_utils._channel import TooMuch, channel_to
+from ansible_collections.pifleet.nodered.plugins.module_utils._http import Response, address_of, parsed_json, request
 from ansible_collections.pifleet.nodered.plugins.module_utils._websocket import (
     ABSENT,
     OPEN,
@@ -44,6 +47,14 @@ COMMS_LIMIT = 5.0
 # An open Node-RED is silent on the websocket, so where everything else was open, silence need not be waited for.
 OPEN_COMMS_LIMIT = 1.0
 OLD_PORT_LIMIT = 3.0
+# A session that was obtained is ended even when the time for all checks is used up.
+REVOKE_LIMIT = 5.0
+# All checks together get this many times the limit of one request. A Pi 1 with TLS, pages and both dashboards needs
+# some 50 requests and about half of the 30 seconds that follow from the default.
+ALL_CHECKS = 3
+# Of what a check found, so that paths and permissions without number do not fill the screen.
+FOUND_LIMIT = 2000
+TOKEN_LIMIT = 4096
 # ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for since 3.10 only.
 VERIFY_PARTIAL_CHAIN = 0x80000
 # Whoever gets through there without a client certificate gets everything: the editor, its websocket, both dashboards'.
@@ -59,6 +70,10 @@ Permissions = Union[None, str, Sequence[str]]
 
 class ProbeError(Exception):
     """The probe cannot be made as asked for: what is wrong with the arguments, and what to do."""
+
+
+class OutOfTime(Exception):
+    """The time for all checks together is used up. No OSError: to some checks, silence is a good sign."""
 
 
 class Verdict(NamedTuple):
@@ -110,8 +125,26 @@ class Examination:
     with_client_certificate: bool = False
     min_tls: str = "1.2"
     strangers_context: Optional[ssl.SSLContext] = None
+    deadline: float = float("inf")
+    """When all checks have to be done (monotonic clock)."""
+    seconds: float = float("inf")
+    was_cut: bool = False
+    """Whether an exchange of the present check got less time than it should have."""
     seen: Dict[str, Response] = dataclasses.field(default_factory=dict)
     write_attempt: Optional[Verdict] = None
+
+    def limit(self, most: Optional[float] = None) -> float:
+        """Seconds for the next exchange, by default those of a request. Raises OutOfTime where none are left."""
+        wanted = self.timeout if most is None else most
+        left = self.deadline - time.monotonic()
+        if left < wanted:
+            self.was_cut = True
+        if left <= 0:
+            raise OutOfTime
+        return min(wanted, left)
+
+    def is_out_of_time(self) -> bool:
+        return time.monotonic() >= self.deadline
 
     def send(
         self,
@@ -120,7 +153,10 @@ class Examination:
         method: str = "GET",
         token: Optional[str] = None,
         form: Optional[Mapping[str, str]] = None,
+        limit: Optional[float] = None,
     ) -> Response:
+        """The answer to a request to the admin API. `limit` is in seconds and beside the limit of all checks."""
+        timeout = limit if limit is not None else self.limit()
         headers = {"Accept": "application/json", "Connection": "close"}
         if token is not None:
             headers["Authorization"] = "Bearer " + token
@@ -129,7 +165,7 @@ class Examination:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(form).encode("ascii")
         return request(
-            self.url + path, method=method, headers=headers, body=body, timeout=self.timeout, context=self.context
+            self.url + path, method=method, headers=headers, body=body, timeout=timeout, context=self.context
         )
 
     def place(self, path: str) -> str:
@@ -140,7 +176,7 @@ class Examination:
     def get_page(self, root: str, headers: Mapping[str, str]) -> Response:
         """The answer to a GET of a page below this root that does not exist: whoever may come in gets 404."""
         url = self.place(root.rstrip("/") + "/probe-" + secrets.token_hex(8))
-        return request(url, headers={"Connection": "close", **headers}, timeout=self.timeout, context=self.context)
+        return request(url, headers={"Connection": "close", **headers}, timeout=self.limit(), context=self.context)
 
     def anonymous(self, path: str) -> Response:
         """The answer to a GET by somebody who is not logged in; asked for once."""
@@ -150,8 +186,8 @@ class Examination:
 
     def login_type(self) -> Optional[str]:
         """`credentials`, `strategy`, or None where no login is offered."""
-        offer = _json_object(self.anonymous("/auth/login"))
-        return str(offer["type"]) if offer and "type" in offer else None
+        kind = (_json_object(self.anonymous("/auth/login")) or {}).get("type")
+        return kind if isinstance(kind, str) else None
 
     def default_permissions(self) -> Permissions:
         """What somebody who is not logged in may do as the settings' default user; None where there is no such user."""
@@ -191,21 +227,24 @@ def probe(
     http_username: Optional[str] = None,
     http_password: Optional[str] = None,
     only: Optional[Sequence[str]] = None,
+    seconds: Optional[float] = None,
 ) -> List[Dict[str, str]]:
     """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
 
     `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files, and
     `authorities` is PEM text in place of `ca`. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is
-    in seconds and bounds each request. With `validate_certs` false the certificate is not looked at, and no
-    password is sent except to this very machine. `closed_ports` are ports of the same host on which nothing may answer
-    any more. `admin_api` is false where `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`,
-    `static_roots`, `dashboard_sockets` (with `/socket.io/` at their ends) and `websockets` are paths at which nobody
-    may get in without `http_username` and `http_password`. `only` names the checks that are wanted; all by default.
+    in seconds and bounds each request; `seconds` bounds all checks together (default: three times `timeout`). With
+    `validate_certs` false the certificate is not looked at, and no password is sent except to this very machine.
+    `closed_ports` are ports of the same host on which nothing may answer any more. `admin_api` is false where
+    `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`, `static_roots`, `dashboard_sockets`
+    (with `/socket.io/` at their ends) and `websockets` are paths at which nobody may get in without `http_username` and
+    `http_password`. `only` names the checks that are wanted; all by default.
 
     The list always holds the same checks in the same order (without those for which no ports or paths are given).
     Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
     """
     _check_arguments(timeout, closed_ports, only)
+    seconds = ALL_CHECKS * timeout if seconds is None else seconds
     examination = Examination(
         url=checked_url(url),
         timeout=timeout,
@@ -213,6 +252,8 @@ def probe(
         strangers_context=_tls_context(url, ca, authorities, None, None, validate_certs),
         with_client_certificate=client_cert is not None,
         min_tls=min_tls,
+        seconds=seconds,
+        deadline=time.monotonic() + seconds,
         verified=validate_certs,
         admin_api=admin_api,
         username=username,
@@ -283,10 +324,25 @@ def _verdict(check: Check, examination: Examination, answers: Optional[Verdict])
 
 
 def _judged(check: Check, examination: Examination) -> Verdict:
+    examination.was_cut = False
     try:
-        return check.judge(examination)
+        verdict = check.judge(examination)
+    except OutOfTime:
+        return Verdict(FAIL, out_of_time(examination.seconds))
     except (OSError, http.client.HTTPException) as error:
-        return Verdict(FAIL, why_unreachable(error, examination.url))
+        verdict = Verdict(FAIL, why_unreachable(error, examination.url))
+    # To some checks silence is a good sign, but not where it was the probe that stopped listening.
+    if examination.was_cut and examination.is_out_of_time():
+        return Verdict(FAIL, out_of_time(examination.seconds))
+    return verdict
+
+
+def out_of_time(seconds: float) -> str:
+    """What is found where the time for all checks together is used up, and what to do."""
+    return (
+        "no answer within %g seconds, the limit of all checks together: it is overloaded, or stalls on purpose; "
+        "look at what runs there (top, journalctl), then try again" % round(seconds, 2)
+    )
 
 
 def _as_result(check: Check, verdict: Verdict) -> Dict[str, str]:
@@ -295,7 +351,7 @@ def _as_result(check: Check, verdict: Verdict) -> Dict[str, str]:
         "title": check.title,
         "status": verdict.status,
         "expected": check.expected,
-        "found": verdict.found,
+        "found": verdict.found[:FOUND_LIMIT],
     }
 
 
@@ -380,13 +436,15 @@ def why_unreachable(error: BaseException, url: str) -> str:
         return "%s refuses the connection: nothing listens there; see the port, uiHost and the journal" % where
     if isinstance(error, socket.gaierror):
         return "the name %s is not known here (%s)" % (parts.hostname, _cause(error))
-    if isinstance(error, (socket.timeout, TimeoutError)):
+    if isinstance(error, TimeoutError):
         return "%s does not answer in time: it may be off, behind a firewall, or overloaded" % where
     if isinstance(error, ConnectionError):
         return "%s ended the connection without an answer: it may %s" % (
             where,
             "speak https only" if parts.scheme == "http" else "demand a client certificate",
         )
+    if isinstance(error, TooMuch):
+        return "%s answers, but not as Node-RED does: it sends %s" % (where, error)
     if isinstance(error, http.client.HTTPException):
         return "%s answers, but not with HTTP (%s)" % (where, type(error).__name__)
     return "%s cannot be reached: %s" % (where, _cause(error))
@@ -405,8 +463,8 @@ def _why_no_tls(reason: str) -> str:
 
 def _json_object(response: Response) -> Optional[Dict[str, Any]]:
     try:
-        value = json.loads(response.body.decode("utf-8"))
-    except (ValueError, RecursionError):
+        value = parsed_json(response.body)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -422,7 +480,9 @@ def _permissions_of(user: Mapping[str, Any]) -> Permissions:
     permissions = user.get("permissions")
     if permissions is None or isinstance(permissions, str):
         return permissions
-    return [str(each) for each in permissions] if isinstance(permissions, list) else "*"
+    if not isinstance(permissions, list) or not all(isinstance(each, str) for each in permissions):
+        return "*"
+    return permissions
 
 
 def _challenge(response: Response) -> str:
@@ -451,17 +511,18 @@ def _described(response: Response) -> str:
     if response.status == 401:
         challenge = _challenge(response)
         if challenge.startswith("Basic"):
-            return "401 that asks for %s: httpNodeAuth or another server, not Node-RED's login" % _harmless(challenge)
-        return "401 with %s" % _harmless(challenge) if challenge else "401, Node-RED refuses this user"
+            return "401 that asks for %s: httpNodeAuth or another server, not Node-RED's login" % harmless(challenge)
+        return "401 with %s" % harmless(challenge) if challenge else "401, Node-RED refuses this user"
     location = response.headers.get("Location")
     if location and 300 <= response.status < 400:
-        return "%d, sent on to %s" % (response.status, _harmless(location))
+        return "%d, sent on to %s" % (response.status, harmless(location))
     server = response.headers.get("Server")
-    return "%d%s" % (response.status, " from " + _harmless(server) if server else "")
+    return "%d%s" % (response.status, " from " + harmless(server) if server else "")
 
 
-def _harmless(text: str) -> str:
-    return re.sub(r"[^\x20-\x7e]", "?", str(text))[:80]
+def harmless(text: object, most: int = 80) -> str:
+    """The beginning of a text from elsewhere, without what could control a terminal; `?` for what is no text."""
+    return re.sub(r"[^\x20-\x7e]", "?", text[:most]) if isinstance(text, str) else "?"
 
 
 def _grants(permissions: Permissions, scope: str) -> bool:
@@ -481,13 +542,13 @@ def _may_change_something(permissions: Permissions) -> bool:
     if permissions is None:
         return False
     listed = [permissions] if isinstance(permissions, str) else permissions
-    return any(permission in ("*", "write") or str(permission).endswith(".write") for permission in listed)
+    return any(permission in ("*", "write") or permission.endswith(".write") for permission in listed)
 
 
 def _named(permissions: Permissions) -> str:
     if permissions is None:
         return "none"
-    return _harmless(permissions if isinstance(permissions, str) else ", ".join(str(each) for each in permissions))
+    return harmless(permissions if isinstance(permissions, str) else ", ".join(permissions))
 
 
 # --- the checks ----------------------------------------------------------------------------------------------------
@@ -511,7 +572,7 @@ def _answers(examination: Examination) -> Verdict:
             return Verdict(PASS, "Node-RED answers")
         about = _json_object(settings) if settings.status == 200 else None
         if about is not None and "httpNodeRoot" in about:
-            return Verdict(PASS, "Node-RED %s answers" % _harmless(about.get("version", "")))
+            return Verdict(PASS, "Node-RED %s answers" % harmless(about.get("version", "")))
     if login.status == 404:
         return Verdict(
             FAIL,
@@ -610,8 +671,11 @@ def _ask_for_token(examination: Examination, username: str, password: str) -> Re
 
 
 def _token(response: Response) -> Optional[str]:
+    """The token of a session, where it can be sent back in a header (RFC 6750 section 2.1)."""
     token = (_json_object(response) or {}).get("access_token") if response.status == 200 else None
-    return token if isinstance(token, str) and token else None
+    if not isinstance(token, str) or len(token) > TOKEN_LIMIT or not re.fullmatch(r"[\x21-\x7e]+", token):
+        return None
+    return token
 
 
 def _wrong_password_refused(examination: Examination) -> Verdict:
@@ -629,7 +693,9 @@ def _wrong_password_refused(examination: Examination) -> Verdict:
 
 def _revoke(examination: Examination, token: str) -> bool:
     try:
-        return examination.send("/auth/revoke", method="POST", token=token, form={"token": token}).status == 200
+        limit = min(examination.timeout, REVOKE_LIMIT)
+        answer = examination.send("/auth/revoke", method="POST", token=token, form={"token": token}, limit=limit)
+        return answer.status == 200
     except (OSError, http.client.HTTPException):
         return False
 
@@ -673,7 +739,7 @@ def _why_no_token(answer: Response) -> str:
 def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
     user = _user_in(seen)
     if seen.status == 200 and user.get("username") != examination.username:
-        return Verdict(FAIL, "logged in, but as somebody else: %s" % _harmless(user.get("username", "unknown")))
+        return Verdict(FAIL, "logged in, but as somebody else: %s" % harmless(user.get("username", "unknown")))
     if seen.status != 200 and not _lacks_permission(seen):
         return Verdict(FAIL, "logged in, but the session is not accepted: %s" % _described(seen))
     if afterwards.status == 200:
@@ -731,15 +797,17 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
     host = urlsplit(examination.url).hostname or ""
     limit = min(examination.timeout, OLD_PORT_LIMIT)
     try:
-        socket.create_connection((host, port), timeout=limit).close()
+        with channel_to(host, port, time.monotonic() + examination.limit(limit)):
+            pass
     except OSError:
         return None
     anyone = _anyone()
     for scheme in ("http", "https"):
         url = "%s://%s:%d/" % (scheme, "[%s]" % host if ":" in host else host, port)
         try:
-            return "%s answers with %s" % (scheme, _described(request(url, timeout=limit, context=anyone)))
-        except (socket.timeout, TimeoutError):  # two classes before Python 3.10
+            answer = request(url, timeout=examination.limit(limit), context=anyone)
+            return "%s answers with %s" % (scheme, _described(answer))
+        except TimeoutError:
             return "something accepts connections, but says nothing in %g seconds" % limit
         except ssl.SSLError as error:
             # Only somebody who speaks TLS complains about a missing client certificate.
@@ -753,18 +821,13 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
 # --- TLS -----------------------------------------------------------------------------------------------------------
 
 
-def _address(examination: Examination) -> Tuple[str, int]:
-    parts = urlsplit(examination.url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
 def _certificate_trusted(examination: Examination) -> Verdict:
     if not examination.verified or examination.context is None:
         return Verdict(SKIP, "left out: the certificate was not to be looked at")
-    host, port = _address(examination)
-    plain = socket.create_connection((host, port), timeout=examination.timeout)
-    with plain, examination.context.wrap_socket(plain, server_hostname=host) as secure:
-        seen, version = secure.getpeercert() or {}, secure.version()
+    host, port = address_of(examination.url)
+    deadline = time.monotonic() + examination.limit()
+    with channel_to(host, port, deadline, context=examination.context, name=host) as channel:
+        seen, version = channel.tls.getpeercert() or {}, channel.tls.version()
     expires = str(seen.get("notAfter", ""))
     days = (ssl.cert_time_to_seconds(expires) - time.time()) / 86400
     return Verdict(PASS, "trusted, made for %s, good for %d days, %s" % (host, days, version))
@@ -781,9 +844,9 @@ def _old_tls_refused(examination: Examination) -> Verdict:
     except (ssl.SSLError, ValueError):
         return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
     try:
-        plain = socket.create_connection(_address(examination), timeout=examination.timeout)
-        with plain, context.wrap_socket(plain) as secure:
-            return Verdict(FAIL, "%s is spoken" % secure.version())
+        deadline = time.monotonic() + examination.limit()
+        with channel_to(*address_of(examination.url), deadline, context=context) as channel:
+            return Verdict(FAIL, "%s is spoken" % channel.tls.version())
     except ssl.SSLError as error:
         if "NO_PROTOCOLS_AVAILABLE" in str(error):
             return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
@@ -804,8 +867,8 @@ def _plain_http_refused(examination: Examination) -> Verdict:
     if urlsplit(url).port is None:
         return Verdict(SKIP, "left out: a proxy at the usual port has another one for http")
     try:
-        answer = request(url + "/settings", timeout=examination.timeout)
-    except (socket.timeout, TimeoutError):
+        answer = request(url + "/settings", timeout=examination.limit())
+    except TimeoutError:
         return Verdict(PASS, "no answer")
     except (OSError, http.client.HTTPException):
         return Verdict(PASS, "the connection is ended without an answer")
@@ -822,7 +885,7 @@ def _client_certificate_required(examination: Examination) -> Verdict:
         headers = {"Connection": "Upgrade", "Upgrade": "websocket"} if path == "/comms" else {}
         try:
             answer = request(
-                base + path, headers=headers, timeout=examination.timeout, context=examination.strangers_context
+                base + path, headers=headers, timeout=examination.limit(), context=examination.strangers_context
             )
         except ssl.SSLCertVerificationError as error:
             return Verdict(FAIL, why_unreachable(error, examination.url))
@@ -844,9 +907,9 @@ def listen_to_comms(examination: Examination, limit: float) -> str:
     """
     parts = urlsplit(examination.url)
     try:
-        with connected(examination.url, limit, examination.context) as channel:
+        with connected(examination.url, examination.limit(limit), examination.context) as channel:
             return _conversation(channel, parts.netloc, parts.path)
-    except socket.timeout:
+    except TimeoutError:
         return "the websocket did not answer in %g seconds" % limit
     except (OSError, http.client.HTTPException) as error:
         return "no websocket: %s" % why_unreachable(error, examination.url)
@@ -866,13 +929,13 @@ def _conversation(channel: Websocket, host: str, root: str) -> str:
                 return "refused"
             if message:
                 return "open"
-    except socket.timeout:
+    except TimeoutError:
         return "open"
 
 
 def _says_auth_fail(message: bytes) -> bool:
     try:
-        value = json.loads(message.decode("utf-8"))
+        value = parsed_json(message)
     except ValueError:
         return False
     return isinstance(value, dict) and value.get("auth") == "fail"
@@ -902,7 +965,7 @@ def _worst(verdicts: Iterable[Tuple[str, Verdict]]) -> Verdict:
     """One verdict for several places: those that fail are named, else all that pass."""
     listed = list(verdicts)
     chosen = [pair for pair in listed if pair[1].status == FAIL] or listed
-    found = "; ".join("%s: %s" % (_harmless(place), verdict.found) for place, verdict in chosen)
+    found = "; ".join("%s: %s" % (harmless(place), verdict.found) for place, verdict in chosen)
     return Verdict(chosen[0][1].status, found)
 
 
@@ -921,14 +984,14 @@ def _connections(examination: Examination, headers: Mapping[str, str]) -> Iterat
     """What became of each way into each dashboard."""
     for path in examination.web.dashboard_sockets:
         for way, connect in (("polling", socket_io_by_polling), ("websocket", socket_io_by_websocket)):
-            outcome = connect(examination.place(path), headers, examination.timeout, examination.context)
+            outcome = connect(examination.place(path), headers, examination.limit(), examination.context)
             yield "%s by %s" % (path, way), outcome
 
 
 def _websockets_closed(examination: Examination) -> Verdict:
     def judged(path: str) -> Verdict:
         try:
-            status = upgrade_status(examination.place(path), {}, examination.timeout, examination.context)
+            status = upgrade_status(examination.place(path), {}, examination.limit(), examination.context)
         except ConnectionError:
             # Where no node listens, because its flow is off or waits for missing types, Node.js hangs up.
             return Verdict(PASS, "nothing is there")

@@ -8,12 +8,11 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import re
-import socket
 import ssl
 import time
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _http
+from ansible_collections.pifleet.nodered.plugins.module_utils import _channel, _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener
 
 # A Pi Zero that is starting its flows takes seconds for an answer.
@@ -116,7 +115,10 @@ def unverified_tls() -> ssl.SSLContext:
 
 
 def ask(where: Endpoint, timeout: float = ANSWER_SECONDS) -> Answer:
-    """Whether Node-RED serves there: the admin root answers and its flows may start (no 503)."""
+    """Whether Node-RED serves there: the admin root answers and its flows may start (no 503).
+
+    `timeout` is in seconds and bounds each of the two answers, whatever the server does.
+    """
     if where.port is None:
         return Answer(False, where.problem or "its port is not known")
     if where.admin_root is None:
@@ -129,16 +131,17 @@ def ask(where: Endpoint, timeout: float = ANSWER_SECONDS) -> Answer:
 
 
 def _ask_path(where: Endpoint, path: str, timeout: float, missing_is_fine: bool = False) -> Answer:
+    deadline = time.monotonic() + timeout
     host = "[%s]" % where.local_host if ":" in where.local_host else where.local_host
     url = "%s://%s:%d%s" % (where.scheme, host, where.port or 0, path)
     try:
         response = _http.request(url, timeout=timeout, context=unverified_tls() if where.scheme == "https" else None)
     except ssl.SSLError as error:
-        if _wants_certificate(error, where) or _refuses_for_want_of_certificate(where, timeout):
+        if _wants_certificate(error, where) or _refuses_for_want_of_certificate(where, deadline):
             return Answer(True, "it asks for a client certificate")
         return Answer(False, "the TLS handshake with %s fails: %s" % (url, error.reason or error), tls_failed=True)
     except ConnectionError as error:
-        if where.scheme == "https" and _refuses_for_want_of_certificate(where, timeout):
+        if where.scheme == "https" and _refuses_for_want_of_certificate(where, deadline):
             return Answer(True, "it asks for a client certificate")
         return Answer(False, "%s does not answer: %s" % (url, error))
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -154,13 +157,13 @@ def _wants_certificate(error: ssl.SSLError, where: Endpoint) -> bool:
     return "CERTIFICATE_REQUIRED" in reason or (where.client_certificate and "HANDSHAKE_FAILURE" in reason)
 
 
-def _refuses_for_want_of_certificate(where: Endpoint, timeout: float) -> bool:
+def _refuses_for_want_of_certificate(where: Endpoint, deadline: float) -> bool:
     """Look for the alert of TLS 1.3, which comes after the handshake and is lost when a request crosses it."""
+    host, context = where.local_host, unverified_tls()
     try:
-        plain = socket.create_connection((where.local_host, where.port or 0), timeout)
-        with plain, unverified_tls().wrap_socket(plain, server_hostname=where.local_host) as secure:
-            secure.settimeout(min(timeout, 2))
-            secure.recv(1)
+        with _channel.channel_to(host, where.port or 0, deadline, context=context, name=host) as channel:
+            channel.deadline = min(deadline, time.monotonic() + 2)
+            channel.receive(1)
     except ssl.SSLError as error:
         return _wants_certificate(error, where)
     except OSError:
@@ -185,14 +188,19 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
                 )
                 if where not in tried and time.monotonic() < end:
                     tried.append(where)
-                    if ask(where, 3).serving:
+                    if ask(where, _until(end)).serving:
                         return where
     if matching:
         # It listens where it should and is only slow to answer.
         return dataclasses.replace(expected, host=matching[0].address, problem="")
     # It serves below a root that the settings file no longer names (or cannot name, as it does not load).
-    for where in tried if time.monotonic() < end else ():
-        unknown = dataclasses.replace(where, admin_root=None, node_root=None)
-        if _ask_path(unknown, "/", 3, missing_is_fine=True).serving:
-            return unknown
+    unknown = dict.fromkeys(dataclasses.replace(where, admin_root=None, node_root=None) for where in tried)
+    for where in unknown:
+        if time.monotonic() < end and ask(where, _until(end)).serving:
+            return where
     return None
+
+
+def _until(end: float) -> float:
+    """Seconds for one answer of a search that ends at this moment: a port that says nothing must not use up all."""
+    return max(0.1, min(3, (end - time.monotonic()) / 2))

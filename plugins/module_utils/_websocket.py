@@ -4,7 +4,7 @@
 """Private helper of this collection: a websocket client that knows as much as a probe needs (RFC 6455), and the first
 steps of socket.io over it and over polling (socket.io-protocol 5 and 4).
 
-Like `_http`, it takes nothing from the environment and ends within the time given.
+Like `_http`, it takes nothing from the environment and ends within the time given, whatever the server does.
 """
 
 from __future__ import annotations
@@ -13,58 +13,77 @@ import base64
 import contextlib
 import hashlib
 import http.client
-import json
+import io
 import os
 import re
-import socket
 import ssl
 import time
 from typing import Dict, Iterator, List, Mapping, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._http import Response, request
+from ansible_collections.pifleet.nodered.plugins.module_utils._channel import Channel, TooMuch, channel_to, seconds_left
+from ansible_collections.pifleet.nodered.plugins.module_utils._http import (
+    HEAD_LIMIT,
+    Response,
+    address_of,
+    parsed_json,
+    request,
+)
 
-FRAME_LIMIT = 1024 * 1024
+# What is judged comes within the first few messages.
+MESSAGES_LIMIT = 1024 * 1024
+FRAMES_LIMIT = 1000
+PACKETS_LIMIT = 1000
+POLLS_LIMIT = 100
 
 # What became of an attempt to connect to a socket.io server: anybody else's answer is told in words.
 OPEN, REFUSED, ABSENT = "open", "refused", "absent"
 
 
 class Websocket:
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock = sock
-        self.deadline = deadline
-        self.unread = b""
+    """A connection for a websocket. Every step raises TimeoutError when the channel's time is over."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.reader = io.BufferedReader(channel)
+        self.frames = 0
 
     def upgrade(self, host: str, path: str, headers: Optional[Mapping[str, str]] = None) -> int:
         """The status of the answer to the upgrade; 101 only where it is a websocket."""
         key = base64.b64encode(os.urandom(16)).decode("ascii")
         more = "".join("%s: %s\r\n" % header for header in (headers or {}).items())
-        self.sock.sendall(
+        self.channel.sendall(
             (
                 "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n%s\r\n" % (path, host, key, more)
             ).encode("ascii")
         )
-        while b"\r\n\r\n" not in self.unread:
-            if not self._fill() or len(self.unread) > 65536:
-                raise ConnectionResetError("no answer to the upgrade")
-        head, self.unread = self.unread.split(b"\r\n\r\n", 1)
-        matched = re.match(rb"HTTP/1\.[01] (\d{3})", head)
+        self.channel.allow(HEAD_LIMIT, "headers")
+        line = self.reader.readline(HEAD_LIMIT)
+        if not line:
+            raise ConnectionResetError("no answer to the upgrade")
+        matched = re.match(rb"HTTP/1\.[01] (\d{3})\b", line)
         if matched is None:
             raise http.client.BadStatusLine("no HTTP")
+        answered = http.client.parse_headers(self.reader)
+        self.channel.allow(MESSAGES_LIMIT, "websocket messages")
         # RFC 6455 section 1.3: the answer to our key proves that a websocket is spoken.
         proof = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode("ascii")).digest())
-        return int(matched.group(1)) if matched.group(1) != b"101" or proof in head else 502
+        if matched.group(1) == b"101" and answered.get("Sec-WebSocket-Accept", "").strip() != proof.decode("ascii"):
+            return 502
+        return int(matched.group(1))
 
     def send_text(self, text: str) -> None:
         payload = text.encode("utf-8")
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        self.sock.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + masked)
+        self.channel.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + masked)
 
     def receive(self) -> Optional[bytes]:
         """The next data frame's payload, empty for a control frame, None where the connection was closed."""
+        self.frames += 1
+        if self.frames > FRAMES_LIMIT:
+            raise TooMuch("more websocket messages than Node-RED sends")
         header = self._take(2)
         if header is None or header[0] & 0x0F == 0x8:
             return None
@@ -74,43 +93,27 @@ class Websocket:
             if extended is None:
                 return None
             length = int.from_bytes(extended, "big")
-        if length > FRAME_LIMIT:
-            raise http.client.HTTPException("a websocket frame of %d bytes" % length)
+        if length > MESSAGES_LIMIT:
+            raise TooMuch("a longer websocket message than Node-RED sends")
         payload = self._take(length)
         return b"" if header[0] & 0x0F >= 0x8 else payload
 
     def _take(self, count: int) -> Optional[bytes]:
-        while len(self.unread) < count:
-            if not self._fill():
-                return None
-        taken, self.unread = self.unread[:count], self.unread[count:]
-        return taken
-
-    def _fill(self) -> bool:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("no answer in time")
-        self.sock.settimeout(left)
         try:
-            piece = self.sock.recv(4096)
+            taken = self.reader.read(count)
         except ConnectionError:
-            return False
-        self.unread += piece
-        return bool(piece)
+            return None
+        return taken if len(taken) == count else None
 
 
 @contextlib.contextmanager
 def connected(url: str, limit: float, context: Optional[ssl.SSLContext]) -> Iterator[Websocket]:
     """A connection to the server of this http or https URL, not upgraded yet, that ends after `limit` seconds."""
-    parts = urlsplit(url)
+    host, port = address_of(url)
+    context = (context or ssl.create_default_context()) if urlsplit(url).scheme == "https" else None
     deadline = time.monotonic() + limit
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    with socket.create_connection(address, timeout=limit) as plain:
-        if parts.scheme != "https":
-            yield Websocket(plain, deadline)
-            return
-        with (context or ssl.create_default_context()).wrap_socket(plain, server_hostname=parts.hostname) as secure:
-            yield Websocket(secure, deadline)
+    with channel_to(host, port, deadline, context=context, name=host) as channel:
+        yield Websocket(channel)
 
 
 def upgrade_status(url: str, headers: Mapping[str, str], limit: float, context: Optional[ssl.SSLContext] = None) -> int:
@@ -132,7 +135,7 @@ def socket_io_by_polling(
     def send(query: str, body: Optional[bytes] = None) -> Response:
         more = {"Content-Type": "text/plain;charset=UTF-8"} if body is not None else {}
         method = "GET" if body is None else "POST"
-        left = max(0.1, deadline - time.monotonic())
+        left = seconds_left(deadline)
         return request(
             "%s?EIO=4&transport=polling%s" % (url, query),
             method=method, headers={**headers, **more}, body=body, timeout=left, context=context,
@@ -150,8 +153,13 @@ def socket_io_by_polling(
         # From protocol 5 on (socket.io 3), a client has to ask; before, it is connected at once.
         send(query, b"40")
     outcome = _outcome(packets)
-    while outcome is None and time.monotonic() < deadline:
-        answer = send(query)
+    for _poll in range(POLLS_LIMIT):
+        if outcome is not None:
+            return outcome
+        try:
+            answer = send(query)
+        except TimeoutError:
+            break
         if answer.status != 200:
             return "HTTP %d after the handshake" % answer.status
         outcome = _outcome(_packets(answer))
@@ -180,35 +188,36 @@ def socket_io_by_websocket(
                 outcome = _outcome([text])
                 if outcome:
                     return outcome
-        except socket.timeout:
+        except TimeoutError:
             return "no answer to the packet that connects"
 
 
 def _framed(response: Response) -> bool:
     """Whether packets have their length in front, as up to protocol 4."""
-    return re.match(rb"\d+:0", response.body) is not None
+    return re.match(rb"[0-9]{1,7}:0", response.body) is not None
 
 
 def _packets(response: Response) -> List[str]:
+    """The first packets of an answer."""
     text = response.body.decode("utf-8", "replace")
-    if not re.match(r"\d+:\d", text):
-        return text.split("\x1e")
-    packets = []
-    while text:
-        length, colon, text = text.partition(":")
-        if not colon or not length.isdigit():
-            break
-        packets.append(text[: int(length)])
-        text = text[int(length) :]
+    if not re.match(r"[0-9]{1,7}:[0-9]", text):
+        return text.split("\x1e", PACKETS_LIMIT)[:PACKETS_LIMIT]
+    packets: List[str] = []
+    length = re.compile(r"([0-9]{1,7}):")
+    found = length.match(text)
+    while found and len(packets) < PACKETS_LIMIT:
+        end = found.end() + int(found.group(1))
+        packets.append(text[found.end() : end])
+        found = length.match(text, end)
     return packets
 
 
 def _session(packet: str) -> Optional[str]:
     try:
-        session = json.loads(packet[1:])["sid"] if packet.startswith("0") else None
+        session = parsed_json(packet[1:].encode("utf-8"))["sid"] if packet.startswith("0") else None
     except (ValueError, KeyError, TypeError):
         return None
-    return session if isinstance(session, str) and re.fullmatch(r"[\w-]+", session) else None
+    return session if isinstance(session, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,200}", session) else None
 
 
 def _outcome(packets: List[str]) -> Optional[str]:

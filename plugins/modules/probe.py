@@ -103,7 +103,9 @@ options:
     type: path
   timeout:
     description:
-      - The limit for each request, in seconds.
+      - The limit for each request, in seconds, from the connection to the last byte of the answer.
+      - All checks together get three times as long. A check that is not done by then fails and reports it, so that a
+        host that stalls cannot delay the others. A very slow machine with many pages and dashboards may need more.
     type: float
     default: 10
   closed_ports:
@@ -167,6 +169,11 @@ notes:
     to another host, the checks are made there, and a password is refused, as it would get there among the module's
     arguments.
   - No C(become) is needed, and where the play sets it, it is not used for the login.
+  - Checks that are made on the host, and a delegated probe, get 20 seconds more for the SSH login and the start of
+    Python, and 5 seconds to end a session. Then the task fails. A shorter limit can be set with the task keyword
+    C(timeout).
+  - The Node-RED and its host are not trusted. An answer that is too long or not of the type that Node-RED sends makes
+    the check fail; output of the host that the probe does not print makes the task fail.
 """
 
 EXAMPLES = r"""

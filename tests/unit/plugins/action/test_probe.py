@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 import types
 
 import pytest
@@ -39,6 +41,7 @@ class Observed(action.ActionModule):
         self.executed = []
         self.modules = []
         self.outcome = answer_of(on_host())
+        self.answer = {"changed": False, "checks": on_host(), "passed": True}
 
     def _low_level_execute_command(self, cmd, **options):
         self.executed.append({"command": cmd, **options})
@@ -46,7 +49,7 @@ class Observed(action.ActionModule):
 
     def _execute_module(self, **options):
         self.modules.append(options)
-        return {"changed": False, "checks": [], "passed": True, "invocation": {"module_args": options["module_args"]}}
+        return {**self.answer, "invocation": {"module_args": options["module_args"]}}
 
 
 @pytest.fixture
@@ -330,3 +333,150 @@ def test_the_program_runs_from_standard_input_without_the_collection():
 def test_what_the_program_cannot_do_is_an_error():
     with pytest.raises(AnsibleActionFail, match="on the host: .*not the URL"):
         RunsHere({"url": "http://pi", "local_url": "ftp://y", "run_on": "host"}).run(task_vars={})
+
+
+def forged(text):
+    return {"rc": 0, "stdout": f"{action.MARK}{text}\n", "stderr": ""}
+
+
+NESTED = "[" * 100000
+FORGED = {
+    "no JSON": "{",
+    "nested JSON": '{"checks": ' + NESTED,
+    "a long number": '{"checks": %s}' % ("9" * 5000),
+    "no object": "[]",
+    "no checks": "{}",
+    "checks of another type": '{"checks": 7}',
+    "an error of another type": '{"error": {"a": 1}}',
+    "empty checks": '{"checks": []}',
+    "a check of another type": '{"checks": [7]}',
+    "an identifier of another type": '{"checks": [{"id": ["answers"], "status": "pass", "found": "x"}]}',
+    "an unknown check": '{"checks": [{"id": "answers", "status": "pass", "found": "x"}, {"id": "x"}]}',
+    "an unknown status": '{"checks": [{"id": "answers", "status": "good", "found": "x"}]}',
+    "a check twice": '{"checks": [%s, %s]}' % (('{"id": "answers", "status": "pass", "found": "x"}',) * 2),
+    "a missing check": '{"checks": [{"id": "answers", "status": "pass", "found": "x"}]}',
+    "a check that the outside makes": json.dumps(
+        {"checks": [*on_host(), {"id": "flows_closed", "status": "pass", "found": "x"}]}
+    ),
+    "half a character": '{"checks": "\ud800"}',
+    "too much": "[" * (action.OUTPUT_LIMIT + 1),
+}
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
+def test_a_forged_answer_is_an_error_that_names_the_host(probed, text):
+    module = Observed(OUTSIDE)
+    module.outcome = forged(text)
+    with pytest.raises(AnsibleActionFail, match="^shed-pi .*Log in there and look") as failed:
+        module.run(task_vars={"inventory_hostname": "shed-pi"})
+    assert len(str(failed.value)) < 1000
+
+
+@pytest.mark.parametrize("found", [7, ["x"], {"a": 1}, None, "\x1b]0;title\x07\nok", "x" * 100000])
+def test_what_a_host_found_is_a_short_text_without_control_characters(probed, found):
+    module = Observed(OUTSIDE)
+    checks = on_host()
+    checks[1].update(found=found, title="\x1b[2J", expected=["x"])
+    module.outcome = answer_of(checks)
+    check = next(one for one in module.run(task_vars={})["checks"] if one["id"] == "login_works")
+    assert check["found"].isprintable() and len(check["found"]) <= 2000
+    assert check["expected"] == next(one.expected for one in _probe.CHECKS if one.id == "login_works")
+    assert "\x1b" not in str(check)
+
+
+def test_a_host_that_repeats_the_password_does_not_get_it_into_the_result(probed):
+    module = Observed(OUTSIDE)
+    checks = on_host()
+    checks[1]["found"] = f"look: {PASSWORD}"
+    module.outcome = answer_of(checks)
+    assert PASSWORD not in str(module.run(task_vars={}))
+
+
+def test_an_error_of_the_host_is_short_and_printable(probed):
+    module = Observed(OUTSIDE)
+    module.outcome = {"rc": 1, "stdout": "", "stderr": "\x1b[31m" + "x" * 100000}
+    with pytest.raises(AnsibleActionFail, match="shed-pi") as failed:
+        module.run(task_vars={"inventory_hostname": "shed-pi"})
+    assert "\x1b" not in str(failed.value) and len(str(failed.value)) < 5000
+
+
+@pytest.mark.parametrize("checks", [None, 7, [], [{"id": "x"}]])
+def test_a_delegated_host_is_not_trusted_either(probed, checks):
+    module = Observed({"url": "http://192.0.2.7:1880"}, delegate_to="watcher")
+    module.answer = {"changed": True, "checks": checks, "passed": True}
+    with pytest.raises(AnsibleActionFail, match="^watcher "):
+        module.run(task_vars={})
+
+
+def test_a_delegated_host_does_not_judge(probed):
+    module = Observed({"url": "http://192.0.2.7:1880"}, delegate_to="watcher")
+    module.answer = {"changed": True, "checks": on_host("fail"), "passed": True}
+    result = module.run(task_vars={})
+    assert (result["changed"], result["passed"]) == (False, False)
+
+
+class Stalls(Observed):
+    """The SSH session stays open, and the connection tries again after every error."""
+
+    def _low_level_execute_command(self, cmd, **options):
+        for _attempt in range(3):
+            try:
+                time.sleep(5)
+            except Exception:
+                continue
+        return self.outcome
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(action, "START_SECONDS", 0.1)
+    monkeypatch.setattr(_probe, "REVOKE_LIMIT", 0.1)
+    # `_probe_on_host` gives the program a second at least.
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < 4
+
+
+def test_a_host_that_stalls_is_an_error_that_names_it(probed, impatient):
+    with pytest.raises(AnsibleActionFail, match="^shed-pi did not finish the probe within 1.2 seconds"):
+        Stalls({**OUTSIDE, "timeout": 0.1}).run(task_vars={"inventory_hostname": "shed-pi"})
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_limit_of_the_task_itself_stays(probed, impatient):
+    class Ended(BaseException):
+        pass
+
+    def end(*_arguments):
+        raise Ended
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(Ended):
+            Stalls({**OUTSIDE, "timeout": 0.1}).run(task_vars={})
+        signal.setitimer(signal.ITIMER_REAL, 100)
+        with pytest.raises(AnsibleActionFail):
+            Stalls({**OUTSIDE, "timeout": 0.1}).run(task_vars={})
+        assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] < 100
+        assert signal.getsignal(signal.SIGALRM) is end
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_probe_that_used_up_its_time_outside_is_not_made_on_the_host(monkeypatch):
+    outside = [{**check, "found": "outside"} for check in on_host()] + [
+        {"id": "login_offered", "title": "x", "status": "pass", "expected": "x", "found": "outside"}
+    ]
+
+    def slow(_url, **_arguments):
+        time.sleep(0.3)
+        return outside
+
+    monkeypatch.setattr(_probe, "probe", slow)
+    module = Observed({**OUTSIDE, "timeout": 0.05})
+    result = module.run(task_vars={})
+    assert not module.executed
+    assert not result["passed"]
+    assert "no answer within 0.15 seconds" in found(result)["login_works"]
