@@ -140,7 +140,7 @@ def _has_plaintext(user: Mapping[str, object]) -> bool:
 
 
 def _is_same_user(wanted: Mapping[str, object], present: Mapping[str, object]) -> bool:
-    password = cast("Mapping[str, Any]", wanted["password"])
+    password = cast(Mapping[str, Any], wanted["password"])
     hashed = present.get("password")
     return (
         present.keys() == wanted.keys()
