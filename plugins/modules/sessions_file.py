@@ -71,7 +71,7 @@ path:
 """
 
 import os
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
@@ -90,7 +90,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
-    found = _sessions.repairs(place, wanted, _mounts.table().mounts)
+    found = [Repair(**one) for one in place.identity.run(_repairs, place, wanted)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:
         raise Failure(refused, "Then run again.")
@@ -98,6 +98,10 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         with _boot.changing(unit.service, os.path.dirname(place.path), module.params["remount"]):
             _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
     return result(place.path, found)
+
+
+def _repairs(place: _sessions.Place, wanted: str) -> List[Dict[str, Any]]:
+    return [one.described() for one in _sessions.repairs(place, wanted, _mounts.table().mounts)]
 
 
 def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _node
+from ansible_collections.pifleet.nodered.plugins.module_utils import _identity, _node
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 NODE = shutil.which("node") or ""
@@ -30,7 +30,7 @@ def load(tmp_path):
         path = tmp_path / "settings.js"
         path.write_text(text)
         variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **(environment or {})}
-        runtime = _node.Runtime(NODE, ME, None, [], variables, str(tmp_path), arguments, defines)
+        runtime = _node.Runtime(NODE, _identity.of(ME), variables, str(tmp_path), arguments, defines)
         return _node.load(str(path), runtime, **options)
 
     return load
@@ -94,7 +94,7 @@ def test_a_missing_module_is_named(load):
     loaded = load("require('no-such-module')")
     assert "Cannot find module 'no-such-module'" in loaded.error
     assert "[eval]" not in loaded.error
-    assert "npm install" in _node.explain(loaded.error, "/x/settings.js")
+    assert "npm install" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
 
 
 def test_a_file_that_ends_the_process_is_an_error(load):
@@ -129,14 +129,17 @@ def test_an_es_module_is_refused_with_the_reason(load, tmp_path):
     (tmp_path / "package.json").write_text('{"type": "module"}')
     loaded = load("module.exports = {}")
     assert loaded.error
-    remedy = _node.explain(loaded.error, str(tmp_path / "settings.js"))
+    remedy = _node.explain(loaded.error, str(tmp_path / "settings.js"), _identity.of(ME))
     assert f'{tmp_path}/package.json says "type": "module"' in remedy
 
 
 def test_exporting_by_default_is_refused(load):
     loaded = load("export default {uiPort: 1}")
     assert loaded.error
-    assert "module.exports" in _node.explain(loaded.error, "/x/settings.js") or "import" in loaded.error.lower()
+    assert (
+        "module.exports" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
+        or "import" in loaded.error.lower()
+    )
 
 
 @pytest.mark.parametrize("export", ["null", "'text'", "undefined", "[1]"])
@@ -207,14 +210,14 @@ def test_the_nearest_package_json_decides_about_es_modules(tmp_path):
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
-    assert _node.es_module_folder(str(inner / "settings.js")) == str(tmp_path)
+    assert _node.es_module_folder(str(inner / "settings.js"), _identity.of(ME)) == str(tmp_path)
     (tmp_path / "a" / "package.json").write_text("{}")
-    assert _node.es_module_folder(str(inner / "settings.js")) is None
+    assert _node.es_module_folder(str(inner / "settings.js"), _identity.of(ME)) is None
 
 
 def test_a_missing_node_and_an_unknown_user_are_said(tmp_path):
     def runtime(node, user):
-        return _node.Runtime(node, user, None, [], {}, str(tmp_path))
+        return _node.Runtime(node, _identity.of(user), {}, str(tmp_path))
 
     with pytest.raises(Failure, match="There is no node at /no/node"):
         _node.load("/x", runtime("/no/node", ME))
@@ -226,8 +229,8 @@ def test_a_binary_that_does_not_run_has_no_version(tmp_path):
     broken = tmp_path / "node"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
-    assert _node.version(_node.Runtime(str(broken), ME, None, [], {}, str(tmp_path))) is None
-    assert _node.version(_node.Runtime(NODE, ME, None, [], {}, str(tmp_path)))
+    assert _node.version(_node.Runtime(str(broken), _identity.of(ME), {}, str(tmp_path))) is None
+    assert _node.version(_node.Runtime(NODE, _identity.of(ME), {}, str(tmp_path)))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
@@ -240,14 +243,14 @@ def test_a_node_in_the_hands_of_the_service_user_is_asked_for_its_version_as_tha
     script.write_text("#!/bin/sh\necho v$(id -u).0.0\n")
     script.chmod(0o755)
     nobody = pwd.getpwnam("nobody")
-    version = _node.version(_node.Runtime(str(script), "nobody", None, [], {}, str(tmp_path)))
+    version = _node.version(_node.Runtime(str(script), _identity.of("nobody"), {}, str(tmp_path)))
     assert version == f"{nobody.pw_uid}.0.0"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_the_file_is_loaded_as_the_given_user():
     nobody = pwd.getpwnam("nobody")
-    runtime = _node.Runtime(NODE, "nobody", None, [], {"PATH": os.environ["PATH"]}, "/")
+    runtime = _node.Runtime(NODE, _identity.of("nobody"), {"PATH": os.environ["PATH"]}, "/")
     # pytest's own folders are closed to others.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
