@@ -24,7 +24,7 @@ import stat
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _mounts
+from ansible_collections.pifleet.nodered.plugins.module_utils import _deadline, _mounts
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 
@@ -402,19 +402,24 @@ def locked(path: str, timeout: float, held: Failure) -> Iterator[int]:
     with explained(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + timeout
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise held from None
-                time.sleep(0.5)
+        with _deadline.paused():
+            _lock(descriptor, timeout, held)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, timeout: float, held: Failure) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise held from None
+            time.sleep(0.5)
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ class Identity:
 
 
 def _answer(writable: int, identity: Identity, work: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     try:
         identity.become()

@@ -90,7 +90,14 @@ import re
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _instance, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _boot,
+    _change,
+    _deadline,
+    _files,
+    _instance,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
@@ -147,6 +154,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         module.exit_json(**change(module))
     except Failure as failure:

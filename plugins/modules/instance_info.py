@@ -399,7 +399,7 @@ import base64
 from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 
@@ -428,6 +428,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    _deadline.start()
     try:
         module.exit_json(**discover(module.params["service"], module.params["source"]))
     except Failure as failure:

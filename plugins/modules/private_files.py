@@ -77,7 +77,13 @@ import dataclasses
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _instance, _private_files, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _deadline,
+    _files,
+    _instance,
+    _private_files,
+    _remount,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
 
@@ -119,6 +125,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         module.exit_json(**closed(check_mode=module.check_mode, **module.params))
     except Failure as failure:

@@ -76,6 +76,7 @@ from typing import Any, Dict, List, Sequence
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
+    _deadline,
     _files,
     _instance,
     _mounts,
@@ -126,6 +127,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         module.exit_json(**change(module))
     except Failure as failure:

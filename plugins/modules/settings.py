@@ -163,6 +163,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _boot,
     _change,
+    _deadline,
     _files,
     _identity,
     _instance,
@@ -369,6 +370,7 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         if module.params["_edit"] is None:
             module.exit_json(**read(module.params))

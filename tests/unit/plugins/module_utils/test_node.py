@@ -260,3 +260,70 @@ def test_the_file_is_loaded_as_the_given_user():
         loaded = _node.load(path, runtime)
     assert loaded.in_force["uiPort"] == nobody.pw_uid
     assert loaded.in_force["uiHost"] == str(nobody.pw_gid)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root loads as root")
+@pytest.mark.parametrize("what", ["file", "folder", "node", "package"])
+def test_what_others_can_change_is_never_loaded_as_root(tmp_path, open_folders, what):
+    folder, ran = tmp_path / "user", tmp_path / "ran"
+    folder.mkdir()
+    settings, node, package = folder / "settings.js", folder / "node", folder / "red.js"
+    settings.write_text(f"require('fs').writeFileSync({str(ran)!r}, ''); module.exports = {{}};")
+    node.symlink_to(NODE)
+    package.touch()
+    runtime = _node.Runtime(str(node), _identity.of("root"), {}, "/", [str(package)])
+    assert not _node.load(str(settings), runtime).error
+    ran.unlink()
+    if what == "folder":
+        folder.chmod(0o777)
+    else:
+        path = {"file": settings, "node": node, "package": package}[what]
+        if what == "node":
+            node.unlink()
+            shutil.copy(NODE, node)
+        os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(Failure, match="runs as root here"):
+        _node.load(str(settings), runtime)
+    assert not ran.exists()
+    if what in ("folder", "node"):
+        assert _node.version(runtime) is None
+
+
+SUMMARY = {"uiPort": 1880, "https": "none", "staticRoots": []}
+ANSWER = {"ok": True, "readsPort": False, "notInForce": [], "defined": [], "fromFile": SUMMARY, "inForce": SUMMARY}
+
+
+def test_the_answer_of_the_harness_is_taken(load):
+    assert _node.checked(ANSWER) == ANSWER
+    assert _node.checked({"ok": False, "error": "why", "node": "v20.0.0"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [], None, 1, "x", {}, {"ok": 1}, {"ok": False}, {"ok": False, "error": 7}, {"ok": True},
+        {**ANSWER, "fromFile": []}, {**ANSWER, "notInForce": [1]}, {**ANSWER, "defined": [1]},
+        {**ANSWER, "defined": [[{}]]}, {**ANSWER, "readsPort": "yes"}, {**ANSWER, "more": 1},
+        {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
+        {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
+        {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}}, {**ANSWER, "inForce": {"other": 1}},
+    ],
+)  # fmt: skip
+def test_an_answer_that_the_harness_never_gives_is_none(answer):
+    assert _node.checked(answer) is None
+
+
+@pytest.mark.parametrize("line", ["[]", '{"ok": false, "error": 7}', "[" * 100_000, '{"ok": true', "1" * 5000])
+def test_a_settings_file_that_answers_itself_is_an_error_that_says_so(load, line):
+    script = f"JSON.stringify = function () {{ return {json.dumps(line)}; }}; module.exports = {{}};"
+    loaded = load(script, timeout=20)
+    assert "It answered in place of this collection" in loaded.error
+
+
+def test_a_node_that_prints_its_version_without_end_has_none(tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nwhile :; do echo v20.0.0; done\n")
+    node.chmod(0o755)
+    started = time.monotonic()
+    assert _node.version(_node.Runtime(str(node), _identity.of(ME), {}, str(tmp_path))) is None
+    assert time.monotonic() - started < _node.VERSION_SECONDS
