@@ -102,7 +102,7 @@ end() {
 # --- the way back ---
 
 give_up() {
-    echo "The old firewall could not be put back; its files are in $folder. The next boot tries again."
+    echo "The old firewall could not be put back: the present rules stay. The next boot tries again; see $folder."
     end 1
 }
 
@@ -130,18 +130,39 @@ copy_back() {
     done
 }
 
-put_back() {
-    make_writable || return 1
+is_active() {
+    iptables -w -n -L ufw-user-input >/dev/null 2>&1
+}
+
+# In one step for each kind of address. If it fails, the present rules stay. ufw itself ("ufw reload", too) stops the
+# firewall first, and starts it with the other rules then.
+load() {
+    for program in iptables ip6tables; do
+        [ ! -s "returning/$program" ] || "$program-restore" -w -n <"returning/$program" || return 1
+    done
+}
+
+# What was active stays active, whatever fails.
+put_back_active() {
+    loaded=yes
+    ! is_active || load || loaded=no
+    # Also then, as the next boot loads what these files hold.
+    copy_back && [ "$loaded" = yes ] || return 1
+    is_active || ufw --force enable
+}
+
+put_back_inactive() {
     # ufw ends at once where the power has failed while it wrote its files, so these may have to come first.
     ufw --force disable || { copy_back && ufw --force disable; } || return 1
     copy_back || return 1
-    if [ -e returning/active ]; then
-        ufw --force enable || return 1
-    else
-        while read -r program policy; do
-            "$program" -w $policy
-        done <returning/policies
-    fi
+    while read -r program policy; do
+        "$program" -w $policy
+    done <returning/policies
+}
+
+put_back() {
+    make_writable || return 1
+    if [ -e returning/policies ]; then put_back_inactive; else put_back_active; fi || return 1
     sync
 }
 
