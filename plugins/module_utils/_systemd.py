@@ -427,9 +427,3 @@ def split_value(value: str) -> List[str]:
         else:
             word, started = word + char, True
     return words + [word] if started else words
-
-
-def quoted(word: str) -> str:
-    """The word as systemd.service(5) wants it in a unit file; variables stay variables."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return escaped if re.match(r"^[^\s'\";]+$", word) else '"%s"' % escaped
