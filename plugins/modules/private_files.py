@@ -15,9 +15,8 @@ author:
 description:
   - Gives the user directory the mode C(0700), and takes the rights of other users away from the settings file with its
     backups, C(.sessions.json), C(*_cred.json) and C(.config.*.json).
-  - A group of its own that somebody has given the settings file may go on reading it.
-  - What belongs to somebody other than the service's user is left alone and returned in RV(left), since Node-RED could
-    no longer read it.
+  - If the settings file has a group other than the service user's, this group can still read it.
+  - Only files of the service user are changed. Files of other users are returned in RV(left).
 notes:
   - Node-RED writes these files anew, with the mode that its umask gives them. Use C(UMask=0077) in a drop-in of the
     service (M(pifleet.nodered.drop_in)) to keep them closed.

@@ -21,6 +21,8 @@ description:
     setting must be in force in what it exports.
   - The file is replaced as a whole or not at all. Owner, group, mode, access control list and a link stay. The write is
     refused when the file was changed since it was read.
+  - A file in a folder that the service user can change is read and written with the rights of that user. If it belonged
+    to another user, it belongs to the service user afterwards, and the module warns.
   - Plaintext passwords stay on the controller. Hashes are masked in the difference and in errors.
   - Node-RED reads its settings when it starts. Use M(pifleet.nodered.restart) afterwards.
 requirements:
@@ -72,8 +74,10 @@ options:
     type: path
   user:
     description:
-      - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is
-        root, the owner of its folder.
+      - The user that loads the new text. Without O(service), this user also reads and writes the file, if its path
+        leads through a folder that users other than root can change.
+      - The default is the user of O(service). Without O(service), it is the owner of the first folder in the path that
+        does not belong to root; where all belong to root, the owner of the file.
     type: str
   source:
     description:
