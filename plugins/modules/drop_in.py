@@ -118,10 +118,10 @@ import os
 import re
 from typing import Any, Dict, List, Optional, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
 
 
@@ -187,7 +187,7 @@ def apply(unit: Unit, path: str, data: Optional[bytes], old: Optional[Content]) 
         raise Failure("systemd did not read its files again: %s" % reloaded.stderr.strip(), "See systemctl status.")
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
         raise Failure(
@@ -213,7 +213,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},

@@ -199,9 +199,9 @@ firewall:
 import dataclasses
 from typing import Any, Dict, Optional, Tuple
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard, _published
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def describe() -> Dict[str, Any]:
@@ -246,7 +246,7 @@ def activity() -> Tuple[bool, Optional[str]]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = Module(argument_spec={}, supports_check_mode=True)
     try:
         module.exit_json(changed=False, firewall=describe())
     except Failure as failure:

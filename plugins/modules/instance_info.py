@@ -398,9 +398,9 @@ source:
 import base64
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
@@ -421,7 +421,7 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},

@@ -75,9 +75,10 @@ left:
 
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _instance, _private_files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 
 def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: bool) -> Dict[str, Any]:
@@ -95,16 +96,16 @@ def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: 
     return {
         "changed": bool(done),
         "closed": [one.path for one in done],
-        "left": ["%s: %s" % (one.path, one.problem) for one in found if one.wanted is None],
+        "left": ["%s: %s" % (printable_line(one.path), one.problem) for one in found if one.wanted is None],
         "diff": {
-            "before": "".join("%04o %s\n" % (one.mode, one.path) for one in done),
-            "after": "".join("%04o %s\n" % (one.wanted or 0, one.path) for one in done),
+            "before": "".join("%04o %s\n" % (one.mode, printable_line(one.path)) for one in done),
+            "after": "".join("%04o %s\n" % (one.wanted or 0, printable_line(one.path)) for one in done),
         },
     }
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},

@@ -73,7 +73,6 @@ path:
 import os
 from typing import Any, Dict, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
     _files,
@@ -83,10 +82,11 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
@@ -112,7 +112,7 @@ def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},

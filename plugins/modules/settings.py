@@ -158,7 +158,6 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
     _change,
@@ -170,6 +169,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -355,7 +355,7 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     _files.clean_up_when_ended()
     try:
         if module.params["_edit"] is None:
