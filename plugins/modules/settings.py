@@ -50,6 +50,9 @@ options:
       - A dictionary with the single key C($fallback) and a number keeps the setting's own expression and changes the
         number in it that counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where
         it stands in a variable. Where there is no such number, or it is not certain, nothing changes.
+      - Every callback plugin receives task arguments, also with C(no_log), and so a plaintext password given here. To
+        avoid that, give a dictionary with the single key C($variable) and the name of a variable. Its value is the
+        dictionary of settings, and it is read on the controller.
     type: dict
   remove:
     description:
@@ -104,19 +107,21 @@ EXAMPLES = r"""
     service: nodered
   become: true
 
+# In group_vars, with admin_password in a vault:
+#
+#   login_settings:
+#     adminAuth:
+#       type: credentials
+#       users:
+#         - username: admin
+#           password: {$password: "{{ admin_password }}"}
+#           permissions: "*"
 - name: Let nobody in without a password
   pifleet.nodered.settings:
     path: /home/pi/.node-red/settings.js
-    set:
-      adminAuth:
-        type: credentials
-        users:
-          - username: admin
-            password: {$password: "{{ admin_password }}"}
-            permissions: "*"
+    set: {$variable: login_settings}
     service: nodered
   become: true
-  no_log: true
 
 - name: Put the change to use, or undo it where Node-RED does not serve with it
   pifleet.nodered.restart:
