@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
@@ -19,18 +19,26 @@ SECONDS = 50
 AGAIN_SECONDS = 5
 
 
-def start(seconds: float = SECONDS) -> None:
-    """From now on, this process raises Failure when the time is over. For the main thread."""
+@contextlib.contextmanager
+def within(seconds: Optional[float]) -> Iterator[None]:
+    """Raise Failure in this process where the work takes longer; None is no limit. For the main thread."""
 
     def expire(_number: int, _frame: Any) -> None:
         raise Failure(
-            "This took longer than %d seconds on the machine, so it was stopped." % seconds,
+            "This took longer than %d seconds on the machine, so it was stopped." % (seconds or 0),
             "Look at what the machine is busy with (top), and at what runs as the service user: processes that are "
             "stopped (state T), file systems that do not respond. Then run again.",
         )
 
+    if seconds is None:
+        yield
+        return
     signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager

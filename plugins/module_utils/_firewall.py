@@ -16,7 +16,7 @@ import ipaddress
 import os
 import re
 import shutil
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
@@ -283,21 +283,6 @@ def sockets() -> List[Socket]:
         unit = _processes.unit_of(pid) if pid else None
         found.append(Socket(protocol, listener.port, listener.address, process.name if process else None, unit))
     return found
-
-
-def published_ports(heard: Sequence[Socket]) -> List[int]:
-    """The ports by which containers are reached: their packets are forwarded before ufw sees them."""
-    found = {socket.port for socket in heard if socket.process == "docker-proxy"}
-    with contextlib.suppress(Failure):
-        found |= forwarded_ports(_iptables("-w", "-t", "nat", "-S").stdout)
-    return sorted(found)
-
-
-def forwarded_ports(rules_of_nat: str) -> Set[int]:
-    """The ports in what `iptables -t nat -S` prints that lead on, without those of loopback (Docker's own DNS)."""
-    lines = (line for line in rules_of_nat.splitlines() if " -j DNAT" in line and " -d 127." not in line)
-    matches = (re.search(r" --dport (\d+) ", line) for line in lines)
-    return {int(match.group(1)) for match in matches if match}
 
 
 def listening(heard: Sequence[Socket]) -> List[Dict[str, Any]]:

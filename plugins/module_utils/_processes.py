@@ -13,6 +13,8 @@ import socket
 import struct
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+
 PROC = "/proc"
 # States of sockets (include/net/tcp_states.h); an unconnected UDP socket is in that of a closed TCP one.
 LISTEN = "0A"
@@ -28,6 +30,7 @@ class Process:
     start: int
     """Clock ticks after boot: together with the boot's id, pid and start name a process for good."""
     name: str
+    """Printable on one line, as any user can choose it."""
     arguments: Tuple[str, ...]
     uid: int
 
@@ -79,7 +82,7 @@ def process(pid: int) -> Optional[Process]:
         uid = os.stat(os.path.join(PROC, str(pid))).st_uid
     except OSError:
         return None
-    return Process(pid, int(fields[1]), int(fields[19]), name, arguments, uid)
+    return Process(pid, int(fields[1]), int(fields[19]), printable_line(name), arguments, uid)
 
 
 def processes() -> List[Process]:
@@ -161,7 +164,8 @@ def unit_of(pid: int) -> Optional[str]:
     if group is None or "/user@" in group or _foreign(group):
         return None
     services = [part for part in group.split("/") if part.endswith(".service")]
-    return services[-1] if services else None
+    # Who is given a part of the tree can make folders with any name there.
+    return printable_line(services[-1]) if services else None
 
 
 def in_container(pid: int) -> bool:

@@ -120,7 +120,6 @@ import shlex
 import sys
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _change,
     _files,
@@ -132,6 +131,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER
 from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
@@ -277,7 +277,7 @@ def _data_of(path: str) -> Optional[bytes]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
     _files.clean_up_when_ended()
     try:
         with _files.explained("/etc/nodered-tls"):

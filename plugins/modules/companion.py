@@ -89,7 +89,6 @@ import os
 import re
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
     _change,
@@ -101,10 +100,11 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
@@ -141,7 +141,7 @@ def write(unit: Unit, path: str, data: Optional[bytes], attributes: Attributes, 
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "settings_file": {"type": "path", "required": True},
             "service": {"type": "str", "required": True},
@@ -153,12 +153,7 @@ def main() -> None:
         required_if=[("state", "present", ["content"])],
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    _deadline.start()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -124,10 +124,17 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _boot,
+    _change,
+    _deadline,
+    _files,
+    _systemd,
+    _unit_files,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
@@ -176,7 +183,7 @@ def apply(unit: Unit, path: str, data: Optional[bytes], old: Optional[Content]) 
         raise Failure("systemd did not read its files again: %s" % reloaded.stderr.strip(), "See systemctl status.")
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
         raise Failure(
@@ -204,7 +211,7 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
@@ -218,11 +225,7 @@ def main() -> None:
         mutually_exclusive=[("socket", "options")],
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -398,9 +398,8 @@ source:
 import base64
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
@@ -421,18 +420,14 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    _deadline.start()
-    try:
-        module.exit_json(**discover(module.params["service"], module.params["source"]))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: discover(module.params["service"], module.params["source"]), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -75,16 +75,15 @@ left:
 import dataclasses
 from typing import Any, Dict, List
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _deadline,
-    _files,
     _instance,
     _private_files,
     _remount,
 )
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 
 def _found(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
@@ -105,16 +104,16 @@ def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: 
     return {
         "changed": bool(done),
         "closed": [one.path for one in done],
-        "left": ["%s: %s" % (one.path, one.problem) for one in found if one.wanted is None],
+        "left": ["%s: %s" % (printable_line(one.path), one.problem) for one in found if one.wanted is None],
         "diff": {
-            "before": "".join("%04o %s\n" % (one.mode, one.path) for one in done),
-            "after": "".join("%04o %s\n" % (one.wanted or 0, one.path) for one in done),
+            "before": "".join("%04o %s\n" % (one.mode, printable_line(one.path)) for one in done),
+            "after": "".join("%04o %s\n" % (one.wanted or 0, printable_line(one.path)) for one in done),
         },
     }
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},
@@ -123,12 +122,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    _deadline.start()
-    try:
-        module.exit_json(**closed(check_mode=module.check_mode, **module.params))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: closed(check_mode=module.check_mode, **module.params), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

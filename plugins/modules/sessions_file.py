@@ -73,21 +73,20 @@ path:
 import os
 from typing import Any, Dict, List, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
     _deadline,
-    _files,
     _instance,
     _mounts,
     _sessions,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
@@ -117,7 +116,7 @@ def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},
@@ -126,12 +125,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    _deadline.start()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ options:
       - A dictionary with the single key C($fallback) and a number keeps the setting's own expression and changes the
         number in it that counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where
         it stands in a variable. Where there is no such number, or it is not certain, nothing changes.
+      - Every callback plugin receives task arguments, also with C(no_log), and so a plaintext password given here. To
+        avoid that, give a dictionary with the single key C($variable) and the name of a variable. Its value is the
+        dictionary of settings, and it is read on the controller.
     type: dict
   remove:
     description:
@@ -108,19 +111,21 @@ EXAMPLES = r"""
     service: nodered
   become: true
 
+# In group_vars, with admin_password in a vault:
+#
+#   login_settings:
+#     adminAuth:
+#       type: credentials
+#       users:
+#         - username: admin
+#           password: {$password: "{{ admin_password }}"}
+#           permissions: "*"
 - name: Let nobody in without a password
   pifleet.nodered.settings:
     path: /home/pi/.node-red/settings.js
-    set:
-      adminAuth:
-        type: credentials
-        users:
-          - username: admin
-            password: {$password: "{{ admin_password }}"}
-            permissions: "*"
+    set: {$variable: login_settings}
     service: nodered
   become: true
-  no_log: true
 
 - name: Put the change to use, or undo it where Node-RED does not serve with it
   pifleet.nodered.restart:
@@ -162,7 +167,6 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _boot,
@@ -178,6 +182,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -372,15 +377,12 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    _files.clean_up_when_ended()
-    _deadline.start()
-    try:
-        if module.params["_edit"] is None:
-            module.exit_json(**read(module.params))
-        module.exit_json(**write(module.params, handed_over(module.params["_edit"]), module.check_mode))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    edit = module.params["_edit"]
+    module.finish(
+        lambda: read(module.params) if edit is None else write(module.params, handed_over(edit), module.check_mode),
+        _deadline.SECONDS,
+    )
 
 
 if __name__ == "__main__":

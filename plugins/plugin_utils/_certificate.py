@@ -9,6 +9,7 @@ import datetime
 import ipaddress
 from collections.abc import Sequence
 
+from ..module_utils._text import printable_line
 from ._settings_error import MissingLibraryError
 
 try:
@@ -30,7 +31,10 @@ EARLIEST_POSSIBLE_TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone
 
 
 class CertificateError(ValueError):
-    """Why a certificate cannot be used, and what to do. Holds nothing of the key."""
+    """Why a certificate cannot be used, and what to do. Printable, as it quotes names; holds nothing of the key."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable_line(text))
 
 
 class CannotJudgeError(Exception):

@@ -159,6 +159,46 @@ def openings(address, port):
         worker.join()
 
 
+# As Docker 29 writes them with firewall-backend nftables, and for IPv6 with ip6tables.
+PUBLISHED = """
+nft -f - <<'RULES'
+table ip docker-bridges {
+  chain nat-PREROUTING {
+    type nat hook prerouting priority dstnat; policy accept;
+    fib daddr type local counter jump nat-prerouting-and-output
+  }
+  chain nat-prerouting-and-output {
+    iifname != "bridge1" tcp dport 8080 counter dnat to 192.0.2.2:80 comment "DNAT"
+    iifname != "bridge1" ip daddr 127.0.0.1 tcp dport 8081 counter dnat to 192.0.2.2:80 comment "DNAT"
+  }
+}
+table ip6 docker-bridges {
+  chain nat-prerouting-and-output {
+    iifname != "bridge1" tcp dport 8443 counter dnat to [2001:db8::2]:443 comment "DNAT"
+  }
+}
+RULES
+ip6tables -t nat -A PREROUTING -p tcp --dport %d -j DNAT --to-destination [2001:db8::2]:80
+"""
+UNPUBLISHED = """
+nft delete table ip docker-bridges; nft delete table ip6 docker-bridges; ip6tables -t nat -F PREROUTING
+"""
+
+
+def test_ports_of_containers_are_found_for_ipv6_and_in_nftables(fleet, pi, site):
+    pi.run(PUBLISHED % OLD_PORT)
+    try:
+        run = fleet.play(site, "--check", variables={"nodered_ufw_manage": True}, limit="pi41")
+        assert run.failed
+        assert run.says(f"Docker publishes port {OLD_PORT}")
+        pi.run("ip6tables -t nat -F PREROUTING")
+        run = fleet.play(site, "--check", variables={"nodered_ufw_manage": True}, limit="pi41")
+        assert not run.failed
+        assert run.says("Containers publish the ports 8080, 8443.")
+    finally:
+        pi.run(UNPUBLISHED, check=False)
+
+
 def test_a_restart_before_the_confirmation_leads_back_too(fleet, pi, tmp_path):
     before = firewall(pi)
     arm = tmp_path / "arm.yml"

@@ -15,32 +15,28 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import _deadline, 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 
-@pytest.fixture(autouse=True)
-def no_alarm_afterwards():
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-
-
 def test_work_that_takes_longer_is_stopped():
-    _deadline.start(0.1)
-    with pytest.raises(Failure, match="took longer"):
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0.1):
         time.sleep(5)
+
+
+def test_work_that_ends_in_time_is_not_stopped_later():
+    with _deadline.within(0.2):
+        pass
+    time.sleep(0.4)
 
 
 def test_work_that_swallows_the_first_error_is_stopped_again(monkeypatch):
     monkeypatch.setattr(_deadline, "AGAIN_SECONDS", 0.1)
-    _deadline.start(0.1)
-    with contextlib.suppress(Failure):
-        time.sleep(5)
-    with pytest.raises(Failure, match="took longer"):
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0.1):
+        with contextlib.suppress(Failure):
+            time.sleep(5)
         time.sleep(5)
 
 
 def test_a_child_process_that_the_user_stopped_is_not_waited_for():
-    _deadline.start(0.2)
     started = time.monotonic()
-    with pytest.raises(Failure, match="took longer"):
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0.2):
         _identity.of(str(os.getuid())).run(_stop_oneself)
     assert time.monotonic() - started < 5
 
@@ -61,7 +57,6 @@ def test_waiting_for_another_run_does_not_count(tmp_path):
     thread = threading.Thread(target=hold)
     thread.start()
     taken.wait(5)
-    _deadline.start(0.5)
-    with _files.locked(path, 5, held):
+    with _deadline.within(0.5), _files.locked(path, 5, held):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
     thread.join()

@@ -160,15 +160,6 @@ def test_what_before_rules_lets_in_needs_no_rule(ufw):
     assert _firewall.let_in_by_default() == [68, 5353]
 
 
-def test_ports_of_containers_are_those_that_lead_on():
-    nat = (
-        "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n"
-        "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80\n"
-        "-A DOCKER_OUTPUT -d 127.0.0.11/32 -p udp -m udp --dport 53 -j DNAT --to-destination 127.0.0.11:50879\n"
-    )
-    assert _firewall.forwarded_ports(nat) == {8080}
-
-
 def socket(port, protocol="tcp", address="0.0.0.0", process="a", unit=None):
     return _firewall.Socket(protocol, port, address, process, unit)
 
@@ -186,7 +177,6 @@ def test_loopback_docker_and_sockets_of_clients_are_not_what_others_reach():
     found = [(one["port"], one["protocol"]) for one in _firewall.listening(heard)]
     assert found == [(1883, "tcp"), (5353, "udp"), (51820, "udp")]
     assert _firewall.listening(heard)[0]["unit"] == "mosquitto.service"
-    assert _firewall.published_ports(heard) == [8080]
 
 
 def test_every_port_of_an_ssh_server_counts_and_the_one_in_use():

@@ -49,6 +49,11 @@ def test_what_the_file_exports_is_summed_up_without_secrets(load):
     assert loaded.node_version
 
 
+def test_an_error_cannot_control_the_terminal(load):
+    error = load("throw new Error('a\\u001b[31m b\\u202e c\\r\\nd')").error
+    assert "Error: a\\x1b[31m b\\u202e c\nd" in error
+
+
 @pytest.mark.parametrize(
     "admin_auth, kind",
     [("null", "none"), ("{type: 'strategy'}", "strategy"), ("{users: []}", "other"), ("true", "other")],

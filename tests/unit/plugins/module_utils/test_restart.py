@@ -221,6 +221,12 @@ def test_no_secret_gets_from_the_journal_into_the_result(monkeypatch):
     assert max(len(line) for line in shown.splitlines()) <= _restart.JOURNAL_WIDTH + 2
 
 
+def test_the_journal_cannot_control_the_terminal(monkeypatch):
+    shown = journal(monkeypatch, "[error] \x1b]0;title\x07 \u202e", "pass\x1b[0mword: letmein")
+    assert shown.splitlines()[0] == "  [error] \\x1b]0;title\\x07 \\u202e"
+    assert "\x1b" not in shown
+
+
 @pytest.fixture(autouse=True)
 def runtime(tmp_path_factory, monkeypatch):
     """What is /run on a Pi."""

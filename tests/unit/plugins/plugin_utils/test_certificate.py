@@ -95,6 +95,13 @@ def test_another_authority_is_refused():
         judged(Authority("Somebody else").issue(ADDRESS))
 
 
+def test_the_name_of_an_issuer_cannot_control_the_terminal():
+    with pytest.raises(CertificateError, match="no authority that is trusted here") as refused:
+        judged(Authority("a\x1b[31mb\x07\u202e\nc").issue(ADDRESS))
+    assert "a\\x1b[31mb\\x07\\u202e" in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
 def test_an_authority_of_the_same_name_is_refused():
     with pytest.raises(CertificateError, match="no authority that is trusted here"):
         judged(Authority().issue(ADDRESS))
