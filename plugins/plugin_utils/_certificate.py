@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from collections.abc import Sequence
 
+from ._certificate_names import Constraints, Network, as_address, canonical, collapsed
 from ._settings_error import MissingLibraryError
 
 try:
@@ -69,7 +69,9 @@ def check(
     _check_strength(own, called)
     if key is not None:
         _check_key(own, key, called)
-    _check_chain(chain, anchors, now, called)
+    authority = _check_chain(chain, anchors, now, called)
+    for above in (*chain[1:], authority):
+        _check_constraints(own, above, called)
     _check_dates(own, now, days_left, called)
     _check_purpose(own, purpose, called)
     missing = [name for name in names if not _covers(own, name)]
@@ -174,8 +176,11 @@ def _spki(public: object) -> bytes:
 
 def _check_chain(
     chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: datetime.datetime, called: str
-) -> None:
-    """Each certificate must be issued by the next one, and the last by an authority that is trusted (or by itself)."""
+) -> x509.Certificate:
+    """Each certificate must be issued by the next one, and the last by an authority that is trusted (or by itself).
+
+    Returns that authority.
+    """
     for lower, upper in zip(chain, chain[1:], strict=False):
         if not _issued(upper, lower):
             raise CertificateError(
@@ -194,6 +199,33 @@ def _check_chain(
         )
     if issuers[0] is not chain[0]:
         _check_dates(issuers[0], now, 0, f"the authority {_name(issuers[0])}")
+    return issuers[0]
+
+
+def _check_constraints(own: x509.Certificate, authority: x509.Certificate, called: str) -> None:
+    foreign = constraints_of(authority).not_allowed(canonical(name) or name for name in _names(own))
+    if foreign:
+        raise CertificateError(
+            f"{called} is made for {', '.join(foreign)}, which the name constraints of {_name(authority)} do not "
+            "permit, so browsers reject it. Have it made without these names, or by an authority that may certify them."
+        )
+
+
+def constraints_of(authority: x509.Certificate) -> Constraints:
+    """For which names this authority may make certificates: RFC 5280, 4.2.1.10."""
+    try:
+        found = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return Constraints(None, None)
+    domains, networks = _subtrees(found.permitted_subtrees)
+    excluded_domains, excluded_networks = _subtrees(found.excluded_subtrees)
+    return Constraints(domains or None, networks or None, excluded_domains, excluded_networks)
+
+
+def _subtrees(names: Sequence[x509.GeneralName] | None) -> tuple[frozenset[str], frozenset[Network]]:
+    domains = (name.value.lower() for name in names or () if isinstance(name, x509.DNSName))
+    networks = [value for name in names or () if isinstance(value := name.value, Network)]
+    return frozenset(domains), collapsed(networks)
 
 
 def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
@@ -251,14 +283,6 @@ def _covers(own: x509.Certificate, name: str) -> bool:
         if covered.startswith("*.") and not as_address(wanted) and wanted.partition(".")[2] == covered[2:].lower():
             return True
     return False
-
-
-def as_address(name: str) -> str | None:
-    """The address in its usual form; None where it is a name."""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return None
 
 
 def subject_alternative_names(names: Sequence[str]) -> list[str]:
