@@ -63,8 +63,8 @@ def check(
         called: what the messages call it.
     """
     require_judgement(now)
-    chain = _parsed(certificate, called)
-    anchors = _parsed(authorities, "the authority's certificate") if authorities.strip() else []
+    chain = parsed(certificate, called)
+    anchors = parsed(authorities, "the authority's certificate") if authorities.strip() else []
     own = chain[0]
     _check_strength(own, called)
     if key is not None:
@@ -99,7 +99,7 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
     Raises CannotJudgeError where that cannot be told on this machine.
     """
     require_judgement(now)
-    for authority in _parsed(authorities, called):
+    for authority in parsed(authorities, called):
         try:
             may_issue = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         except x509.ExtensionNotFound:
@@ -114,11 +114,12 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
 
 def is_self_signed(certificate: str) -> bool:
     """Whether the first certificate in the text has issued itself, so that it is its own authority."""
-    own = _parsed(certificate, "the certificate")[0]
+    own = parsed(certificate, "the certificate")[0]
     return _issued(own, own)
 
 
-def _parsed(text: str, called: str) -> list[x509.Certificate]:
+def parsed(text: str, called: str) -> list[x509.Certificate]:
+    """The certificates in this PEM text. Raises CertificateError, which calls them so."""
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -203,7 +204,7 @@ def _check_chain(
 
 
 def _check_constraints(own: x509.Certificate, authority: x509.Certificate, called: str) -> None:
-    foreign = constraints_of(authority).not_allowed(canonical(name) or name for name in _names(own))
+    foreign = _constraints(authority).not_allowed(canonical(name) or name for name in _names(own))
     if foreign:
         raise CertificateError(
             f"{called} is made for {', '.join(foreign)}, which the name constraints of {_name(authority)} do not "
@@ -211,8 +212,13 @@ def _check_constraints(own: x509.Certificate, authority: x509.Certificate, calle
         )
 
 
-def constraints_of(authority: x509.Certificate) -> Constraints:
-    """For which names this authority may make certificates: RFC 5280, 4.2.1.10."""
+def constraints_of(authority: str) -> Constraints:
+    """For which names the authority in this PEM text may make certificates. Raises CertificateError."""
+    return _constraints(parsed(authority, "the authority's certificate")[0])
+
+
+def _constraints(authority: x509.Certificate) -> Constraints:
+    """RFC 5280, 4.2.1.10."""
     try:
         found = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
@@ -220,6 +226,11 @@ def constraints_of(authority: x509.Certificate) -> Constraints:
     domains, networks = _subtrees(found.permitted_subtrees)
     excluded_domains, excluded_networks = _subtrees(found.excluded_subtrees)
     return Constraints(domains or None, networks or None, excluded_domains, excluded_networks)
+
+
+def is_constrained(constraints: Constraints) -> bool:
+    """Whether both host names and addresses are limited."""
+    return constraints.domains is not None and constraints.networks is not None
 
 
 def _subtrees(names: Sequence[x509.GeneralName] | None) -> tuple[frozenset[str], frozenset[Network]]:

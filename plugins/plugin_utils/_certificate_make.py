@@ -20,9 +20,12 @@ from ._certificate_names import Constraints, as_address
 with contextlib.suppress(ImportError):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import pkcs12
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    # RSA for an authority that the operator has brought along.
+    IssuerKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 # Bytes.
 LONGEST_COMMON_NAME = 64
@@ -61,7 +64,7 @@ def host_dates(now: datetime.datetime, days: int) -> Dates:
 class Authority:
     """A private authority whose key is at hand."""
 
-    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, certificate: x509.Certificate, key: IssuerKey) -> None:
         self.certificate = certificate
         self._key = key
 
@@ -204,6 +207,6 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey, protection: serialization.KeySerializationEncryption) -> str:
+def _key_pem(key: IssuerKey, protection: serialization.KeySerializationEncryption) -> str:
     data = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
     return data.decode()

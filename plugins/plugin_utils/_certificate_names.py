@@ -82,23 +82,22 @@ def required(name: str, what: str) -> str:
 
 
 def names_of_host(
-    *, address: str, more: Sequence[str], inventory: Sequence[str], reported: Sequence[str], others: Iterable[str]
+    *, wanted: Sequence[str], inventory: Sequence[str], reported: Sequence[str], others: Iterable[str]
 ) -> Names:
     """For what the certificate of a host is made.
 
     Args:
-        address: where the controller reaches its Node-RED (nodered_address).
-        more: what else the operator wants (nodered_tls_names).
-        inventory: its other names in the inventory, which need no certificate: the inventory name, ansible_host.
+        wanted: what it is of no use without: where others reach Node-RED (nodered_address, nodered_tls_names).
+        inventory: its names in the inventory (the inventory name, ansible_host).
         reported: what the host reports: its host name, its addresses. Untrusted.
         others: names and addresses of all other hosts of the inventory.
     """
-    wanted = [required(address, "nodered_address"), *(required(name, "nodered_tls_names") for name in more)]
+    needed = [required(name, "nodered_address or nodered_tls_names") for name in wanted]
     taken = _taken(others)
     accepted = [name for name in dict.fromkeys(_with_local(reported)) if _is_acceptable(name, taken)]
     known = [found for name in inventory if (found := canonical(name))]
     optional = dict.fromkeys([*known, "localhost", "127.0.0.1", *accepted[:MOST_REPORTED]])
-    return Names(list(dict.fromkeys(wanted)), [name for name in optional if name not in wanted])
+    return Names(list(dict.fromkeys(needed)), [name for name in optional if name not in needed])
 
 
 def _with_local(reported: Iterable[str]) -> Iterator[str]:
@@ -162,6 +161,11 @@ class Constraints:
         networks = [str(network) for network in more_networks if not _is_within(network, self.networks or ())]
         return sorted(domains) + sorted(networks)
 
+    def with_more(self, more: Constraints) -> Constraints:
+        """What these or those permit; without exclusions."""
+        networks = collapsed([*(self.networks or ()), *(more.networks or ())])
+        return Constraints(_outermost({*(self.domains or ()), *(more.domains or ())}), networks)
+
 
 def constraints(inventory: Iterable[str], more: Iterable[str] = ()) -> Constraints:
     """What an authority for this inventory may make certificates for: what is private, and the inventory's own names.
@@ -181,8 +185,12 @@ def constraints(inventory: Iterable[str], more: Iterable[str] = ()) -> Constrain
             networks.add(network)
         else:
             domains.add(required(entry, "nodered_tls_authority_names").removeprefix("*."))
-    outermost = (name for name in domains if domains.isdisjoint(set(_domains_above(name)) - {name}))
-    return Constraints(frozenset(outermost), collapsed(networks))
+    return Constraints(_outermost(domains), collapsed(networks))
+
+
+def _outermost(domains: set[str]) -> frozenset[str]:
+    """The domains without those that another one includes."""
+    return frozenset(name for name in domains if domains.isdisjoint(set(_domains_above(name)) - {name}))
 
 
 def collapsed(networks: Iterable[Network]) -> frozenset[Network]:

@@ -99,7 +99,7 @@ def test_the_constraints_are_critical_and_in_the_form_of_the_rfc():
     assert extension.critical
     domains = [name.value for name in extension.value.permitted_subtrees if isinstance(name, x509.DNSName)]
     assert domains == ["example.net", "local", "localhost", "nodered.example.org", "pi1"]
-    assert _certificate.constraints_of(AUTHORITY.certificate) == FLEET
+    assert _certificate.constraints_of(AUTHORITY.pem) == FLEET
 
 
 @pytest.mark.parametrize("user", ["ada", "ada.lovelace", "ada@example.org", "proof"])
