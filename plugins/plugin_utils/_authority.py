@@ -17,13 +17,10 @@ import pathlib
 import secrets
 from collections.abc import Iterator, Sequence
 
-from ._certificate import CertificateError, constraints_of, is_constrained, parsed
+from ._certificate import CertificateError, constraints_of, is_constrained
 from ._certificate_here import problem_of
-from ._certificate_make import Authority, IssuerKey, packed
+from ._certificate_make import Authority, packed
 from ._certificate_names import Constraints
-
-with contextlib.suppress(ImportError):
-    from cryptography.hazmat.primitives import serialization
 
 # The client certificate of the verification; its key is kept.
 PROOF = "proof"
@@ -63,21 +60,14 @@ class AuthorityFolder:
 
     def opened(self, passphrase: str) -> Authority:
         """The authority with its key. Raises AuthorityError where the passphrase or the key is another one's."""
-        certificate = parsed(self.certificate(), str(self.certificate_file))[0]
         try:
-            key = serialization.load_pem_private_key(self.key_file.read_bytes(), passphrase.encode())
-        except (OSError, ValueError, TypeError):
+            return Authority.opened(self.certificate(), self.key_file.read_bytes(), passphrase)
+        except (OSError, ValueError):
             raise AuthorityError(
-                f"{self.key_file} cannot be opened with nodered_tls_authority_passphrase. Give the passphrase with "
-                "which it was made, or put another folder into nodered_tls_authority_dir; a new authority has to be "
-                "given to every browser again."
+                f"{self.key_file} cannot be opened with nodered_tls_authority_passphrase, or is not the key of "
+                f"{self.certificate_file.name} there. Give the passphrase with which it was made, or put another "
+                "folder into nodered_tls_authority_dir; a new authority has to be given to every browser again."
             ) from None
-        if key.public_key() != certificate.public_key() or not isinstance(key, IssuerKey):
-            raise AuthorityError(
-                f"{self.key_file} is not the key of {self.certificate_file.name} there. Restore both from the same "
-                "backup, or put another folder into nodered_tls_authority_dir."
-            )
-        return Authority(certificate, key)
 
     def make(self, passphrase: str, constraints: Constraints) -> None:
         """Make a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""

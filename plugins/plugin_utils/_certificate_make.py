@@ -86,6 +86,18 @@ class Authority:
         )
         return cls(builder.sign(key, hashes.SHA256()), key)
 
+    @classmethod
+    def opened(cls, certificate: str, key: bytes, passphrase: str) -> Authority:
+        """The authority in these PEM texts. Raises ValueError where they or the passphrase do not belong together."""
+        found = x509.load_pem_x509_certificate(certificate.encode())
+        try:
+            private = serialization.load_pem_private_key(key, passphrase.encode())
+        except TypeError:
+            raise ValueError("The key is not encrypted.") from None
+        if not isinstance(private, IssuerKey) or private.public_key() != found.public_key():
+            raise ValueError("The key is not that of the certificate.")
+        return cls(found, private)
+
     @property
     def pem(self) -> str:
         return _pem(self.certificate)

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import subprocess
+import sys
 import types
 
 import pytest
@@ -112,3 +116,17 @@ def test_a_passphrase_that_is_none_is_rejected(run, variables, said):
 def test_a_controller_that_cannot_make_certificates_says_so(run, monkeypatch):
     monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
     assert "cryptography is missing" in run()["msg"]
+
+
+def test_the_actions_can_be_loaded_without_the_library():
+    """Else nobody would be told which one is missing."""
+    program = (
+        "import sys\nsys.modules['cryptography'] = None\n"
+        "from ansible_collections.pifleet.nodered.plugins.action import authority, certificate\n"
+        "authority.require_judgement_here()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(action.__file__).parents[5])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "the Python library cryptography is missing on the controller" in done.stderr

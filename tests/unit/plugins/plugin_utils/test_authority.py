@@ -76,7 +76,7 @@ def test_another_passphrase_is_rejected_and_not_shown(folder):
 
 def test_a_key_of_another_authority_is_rejected(folder):
     folder.key_file.write_text(pem(ec.generate_private_key(ec.SECP256R1()), SECRET))
-    with pytest.raises(AuthorityError, match="is not the key of"):
+    with pytest.raises(AuthorityError, match="is not the key of authority.pem"):
         folder.opened(SECRET)
 
 
