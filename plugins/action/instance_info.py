@@ -26,7 +26,6 @@ FILTERS = (
     "known_bad",
     "misspelled",
     "settings_value",
-    "subject_alternative_names",
     "unit_file",
 )
 

@@ -15,8 +15,8 @@ author:
 description:
   - Puts a certificate and its key into C(/etc/nodered-tls/<service>/current), where root owns them and the group of the
     service may read them. C(current) is a link that moves to the new pair in one step, so nobody ever sees half of one.
-  - The certificate is checked on the controller before anything is written (dates, chain, strength, names), and on the
-    machine Node-RED's own user and Node.js try out the pair before the link moves.
+  - The certificate is made on the controller or checked there before anything is written (dates, chain, strength,
+    names), and on the machine Node-RED's own user and Node.js try out the pair before the link moves.
   - Node-RED uses it through its setting C(https), which the role C(tls) writes. Written as a function, it makes a
     renewed pair go live without a restart.
 requirements:
@@ -41,8 +41,56 @@ options:
     type: str
   key:
     description:
-      - Its key as PEM text, without a passphrase. Use C(no_log) on such a task.
+      - Its key as PEM text, without a passphrase. Callback plugins receive it, whatever C(no_log) is set to; use
+        O(pair_from) to prevent that.
     type: str
+  pair_from:
+    description:
+      - The name of a variable with a dictionary of C(certificate) and C(key) as PEM text. The action reads it, so the
+        key is no argument of the task, which callback plugins receive.
+    type: str
+    version_added: 0.3.0
+  made_by:
+    description:
+      - Make key and certificate on the controller. V(selfsigned) makes a certificate that is its own authority, and
+        V(authority) has the one in O(authority_folder) issue it.
+      - A new pair is made only where the present one is missing, damaged, about to expire or not made for a name.
+      - It is made for O(names), the host's name and C(ansible_host) in the inventory, C(localhost), and those of
+        O(reported) that count.
+    type: str
+    choices: [selfsigned, authority]
+    version_added: 0.3.0
+  reported:
+    description:
+      - Names and addresses that the host reports. With O(made_by), one of them counts only if it is private (a private,
+        loopback or link-local address, a name below C(.local), a single label) and belongs to no other host of the
+        inventory, and if the authority may make certificates for it.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  authority_folder:
+    description:
+      - The folder of the private authority on the controller. M(pifleet.nodered.authority) makes it.
+    type: path
+    version_added: 0.3.0
+  passphrase_from:
+    description:
+      - The name of the variable that has the passphrase of the authority's key.
+    type: str
+    version_added: 0.3.0
+  days:
+    description:
+      - For how many days a certificate is made. Two of them are in the past, for machines without a clock.
+    type: int
+    default: 397
+    version_added: 0.3.0
+  renew_days:
+    description:
+      - A certificate that was made here and has fewer days left is made anew.
+    type: int
+    default: 30
+    version_added: 0.3.0
   certificate_file:
     description:
       - A PEM file on the machine that runs Node-RED, to be copied now and whenever it is renewed.
@@ -89,13 +137,11 @@ EXAMPLES = r"""
     names: [pi.example.org]
   become: true
 
-- name: Give Node-RED a pair from the vault
+- name: Give Node-RED the pair in the variable vault_pair, which has certificate and key
   pifleet.nodered.certificate:
     service: nodered
-    certificate: "{{ vault_certificate }}"
-    key: "{{ vault_key }}"
+    pair_from: vault_pair
   become: true
-  no_log: true
 """
 
 RETURN = r"""
@@ -108,6 +154,15 @@ certificate:
   description: The certificate that Node-RED has now, or would have, as PEM text.
   returned: success
   type: str
+reason:
+  description: Why a certificate is made. Empty where none is.
+  returned: with O(made_by)
+  type: str
+names:
+  description: For which names the certificate has to be made.
+  returned: with O(made_by)
+  type: list
+  elements: str
 self_signed:
   description: Whether it vouches for itself, so that visitors have to be given the certificate.
   returned: success
@@ -142,6 +197,14 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "certificate": {"type": "str"},
     "key": {"type": "str", "no_log": True},
+    # The names of variables are no secrets.
+    "pair_from": {"type": "str"},
+    "made_by": {"type": "str", "choices": ["selfsigned", "authority"]},
+    "reported": {"type": "list", "elements": "str", "default": []},
+    "authority_folder": {"type": "path"},
+    "passphrase_from": {"type": "str", "no_log": False},
+    "days": {"type": "int", "default": 397},
+    "renew_days": {"type": "int", "default": 30},
     "certificate_file": {"type": "path"},
     # The path of a key is no secret; without this, Ansible warns about the name.
     "key_file": {"type": "path", "no_log": False},
@@ -153,9 +216,10 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "_program": {"type": "str"},
 }
 ARGUMENT_RULES: Dict[str, Any] = {
-    "mutually_exclusive": [["certificate", "certificate_file"]],
-    "required_one_of": [["certificate", "certificate_file"]],
+    "mutually_exclusive": [["certificate", "certificate_file", "pair_from", "made_by"]],
+    "required_one_of": [["certificate", "certificate_file", "pair_from", "made_by"]],
     "required_together": [["certificate", "key"], ["certificate_file", "key_file"]],
+    "required_if": [["made_by", "authority", ["authority_folder", "passphrase_from"]]],
 }
 
 
