@@ -115,7 +115,7 @@ clients:
 
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "folder": {"type": "path", "required": True},
@@ -133,7 +133,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.fail_json(msg="pifleet.nodered.authority runs on the controller only, as an action of a playbook.")
 
 
