@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
     def _made(self, folder: AuthorityFolder, options: Options, wanted: Constraints) -> dict[str, t.Any]:
         certificate = folder.certificate()
         effective, is_new = effective_constraints(certificate, wanted, replace=options["replace"])
-        require_names(effective, [required(name, "needs") for name in options["needs"]])
+        require_names(effective, [required(name, "nodered_address or nodered_tls_names") for name in options["needs"]])
         passphrase = self._text(options, "passphrase_from")
         if certificate:
             # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
