@@ -20,6 +20,7 @@ from typing import Any, List, Sequence, Set
 from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import Socket
+from ansible_collections.pifleet.nodered.plugins.module_utils._parts import list_part, part
 
 # Characters; about 50,000 rules, without the elements of sets.
 MOST = 16 * 1024 * 1024
@@ -81,16 +82,19 @@ def ports_of_nft(ruleset: str) -> Set[int]:
     if not ruleset:
         return set()
     try:
-        entries = json.loads(_within_limit(ruleset)).get("nftables")
-    except (ValueError, AttributeError, RecursionError):
-        raise Failure("nft lists its rules in a form that is not understood.", _REMEDY) from None
-    return {port for entry in _list(entries) for port in _ports_of_rule(_list(_part(entry, "rule", "expr")))}
+        found = json.loads(_within_limit(ruleset))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Failure("nft lists its rules in a form that is not understood.", _REMEDY)
+    rules = [list_part(entry, "rule", "expr") for entry in list_part(found, "nftables")]
+    return {port for rule in rules for port in _ports_of_rule(rule)}
 
 
 def _ports_of_rule(expressions: List[Any]) -> Set[int]:
     if not any(isinstance(expression, dict) and "dnat" in expression for expression in expressions):
         return set()
-    matches = [_part(one, "match") for one in expressions if _part(one, "match", "op") == "=="]
+    matches = [part(one, "match") for one in expressions if part(one, "match", "op") == "=="]
     if any(_is_loopback(address) for address in _compared(matches, "daddr")):
         return set()
     return {port for value in _compared(matches, "dport") for port in _ports_of_value(value)}
@@ -98,32 +102,21 @@ def _ports_of_rule(expressions: List[Any]) -> Set[int]:
 
 def _compared(matches: List[Any], field: str) -> List[Any]:
     """What this field of a packet's header is compared with."""
-    return [_part(match, "right") for match in matches if _part(match, "left", "payload", "field") == field]
+    return [part(match, "right") for match in matches if part(match, "left", "payload", "field") == field]
 
 
 def _ports_of_value(value: Any) -> Set[int]:
     """Of `80`, `{"range": [80, 90]}` and `{"set": [80, {"range": [443, 450]}]}`."""
-    members = [value] + _list(_part(value, "set"))
-    ranges = [_list(_part(member, "range")) or [member, member] for member in members]
+    members = [value] + list_part(value, "set")
+    ranges = [list_part(member, "range") or [member, member] for member in members]
     return {port for limits in ranges if len(limits) == 2 for port in _between(*limits)}
 
 
 def _is_loopback(value: Any) -> bool:
     """Of `"127.0.0.1"` and `{"prefix": {"addr": "127.0.0.0", "len": 8}}`."""
     with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(_part(value, "prefix", "addr") or value).is_loopback
+        return ipaddress.ip_address(part(value, "prefix", "addr") or value).is_loopback
     return False
-
-
-def _part(value: Any, *names: str) -> Any:
-    """What is found by these names; None where something else than a mapping is in between."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _list(value: Any) -> List[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _within_limit(text: str) -> str:
