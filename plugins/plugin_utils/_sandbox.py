@@ -45,9 +45,9 @@ CONTROL_SOCKETS = (
     *("/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"),
 )
 
-# What stays a way to root in a strict sandbox: it takes sudo away, and makes unit files, programs and sockets
-# unreachable, but keeps no device and no file away that a group may read.
-_WAYS_OUT_OF_STRICT = ("group disk", "group shadow")
+# A strict sandbox takes sudo away, and closes sockets and system folders. It keeps no device away, no file that a group
+# may read, and no unit file that is in the user directory.
+_WAYS_OUT_OF_STRICT = ("group disk", "group shadow", "unit file ")
 
 # Nothing here implies NoNewPrivileges, so sudo in an exec node goes on working; no device is kept away.
 _BASELINE: Directives = [
@@ -143,7 +143,7 @@ def plan(level: str, found: Found, *, private_files: bool, listed: Sequence[str]
 
 def about_root(level: str, user: str, ways: Sequence[str]) -> list[str]:
     """A sentence about the ways in which Node-RED's user can become root in spite of this level, if there are any."""
-    left = [way for way in ways if level != "strict" or way in _WAYS_OUT_OF_STRICT]
+    left = [way for way in ways if level != "strict" or way.startswith(_WAYS_OUT_OF_STRICT)]
     if not left:
         return []
     remedy = (

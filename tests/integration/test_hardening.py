@@ -53,8 +53,7 @@ LISTEN = (
 OUTSIDE = f"""
 systemd-run --quiet --unit=trial-process --uid=$(id -un 1000) sleep 600
 systemd-run --quiet --unit=trial-docker --property=UMask=0000 python3 -c "{LISTEN}"
-touch /home/*/.ssh/known_hosts
-mkdir -p /run/user/trial && chown 1000 /run/user/trial
+touch /home/*/.ssh/known_hosts && mkdir -p /run/user/trial && chown 1000 /home/*/.ssh/known_hosts /run/user/trial
 """
 LEFT_OVER = "trial* .ssh/trial .ssh/known_hosts .config .local .bash_profile .zshrc .npmrc .pam_environment"
 WITHOUT_OUTSIDE = f"""
