@@ -21,6 +21,7 @@ FILTERS = (
     "certificate_problem",
     "changed_users",
     "firewall_plan",
+    "hardening_sandbox",
     "hardening_settings",
     "http_auth",
     "known_bad",

@@ -28,6 +28,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _node,
     _pair,
     _private_files,
+    _privileges,
     _processes,
     _serving,
     _sessions,
@@ -676,6 +677,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "account_home": plan_.account_home,
         "working_directory": plan_.working_directory,
         "user_dir": folder,
+        "ways_to_root": _privileges.ways_to_root(plan_.user, [plan_.group, *plan_.supplementary_groups], unit.files),
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
         "node": plan_.node,
@@ -719,6 +721,7 @@ def _looked_around(
     """What is in the user directory and around the settings file, seen with the rights of the service user."""
     exposed = _private_files.exposed(folder, plan_.settings_file, plan_.identity)
     return {
+        "sandbox": sandbox(plan_, settings, folder),
         "user_dir_owner": _private_files.folder_owner(folder),
         "user_dir_writable": _private_files.folder_writable(folder, plan_.identity),
         "exposed": [one.described() for one in exposed],
@@ -863,3 +866,42 @@ def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[
         "read_only": [{"mount": mount.point, "by": table.why_read_only(mount)} for mount in table.read_only(places)],
         "overlay": bool(table.forgetful(places)),
     }
+
+
+def sandbox(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+    """The paths of which a sandbox is made, with links followed, and whether root chose the user directory."""
+    named = (plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None) or settings.get("flowFile")
+    absolute = isinstance(named, str) and os.path.isabs(named) and "\0" not in named
+    user_dir_real = os.path.realpath(folder)
+    home = os.path.realpath(plan_.account_home)
+    return {
+        "account_home": home,
+        "user_dir": user_dir_real,
+        # The service user can put a link where root has named a folder.
+        "user_dir_by_root": user_dir_real == folder and user_dir_by_root(plan_, folder),
+        "flow_file": os.path.realpath(str(named)) if absolute else None,
+        "known_hosts": os.path.isfile(os.path.join(home, ".ssh", "known_hosts")),
+    }
+
+
+def user_dir_by_root(plan_: Plan, folder: str) -> bool:
+    """Whether the unit itself names the user directory: who can write to a unit is root.
+
+    A variable of an environment file does not count, as the service user can often write to that file.
+    """
+    line = plan_.line
+    if line is None:
+        return False
+    if line.user_dir:
+        at_home = line.user_dir.value.startswith("~/")
+        return _by_unit(plan_, line.user_dir.variable) and (not at_home or _by_unit(plan_, "HOME"))
+    return folder == os.path.join(plan_.home, ".node-red") and _by_unit(plan_, "HOME")
+
+
+def _by_unit(plan_: Plan, variable: Optional[str]) -> bool:
+    """Whether a value comes from the unit, its drop-ins or systemd; None stands for one without a variable."""
+    if variable is None or variable not in plan_.environment:
+        return True
+    in_command = plan_.line is not None and variable in plan_.line.assignments
+    origin = plan_.origins.get(variable)
+    return not in_command and (origin is None or origin in plan_.unit.files)

@@ -124,6 +124,32 @@ instance:
       description: The user directory, which holds flows, credentials and sessions.
       type: str
       sample: /home/pi/.node-red
+    sandbox:
+      description: The paths of which a sandbox of the service is made, with links followed.
+      type: dict
+      contains:
+        account_home:
+          description: The home directory that the passwd database has for the user, whatever the service's environment
+            says.
+          type: str
+        user_dir:
+          description: The user directory.
+          type: str
+        user_dir_by_root:
+          description: Whether the unit names the user directory, and no file that the user itself may write.
+          type: bool
+        flow_file:
+          description: The flow file, where the settings or the command line name it by an absolute path.
+          type: str
+        known_hosts:
+          description: Whether the user has a file C(~/.ssh/known_hosts).
+          type: bool
+    ways_to_root:
+      description: How the user that Node-RED runs as, and so anyone who can change a flow, can become root, such as
+        C(sudo without a password) or C(group docker). Empty for root itself.
+      type: list
+      elements: str
+      sample: [sudo without a password]
     user_dir_owner:
       description: Whom the user directory belongs to; none when it does not exist yet.
       type: str

@@ -391,3 +391,46 @@ def test_a_version_is_a_version_or_unknown(machine, version):
     (machine.package / "package.json").write_text(json.dumps({"name": "node-red", "version": version}))
     found = machine.plan().version
     assert found == version if version in ("4.1.15", "5.0.0-beta.1") else found is None
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "settings", "by_root"),
+    [
+        (["node-red", "-u", "/srv/nodered"], "", {}, True),
+        (["node-red", "--userDir=/srv/nodered"], "", {"userDir": "/"}, True),
+        (["node-red", "-u", "~/x"], "", {}, True),
+        (["node-red", "-u", "~/x"], "HOME=/evil", {}, False),
+        (["node-red", "$OPTIONS"], "OPTIONS=-u /", {}, False),
+        (["node-red", "-u", "/srv/nodered", "$OPTIONS"], "OPTIONS=-u /", {}, False),
+        (["node-red"], "", {}, True),
+        (["node-red"], "HOME=/evil", {}, False),
+        (["node-red"], "", {"userDir": "/evil"}, False),
+        (["env", "HOME=/evil", "node-red"], "", {}, False),
+        (["/usr/bin/start-it"], "", {}, False),
+    ],
+)
+def test_only_the_unit_names_a_user_directory_for_root(
+    machine, tmp_path, words, variables, settings, by_root, monkeypatch
+):
+    monkeypatch.setattr(_instance, "_from_journal", lambda *_who: (str(tmp_path / "settings.js"), "/srv/nodered"))
+    unit_file = tmp_path / "nodered.service"
+    unit_file.write_text(f'[Service]\nEnvironment="HOME={machine.home}"\n')
+    variables_file = tmp_path / "environment"
+    variables_file.write_text(variables + "\n")
+    plan = machine.plan(words, files=[str(variables_file)], FragmentPath=str(unit_file))
+    assert _instance.user_dir_by_root(plan, _instance.user_dir(plan, settings)) is by_root
+
+
+def test_the_paths_of_a_sandbox_are_those_that_links_lead_to(machine, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    plan = machine.plan(["node-red", "-u", str(tmp_path / "link")])
+    paths = _instance.sandbox(plan, {"flowFile": "/srv/f.json"}, str(tmp_path / "link"))
+    assert paths == {
+        "account_home": os.path.realpath(ME.pw_dir),
+        "user_dir": str(tmp_path / "elsewhere"),
+        "user_dir_by_root": False,
+        "flow_file": "/srv/f.json",
+        "known_hosts": os.path.isfile(os.path.join(ME.pw_dir, ".ssh", "known_hosts")),
+    }
+    for flow_file in ("f.json", "/f\0", 1, None):
+        assert _instance.sandbox(plan, {"flowFile": flow_file}, str(tmp_path))["flow_file"] is None
