@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration power-cut benchmark clean
+.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration power-cut attack benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ integration: .venv/test.stamp $(COLLECTION) ## Faults, secrets and costs on real
 
 power-cut: .venv/test.stamp $(COLLECTION) ## Cut the power at 20 random moments of a run; make test does it at 8
 	POWER_CUT_ROUNDS=5 pytest -s tests/integration/test_power_cut.py
+
+attack: .venv/test.stamp $(COLLECTION) ## Attack runs as the service user, 200 rounds of what depends on luck
+	ATTACK_ROUNDS=200 pytest -s tests/integration/test_hostile_pi.py
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
 	python benchmarks/engine.py

@@ -15,7 +15,16 @@ from .recording import Recording
 
 # A file is run by one worker as a whole, so one that takes long must not come last.
 LONGEST_FIRST = (
-    *("test_power_cut", "test_tls", "test_hardening", "test_http_auth", "test_firewall", "test_secrets", "test_secure"),
+    *(
+        "test_power_cut",
+        "test_hostile_pi",
+        "test_tls",
+        "test_hardening",
+        "test_http_auth",
+        "test_firewall",
+        "test_secrets",
+        "test_secure",
+    ),
     *("test_read_only", "test_port", "test_sessions", "test_clock", "test_boards", "test_old_release"),
 )
 

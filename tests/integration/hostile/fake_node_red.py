@@ -1,0 +1,8 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process that is named as Node-RED's, and does nothing."""
+
+import time
+
+time.sleep(300)

@@ -1,0 +1,414 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service user attacks a run that arrives as root: it gains nothing, and the run ends as it should.
+
+On each machine, the operator logs in as a user of its own, and the service user may do nothing with sudo.
+ATTACK_ROUNDS in the environment repeats what depends on luck; `make attack` has 200 rounds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+from ansible_collections.pifleet.nodered.tests.certificates import Authority
+
+from .attacker import AS_BEFORE, OPERATED, Attacker, play
+from .users import USERS
+
+ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "2"))
+# What a hostile machine may cost a run.
+MOST_SECONDS = 60
+MACHINES = ("pi31", "pi41", "pi50")
+LOGIN = {"nodered_login_users": [USERS[0]]}
+# A settings file begins with this, to note who loads it.
+MARKED = "try { require('fs').writeFileSync('/var/tmp/settings-ran-as-' + process.getuid(), ''); } catch (e) {}\n"
+
+
+def on_all(work, machines):
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(work, machines))
+
+
+@pytest.fixture(scope="module")
+def machines(fleet):
+    pis = [fleet.pis[name] for name in MACHINES]
+    on_all(lambda pi: pi.run(OPERATED.format(user=pi.user)), pis)
+    yield pis
+    on_all(lambda pi: pi.run(AS_BEFORE), pis)
+    on_all(lambda pi: pi.reset(), pis)
+
+
+@pytest.fixture
+def attackers(machines):
+    """One on each machine."""
+    on_all(lambda pi: pi.reset(), machines)
+    attackers = [Attacker(pi) for pi in machines]
+    on_all(lambda attacker: attacker.arrive(), attackers)
+    yield attackers
+    on_all(lambda attacker: attacker.leave(), attackers)
+
+
+@pytest.fixture
+def attacker(attackers):
+    """One of them, on a machine with Node-RED 4."""
+    return attackers[1]
+
+
+@pytest.fixture(scope="module")
+def honest_seconds(fleet, machines):
+    """What a run takes that finds Node-RED on all machines, and does nothing else."""
+    on_all(lambda pi: pi.reset(), machines)
+    run = play(fleet, ["instance"], pis=machines)
+    assert not run.failed
+    return run.seconds
+
+
+# -- Root -----------------------------------------------------------------------------------------------------------
+
+
+def test_discovery_runs_no_file_that_a_forged_journal_names(fleet, attacker):
+    pi = attacker.pi
+    attacker.run(f"mkdir {attacker.folder}/evil")
+    attacker.write(f"{attacker.folder}/evil/settings.js", MARKED + "module.exports = { uiPort: 1880 };\n")
+    forge = f"logger 'Settings file  : {attacker.folder}/evil/settings.js'\nexec {attacker.folder}/bin/node-red\n"
+    attacker.write(f"{attacker.folder}/forge", forge)
+    attacker.run(f"kill -INT {pi.main_pid()}")
+    attacker.crontab_now(f"sh {attacker.folder}/forge")
+    pi.run("timeout 20 bash -c 'while systemctl is-active nodered || ! pgrep -x node-red; do sleep 0.2; done'")
+    run = play(fleet, ["instance"], pis=[pi])
+    assert not attacker.has_been_root()
+    assert not run.traces
+    assert "of cron.service" not in run.output
+
+
+@pytest.mark.parametrize("bait", ["settings file", "settings folder", "node"])
+def test_nothing_that_the_service_user_can_change_runs_as_root(fleet, attacker, bait):
+    """Somebody once let Node-RED run as root, with files that the user before still owns."""
+    pi, path, settings = attacker.pi, "/usr/bin:/bin", "/etc/node-red/settings.js"
+    pi.run(f"mkdir -p /etc/node-red; cp {pi.settings_file} {settings}")
+    if bait == "settings file":
+        settings = pi.settings_file
+        attacker.write(settings, MARKED + pi.settings)
+    elif bait == "settings folder":
+        settings = f"{attacker.folder}/of-root/settings.js"
+        pi.run(f"mkdir {attacker.folder}/of-root; cat >{settings}", stdin=MARKED + "module.exports = {};\n")
+    else:
+        path = f"{attacker.folder}/bin:{path}"
+        attacker.write(f"{attacker.folder}/bin/behaviour", "none")
+    pi.run("systemctl stop nodered; mkdir -p /etc/systemd/system/nodered.service.d")
+    start = f"ExecStart=\nExecStart=/usr/bin/env node-red-pi -s {settings}"
+    drop_in = f"[Service]\nUser=root\nEnvironment=PATH={path}\n{start}\n"
+    pi.write("/etc/systemd/system/nodered.service.d/root.conf", drop_in)
+    pi.run("systemctl daemon-reload")
+    run = play(fleet, ["instance"], pis=[pi])
+    pi.run("rm -r /etc/node-red")
+    assert not attacker.has_been_root()
+    assert not run.traces
+    assert run.failed
+
+
+# A folder in which systemd runs as root whatever is executable.
+DECOY = "/usr/lib/systemd/system-generators"
+# Files of root in it, named as a run names its own.
+OF_ROOT = (".sessions.json", "settings.js.bak", "pifleet-hostile.js")
+SERVICE = {"service": "nodered"}
+FILES = {"user_dir": "{{ folder }}", **SERVICE}
+COMPANION = {"settings_file": "{{ folder }}/settings.js", "name": "pifleet-hostile.js", "content": "// {{ item }}"}
+# What root does while the attacker waits for the moment that bears the name.
+MOMENTS = {
+    "preparation": [{"sessions_file": FILES}, {"companion": {**COMPANION, **SERVICE}}],
+    "loading": [{"settings": {"path": "{{ folder }}/settings.js", "set": {"uiPort": 1881}, **SERVICE}}],
+    "rollback": [
+        {"settings": {"path": "{{ folder }}/settings.js", "set": {"uiPort": "nowhere"}, **SERVICE}},
+        {"restart": {"timeout": 10, **SERVICE}},
+    ],
+    "listing": [{"private_files": FILES}],
+}
+STATE = "/var/lib/pifleet.nodered /etc/systemd/system/pifleet-* /etc/systemd/system/multi-user.target.wants/pifleet-*"
+
+
+def playbook_of(attacker, moment, rounds, folder):
+    """Rounds in which each module has its turn, while the attacker waits for that module's moment, or for another."""
+    tasks = []
+    for name, modules in MOMENTS.items():
+        old = f"cp -p /root/hostile-settings.js {attacker.user_dir}/settings.js; rm -rf {STATE}"
+        bait = f"touch {attacker.user_dir}/settings.js.bak; chmod 644 {attacker.user_dir}/settings.js.bak"
+        tasks.append({"ansible.builtin.shell": f"{old}; {bait}; echo {moment or name} >{attacker.folder}/moment"})
+        tasks += [{f"pifleet.nodered.{name}": {**options} for name, options in module.items()} for module in modules]
+        tasks.append({"ansible.builtin.shell": f"echo none >{attacker.folder}/moment; sleep 0.2"})
+    (folder / "round.yml").write_text(yaml.safe_dump([{**task, "failed_when": False} for task in tasks]))
+    path = folder / "rounds.yml"
+    head = {"hosts": "nodered", "become": True, "gather_facts": False, "vars": {"folder": attacker.user_dir}}
+    round_ = {"ansible.builtin.include_tasks": "round.yml", "loop": list(range(rounds))}
+    path.write_text(yaml.safe_dump([{**head, "tasks": [round_]}]))
+    return path
+
+
+@pytest.fixture
+def decoy(attacker):
+    """A look at everything in the decoy: owner, mode and content."""
+    pi = attacker.pi
+    paths = " ".join(f"{DECOY}/{name}" for name in OF_ROOT)
+
+    def look():
+        listed = pi.run(f"find {DECOY} -printf '%P %y %U:%G %m %s %i\\n' | sort")
+        return listed + pi.run(f"find {DECOY} -type f -exec sha256sum {{}} + | sort")
+
+    pi.run(f"umask 022; for path in {paths}; do echo of-root >$path; done; ls -A {DECOY} >/root/hostile-decoy")
+    yield look
+    pi.run(f"cd {DECOY}; ls -A | grep -vxFf /root/hostile-decoy | xargs -rd '\\n' rm -rf; rm -f {paths}")
+
+
+# A folder that comes with the image can be exchanged for nothing; a copy of it can. It is one already in later tests.
+COPY = "cp -a {folder} {folder}.copy && rm -rf {folder} && mv {folder}.copy {folder}; touch /root/hostile-copy"
+
+
+@pytest.fixture
+def exchangeable(attacker):
+    attacker.pi.run(f"test -e /root/hostile-copy || {{ {COPY.format(folder=attacker.user_dir)}; }}")
+
+
+EXCHANGES = [pytest.param(None, max(1, ROUNDS // 10), id="planned"), pytest.param("random", ROUNDS, id="random")]
+
+
+@pytest.mark.parametrize(("moment", "rounds"), EXCHANGES)
+def test_a_folder_that_is_exchanged_leads_no_write_astray(
+    fleet, attacker, decoy, exchangeable, tmp_path, moment, rounds
+):
+    pi, seconds = attacker.pi, 60 + 30 * rounds
+    sign = f"try {{ require('fs').writeFileSync('{attacker.folder}/loaded', ''); }} catch (e) {{}}\n"
+    attacker.write(pi.settings_file, sign + MARKED + pi.settings)
+    # A copy of the settings file gets its mode, wherever it ends up.
+    attacker.run(f"chmod 0755 {pi.settings_file}; echo none >{attacker.folder}/moment")
+    pi.run(f"cp -p {pi.settings_file} /root/hostile-settings.js")
+    before = decoy()
+    words = [attacker.user_dir, DECOY, f"{attacker.folder}/moment", "--seconds", str(seconds)]
+    unit = attacker.start("exchange.py", *words)
+    pi.run(f"timeout 20 bash -c 'until journalctl -u {unit} -o cat | grep -qx ready; do sleep 0.2; done'")
+    run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), pis=[pi], patience=seconds)
+    attacker.stop()
+    told = pi.run(f"journalctl -u {unit} -o cat")
+    print(told)
+    assert told.count("exchanged") >= rounds
+    assert "gained" not in told
+    assert decoy() == before
+    assert not attacker.has_been_root()
+    assert not run.traces
+    assert not attacker.run(f"grep -lrsx of-root {attacker.user_dir} --exclude-dir node_modules || true")
+    assert pi.run(f"stat -c %F:%U {attacker.user_dir} {pi.settings_file}").split() == [
+        "directory:pi",
+        "regular",
+        "file:pi",
+    ]
+
+
+NAMED_AS_SECRETS = ("settings.js.old", "mqtt_cred.json", ".config.x.json")
+
+
+def test_only_files_of_the_service_user_are_closed(fleet, attackers):
+    theirs = " ".join(f"{attackers[0].user_dir}/{name}" for name in NAMED_AS_SECRETS)
+    pis = [attacker.pi for attacker in attackers]
+    on_all(lambda pi: pi.run(f"umask 022; touch {theirs}; chgrp pi {theirs}"), pis)
+    look = f"stat -c '%n %U %G %a' {theirs}"
+    before = [pi.run(look) for pi in pis]
+    run = play(fleet, ["hardening"], pis=pis, nodered_hardening_sandbox="none")
+    assert not run.traces
+    assert [pi.run(look) for pi in pis] == before
+
+
+# -- Unit files -----------------------------------------------------------------------------------------------------
+
+LINES = "/home/pi/x\\nExecStartPre=+/usr/bin/touch /var/tmp/unit-ran-as-0"
+# As userDir in the settings file, or as HOME in the environment file.
+PATHS = {
+    "lines": [("userDir", LINES), ("HOME", LINES.replace("\\n", "\n")), ("userDir", '/home/pi/a" "/etc')],
+    "places": [("userDir", "/"), ("userDir", "/etc/systemd/system"), ("userDir", "../../etc")],
+}
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_no_path_of_the_service_user_becomes_a_unit_directive(fleet, attackers, kind):
+    for attacker, (where, value) in zip(attackers, PATHS[kind], strict=True):
+        if where == "HOME":
+            attacker.write(f"{attacker.user_dir}/environment", f'HOME="{value}"\n')
+        else:
+            text = attacker.pi.settings.replace("module.exports = {", f"module.exports = {{ userDir: '{value}',", 1)
+            attacker.write(attacker.pi.settings_file, text)
+    pis = [attacker.pi for attacker in attackers]
+    run = play(fleet, ["hardening"], pis=pis, nodered_hardening_sandbox="strict")
+    assert not run.traces
+    for attacker in attackers:
+        assert not attacker.has_been_root()
+        assert not attacker.pi.run("cat /etc/systemd/system/nodered.service.d/*", check=False)
+        assert run.recap[attacker.pi.name]["failed"] == 1
+
+
+# -- Certificates ---------------------------------------------------------------------------------------------------
+
+SECONDS_OF_A_RENEWAL = 8
+
+
+def test_no_key_behind_a_link_is_copied(fleet, attackers, tmp_path):
+    """Neither in a run (on the first machine) nor when the files change later (on the last one)."""
+    authority, (first, _other, later) = Authority(), attackers
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    secret = {attacker: authority.issue(attacker.pi.address) for attacker in (first, later)}
+    own = authority.issue(later.pi.address)
+    for attacker, issued in secret.items():
+        attacker.pi.run("install -m 0600 /dev/stdin /root/hostile-key.pem", stdin=issued.key)
+        attacker.run(f"mkdir -m 0755 {attacker.folder}/tls")
+    first.write(f"{first.folder}/tls/certificate.pem", secret[first].certificate)
+    first.run(f"ln -s /root/hostile-key.pem {first.folder}/tls/key.pem")
+    later.write(f"{later.folder}/tls/certificate.pem", own.certificate)
+    later.write(f"{later.folder}/tls/key.pem", own.key)
+    pis = [first.pi, later.pi]
+    files = {f"nodered_tls_{part}": f"{first.folder}/tls/{part}.pem" for part in ("certificate", "key")}
+    run = play(fleet, ["tls"], pis=pis, nodered_tls_source="files", nodered_tls_ca=str(tmp_path / "ca.pem"), **files)
+    later.write(f"{later.folder}/tls/new.pem", secret[later].certificate)
+    later.run(f"cd {later.folder}/tls; ln -sf /root/hostile-key.pem key.pem; mv new.pem certificate.pem")
+    found, end = "", time.monotonic() + SECONDS_OF_A_RENEWAL
+    while time.monotonic() < end and not found:
+        time.sleep(0.5)
+        for attacker, issued in secret.items():
+            found += attacker.run(f"grep -rsF '{issued.key.splitlines()[1]}' /etc/nodered-tls || true")
+    on_all(lambda pi: pi.run("systemctl stop 'pifleet-*'; rm /root/hostile-key.pem", check=False), pis)
+    assert not found
+    assert not run.traces
+    assert run.recap[first.pi.name]["failed"] == 1
+
+
+# -- The rest of the fleet ------------------------------------------------------------------------------------------
+
+
+def assert_bounded(run, honest_seconds):
+    assert run.seconds < honest_seconds + MOST_SECONDS, f"{run.seconds:.0f} s instead of {honest_seconds:.0f}"
+    assert not run.traces
+
+
+PIPES = [("pifleet-sessions.js", "flows.json"), ("package.json", "flows_pi41.json"), ("environment", ".config.json")]
+
+
+def test_a_pipe_in_the_place_of_a_file_blocks_no_run(fleet, attackers, honest_seconds):
+    for attacker, names in zip(attackers, PIPES, strict=True):
+        attacker.run(f"cd {attacker.user_dir}; rm -f {' '.join(names)}; mkfifo {' '.join(names)}")
+    run = play(fleet, ["instance"], pis=[attacker.pi for attacker in attackers])
+    assert_bounded(run, honest_seconds)
+
+
+FORGED = [("list", "number", "deep"), ("types", "huge-number", "endless-answer"), ("endless", "clinging", "stopped")]
+
+
+@pytest.mark.parametrize("behaviours", FORGED, ids=" ".join)
+def test_whatever_node_answers_a_run_ends_with_an_error(fleet, attackers, honest_seconds, behaviours):
+    for attacker, behaviour in zip(attackers, behaviours, strict=True):
+        attacker.write(f"{attacker.folder}/bin/behaviour", behaviour)
+        attacker.write(f"{attacker.user_dir}/environment", f"PATH={attacker.folder}/bin:/usr/bin:/bin\n")
+    pis = [attacker.pi for attacker in attackers]
+    before = [(pi.settings, pi.main_pid()) for pi in pis]
+    run = play(fleet, ["login"], pis=pis, **LOGIN)
+    assert_bounded(run, honest_seconds)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 1, 1]
+    assert [(pi.settings, pi.main_pid()) for pi in pis] == before
+    assert not any(attacker.has_been_root() for attacker in attackers)
+
+
+# In Node-RED itself, not where root has the file loaded to look at it.
+IN_NODE_RED = "if (!process.execArgv.includes('-e')) {{ {code} }}\n"
+SERVERS = ("slow-later", "tiny-websocket-packets", "huge-length")
+
+
+def serve(attacker, behaviour):
+    """Let another server, which is a child of Node-RED, take its place."""
+    words = [f"{attacker.folder}/evil_server.py", behaviour, "1880"]
+    code = f"require('child_process').spawnSync('/usr/bin/python3', {words});"
+    attacker.write(attacker.pi.settings_file, IN_NODE_RED.format(code=code) + attacker.pi.settings)
+    attacker.pi.run("systemctl restart nodered; timeout 20 bash -c 'until pgrep -f [e]vil_server; do sleep 0.2; done'")
+
+
+def test_whatever_serves_in_place_of_node_red_a_run_ends_with_an_error(fleet, attackers, honest_seconds):
+    for attacker, behaviour in zip(attackers, SERVERS, strict=True):
+        serve(attacker, behaviour)
+    pis = [attacker.pi for attacker in attackers]
+    run = play(fleet, ["login"], pis=pis, **LOGIN)
+    assert_bounded(run, honest_seconds)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 1, 1]
+
+
+def test_no_settings_file_is_too_hard_to_read(fleet, attackers, honest_seconds):
+    """Two that cannot be edited, and one with a line that is long to mask in a diff."""
+    deep, urls, comments = attackers
+    deep.write(deep.pi.settings_file, "module.exports = " + "{b:" * 65000)
+    urls.write(urls.pi.settings_file, urls.pi.settings.replace("{", '{ more: "' + "://:x" * 40000 + '",', 1))
+    comments.write(comments.pi.settings_file, "module.exports = {\n" + "/*" * 100000)
+    pis = [attacker.pi for attacker in attackers]
+    run = play(fleet, ["login"], "--diff", pis=pis, **LOGIN)
+    assert_bounded(run, honest_seconds)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 0, 1]
+    assert run.says(f"{deep.pi.settings_file}:1:", f"{comments.pi.settings_file}:2:")
+
+
+@pytest.mark.parametrize("attack", ["stopped", "slow"])
+def test_one_hostile_machine_of_three_delays_the_others_by_a_minute_at_most(fleet, attackers, attack):
+    first, hostile, last = attackers
+    pis = [first.pi, hostile.pi, last.pi]
+    honest = play(fleet, ["login"], pis=pis, **LOGIN, nodered_login_session_expiry=7000)
+    assert not honest.failed
+    if attack == "slow":
+        serve(hostile, "slow-header")
+    else:
+        hostile.start("stop.py")
+    run = play(fleet, ["login"], pis=pis, **LOGIN, nodered_login_session_expiry=8000)
+    hostile.stop()
+    assert_bounded(run, honest.seconds)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 1, 0]
+    for pi in (first.pi, last.pi):
+        assert "sessionExpiryTime: 8000" in pi.settings
+        assert pi.login(**USERS[0])
+
+
+# -- The operator's terminal ----------------------------------------------------------------------------------------
+
+ORDER = "\x1b]0;pw\x07\x1b[31m\x9b5m\x08"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def test_no_control_byte_reaches_the_terminal(fleet, attackers):
+    """From the name of a process that keeps the port, from names of files, from settings and from the journal."""
+    name, text, late = attackers
+    name.start("listen.py", "1999")
+    text.write(text.pi.settings_file, f"module.exports = {{ // {ORDER}\n a: 1 {ORDER},\n}}\n")
+    late.run(
+        f"touch '{late.user_dir}/settings.js.{ORDER}' '{late.user_dir}/{ORDER}_cred.json'; chmod 644 {late.user_dir}/*"
+    )
+    broken = IN_NODE_RED.format(code=f"console.error('Error: {ORDER}'); process.exit(1);")
+    changed = late.pi.settings.replace("{", f"{{ // {ORDER}\n a: '{ORDER}',", 1)
+    late.write(late.pi.settings_file, broken + changed)
+    pis = [attacker.pi for attacker in attackers]
+    run = play(fleet, ["login", "hardening", "port"], "-v", "--diff", pis=pis, nodered_port=1999, **LOGIN)
+    assert not run.traces
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 1, 1]
+    assert run.says("1999", f"{text.pi.settings_file}:2:", "Error: ", "_cred.json")
+    assert not [line for line in run.output.split("\n") if CONTROL.search(line)]
+
+
+# -- Other users ----------------------------------------------------------------------------------------------------
+
+
+def test_a_process_of_another_user_does_not_hide_node_red(fleet, attacker):
+    """Started by cron, and outside of any service."""
+    pi = attacker.pi
+    pi.run("id mallory || useradd --create-home mallory")
+    pi.run(f"cp {attacker.folder}/bin/node-red ~mallory && chown mallory ~mallory/node-red")
+    pi.run("crontab -u mallory -", stdin="@reboot exec ~/node-red\n")
+    pi.run("rm -f /run/crond.reboot; systemctl restart cron")
+    pi.run("cd /; setpriv --reuid mallory --regid mallory --clear-groups setsid ~mallory/node-red >/dev/null 2>&1 &")
+    pi.run("timeout 20 bash -c 'until [ $(pgrep -cx node-red -u mallory) = 2 ]; do sleep 0.2; done'")
+    run = play(fleet, ["instance"], pis=[pi])
+    pi.run("crontab -u mallory -r; pkill -KILL -u mallory; sleep 0.5; userdel -r mallory", check=False)
+    assert not run.failed
