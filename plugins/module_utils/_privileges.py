@@ -54,7 +54,7 @@ def ways_to_root(user: str, groups: Sequence[str], unit_files: Sequence[str]) ->
         return []
     own = [_group_name(gid) for gid in os.getgrouplist(user, account.pw_gid)]
     members = sorted({*own, *groups} & {*GROUPS})
-    open_files = [path for path in unit_files if os.path.exists(path) and not _identity.only_root_can_change(path)]
+    open_files = [path for path in unit_files if os.path.isfile(path) and not _identity.only_root_can_change(path)]
     return [
         *passwordless_sudo(_sudo_list(user), user),
         *("group " + name for name in members),

@@ -17,7 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names
 )
 
 # Another host of the inventory.
-OTHERS = ["pi2", "192.168.1.3", "Pi3.Example.Org.", "fd00::3", "bücher", "local"]
+OTHERS = ("pi2", "192.168.1.3", "Pi3.Example.Org.", "fd00::3", "bücher", "local")
 
 
 def names(*reported, others=OTHERS, **given):
