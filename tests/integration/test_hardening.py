@@ -40,7 +40,8 @@ TRIALS = {
 ESCAPES = {
     "ssh": "cat ~/.ssh/authorized_keys || touch ~/.ssh/trial || echo >> ~/.ssh/known_hosts",
     "shell": ": >> ~/.bashrc || : >> ~/.profile || : >> ~/.bash_profile || : >> ~/.zshrc",
-    "startup": "mkdir -p ~/.config/systemd/user || mkdir -p ~/.config/autostart || mkdir -p ~/.local/share/systemd",
+    "startup": "for name in .config/systemd .config/autostart .local/share/systemd; do"
+    " mkdir -p ~/$name && touch ~/$name/trial && break; done",
     "environment": ": >> ~/.pam_environment || : >> ~/.npmrc",
     "runtime": "ls /run/user/trial",
     "docker": "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/docker.sock\")'",
@@ -53,7 +54,7 @@ LISTEN = (
 OUTSIDE = f"""
 systemd-run --quiet --unit=trial-process --uid=$(id -un 1000) sleep 600
 systemd-run --quiet --unit=trial-docker --property=UMask=0000 python3 -c "{LISTEN}"
-touch /home/*/.ssh/known_hosts && mkdir -p /run/user/trial && chown 1000 /home/*/.ssh/known_hosts /run/user/trial
+cd /home/*/.ssh && touch known_hosts && mkdir -p /run/user/trial && chown 1000 known_hosts /run/user/trial
 """
 LEFT_OVER = "trial* .ssh/trial .ssh/known_hosts .config .local .bash_profile .zshrc .npmrc .pam_environment"
 WITHOUT_OUTSIDE = f"""
