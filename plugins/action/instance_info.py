@@ -26,6 +26,7 @@ FILTERS = (
     "known_bad",
     "misspelled",
     "settings_value",
+    "unit_file",
 )
 
 for name in FILTERS:
