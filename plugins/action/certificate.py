@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import inspect
 import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils import _pair
 from ansible_collections.pifleet.nodered.plugins.modules.certificate import ARGUMENT_RULES, ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate_make, _variables
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import (
@@ -143,13 +141,11 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": problem}
         if not found["changed"] or self._task.check_mode:
             return found
-        return self._module(options, check_mode=False)
+        return self._module(options, check_mode=False, _checked=found["certificate"])
 
-    def _module(self, options: Options, *, check_mode: bool) -> dict[str, t.Any]:
+    def _module(self, options: Options, *, check_mode: bool, **more: str) -> dict[str, t.Any]:
         names = ("service", "certificate", "key", "certificate_file", "key_file", "client_authority", "remount")
-        given = {name: options[name] for name in names if options[name] is not None}
-        if options["certificate_file"]:
-            given["_program"] = inspect.getsource(_pair)
+        given = {name: options[name] for name in names if options[name] is not None} | more
         before, self._task.check_mode = self._task.check_mode, check_mode
         try:
             result: dict[str, t.Any] = self._execute_module(

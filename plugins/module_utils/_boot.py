@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import inspect
-import io
 import os
 import sys
-import zipfile
 from typing import Iterator, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _change,
     _files,
+    _program,
     _remount,
     _restart,
     _systemd,
@@ -32,7 +30,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
-PACKAGE = __name__.rpartition(".")[0]
 # A small Pi that is booting is slow.
 SECONDS = 300
 
@@ -62,7 +59,7 @@ def _prepare(service: str, remount: bool) -> None:
         return
     command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
     text = _unit_files.text(_unit(service, command), ABOUT)
-    for path, data in ((program, _archive()), (unit, text.encode())):
+    for path, data in ((program, _program.archive(__name__)), (unit, text.encode())):
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
         if not os.path.exists(path) or _files.read(path).data != data:
@@ -88,28 +85,6 @@ def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
         ],
         "Install": [Directive("WantedBy", ["multi-user.target"])],
     }
-
-
-def _archive() -> bytes:
-    """What Ansible has sent of this package, as a program that needs nothing but Python."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in _packages():
-            _add(archive, name.replace(".", "/") + "/__init__.py", "")
-        for name in sorted(name for name in sys.modules if name.startswith(PACKAGE + ".")):
-            _add(archive, name.replace(".", "/") + ".py", inspect.getsource(sys.modules[name]))
-        _add(archive, "__main__.py", "from %s import main\n\nmain()\n" % __name__)
-    return stream.getvalue()
-
-
-def _packages() -> Iterator[str]:
-    parts = PACKAGE.split(".")
-    return (".".join(parts[: number + 1]) for number in range(len(parts)))
-
-
-def _add(archive: zipfile.ZipFile, path: str, text: str) -> None:
-    # Without a date: the same code is the same file.
-    archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
 
 
 def main() -> None:

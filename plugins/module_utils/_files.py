@@ -112,6 +112,18 @@ def _read(path: str, user: Optional[str]) -> Dict[str, Any]:
     }
 
 
+def data(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> bytes:
+    """The bytes of a regular file, whatever links lead to it.
+
+    Raises OSError where it cannot be read, and Failure where it is no regular file or has more bytes.
+    """
+    return bytes(_as(user, _data, path, limit).encode("latin-1"))
+
+
+def _data(path: str, limit: int) -> str:
+    return _contents(path, limit)[0].decode("latin-1")
+
+
 def text(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> str:
     """The text of a file that may be missing: empty where it cannot be read, is not a regular file, or has more bytes.
 

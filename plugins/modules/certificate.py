@@ -94,6 +94,11 @@ options:
   certificate_file:
     description:
       - A PEM file on the machine that runs Node-RED, to be copied now and whenever it is renewed.
+      - Where a user other than root can change where the path leads (a folder or link on the way), it is read as that
+        user. It has 1 MiB at most.
+      - A renewal must have all names of the certificate before, and the same issuer. Issuers are the same if their
+        organizations are, so another intermediate of Let's Encrypt is one; without an organization, their whole names
+        are compared. Another certificate is not copied but reported in the journal; run the role again to use it.
     type: path
   key_file:
     description:
@@ -119,9 +124,10 @@ options:
       - What M(pifleet.nodered.instance_info) returned as C(instance.tls). Where that is what is wanted already, no
         remote execution is needed.
     type: dict
-  _program:
+  _checked:
     description:
-      - What the action plugin leaves on the machine to follow renewals. It is not for playbooks.
+      - The certificate in O(certificate_file) that the action plugin has checked on the controller. It is not for
+        playbooks.
     type: str
 seealso:
   - module: pifleet.nodered.settings
@@ -177,9 +183,11 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _change,
+    _deadline,
     _files,
     _instance,
     _pair,
+    _program,
     _remount,
     _systemd,
     _unit_files,
@@ -187,7 +195,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
+from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER
 from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
@@ -213,7 +221,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "authorities": {"type": "str"},
     "present": {"type": "dict"},
     "remount": {"type": "bool", "default": False},
-    "_program": {"type": "str"},
+    "_checked": {"type": "str"},
 }
 ARGUMENT_RULES: Dict[str, Any] = {
     "mutually_exclusive": [["certificate", "certificate_file", "pair_from", "made_by"]],
@@ -244,14 +252,25 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     return {
         "changed": changed,
         "folder": os.path.join(folder, _pair.CURRENT),
-        "certificate": wanted.certificate.decode("utf-8", "replace"),
+        "certificate": _text(wanted.certificate),
     }
 
 
 def wanted_pair(params: Mapping[str, Any]) -> Pair:
     if params["certificate_file"]:
-        return _pair.from_files(params["certificate_file"], params["key_file"])
+        return _checked(_pair.from_files(params["certificate_file"], params["key_file"]), params)
     return Pair(params["certificate"].encode(), params["key"].encode())
+
+
+def _checked(pair: Pair, params: Mapping[str, Any]) -> Pair:
+    """The pair, unless its certificate has been exchanged since the controller has checked it."""
+    if params["_checked"] is not None and _text(pair.certificate) != params["_checked"]:
+        raise Failure("%s has changed while it was checked." % params["certificate_file"], "Run again.")
+    return pair
+
+
+def _text(certificate: bytes) -> str:
+    return certificate.decode("utf-8", "replace")
 
 
 def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> Dict[str, bytes]:
@@ -260,9 +279,9 @@ def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -
     if params["client_authority"]:
         authority = params["client_authority"].encode()
         found[os.path.join(folder, "client-authority-%s.pem" % _files.checksum(authority)[:16])] = authority
-    if params["certificate_file"] and params["_program"]:
+    if params["certificate_file"]:
         path_unit, service_unit = unit_paths(plan.service)
-        found[PROGRAM] = params["_program"].encode()
+        found[PROGRAM] = _program.archive(_pair.__name__)
         found[path_unit] = path_unit_text(params, plan.service).encode()
         found[service_unit] = service_unit_text(params, plan, folder).encode()
     return found
@@ -340,14 +359,14 @@ def _data_of(path: str) -> Optional[bytes]:
     return None
 
 
+def give_explained(module: Module) -> Dict[str, Any]:
+    with _files.explained("/etc/nodered-tls"):
+        return give(module.params, module.check_mode)
+
+
 def main() -> None:
     module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
-    _files.clean_up_when_ended()
-    try:
-        with _files.explained("/etc/nodered-tls"):
-            module.exit_json(**give(module.params, module.check_mode))
-    except (Failure, PairError) as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: give_explained(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,13 @@ def test_what_a_renewal_brings_is_copied_and_goes_live(pi50, secure, authority, 
         wait_until_served(pi50, renewed.serial)
     assert pi50.main_pid() == pid
 
+    certbot_files(pi50, authority.issue("www.example.org"), 4)
+    said = "is no renewal of the certificate that Node-RED has: it is not made for " + pi50.address
+    pi50.run(
+        f"timeout 30 bash -c 'until journalctl -u pifleet-nodered-certificate | grep -qF \"{said}\"; do sleep 1; done'"
+    )
+    assert placed(pi50) == renewed.serial
+
     back = secure(pi50, nodered_tls_source="selfsigned", **OFTEN)
     assert not back.failed
     assert not pi50.run("ls /etc/systemd/system | grep pifleet", check=False)
