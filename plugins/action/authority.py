@@ -26,10 +26,10 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import 
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CannotJudgeError, CertificateError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import require_judgement_here
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import (
+    CertificateNameError,
     Constraints,
-    NameProblem,
     constraints,
-    required,
+    require_canonical,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._inventory import inventory_names
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._variables import named_text
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         try:
             require_judgement_here()
             return self._kept(options, _wanted_constraints(options, self._task_vars))
-        except (ArgumentError, AuthorityError, CannotJudgeError, CertificateError, NameProblem) as error:
+        except (ArgumentError, AuthorityError, CannotJudgeError, CertificateError, CertificateNameError) as error:
             return {"failed": True, "msg": str(error)}
 
     def _kept(self, options: Options, wanted: Constraints) -> dict[str, t.Any]:
@@ -63,7 +63,9 @@ class ActionModule(ActionBase):
     def _made(self, folder: AuthorityFolder, options: Options, wanted: Constraints) -> dict[str, t.Any]:
         certificate = folder.certificate()
         effective, is_new = effective_constraints(certificate, wanted, replace=options["replace"])
-        require_names(effective, [required(name, "nodered_address or nodered_tls_names") for name in options["needs"]])
+        require_names(
+            effective, [require_canonical(name, "nodered_address or nodered_tls_names") for name in options["needs"]]
+        )
         passphrase = self._text(options, "passphrase_from")
         if certificate:
             # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
@@ -82,7 +84,7 @@ class ActionModule(ActionBase):
 
     def _clients(self, folder: AuthorityFolder, options: Options, passphrase: str, *, all_due: bool) -> list[str]:
         """Make the client certificates that are due; for whom."""
-        wanted = [*map(_client_name, options["clients"]), *([PROOF] if options["proof"] else [])]
+        wanted = [*map(_client_name, options["clients"]), *([PROOF] if options["verification"] else [])]
         due = [client for client in wanted if all_due or folder.is_due(client, options["renew_days"])]
         if due and not self._task.check_mode:
             authority = folder.opened(passphrase)

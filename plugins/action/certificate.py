@@ -34,7 +34,10 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here 
     problem_of_authorities,
     require_judgement_here,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import NameProblem, names_of_host
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import (
+    CertificateNameError,
+    names_of_host,
+)
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._inventory import inventory_names
 
 MODULE = "pifleet.nodered.certificate"
@@ -54,7 +57,13 @@ class ActionModule(ActionBase):
         try:
             require_judgement_here()
             return self._given(options)
-        except (_arguments.ArgumentError, AuthorityError, CannotJudgeError, CertificateError, NameProblem) as error:
+        except (
+            _arguments.ArgumentError,
+            AuthorityError,
+            CannotJudgeError,
+            CertificateError,
+            CertificateNameError,
+        ) as error:
             return {"failed": True, "msg": str(error)}
 
     def _given(self, options: Options) -> dict[str, t.Any]:

@@ -48,7 +48,7 @@ class ChangedFile:
     """Where it led to, if it was a link."""
     user: Optional[Identity] = None
     """As whom it was changed, and is put back."""
-    reserved: Optional[str] = None
+    second_name: Optional[str] = None
     """A second name of the old file, which takes its place without needing space."""
 
     @classmethod
@@ -280,7 +280,7 @@ def _first_change(
         backup=backup,
         link=old_link,
         user=user,
-        reserved=_files.reserve(path, user) if old is not None else None,
+        second_name=_files.add_second_name(path, user) if old is not None else None,
     )
 
 
@@ -298,9 +298,9 @@ def forget(service: str) -> None:
     """The change is confirmed or undone: the record, its copies and what waits for the next boot go."""
     change = recorded(service)
     for file in change.files if change else ():
-        if file.reserved:
+        if file.second_name:
             with contextlib.suppress(OSError, Failure):
-                _files.remove(file.reserved, file.user)
+                _files.remove(file.second_name, file.user)
     for path in (record_file(service), boot_link(service), boot_unit(service), boot_program(service)):
         with contextlib.suppress(FileNotFoundError, Failure):
             _files.remove(path)
@@ -330,11 +330,11 @@ def undo(change: Change) -> List[str]:
 
 
 def _put_back(file: ChangedFile, undo: str) -> None:
-    if file.reserved and _checksum_of(file.reserved, file.user) == file.checksum_old:
+    if file.second_name and _checksum_of(file.second_name, file.user) == file.checksum_old:
         try:
-            _files.put_in_place(file.reserved, file.path, _attributes_for(file), file.user)
+            _files.put_in_place(file.second_name, file.path, _attributes_for(file), file.user)
         except Failure:
-            _files.take_back(file.reserved, file.path, file.user)
+            _files.rename_back(file.second_name, file.path, file.user)
         return
     with open(undo, "rb") as stream:
         data = stream.read()
@@ -344,7 +344,7 @@ def _put_back(file: ChangedFile, undo: str) -> None:
         # On a full disk the backup beside the file can still take its name.
         if file.backup is None or _checksum_of(file.backup, file.user) != file.checksum_old:
             raise
-        _files.take_back(file.backup, file.path, file.user)
+        _files.rename_back(file.backup, file.path, file.user)
 
 
 def _attributes_for(file: ChangedFile) -> Attributes:

@@ -16,7 +16,7 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import IO, Callable, Dict, Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 # More than any tool prints that this collection runs.
 OUTPUT_LIMIT = 8 * 1024 * 1024
@@ -59,38 +59,39 @@ def run(
         start_new_session=True,
         preexec_fn=become,
     )
+    deadline = time.monotonic() + seconds
     try:
-        stdout, stderr = _collected(program, seconds, limit)
-        returncode = program.wait(max(LINGER_SECONDS, seconds))
+        stdout, stderr = _collected(program, deadline, limit)
+        returncode = program.wait(max(LINGER_SECONDS, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise subprocess.TimeoutExpired(program.args, seconds) from None
     finally:
         end(program)
     return Output(returncode, stdout, stderr)
 
 
-def _collected(program: "subprocess.Popen[bytes]", seconds: float, limit: int) -> Sequence[bytes]:
-    """What the program prints until it ends: standard output, standard error."""
-    streams = [stream for stream in (program.stdout, program.stderr) if stream is not None]
-    found: Dict[IO[bytes], bytearray] = {stream: bytearray() for stream in streams}
-    deadline = time.monotonic() + seconds
+def _collected(program: "subprocess.Popen[bytes]", deadline: float, limit: int) -> Tuple[bytes, bytes]:
+    """Standard output and standard error, until the program ends. `deadline` is a time of time.monotonic()."""
+    texts = (bytearray(), bytearray())
     with selectors.DefaultSelector() as events:
-        for stream in streams:
-            events.register(stream, selectors.EVENT_READ)
+        for stream, text in ((program.stdout, texts[0]), (program.stderr, texts[1])):
+            if stream is not None:
+                events.register(stream, selectors.EVENT_READ, text)
         while events.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise subprocess.TimeoutExpired(program.args, seconds)
+                raise subprocess.TimeoutExpired(program.args, 0)
             ready = events.select(min(left, LINGER_SECONDS))
             if not ready and program.poll() is not None:
                 break
             for key, _mask in ready:
-                stream = next(one for one in streams if one is key.fileobj)
                 piece = os.read(key.fd, _PIECE)
                 if not piece:
-                    events.unregister(stream)
-                found[stream] += piece
-            if sum(map(len, found.values())) > limit:
+                    events.unregister(key.fileobj)
+                key.data.extend(piece)
+            if sum(map(len, texts)) > limit:
                 raise TooMuch("%r printed more than %d bytes." % (program.args, limit))
-    return [bytes(text) for text in found.values()]
+    return bytes(texts[0]), bytes(texts[1])
 
 
 def end(program: "subprocess.Popen[bytes]") -> None:

@@ -342,7 +342,7 @@ def _remove(path: str) -> None:
         sync_folder(os.path.dirname(path))
 
 
-def reserve(path: str, user: Optional[Identity] = None) -> Optional[str]:
+def add_second_name(path: str, user: Optional[Identity] = None) -> Optional[str]:
     """A second name for the file, by which it can come back on a full disk; None where the file system has none."""
     folder, name = os.path.split(path)
     second = os.path.join(folder, ".%s.pifleet-old-%s" % (name, secrets.token_hex(4)))
@@ -359,7 +359,7 @@ def _link(path: str, second: str) -> None:
     sync_folder(os.path.dirname(path))
 
 
-def take_back(second: str, path: str, user: Optional[Identity] = None) -> None:
+def rename_back(second: str, path: str, user: Optional[Identity] = None) -> None:
     """Give the file its first name again, which takes no space."""
     with explained(path, user):
         _as(user, _rename, second, path)

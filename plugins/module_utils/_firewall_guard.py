@@ -157,7 +157,8 @@ def _copy_to(arming: str, connection: Optional[Connection]) -> None:
         found = _files.read(path)
         _files.replace(os.path.join(arming, os.path.basename(path)), found.data, found.attributes)
     _write(os.path.join(arming, "connections"), json.dumps([_as_dictionary(connection)]))
-    # The name of the program that loads them.
+    # Of an active firewall, the rules, in files named after the program that loads them. The file policies stands for
+    # an inactive one.
     texts = _firewall.loaded_rules() if _firewall.active() else {"policies": _firewall.chain_policies()}
     for name, text in texts.items():
         _write(os.path.join(arming, name), text)

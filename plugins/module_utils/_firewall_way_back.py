@@ -129,16 +129,19 @@ is_active() {
 # firewall first, and starts it with the other rules then.
 load() {
     for program in iptables ip6tables; do
-        [ ! -s "returning/$program" ] || "$program-restore" -w -n <"returning/$program" || return 1
+        if [ -s "returning/$program" ]; then
+            "$program-restore" -w -n <"returning/$program" || return 1
+        fi
     done
 }
 
 # What was active stays active, whatever fails.
 put_back_active() {
     loaded=yes
-    ! is_active || load || loaded=no
-    # Also then, as the next boot loads what these files hold.
-    copy_back && [ "$loaded" = yes ] || return 1
+    if is_active; then load || loaded=no; fi
+    # Also when that failed: the next boot loads what these files hold.
+    copy_back || return 1
+    [ "$loaded" = yes ] || return 1
     is_active || ufw --force enable
 }
 

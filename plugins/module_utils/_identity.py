@@ -148,6 +148,13 @@ def name_of(uid: int) -> str:
         return "the user with number %d" % uid
 
 
+def group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
 def of(user: str, group: Optional[str] = None, supplementary_groups: Sequence[str] = ()) -> Identity:
     """The identity of this account, as systemd gives it to a service with these User=, Group=, SupplementaryGroups=.
 
@@ -157,7 +164,8 @@ def of(user: str, group: Optional[str] = None, supplementary_groups: Sequence[st
     gid = group_id(group) if group else found.pw_gid
     if os.geteuid() not in (0, found.pw_uid):
         raise Failure(
-            "The files of user %s have to be worked on as that user, which only root may do." % found.pw_name,
+            "The files of user %s must be changed with the rights of that user, and only root can take these on."
+            % found.pw_name,
             "Run the task with become: true.",
         )
     groups = os.getgrouplist(found.pw_name, gid) + [group_id(name) for name in supplementary_groups]
@@ -177,7 +185,7 @@ def owner(path: str) -> Optional[Identity]:
     """As whom a path that root chose is worked on where no service says so: the owner of the first folder on the way
     that is not root's; None where only root can change where the path leads.
     """
-    folder = _open_folder(path)
+    folder = _first_exchangeable_folder(path)
     if folder is None:
         return None
     uid = os.lstat(folder).st_uid
@@ -199,10 +207,10 @@ def exchangeable(path: str) -> bool:
     """Whether users other than root can make this path lead elsewhere: by another file, folder or link in one of the
     folders that it leads through. The last part may be missing.
     """
-    return _open_folder(path) is not None
+    return _first_exchangeable_folder(path) is not None
 
 
-def _open_folder(path: str) -> Optional[str]:
+def _first_exchangeable_folder(path: str) -> Optional[str]:
     """The first folder on the way, links included, in which users other than root can exchange the next part."""
     folder, parts = "/", _parts(os.path.join(os.getcwd(), path))
     links = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
-import grp
 import ipaddress
 import itertools
 import json
@@ -349,7 +348,7 @@ def plan(unit: Unit) -> Plan:
         command=command,
         line=line,
         identity=identity,
-        group=_group_name(identity.gid),
+        group=_identity.group_name(identity.gid),
         home=home,
         account_home=account.pw_dir,
         working_directory=working_directory,
@@ -368,13 +367,6 @@ def require_plain(path: str) -> None:
             "The path %r has a control character in it." % path,
             "Correct it where it is set: in settings.js, in an environment file of the service, or in its unit.",
         )
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def _environment(
@@ -674,7 +666,6 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "user": plan_.user,
         "group": plan_.group,
         "home": plan_.home,
-        "account_home": plan_.account_home,
         "working_directory": plan_.working_directory,
         "user_dir": folder,
         "ways_to_root": _privileges.ways_to_root(plan_.user, [plan_.group, *plan_.supplementary_groups], unit.files),
@@ -692,13 +683,13 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "node_root": now.node_root if now else None,
         "expected_url": where.url if where else None,
         "overrides": overrides(plan_, loaded),
-        "admin_auth": None if loaded.error else settings.get("adminAuth"),
-        "disable_editor": None if loaded.error else settings.get("disableEditor"),
-        "https": None if loaded.error else settings.get("https"),
-        "http_node_auth": None if loaded.error else settings.get("httpNodeAuth"),
-        "http_node_password": None if loaded.error else settings.get("httpNodePassword"),
-        "http_static": None if loaded.error else settings.get("httpStatic"),
-        "http_static_password": None if loaded.error else settings.get("httpStaticPassword"),
+        "admin_auth": settings.get("adminAuth"),
+        "disable_editor": settings.get("disableEditor"),
+        "https": settings.get("https"),
+        "http_node_auth": settings.get("httpNodeAuth"),
+        "http_node_password": settings.get("httpNodePassword"),
+        "http_static": settings.get("httpStatic"),
+        "http_static_password": settings.get("httpStaticPassword"),
         "static_roots": _sockets.static_roots(settings),
         **plan_.identity.run(_looked_around, plan_, settings, folder, where, table.mounts),
         **file_systems(table, folder, plan_.settings_file),

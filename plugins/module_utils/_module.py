@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: what each of its modules is, in place of AnsibleModule.
+"""Private helper of this collection: the base class of all its modules, in place of AnsibleModule.
 
 Results and errors hold texts that anyone on the machine may have chosen (names of files and processes, the journal),
 and Ansible prints them. All of them pass through here; a test checks that no module goes around it.
@@ -21,7 +21,7 @@ class Module(AnsibleModule):
     """An AnsibleModule whose results cannot control a terminal. Return the bytes of a file in Base64."""
 
     def finish(self, work: Callable[[], Dict[str, Any]], seconds: Optional[float] = None) -> NoReturn:
-        """End with the result of `work`, or with its Failure; also where it takes longer than `seconds`."""
+        """Exit with what `work` returns, or fail with its Failure, at the latest after `seconds`."""
         _files.clean_up_when_ended()
         try:
             with _deadline.within(seconds):
@@ -29,7 +29,11 @@ class Module(AnsibleModule):
         except Failure as failure:
             self.fail_json(str(failure))
         except OSError as error:
-            self.fail_json("%s: %s. Something on the machine changed meanwhile; run again." % (error.filename, error))
+            where = "%s: " % error.filename if error.filename else ""
+            self.fail_json(
+                "%s%s.\nA file changed during the run, or the disk has an error (dmesg). Run again."
+                % (where, error.strerror or error)
+            )
         self.exit_json(**result)
 
     def exit_json(self, **result: Any) -> NoReturn:

@@ -296,7 +296,8 @@ def checked(answer: Any) -> Optional[Dict[str, Any]]:
     if not all(key in _ANSWER and isinstance(value, _ANSWER[key]) for key, value in answer.items()):
         return None
     if not answer["ok"]:
-        return answer if "error" in answer else None
+        # Nothing else of such an answer is used, so nothing else is checked.
+        return {key: answer[key] for key in ("ok", "error", "node") if key in answer} if "error" in answer else None
     texts = [*answer.get("notInForce", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
     if len(texts) > _MOST or not all(isinstance(text, str) and len(text) <= _LONGEST for text in texts):
         return None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import pwd
 import re
@@ -52,7 +51,7 @@ def ways_to_root(user: str, groups: Sequence[str], unit_files: Sequence[str]) ->
     account = pwd.getpwnam(user)
     if account.pw_uid == 0:
         return []
-    own = [_group_name(gid) for gid in os.getgrouplist(user, account.pw_gid)]
+    own = [_identity.group_name(gid) for gid in os.getgrouplist(user, account.pw_gid)]
     members = sorted({*own, *groups} & {*GROUPS})
     open_files = [path for path in unit_files if os.path.isfile(path) and not _identity.only_root_can_change(path)]
     return [
@@ -60,13 +59,6 @@ def ways_to_root(user: str, groups: Sequence[str], unit_files: Sequence[str]) ->
         *("group " + name for name in members),
         *("unit file " + path for path in open_files),
     ]
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def _sudo_list(user: str) -> str:

@@ -22,15 +22,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import Socket
 from ansible_collections.pifleet.nodered.plugins.module_utils._parts import list_part, part
 
-# Characters; about 50,000 rules, without the elements of sets.
-MOST = 16 * 1024 * 1024
 HIGHEST_PORT = 65535
+_REMEDY = "It cannot be told which ports containers publish. Set nodered_ufw_manage: false, and manage ufw yourself."
 _LOOPBACK = re.compile(r"(?<! !) -d (?:127\.|::1/)")
 _PORTS = re.compile(r"(?<! !) --dports? ([0-9:,]+) ")
 
 
 def ports(heard: Sequence[Socket]) -> List[int]:
-    """Those for which there is a rule or a proxy. Raises Failure where there are too many rules."""
+    """The ports for which there is a rule or a proxy. Raises Failure where nft does not respond."""
     found = {
         socket.port
         for socket in heard
@@ -42,7 +41,7 @@ def ports(heard: Sequence[Socket]) -> List[int]:
 
 
 def _rules_of_nat(program: str) -> str:
-    # One that does not answer is reported where it is asked whether ufw is active.
+    # One that does not respond is reported where it is asked whether ufw is active.
     with contextlib.suppress(Failure):
         return _printed(program, "-w", "-t", "nat", "-S")
     return ""
@@ -57,7 +56,7 @@ def _printed(program: str, *arguments: str) -> str:
 
 def ports_of_iptables(rules: str) -> Set[int]:
     """The ports in what `iptables -t nat -S` prints that lead on."""
-    lines = (line for line in _within_limit(rules).splitlines() if " -j DNAT" in line and not _LOOPBACK.search(line))
+    lines = (line for line in rules.splitlines() if " -j DNAT" in line and not _LOOPBACK.search(line))
     matches = (_PORTS.search(line) for line in lines)
     return {port for match in matches if match for part in match.group(1).split(",") for port in _range(part)}
 
@@ -82,7 +81,7 @@ def ports_of_nft(ruleset: str) -> Set[int]:
     if not ruleset:
         return set()
     try:
-        found = json.loads(_within_limit(ruleset))
+        found = json.loads(ruleset)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -117,12 +116,3 @@ def _is_loopback(value: Any) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(part(value, "prefix", "addr") or value).is_loopback
     return False
-
-
-def _within_limit(text: str) -> str:
-    if len(text) > MOST:
-        raise Failure("This machine has too many packet filter rules (%d characters)." % len(text), _REMEDY)
-    return text
-
-
-_REMEDY = "It cannot be told which ports containers publish. Set nodered_ufw_manage: false, and manage ufw yourself."

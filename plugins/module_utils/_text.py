@@ -36,6 +36,11 @@ def printable_line(text: str) -> str:
     return _LINE_OR_TAB.sub(_escape, printable(text))
 
 
+def short_line(text: str, limit: int = 200) -> str:
+    """As `printable_line`, cut after `limit` characters."""
+    return printable_line(text if len(text) <= limit else text[:limit] + "...")
+
+
 def printable_result(result: Any) -> Any:
     """A module's result with every text in it printable, keys too.
 

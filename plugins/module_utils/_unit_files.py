@@ -14,7 +14,7 @@ import re
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line, short_line
 
 # Their value is all that follows the equals sign. Quotes and backslashes would be part of it.
 _WHOLE_LINE = re.compile(
@@ -29,7 +29,7 @@ _NO_UTF_8 = re.compile("[\ud800-\udfff]")
 # A colon separates source and destination of BindPaths, unless it is in quotes; at the beginning it is a prefix
 # of a command. A lone semicolon ends a command.
 _PLAIN = re.compile(r""":?[^\s'":;]+""")
-_MOST_SHOWN = 200
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 class Directive(NamedTuple):
@@ -68,7 +68,7 @@ def _directives(section: str, entries: object) -> List[Directive]:
     for entry in entries:
         if not isinstance(entry, Mapping) or len(entry) != 1:
             raise _another_form(section)
-        (name, value), *_none = entry.items()
+        name, value = next(iter(entry.items()))
         words = value if isinstance(value, (list, tuple)) else [value] if value != "" else []
         if not isinstance(name, str) or not all(isinstance(word, str) for word in words):
             raise _another_form("%s, directive %s" % (section, name))
@@ -85,15 +85,15 @@ def _another_form(where: str) -> Failure:
 
 
 def _section(name: str, directives: Sequence[Directive]) -> str:
-    if not re.match(r"^[A-Za-z][A-Za-z0-9-]*\Z", name):
-        raise Failure("%s cannot be the name of a section." % _shown(name), "Give a name such as Service.")
+    if not _NAME.fullmatch(name):
+        raise Failure("%s cannot be the name of a section." % short_line(name), "Give a name such as Service.")
     return "[%s]\n" % name + "".join("%s=%s\n" % (each.name, _value(each)) for each in directives)
 
 
 def _value(directive: Directive) -> str:
     name = directive.name
-    if not re.match(r"^[A-Za-z][A-Za-z0-9-]*\Z", name):
-        raise Failure("%s cannot be the name of a directive." % _shown(name), "Give a name such as UMask.")
+    if not _NAME.fullmatch(name):
+        raise Failure("%s cannot be the name of a directive." % short_line(name), "Give a name such as UMask.")
     words = [_checked(name, word).replace("%", "%%") for word in directive.words]
     if _WHOLE_LINE.fullmatch(name):
         return _whole_line(name, words)
@@ -109,7 +109,7 @@ def _whole_line(name: str, words: Sequence[str]) -> str:
     value = "".join(words)
     if value != value.strip(" ") or value.endswith("\\"):
         raise Failure(
-            "The value of %s begins or ends with a space, or ends with a backslash: %s" % (name, _shown(value)),
+            "The value of %s begins or ends with a space, or ends with a backslash: %s" % (name, short_line(value)),
             "systemd cannot read that there. Rename what it names.",
         )
     return value
@@ -124,11 +124,7 @@ def _checked(name: str, word: str) -> str:
     if _CONTROL.search(word) or _NO_UTF_8.search(word):
         what = "a control character" if _CONTROL.search(word) else "bytes that are not UTF-8"
         raise Failure(
-            "Nothing was written: %s would get a value with %s: %s" % (name, what, _shown(word)),
+            "Nothing was written: %s would get a value with %s: %s" % (name, what, short_line(word)),
             "Such a value can add directives to the unit file of root. Find out who wrote it, and correct it.",
         )
     return word
-
-
-def _shown(word: str) -> str:
-    return printable_line(word[:_MOST_SHOWN] + ("..." if len(word) > _MOST_SHOWN else ""))

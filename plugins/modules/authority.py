@@ -52,7 +52,7 @@ options:
     default: []
   replace:
     description:
-      - Replace an authority without name constraints, or with such that lack a name of the inventory.
+      - Replace an authority without name constraints, or one whose constraints lack a name of the inventory.
       - The one before is kept in a folder beside it.
       - All certificates are made anew then, and every browser and phone needs the new C(authority.pem).
     type: bool
@@ -68,7 +68,7 @@ options:
     description:
       - The name of the variable that has the passphrase of the C(.p12) files.
     type: str
-  proof:
+  verification:
     description:
       - Keep a client certificate and key for the verification, as C(clients/proof.pem) and C(clients/proof.key).
     type: bool
@@ -126,7 +126,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "replace": {"type": "bool", "default": False},
     "clients": {"type": "list", "elements": "str", "default": []},
     "client_passphrase_from": {"type": "str", "no_log": False},
-    "proof": {"type": "bool", "default": False},
+    "verification": {"type": "bool", "default": False},
     "days": {"type": "int", "default": 397},
     "renew_days": {"type": "int", "default": 30},
 }

@@ -55,8 +55,8 @@ options:
       - Make key and certificate on the controller. V(selfsigned) makes a certificate that is its own authority, and
         V(authority) has the one in O(authority_folder) issue it.
       - A new pair is made only where the present one is missing, damaged, about to expire or not made for a name.
-      - It is made for O(names), the host's name and C(ansible_host) in the inventory, C(localhost), and those of
-        O(reported) that count.
+      - It is made for O(names), the names of the host in the inventory (inventory name, C(ansible_host),
+        C(nodered_address), C(nodered_tls_names)), C(localhost), and the names of O(reported) that count.
     type: str
     choices: [selfsigned, authority]
     version_added: 0.3.0

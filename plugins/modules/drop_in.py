@@ -198,11 +198,12 @@ def change(module: Module) -> Dict[str, Any]:
         )
     path = os.path.join(UNIT_FOLDER, (socket or unit.name) + ".d", re.sub(r"\.conf$", "", name) + ".conf")
     options: List[str] = module.params["options"]
-    if options:
+    present = module.params["state"] == "present"
+    if present and options:
         sections["Service"] = [*sections.get("Service", []), *command_line(unit, path, options)]
-    if not sections and module.params["state"] == "present":
-        raise Failure("The option sections is empty.", "Give it a section such as Service, or use state: absent.")
-    data = _unit_files.text(sections).encode() if module.params["state"] == "present" else None
+    if present and not sections:
+        raise Failure("A drop-in needs the option sections or the option options.", "Give one, or use state: absent.")
+    data = _unit_files.text(sections).encode() if present else None
     result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
         with _boot.changing(unit.service, UNIT_FOLDER, module.params["remount"]):
@@ -221,7 +222,6 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "remount": {"type": "bool", "default": False},
         },
-        required_if=[("state", "present", ["sections", "options"], True)],
         mutually_exclusive=[("socket", "options")],
         supports_check_mode=True,
     )

@@ -109,8 +109,8 @@ class AuthorityFolder:
 def effective_constraints(certificate: str, wanted: Constraints, *, replace: bool) -> tuple[Constraints, bool]:
     """For which names the authority may make certificates after this run, and whether it is to be made for that.
 
-    An authority without name constraints, or with such that lack something, is replaced only on request. A new one
-    permits what the one before did as well, as an inventory may be one of several.
+    An authority without name constraints, or one whose constraints lack something, is replaced only on request. A new
+    one permits what the one before did as well, as an inventory may be one of several.
     """
     if not certificate:
         return wanted, True
@@ -129,14 +129,14 @@ def warning_about(folder: AuthorityFolder, wanted: Constraints) -> str:
     )
     if not is_constrained(present):
         return (
-            f"The private authority in {folder.path} has no name constraints: with its key, somebody could make a "
+            f"The private authority in {folder.path} has no name constraints: anyone who gets its key can make a "
             f"certificate for every site, and browsers and phones that trust it would accept it. {remedy}"
         )
     lacking = present.lack(wanted)
     if lacking:
         return (
-            f"The private authority in {folder.path} may not make certificates for {_listed(lacking)}, which the "
-            f"inventory has; certificates are made without these names. {remedy}"
+            f"The private authority in {folder.path} is not allowed to make certificates for "
+            f"{_listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
         )
     return ""
 
@@ -146,8 +146,8 @@ def require_names(constraints: Constraints, names: Sequence[str]) -> None:
     foreign = constraints.not_allowed(names)
     if foreign:
         raise CertificateError(
-            f"The private authority may not make a certificate for {_listed(foreign)}: its name constraints do not "
-            "permit it. Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add the "
+            f"The private authority is not allowed to make a certificate for {_listed(foreign)}: its name "
+            "constraints do not permit it. Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add the "
             "name to nodered_tls_authority_names and set nodered_tls_authority_replace: true; then every browser and "
             "phone needs the new authority.pem."
         )

@@ -298,9 +298,3 @@ def _covers(own: x509.Certificate, name: str) -> bool:
         if covered.startswith("*.") and not as_address(wanted) and wanted.partition(".")[2] == covered[2:].lower():
             return True
     return False
-
-
-def subject_alternative_names(names: Sequence[str]) -> list[str]:
-    """Names and addresses as OpenSSL writes them, each once: ``DNS:pi.local``, ``IP:192.0.2.1``."""
-    found = [f"IP:{address}" if (address := as_address(name)) else f"DNS:{name.lower().rstrip('.')}" for name in names]
-    return list(dict.fromkeys(found))

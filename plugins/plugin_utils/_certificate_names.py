@@ -36,7 +36,7 @@ LONGEST_NAME = 253
 MOST_REPORTED = 100
 
 
-class NameProblem(ValueError):
+class CertificateNameError(ValueError):
     """Why a name or network of the inventory cannot be used, and what to do."""
 
 
@@ -70,11 +70,11 @@ def canonical(name: str) -> str | None:
     return text if is_name and not re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]) else None
 
 
-def required(name: str, what: str) -> str:
-    """The canonical form of a name that somebody has asked for. Raises NameProblem where there is none."""
+def require_canonical(name: str, what: str) -> str:
+    """The canonical form of a name that somebody has asked for. Raises CertificateNameError where there is none."""
     found = canonical(name)
     if found is None:
-        raise NameProblem(
+        raise CertificateNameError(
             f"{what} has {name!r}, which no certificate can hold. "
             "Give a host name in ASCII (xn--... for an international one), or an address without a zone (%eth0)."
         )
@@ -92,7 +92,7 @@ def names_of_host(
         reported: what the host reports: its host name, its addresses. Untrusted.
         others: names and addresses of all other hosts of the inventory.
     """
-    needed = [required(name, "nodered_address or nodered_tls_names") for name in wanted]
+    needed = [require_canonical(name, "nodered_address or nodered_tls_names") for name in wanted]
     taken = _taken(others)
     accepted = [name for name in dict.fromkeys(_with_local(reported)) if _is_acceptable(name, taken)]
     known = [found for name in inventory if (found := canonical(name))]
@@ -174,7 +174,7 @@ def constraints(inventory: Iterable[str], more: Iterable[str] = ()) -> Constrain
 
     Args:
         inventory: names and addresses of its hosts.
-        more: further domains, addresses and networks (nodered_tls_authority_names). Raises NameProblem.
+        more: further domains, addresses and networks (nodered_tls_authority_names). Raises CertificateNameError.
     """
     names = {name.removeprefix("*.") for name in map(canonical, inventory) if name}
     domains = {*PRIVATE_DOMAINS, *(name for name in names if not as_address(name) and name not in TOP_LEVEL_DOMAINS)}
@@ -184,7 +184,7 @@ def constraints(inventory: Iterable[str], more: Iterable[str] = ()) -> Constrain
         if network:
             networks.add(network)
         else:
-            domains.add(required(entry, "nodered_tls_authority_names").removeprefix("*."))
+            domains.add(require_canonical(entry, "nodered_tls_authority_names").removeprefix("*."))
     return Constraints(_outermost(domains), collapsed(networks))
 
 
@@ -206,7 +206,7 @@ def _as_network(text: str) -> Network | None:
         return ipaddress.ip_network(text)
     except ValueError:
         if "/" in text:
-            raise NameProblem(
+            raise CertificateNameError(
                 f"nodered_tls_authority_names has {text!r}, which is no network. "
                 "Give the first address of the network and the length of its prefix: 192.0.2.0/24."
             ) from None

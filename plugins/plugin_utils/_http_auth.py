@@ -172,7 +172,7 @@ def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
         _refuse_pattern(index, path)
         if (
             not isinstance(path, str)
-            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&()*+,;=:@-]+)+", path)
+            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&+,;=@-]+)+", path)
             or {".", ".."} & set(path.split("/"))
         ):
             raise HttpAuthError(
@@ -189,8 +189,8 @@ def _refuse_pattern(index: int, path: object) -> None:
         raise HttpAuthError(
             f"nodered_http_auth_open_paths[{index}] is {path!r}, and {pattern[0]!r} belongs to a pattern of routes. "
             "These are paths, not patterns: each opens itself and what is below it, compared character by character. "
-            "Name the part that is the same in every request (/devices for /devices/:device/command). A route that "
-            "begins with a variable part needs a fixed one in front first."
+            "Name the part that is the same in every request (/devices for /devices/:device/command). If the "
+            "route begins with a variable part, first put a fixed part in front of it in the flow."
         )
 
 

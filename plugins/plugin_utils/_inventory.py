@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from ansible.errors import AnsibleError  # type: ignore[import-untyped]
 
-ADDRESSES = ("ansible_host", "nodered_address")
-NAME_LISTS = ("nodered_tls_names",)
+NAMES = ("ansible_host", "nodered_address", "nodered_tls_names")
 AUTHORITY_NAMES = "nodered_tls_authority_names"
 
 
@@ -58,7 +57,7 @@ def _read(hostvars: Mapping[str, Mapping[str, object]], hosts: Sequence[str]) ->
     by_host, authority_names = {}, set()
     for host in hosts:
         variables = hostvars[host]
-        found = [name for variable in (*ADDRESSES, *NAME_LISTS) for name in _texts(variables, variable)]
+        found = [name for variable in NAMES for name in _texts(variables, variable)]
         by_host[host] = list(dict.fromkeys([host, *found]))
         authority_names.update(_texts(variables, AUTHORITY_NAMES))
     return InventoryNames(by_host, sorted(authority_names))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..module_utils._text import printable_line
+from ..module_utils._text import printable_line, short_line
 
 LEVELS = ("none", "baseline", "strict")
 VARIABLE = "nodered_hardening_writable_paths"
@@ -128,6 +128,8 @@ def plan(level: str, found: Found, *, private_files: bool, listed: Sequence[str]
     Raises:
         SandboxError: where a path cannot be accepted.
     """
+    if level not in LEVELS:
+        raise SandboxError(f"{short_line(level)} is not a level of the sandbox. Use {', '.join(LEVELS)}.")
     service: Directives = [{"UMask": "0077"}] if private_files else []
     for path in listed:
         _require_usable(path, VARIABLE, f"Correct {VARIABLE}.")
@@ -150,8 +152,9 @@ def about_root(level: str, user: str, ways: Sequence[str]) -> list[str]:
         "Take these rights away." if level == "strict" else "Set nodered_hardening_sandbox: strict, or take them away."
     )
     return [
-        f"{printable_line(user)}, as whom Node-RED runs, can become root: {_shown(', '.join(left))}. So can anyone "
-        f"who can change a flow. {remedy} If this is meant, add {WAYS_TO_ROOT} to nodered_hardening_accepted."
+        f"{printable_line(user)}, the user that runs Node-RED, can become root: "
+        f"{short_line(', '.join(left))}. So can anyone who can change a flow. {remedy} "
+        f"If this is meant, add {WAYS_TO_ROOT} to nodered_hardening_accepted."
     ]
 
 
@@ -166,8 +169,8 @@ def writable_folders(found: Found, listed: Sequence[str]) -> list[str]:
     writable = list(dict.fromkeys(outermost))
     if found.flow_file and not any(_below(found.flow_file, folder) for folder in writable):
         raise SandboxError(
-            f"The sandbox would keep Node-RED from saving its flows: flowFile is {_shown(found.flow_file)}. Move the "
-            f"file into {_shown(found.user_dir)}, or list its folder in {VARIABLE}."
+            f"The sandbox would keep Node-RED from saving its flows: flowFile is {short_line(found.flow_file)}. "
+            f"Move the file into {short_line(found.user_dir)}, or list its folder in {VARIABLE}."
         )
     return writable
 
@@ -181,28 +184,28 @@ def _require_user_dir(found: Found, listed: Sequence[str]) -> None:
     if found.user_dir_by_root or any(_within(found.user_dir, posixpath.normpath(path)) for path in listed):
         return
     home = found.account_home
-    shown = _shown(found.user_dir)
+    shown = short_line(found.user_dir)
     if home in SYSTEM_FOLDERS or not _below(found.user_dir, home):
         raise SandboxError(
             f"The sandbox cannot trust the user directory {shown}: it is not below the home directory "
-            f"{_shown(home)}, and not root chose it. {remedy}"
+            f"{short_line(home)}, and root did not choose it. {remedy}"
         )
     first = found.user_dir[len(home) :].strip("/").partition("/")[0]
     if first in {*RUN_OUTSIDE, *(name.partition("/")[0] for name in CREDENTIALS)}:
         raise SandboxError(
-            f"The sandbox cannot leave the user directory {shown} writable: what is in {_shown(home)}/{first} runs "
+            f"The sandbox cannot leave the user directory {shown} writable: what is in {short_line(home)}/{first} runs "
             f"outside of it. {remedy}"
         )
 
 
 def _require_usable(path: str, what: str, remedy: str) -> None:
     if not isinstance(path, str) or re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", path):
-        raise SandboxError(f"{what}: {_shown(str(path))} has a control character in it or is no text. {remedy}")
+        raise SandboxError(f"{what}: {short_line(str(path))} has a control character in it or is no text. {remedy}")
     normal = posixpath.normpath(path)
     if not path.startswith("/") or path.startswith("//") or path.rstrip("/") != normal.rstrip("/"):
-        raise SandboxError(f"{what}: {_shown(path)} must be an absolute path without . or .. in it. {remedy}")
+        raise SandboxError(f"{what}: {short_line(path)} must be an absolute path without . or .. in it. {remedy}")
     if normal in SYSTEM_FOLDERS:
-        raise SandboxError(f"{what}: there is no sandbox while {_shown(normal)} can be written. {remedy}")
+        raise SandboxError(f"{what}: there is no sandbox while {short_line(normal)} can be written. {remedy}")
 
 
 def _paths(found: Found, writable: Sequence[str]) -> Directives:
@@ -240,9 +243,9 @@ def _notes(found: Found, writable: Sequence[str]) -> list[str]:
     notes = []
     if _home_is_writable(found, writable):
         notes.append(
-            f"Node-RED may write in {_shown(found.account_home)}, the home directory of its user. The sandbox protects "
-            "files such as .ssh and .profile that exist there, but Node-RED can create those that do not. To close "
-            "that, give Node-RED a user directory below the home directory."
+            f"Node-RED may write in {short_line(found.account_home)}, the home directory of its user. The sandbox "
+            "protects files such as .ssh and .profile that exist there, but Node-RED can create those that do not. To "
+            "close that, give Node-RED a user directory below the home directory."
         )
     if _needs_privilege(found):
         notes.append(
@@ -260,7 +263,3 @@ def _below(path: str, folder: str) -> bool:
 
 def _within(path: str, folder: str) -> bool:
     return posixpath.commonpath([path, folder]) == folder
-
-
-def _shown(path: str) -> str:
-    return printable_line(path if len(path) <= 200 else path[:200] + "...")

@@ -195,7 +195,7 @@ def test_a_baseline_sandbox_is_not_noticed_and_a_strict_one_closes_more(fleet, p
         exposure = exposed(pi50)
         run = harden(fleet, pi50, nodered_hardening_sandbox="baseline")
         assert not run.failed
-        assert run.says("pi, as whom Node-RED runs, can become root: sudo without a password, group sudo")
+        assert run.says("pi, the user that runs Node-RED, can become root: sudo without a password, group sudo")
         assert set(TRIALS) - tried(pi50) == {"machine"}
         assert set(ESCAPES) <= tried(pi50), "what is not possible before proves nothing"
         assert exposed(pi50) < exposure

@@ -254,7 +254,7 @@ def test_the_authority_certifies_no_name_that_only_the_host_claims(pi31, pi41, s
         before = pi31.main_pid()
         rejected = secure(pi31, **variables, nodered_tls_names=["www.mybank.com"])
         assert rejected.failed
-        assert rejected.says("may not make a certificate for www.mybank.com", "nodered_tls_authority_names")
+        assert rejected.says("is not allowed to make a certificate for www.mybank.com", "nodered_tls_authority_names")
         assert pi31.main_pid() == before
         assert placed(pi31) == certificate.serial_number
 

@@ -49,13 +49,13 @@ def test_the_authority_is_made_once(run, tmp_path):
 
 
 def test_check_mode_writes_nothing(run, tmp_path):
-    found = run(check_mode=True, proof=True, clients=["ada"], client_passphrase_from="vault_clients")
+    found = run(check_mode=True, verification=True, clients=["ada"], client_passphrase_from="vault_clients")
     assert (found["changed"], found["certificate"], found["clients"]) == (True, "", ["ada", "proof"])
     assert not (tmp_path / "authority").exists()
 
 
 def test_clients_are_made_once(run, tmp_path):
-    wanted = {"clients": ["ada"], "client_passphrase_from": "vault_clients", "proof": True}
+    wanted = {"clients": ["ada"], "client_passphrase_from": "vault_clients", "verification": True}
     assert run(**wanted)["clients"] == ["ada", "proof"]
     assert run(**wanted)["changed"] is False
     assert (tmp_path / "authority" / "clients" / "ada.p12").exists()
@@ -72,7 +72,7 @@ def test_a_name_that_the_authority_may_not_certify_is_rejected_before_anything_i
     for name in ("www.mybank.com", "8.8.8.8"):
         found = run(needs=[name])
         assert found["failed"]
-        assert f"may not make a certificate for {name}" in found["msg"]
+        assert f"is not allowed to make a certificate for {name}" in found["msg"]
     assert not (tmp_path / "authority" / "authority.pem").exists()
     assert run(needs=["www.example.org", "8.8.8.8"], permit=["example.org", "8.8.8.0/24"])["made"]
 
@@ -85,11 +85,11 @@ def test_an_authority_without_constraints_is_reported_and_replaced_on_request(ru
     kept = run()
     assert (kept["changed"], kept["certificate"]) == (False, old.certificate)
     assert "no name constraints" in kept["warnings"][0]
-    assert run(check_mode=True, replace=True, proof=True)["certificate"] == ""
-    replaced = run(replace=True, proof=True)
+    assert run(check_mode=True, replace=True, verification=True)["certificate"] == ""
+    replaced = run(replace=True, verification=True)
     assert replaced["made"]
     assert replaced["certificate"] not in ("", old.certificate)
-    assert run(replace=True, proof=True)["changed"] is False
+    assert run(replace=True, verification=True)["changed"] is False
 
 
 @pytest.mark.parametrize("arguments", [{}, {"replace": True}], ids=str)

@@ -303,6 +303,10 @@ def test_the_answer_of_the_harness_is_taken(load):
     assert _node.checked({"ok": False, "error": "why", "node": "v20.0.0"})
 
 
+def test_of_an_error_only_its_text_is_taken():
+    assert _node.checked({"ok": False, "error": "x", "inForce": {"flowFile": 5}}) == {"ok": False, "error": "x"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [

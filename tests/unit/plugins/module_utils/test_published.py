@@ -107,13 +107,6 @@ def test_what_is_no_list_of_rules_is_an_error(text):
         _published.ports_of_nft(text)
 
 
-@pytest.mark.parametrize("read", [_published.ports_of_iptables, _published.ports_of_nft])
-def test_there_is_a_limit(read, monkeypatch):
-    monkeypatch.setattr(_published, "MOST", 100)
-    with pytest.raises(Failure, match="too many packet filter rules"):
-        read("x" * 101)
-
-
 def proxy(address):
     return _firewall.Socket("tcp", 8000, address, "docker-proxy", None)
 

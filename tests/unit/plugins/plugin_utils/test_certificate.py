@@ -15,7 +15,6 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate impor
     check,
     check_authorities,
     is_self_signed,
-    subject_alternative_names,
 )
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, now, pem
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -160,8 +159,3 @@ def test_who_is_no_authority_cannot_let_clients_in():
         check_authorities(AUTHORITY.issue("ada").certificate, now=now(), called="ca.pem")
     with pytest.raises(CertificateError, match="half-written"):
         check_authorities(AUTHORITY.certificate.replace("\n", "\\n"), now=now(), called="ca.pem")
-
-
-def test_names_and_addresses_are_told_apart():
-    names = ["Pi", "pi.local.", "192.0.2.7", "2001:DB8::1", "pi"]
-    assert subject_alternative_names(names) == ["DNS:pi", "DNS:pi.local", "IP:192.0.2.7", "IP:2001:db8::1"]

@@ -10,7 +10,7 @@ import time
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import (
     MOST_REPORTED,
-    NameProblem,
+    CertificateNameError,
     canonical,
     constraints,
     names_of_host,
@@ -92,7 +92,9 @@ def test_the_name_of_another_host_does_not_count(name):
 
 
 def test_a_name_that_was_asked_for_and_that_no_certificate_can_hold_is_rejected():
-    with pytest.raises(NameProblem, match="nodered_address or nodered_tls_names has 'bücher.local'(.|\n)*xn--"):
+    with pytest.raises(
+        CertificateNameError, match="nodered_address or nodered_tls_names has 'bücher.local'(.|\n)*xn--"
+    ):
         names(wanted=["pi", "bücher.local"])
     assert names(inventory=["Pi in the kitchen"]) == [name for name in ALWAYS if name != "pi1"]
 
@@ -143,7 +145,7 @@ def test_the_operator_can_permit_more():
 
 @pytest.mark.parametrize("entry", ["203.0.113.7/24", "example.org/", "exämple.org", ""])
 def test_what_is_neither_domain_nor_network_is_rejected(entry):
-    with pytest.raises(NameProblem, match="nodered_tls_authority_names has "):
+    with pytest.raises(CertificateNameError, match="nodered_tls_authority_names has "):
         constraints([], [entry])
 
 

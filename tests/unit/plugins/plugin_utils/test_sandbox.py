@@ -152,7 +152,7 @@ def test_an_error_about_a_long_path_is_short_and_one_line():
 def test_ways_to_root_are_reported_with_the_remedy():
     ways = ["sudo without a password", "group docker", "group disk", "unit file /x"]
     (note,) = _sandbox.about_root("baseline", "pi", ways)
-    assert "pi, as whom Node-RED runs, can become root: " + ", ".join(ways) in note
+    assert "pi, the user that runs Node-RED, can become root: " + ", ".join(ways) in note
     assert "nodered_hardening_sandbox: strict" in note
     (note,) = _sandbox.about_root("strict", "pi", ways)
     assert "can become root: group disk, unit file /x." in note
