@@ -32,6 +32,8 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 SSH_SERVERS = ("sshd", "dropbear", "tinysshd")
 OTHER_FIREWALLS = ("firewalld", "nftables", "netfilter-persistent")
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
+# Of what iptables-save prints: ufw's own chains, and the policies of the kernel's.
+_UFW_LINE = re.compile(r"\*filter|COMMIT|:(?:INPUT|FORWARD|OUTPUT|ufw6?-\S+) .*|-A ufw6?-.*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,31 @@ def active() -> bool:
 
 def _iptables(*arguments: str) -> Any:
     return _systemd.run([shutil.which("iptables", path=SYSTEM_PATH) or "iptables"] + list(arguments))
+
+
+def loaded_rules() -> Dict[str, str]:
+    """What ufw has in the kernel, for `iptables` and `ip6tables`, as `iptables-restore --noflush` takes it.
+
+    Raises Failure where that cannot be told.
+    """
+    return {program: _loaded(program) for program in ("iptables", "ip6tables")}
+
+
+def _loaded(program: str) -> str:
+    name = program + "-save"
+    answer = _systemd.run([shutil.which(name, path=SYSTEM_PATH) or name, "-t", "filter"])
+    if answer.returncode != 0 and program == "ip6tables" and not _has_ipv6():
+        return ""
+    if answer.returncode != 0:
+        raise Failure(
+            "%s cannot tell which rules are loaded: %s" % (name, answer.stderr.strip()),
+            "See what %s prints on the machine." % name,
+        )
+    return "".join(line + "\n" for line in answer.stdout.splitlines() if _UFW_LINE.fullmatch(line))
+
+
+def _has_ipv6() -> bool:
+    return os.path.exists("/proc/net/if_inet6")
 
 
 def chain_policies() -> str:
