@@ -118,7 +118,7 @@ def play(
 
     The output is complete: everything that a terminal would have received.
     """
-    variables = {"nodered_tls_source": "none", "nodered_restart_timeout": 15, "ansible_user": OPERATOR, **variables}
+    variables = {"nodered_tls_source": "none", "nodered_restart_timeout": 60, "ansible_user": OPERATOR, **variables}
     command = fleet.command(playbook, *options, variables=variables, limit=",".join(pi.name for pi in pis))
     begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
