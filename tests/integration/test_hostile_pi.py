@@ -233,7 +233,7 @@ LINES = "/home/pi/x\\nExecStartPre=+/usr/bin/touch /var/tmp/unit-ran-as-0"
 # As userDir in the settings file, or as HOME in the environment file.
 PATHS = {
     "lines": [("userDir", LINES), ("HOME", LINES.replace("\\n", "\n")), ("userDir", '/home/pi/a" "/etc')],
-    "places": [("userDir", "/"), ("userDir", "/etc/systemd/system"), ("userDir", "../../etc")],
+    "places": [("userDir", "/"), ("HOME", "/"), ("userDir", "/var/tmp/pi")],
 }
 
 
@@ -248,13 +248,15 @@ def paths_outside(home, pi):
 def test_no_path_of_the_service_user_becomes_a_unit_directive(fleet, attackers, kind):
     for attacker, (where, value) in zip(attackers, PATHS[kind], strict=True):
         if where == "HOME":
-            attacker.write(f"{attacker.user_dir}/environment", f'HOME="{value}"\n')
+            options = f"NODE_RED_OPTIONS=-u {attacker.user_dir}"
+            attacker.write(f"{attacker.user_dir}/environment", f'HOME="{value}"\n{options}\n')
         else:
             text = attacker.pi.settings.replace("module.exports = {", f"module.exports = {{ userDir: '{value}',", 1)
             attacker.write(attacker.pi.settings_file, text)
+        attacker.run("mkdir -p /var/tmp/pi")
     pis = [attacker.pi for attacker in attackers]
     run = play(fleet, ["hardening"], pis=pis, nodered_hardening_sandbox="strict")
-    on_all(lambda pi: pi.run("rm -rf /home/pi/a* /home/pi/x*"), pis)
+    on_all(lambda pi: pi.run("rm -rf /home/pi/a* /home/pi/x* /var/tmp/pi"), pis)
     assert not run.traces
     for attacker in attackers:
         assert not attacker.has_been_root()
