@@ -205,6 +205,7 @@ class Loaded:
     in_force: Mapping[str, Any]
     defined: Sequence[Sequence[str]]
     reads_port: bool
+    timed_out: bool = False
 
 
 def load(
@@ -229,6 +230,7 @@ def load(
     }
     _require_safe(path, runtime)
     answer, output, ended = _ask(question, runtime, timeout)
+    timed_out = answer is None and ended is None
     if answer is None:
         error = _why_silent(output, ended, timeout)
         answer = {"ok": False}
@@ -244,6 +246,7 @@ def load(
         in_force=answer.get("inForce", {}),
         defined=answer.get("defined", ()),
         reads_port=answer.get("readsPort", False),
+        timed_out=timed_out,
     )
 
 
@@ -435,7 +438,11 @@ def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, t
         events.register(stdout, selectors.EVENT_READ)
         events.register(readable, selectors.EVENT_READ)
         while not answer.endswith(b"\n") and len(answer) < ANSWER_LIMIT and time.monotonic() < deadline:
-            for key, _mask in events.select(min(1.0, max(0.0, deadline - time.monotonic()))):
+            ready = events.select(min(_commands.LINGER_SECONDS, max(0.0, deadline - time.monotonic())))
+            if not ready and node.poll() is not None:
+                # A process that it has left may keep the pipes open.
+                return b"", output.decode("utf-8", "replace")
+            for key, _mask in ready:
                 if key.fileobj is stdin:
                     question = _pass_on(stdin, question)
                     if not question:

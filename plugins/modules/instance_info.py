@@ -425,6 +425,7 @@ import base64
 from typing import Any, Dict, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
@@ -434,7 +435,15 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     _instance.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
-    instance = _instance.describe(plan, _instance.load(plan), others)
+    loaded = _instance.load(plan)
+    if loaded.timed_out:
+        # Each further module would wait as long.
+        raise Failure(
+            "%s: %s" % (plan.settings_file, loaded.error),
+            "Load it by hand as user %s (node -e 'require(\"%s\")') and see what it waits for."
+            % (plan.user, plan.settings_file),
+        )
+    instance = _instance.describe(plan, loaded, others)
     instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:

@@ -336,3 +336,19 @@ def test_a_node_that_prints_its_version_without_end_has_none(tmp_path):
     started = time.monotonic()
     assert _node.version(_node.Runtime(str(node), _identity.of(ME), {}, str(tmp_path))) is None
     assert time.monotonic() - started < _node.VERSION_SECONDS
+
+
+def test_a_process_that_node_leaves_is_not_waited_for(tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nsleep 60 &\n")
+    node.chmod(0o755)
+    started = time.monotonic()
+    loaded = _node.load(str(tmp_path / "settings.js"), _node.Runtime(str(node), _identity.of(ME), {}, "/"), timeout=20)
+    assert time.monotonic() - started < 5
+    assert "exit status 0" in loaded.error
+    assert not loaded.timed_out
+
+
+def test_a_load_that_does_not_end_is_told_from_one_that_fails(load):
+    assert load("while (true) {}", timeout=1).timed_out
+    assert not load("throw new Error('x')").timed_out
