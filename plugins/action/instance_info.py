@@ -27,6 +27,7 @@ FILTERS = (
     "misspelled",
     "settings_value",
     "subject_alternative_names",
+    "unit_file",
 )
 
 for name in FILTERS:

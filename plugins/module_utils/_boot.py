@@ -17,7 +17,7 @@ import io
 import os
 import sys
 import zipfile
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
@@ -26,29 +26,17 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _remount,
     _restart,
     _systemd,
+    _unit_files,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
 PACKAGE = __name__.rpartition(".")[0]
 # A small Pi that is booting is slow.
 SECONDS = 300
 
-UNIT = """\
-# Written by pifleet.nodered; it goes when the change is confirmed or undone.
-[Unit]
-Description=Restart {service} to finish a change, or undo that, where the power failed before
-ConditionPathExists={record}
-After=local-fs.target remote-fs.target
-
-[Service]
-Type=exec
-ExecStart={command}
-SyslogIdentifier={tag}
-
-[Install]
-WantedBy=multi-user.target
-"""
+ABOUT = "Written by pifleet.nodered; it goes when the change is confirmed or undone."
 
 
 @contextlib.contextmanager
@@ -72,13 +60,8 @@ def _prepare(service: str, remount: bool) -> None:
     if os.path.islink(unit):
         # Masked: somebody does not want it.
         return
-    words = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
-    text = UNIT.format(
-        service=service,
-        record=_change.record_file(service).replace("%", "%%"),
-        command=" ".join(map(_systemd.quoted, words)),
-        tag=_background.TAG,
-    )
+    command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
+    text = _unit_files.text(_unit(service, command), ABOUT)
     for path, data in ((program, _archive()), (unit, text.encode())):
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
@@ -88,6 +71,23 @@ def _prepare(service: str, remount: bool) -> None:
         _files.make_folders(os.path.dirname(link), 0o755)
     if not os.path.islink(link):
         _files.make_link(link, unit)
+
+
+def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
+    about = "Restart %s to finish a change, or undo that, where the power failed before" % service
+    return {
+        "Unit": [
+            Directive("Description", [about]),
+            Directive("ConditionPathExists", [_change.record_file(service)]),
+            Directive("After", ["local-fs.target", "remote-fs.target"]),
+        ],
+        "Service": [
+            Directive("Type", ["exec"]),
+            Directive("ExecStart", command),
+            Directive("SyslogIdentifier", [_background.TAG]),
+        ],
+        "Install": [Directive("WantedBy", ["multi-user.target"])],
+    }
 
 
 def _archive() -> bytes:

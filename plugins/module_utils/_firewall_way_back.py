@@ -8,22 +8,13 @@ from __future__ import annotations
 import shlex
 from typing import Mapping
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
+
 # The shell must not have the script open: while a file is open that was deleted, nothing becomes read-only there. One
 # that cannot be read to its end is not begun.
-_UNIT = """\
-[Unit]
-Description=Put back the firewall that was there before a change that nobody confirmed
-After=ufw.service local-fs.target
-RequiresMountsFor={script}
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'steps=$$(cat {script}) && eval "$$steps"'
-SyslogIdentifier={tag}
-
-[Install]
-WantedBy=multi-user.target
-"""
+_COMMAND = 'steps=$(cat {script}) && eval "$steps"'
+_DESCRIPTION = "Put back the firewall that was there before a change that nobody confirmed"
 
 _ABOUT = """\
 #!/bin/sh
@@ -195,7 +186,21 @@ end 0
 
 def unit(script: str, tag: str) -> str:
     """The service that runs the script, at the next boot or when it is started."""
-    return _UNIT.format(script=script, tag=tag)
+    return _unit_files.text(
+        {
+            "Unit": [
+                Directive("Description", [_DESCRIPTION]),
+                Directive("After", ["ufw.service", "local-fs.target"]),
+                Directive("RequiresMountsFor", [script]),
+            ],
+            "Service": [
+                Directive("Type", ["oneshot"]),
+                Directive("ExecStart", ["/bin/sh", "-c", _COMMAND.format(script=shlex.quote(script))]),
+                Directive("SyslogIdentifier", [tag]),
+            ],
+            "Install": [Directive("WantedBy", ["multi-user.target"])],
+        }
+    )
 
 
 def script(names: Mapping[str, str]) -> str:

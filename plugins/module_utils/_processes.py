@@ -19,6 +19,8 @@ PROC = "/proc"
 # States of sockets (include/net/tcp_states.h); an unconnected UDP socket is in that of a closed TCP one.
 LISTEN = "0A"
 UNCONNECTED = "07"
+# Characters of a command line; any process can have one of megabytes.
+ARGUMENTS_LIMIT = 65536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ def process(pid: int) -> Optional[Process]:
     name, fields = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 2 :].split()
     if len(fields) < 20 or fields[0] in "ZX":
         return None
-    arguments = tuple(word for word in _text(str(pid), "cmdline").split("\0") if word)
+    arguments = tuple(word for word in _text(str(pid), "cmdline", limit=ARGUMENTS_LIMIT).split("\0") if word)
     try:
         uid = os.stat(os.path.join(PROC, str(pid))).st_uid
     except OSError:
@@ -236,9 +238,9 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(packed))
 
 
-def _text(*parts: str) -> str:
+def _text(*parts: str, limit: int = -1) -> str:
     try:
         with open(os.path.join(PROC, *parts), encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
+            return stream.read(limit)
     except OSError:
         return ""

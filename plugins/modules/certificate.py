@@ -116,7 +116,6 @@ self_signed:
 
 import contextlib
 import os
-import re
 import shlex
 import sys
 from typing import Any, Dict, List, Mapping, Optional
@@ -128,12 +127,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _pair,
     _remount,
     _systemd,
+    _unit_files,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
 PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
 
@@ -217,10 +218,12 @@ def path_unit_text(params: Mapping[str, Any], service: str) -> str:
     # The folders, as a watch of a file ends with that file; certbot's links and what they lead to are in two of them.
     files = [params["certificate_file"], params["key_file"]]
     watched = [os.path.dirname(path) for path in files] + [os.path.dirname(os.path.realpath(path)) for path in files]
-    lines = ["PathChanged=" + path.replace("%", "%%") for path in dict.fromkeys(watched)]
-    return (
-        "[Unit]\nDescription=The certificate that %s copies is renewed\n\n[Path]\n%s\n\n"
-        "[Install]\nWantedBy=multi-user.target\n" % (service, "\n".join(lines))
+    return _unit_files.text(
+        {
+            "Unit": [Directive("Description", ["The certificate that %s copies is renewed" % service])],
+            "Path": [Directive("PathChanged", [path]) for path in dict.fromkeys(watched)],
+            "Install": [Directive("WantedBy", ["multi-user.target"])],
+        }
     )
 
 
@@ -229,12 +232,15 @@ def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: s
     words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
     words += ["--group", reader.group, "--node", reader.node]
     words += ["--certificate", params["certificate_file"], "--key", params["key_file"]]
-    # %% and $$: neither systemd's specifiers nor its variables are meant.
-    line = " ".join('"%s"' % re.sub(r'(["\\])', r"\\\1", word).replace("%", "%%").replace("$", "$$") for word in words)
-    # Without a limit of starts: a renewal is several changes, and systemd would stop watching after the fifth.
-    return (
-        "[Unit]\nDescription=Give %s its renewed certificate\nStartLimitIntervalSec=0\n\n"
-        "[Service]\nType=oneshot\nExecStart=%s\n" % (plan.service, line)
+    return _unit_files.text(
+        {
+            "Unit": [
+                Directive("Description", ["Give %s its renewed certificate" % plan.service]),
+                # A renewal is several changes, and systemd would stop watching after the fifth.
+                Directive("StartLimitIntervalSec", ["0"]),
+            ],
+            "Service": [Directive("Type", ["oneshot"]), Directive("ExecStart", words)],
+        }
     )
 
 

@@ -398,7 +398,7 @@ source:
 import base64
 from typing import Any, Dict, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
@@ -408,7 +408,7 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     plan = _instance.plan(unit)
     _instance.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
-    content = _files.read(plan.settings_file)
+    content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
     instance = _instance.describe(plan, _instance.load(plan), others)
     instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
@@ -428,6 +428,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    _deadline.start()
     try:
         module.exit_json(**discover(module.params["service"], module.params["source"]))
     except Failure as failure:

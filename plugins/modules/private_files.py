@@ -73,18 +73,29 @@ left:
   elements: str
 """
 
-from typing import Any, Dict
+import dataclasses
+from typing import Any, Dict, List
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _instance, _private_files, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _deadline,
+    _files,
+    _instance,
+    _private_files,
+    _remount,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+
+
+def _found(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
 
 
 def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: bool) -> Dict[str, Any]:
     plan = _instance.plan(_instance.find(service)[0])
-    reader = _private_files.reader(plan.user, plan.group, plan.supplementary_groups)
-    found = _private_files.exposed(user_dir, plan.settings_file, reader)
+    found = [Exposed(**one) for one in plan.identity.run(_found, user_dir, plan)]
     if not files:
         found = [one for one in found if one.folder]
     closable = [one for one in found if one.wanted is not None]
@@ -92,7 +103,7 @@ def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: 
         done = closable
     else:
         with _remount.writable([one.path for one in closable], remount):
-            done = [one for one in closable if _private_files.close(one, reader)]
+            done = [one for one in closable if _private_files.close(one, plan.identity)]
     return {
         "changed": bool(done),
         "closed": [one.path for one in done],
@@ -115,6 +126,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         module.exit_json(**closed(check_mode=module.check_mode, **module.params))
     except Failure as failure:

@@ -71,10 +71,11 @@ path:
 """
 
 import os
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
+    _deadline,
     _files,
     _instance,
     _mounts,
@@ -90,7 +91,7 @@ def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
-    found = _sessions.repairs(place, wanted, _mounts.table().mounts)
+    found = [Repair(**one) for one in place.identity.run(_repairs, place, wanted)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:
         raise Failure(refused, "Then run again.")
@@ -98,6 +99,10 @@ def change(module: Module) -> Dict[str, Any]:
         with _boot.changing(unit.service, os.path.dirname(place.path), module.params["remount"]):
             _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
     return result(place.path, found)
+
+
+def _repairs(place: _sessions.Place, wanted: str) -> List[Dict[str, Any]]:
+    return [one.described() for one in _sessions.repairs(place, wanted, _mounts.table().mounts)]
 
 
 def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
@@ -122,6 +127,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     _files.clean_up_when_ended()
+    _deadline.start()
     try:
         module.exit_json(**change(module))
     except Failure as failure:

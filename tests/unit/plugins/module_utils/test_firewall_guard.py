@@ -54,9 +54,9 @@ class Machine:
         """Run the script that is on the machine, with programs that only note down that they were called."""
         environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
         unit = _firewall_way_back.unit(str(self.script), "tag")
-        command = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)[1].replace("$$", "$")
+        line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1]
         return subprocess.Popen(
-            ["sh", "-c", command],
+            [word.text for word in _systemd.expand(_systemd.split_value(line), {})],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import types
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.modules import private_files
 
@@ -22,10 +24,10 @@ FOREIGN = Exposed(
 def machine(monkeypatch):
     """A machine where others get at three files, and what was closed there."""
     closed = []
-    plan = types.SimpleNamespace(user="pi", group="pi", supplementary_groups=[], settings_file="/home/pi/settings.js")
+    identity = Identity("pi", os.getuid(), os.getgid(), ())
+    plan = types.SimpleNamespace(identity=identity, settings_file="/home/pi/settings.js")
     monkeypatch.setattr(private_files._instance, "find", lambda service: (service, []))
     monkeypatch.setattr(private_files._instance, "plan", lambda unit: plan)
-    monkeypatch.setattr(private_files._private_files, "reader", lambda *who: who)
     monkeypatch.setattr(private_files._private_files, "exposed", lambda *where: [FOLDER, SESSIONS, FOREIGN])
     monkeypatch.setattr(private_files._private_files, "close", lambda one, who: closed.append(one.path) or True)
     return closed
