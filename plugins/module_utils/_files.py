@@ -136,7 +136,8 @@ def parsed_json(text_: str) -> Any:
 def _text(path: str, limit: int) -> str:
     try:
         found = _contents(path, limit)[0].decode("utf-8", "replace")
-    except (OSError, Failure):
+    except (OSError, ValueError, Failure):
+        # ValueError: no file can have such a name.
         return ""
     return found[1:] if found.startswith("\ufeff") else found
 

@@ -13,12 +13,11 @@ are limited, and what does not fit is left out.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
-import stat
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._parts import list_part, text_part
 
 # Bytes. The largest flow files that people write have a few MB; the worst takes about twenty times its size in memory.
@@ -55,18 +54,20 @@ def flows(folder: str, settings: Mapping[str, Any], named: Optional[str], host_n
     path = os.path.join(folder, named or text_part(settings, "flowFile") or "flows_%s.json" % host_name)
     if settings.get("projects"):
         path = _flows_of_project(folder) or path
-    found = _json(path, FLOWS_LIMIT)
+    found = _files.json_of(path, limit=FLOWS_LIMIT)
     return [node for node in found if isinstance(node, dict)] if isinstance(found, list) else []
 
 
 def _flows_of_project(folder: str) -> Optional[str]:
     """The flow file of the active project; None where none is active."""
-    active = text_part(_json(os.path.join(folder, ".config.projects.json"), SMALL_LIMIT), "activeProject")
+    active = text_part(
+        _files.json_of(os.path.join(folder, ".config.projects.json"), limit=SMALL_LIMIT), "activeProject"
+    )
     # A folder below `projects`, and not any other of the machine.
     if not active or active in (".", "..") or "/" in active or "\0" in active:
         return None
     project = os.path.join(folder, "projects", active)
-    about = _json(os.path.join(project, "package.json"), SMALL_LIMIT)
+    about = _files.json_of(os.path.join(project, "package.json"), limit=SMALL_LIMIT)
     named = os.path.normpath(text_part(about, "node-red", "settings", "flowFile") or "flows.json")
     return None if named.startswith(("/", "..")) or "\0" in named else os.path.join(project, named)
 
@@ -78,7 +79,7 @@ def packages(folders: Sequence[str]) -> List[Dict[str, Any]]:
     for package in PACKAGES:
         for folder in folders:
             home = os.path.join(folder, "node_modules", package.name)
-            about = _json(os.path.join(home, "package.json"), SMALL_LIMIT)
+            about = _files.json_of(os.path.join(home, "package.json"), limit=SMALL_LIMIT)
             if isinstance(about, dict):
                 found.append({"name": package.name, "version": _version(about), "closable": _closable(package, home)})
                 break
@@ -91,7 +92,9 @@ def _version(about: Mapping[str, Any]) -> str:
 
 
 def _closable(package: Package, home: str) -> bool:
-    return package.script is not None and "ioMiddleware" in _text(os.path.join(home, package.script), SCRIPT_LIMIT)
+    if package.script is None:
+        return False
+    return "ioMiddleware" in _files.text(os.path.join(home, package.script), limit=SCRIPT_LIMIT)
 
 
 def dashboard_paths(
@@ -132,25 +135,6 @@ def _running(nodes: Sequence[Mapping[str, Any]], kind: str) -> List[Mapping[str,
 
 def _joined(*parts: str) -> str:
     return "/" + "/".join(part for part in (each.strip("/") for each in parts) if part)
-
-
-def _json(path: str, limit: int) -> Any:
-    try:
-        return json.loads(_text(path, limit))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(path: str, limit: int) -> str:
-    """The text of a regular file; empty where it is none, or has more bytes."""
-    try:
-        # Without O_NONBLOCK, a named pipe in its place would hold this up.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:
-            data = stream.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-    except (OSError, ValueError):
-        return ""
-    return data.decode("utf-8-sig", "replace") if len(data) <= limit else ""
 
 
 def static_roots(settings: Mapping[str, Any]) -> List[str]:

@@ -312,6 +312,7 @@ def test_the_answer_of_the_harness_is_taken(load):
         {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
         {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
         {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}}, {**ANSWER, "inForce": {"other": 1}},
+        {**ANSWER, "inForce": {"userDir": "/home/pi\0"}}, {**ANSWER, "inForce": {"flowFile": "\ud800"}},
     ],
 )  # fmt: skip
 def test_an_answer_that_the_harness_never_gives_is_none(answer):
