@@ -295,7 +295,7 @@ def checked(answer: Any) -> Optional[Dict[str, Any]]:
     """The harness's answer, or None where it is not one: a key that the harness does not know, or another type."""
     if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
         return None
-    if not all(type(value) is _ANSWER.get(key) for key, value in answer.items()):
+    if not all(isinstance(value, _ANSWER.get(key, ())) for key, value in answer.items()):
         return None
     if not answer["ok"]:
         return answer if "error" in answer else None
