@@ -290,6 +290,8 @@ FORGED = {
 # Characters; a path has at most 4096 (PATH_MAX).
 _LONGEST = 4096
 _MOST = 1000
+# The end of a text in C, and half characters, which JSON can hold and UTF-8 cannot.
+_NO_PATH = re.compile("[\0\ud800-\udfff]")
 
 
 def checked(answer: Any) -> Optional[Dict[str, Any]]:
@@ -302,7 +304,7 @@ def checked(answer: Any) -> Optional[Dict[str, Any]]:
         # Nothing else of such an answer is used, so nothing else is checked.
         return {key: answer[key] for key in ("ok", "error", "node") if key in answer} if "error" in answer else None
     texts = [*answer.get("notInForce", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
-    if len(texts) > _MOST or not all(isinstance(text, str) and len(text) <= _LONGEST for text in texts):
+    if not _are_texts(texts):
         return None
     summaries = (answer.get("fromFile"), answer.get("inForce"))
     return answer if all(isinstance(one, dict) and _is_summary(one) for one in summaries) else None
@@ -317,10 +319,16 @@ def _is_summary(summary: Mapping[str, Any]) -> bool:
     for key, value in summary.items():
         if key not in _SUMMARY or not isinstance(value, _SUMMARY[key]):
             return False
-        texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
-        if len(texts) > _MOST or not all(isinstance(text, str) and len(text) <= _LONGEST for text in texts):
+        if not _are_texts(value if isinstance(value, list) else [value] if isinstance(value, str) else []):
             return False
     return True
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    """Whether these are not too many texts, none of them too long, and each can be part of a path."""
+    return len(values) <= _MOST and all(
+        isinstance(value, str) and len(value) <= _LONGEST and not _NO_PATH.search(value) for value in values
+    )
 
 
 def explain(error: str, path: str, identity: Identity) -> str:

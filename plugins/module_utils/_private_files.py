@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 # Entries of a folder that are looked at.
 MOST_NAMES = 10000
@@ -40,9 +41,10 @@ class Exposed:
     problem: Optional[str] = None
 
     def described(self) -> Dict[str, Any]:
+        """What is shown of it: its path is printable on one line."""
         wanted = None if self.wanted is None else "%04o" % self.wanted
         return {
-            "path": self.path,
+            "path": printable_line(self.path),
             "folder": self.folder,
             "mode": "%04o" % self.mode,
             "wanted": wanted,

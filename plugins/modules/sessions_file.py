@@ -84,6 +84,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 
 def change(module: Module) -> Dict[str, Any]:
@@ -109,8 +110,8 @@ def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
         "changed": bool(found),
         "path": path,
         "diff": {
-            "before": "".join("%s: %s\n" % (one.path, one.before) for one in found),
-            "after": "".join("%s: %s\n" % (one.path, one.after) for one in found),
+            "before": "".join(printable_line("%s: %s" % (one.path, one.before)) + "\n" for one in found),
+            "after": "".join(printable_line("%s: %s" % (one.path, one.after)) + "\n" for one in found),
         },
     }
 

@@ -316,6 +316,7 @@ def test_of_an_error_only_its_text_is_taken():
         {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
         {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
         {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}}, {**ANSWER, "inForce": {"other": 1}},
+        {**ANSWER, "inForce": {"userDir": "/home/pi\0"}}, {**ANSWER, "inForce": {"flowFile": "\ud800"}},
     ],
 )  # fmt: skip
 def test_an_answer_that_the_harness_never_gives_is_none(answer):

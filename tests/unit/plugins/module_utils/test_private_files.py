@@ -154,3 +154,8 @@ def test_a_user_directory_of_ones_group_can_be_written(user_dir):
 def test_a_user_directory_that_is_not_there_yet_counts_as_writable(tmp_path):
     assert _private_files.folder_writable(str(tmp_path / "none"), reader())
     assert _private_files.folder_owner(str(tmp_path / "none")) is None
+
+
+def test_what_is_shown_of_a_file_stays_on_its_line():
+    shown = _private_files.Exposed("/home/pi/a\nb\x1b[1A", False, "own", 0o644, None, "It is not a file.").described()
+    assert shown["path"] == "/home/pi/a\\x0ab\\x1b[1A"

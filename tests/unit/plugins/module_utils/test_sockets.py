@@ -85,6 +85,11 @@ def test_no_flow_file_of_a_project_is_outside_its_folder(tmp_path, named):
     assert _sockets.flows(str(tmp_path), {"projects": True, "flowFile": "own.json"}, None, "pi") == []
 
 
+@pytest.mark.parametrize("named", ["a\0b", "a" * 5000, "\ud800"])
+def test_a_name_that_no_file_can_have_is_no_error(tmp_path, named):
+    assert _sockets.flows(str(tmp_path), {"flowFile": named}, None, "pi") == []
+
+
 def test_a_flow_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(_sockets, "FLOWS_LIMIT", 100)
     written(tmp_path / "flows.json", [LISTENER] * 5)
