@@ -8,7 +8,6 @@ A run asks it for its version, or hands it a question on standard input that nam
 
 import json
 import os
-import signal
 import sys
 import time
 
@@ -49,9 +48,7 @@ def main():
     with open(os.path.join(HERE, "behaviour")) as stream:
         behaviour = stream.read().strip()
     asked = "--version" not in sys.argv
-    if behaviour == "stopped":
-        os.kill(os.getpid(), signal.SIGSTOP)
-    elif behaviour == "clinging":
+    if behaviour == "clinging":
         cling()
     elif behaviour == "endless" and not asked:
         endlessly(1, b"v20.0.0" + b"x" * 65536)
