@@ -50,6 +50,7 @@ PACKAGES = [
     "procps",
     "openssl",
     "ufw",
+    "nftables",
     "openssh-server",
     "curl",
     "acl",

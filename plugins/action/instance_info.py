@@ -21,12 +21,13 @@ FILTERS = (
     "certificate_problem",
     "changed_users",
     "firewall_plan",
+    "hardening_sandbox",
     "hardening_settings",
     "http_auth",
     "known_bad",
     "misspelled",
     "settings_value",
-    "subject_alternative_names",
+    "unit_file",
 )
 
 for name in FILTERS:

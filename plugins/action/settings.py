@@ -42,7 +42,8 @@ class ActionModule(ActionBase):
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         options["set"] = self._wanted(options["set"] or {}, task_vars or {})
         wanted, remove = options["set"], options["remove"] or []
-        source = options["source"] or self._module(task_vars, path=options["path"])
+        where = {name: options[name] for name in ("path", "user", "service")}
+        source = options["source"] or self._module(task_vars, **where)
         if source.get("failed"):
             return source
         before = base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable
 
 try:
     from ansible.module_utils.common import warnings as of_the_task
@@ -57,14 +58,14 @@ def finish(work: Callable[[], Dict[str, Any]], description: str) -> Dict[str, An
 def log(text: str, failed: bool = False) -> None:
     """Say it in the journal as well, as there may be nobody left to tell."""
     syslog.openlog(TAG, syslog.LOG_PID, syslog.LOG_DAEMON)
-    for line in text.splitlines():
+    for line in printable(text).splitlines():
         syslog.syslog(syslog.LOG_ERR if failed else syslog.LOG_NOTICE, line)
 
 
 def warn(warning: str) -> None:
     """Warn whoever runs the task; at boot it is said in the journal."""
     if of_the_task:
-        of_the_task.warn(warning)
+        of_the_task.warn(printable(warning))
     else:
         log(warning, failed=True)
 

@@ -12,43 +12,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import inspect
-import io
 import os
 import sys
-import zipfile
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _background,
     _change,
     _files,
+    _program,
     _remount,
     _restart,
     _systemd,
+    _unit_files,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
-PACKAGE = __name__.rpartition(".")[0]
 # A small Pi that is booting is slow.
 SECONDS = 300
 
-UNIT = """\
-# Written by pifleet.nodered; it goes when the change is confirmed or undone.
-[Unit]
-Description=Restart {service} to finish a change, or undo that, where the power failed before
-ConditionPathExists={record}
-After=local-fs.target remote-fs.target
-
-[Service]
-Type=exec
-ExecStart={command}
-SyslogIdentifier={tag}
-
-[Install]
-WantedBy=multi-user.target
-"""
+ABOUT = "Written by pifleet.nodered; it goes when the change is confirmed or undone."
 
 
 @contextlib.contextmanager
@@ -72,14 +57,9 @@ def _prepare(service: str, remount: bool) -> None:
     if os.path.islink(unit):
         # Masked: somebody does not want it.
         return
-    words = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
-    text = UNIT.format(
-        service=service,
-        record=_change.record_file(service).replace("%", "%%"),
-        command=" ".join(map(_systemd.quoted, words)),
-        tag=_background.TAG,
-    )
-    for path, data in ((program, _archive()), (unit, text.encode())):
+    command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
+    text = _unit_files.text(_unit(service, command), ABOUT)
+    for path, data in ((program, _program.archive(__name__)), (unit, text.encode())):
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
         if not os.path.exists(path) or _files.read(path).data != data:
@@ -90,26 +70,21 @@ def _prepare(service: str, remount: bool) -> None:
         _files.make_link(link, unit)
 
 
-def _archive() -> bytes:
-    """What Ansible has sent of this package, as a program that needs nothing but Python."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in _packages():
-            _add(archive, name.replace(".", "/") + "/__init__.py", "")
-        for name in sorted(name for name in sys.modules if name.startswith(PACKAGE + ".")):
-            _add(archive, name.replace(".", "/") + ".py", inspect.getsource(sys.modules[name]))
-        _add(archive, "__main__.py", "from %s import main\n\nmain()\n" % __name__)
-    return stream.getvalue()
-
-
-def _packages() -> Iterator[str]:
-    parts = PACKAGE.split(".")
-    return (".".join(parts[: number + 1]) for number in range(len(parts)))
-
-
-def _add(archive: zipfile.ZipFile, path: str, text: str) -> None:
-    # Without a date: the same code is the same file.
-    archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
+def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
+    about = "Restart %s to finish a change, or undo that, where the power failed before" % service
+    return {
+        "Unit": [
+            Directive("Description", [about]),
+            Directive("ConditionPathExists", [_change.record_file(service)]),
+            Directive("After", ["local-fs.target", "remote-fs.target"]),
+        ],
+        "Service": [
+            Directive("Type", ["exec"]),
+            Directive("ExecStart", command),
+            Directive("SyslogIdentifier", [_background.TAG]),
+        ],
+        "Install": [Directive("WantedBy", ["multi-user.target"])],
+    }
 
 
 def main() -> None:

@@ -16,11 +16,12 @@ import json
 import os
 import secrets
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 
 STATE_FOLDER = "/var/lib/pifleet.nodered"
 # Not beside the record: a machine with a read-only root can be restarted too.
@@ -43,19 +44,28 @@ class ChangedFile:
     checksums_new: Sequence[Optional[str]]
     backup: Optional[str]
     """The backup beside the file that the user was told about."""
-    folder: Sequence[int] = ()
-    """Which folder the file was in."""
     link: Optional[str] = None
     """Where it led to, if it was a link."""
+    user: Optional[Identity] = None
+    """As whom it was changed, and is put back."""
+    second_name: Optional[str] = None
+    """A second name of the old file, which takes its place without needing space."""
+
+    @classmethod
+    def loaded(cls, record: Dict[str, Any]) -> "ChangedFile":
+        """From a record, which knows no classes. Raises TypeError or KeyError where it is damaged."""
+        user = record.get("user")
+        identity = user and Identity(user["name"], user["uid"], user["gid"], tuple(user["groups"]))
+        return cls(**dict(record, user=identity))
 
     def is_ours(self) -> bool:
         """Whether the file is still what was written, and not what it was before."""
-        now = _checksum_of(self.path)
+        now = _checksum_of(self.path, self.user)
         return now in self.checksums_new and now != self.checksum_old
 
     def differs(self) -> bool:
         """Whether the file is not what it was before, whoever changed it."""
-        return _checksum_of(self.path) != self.checksum_old
+        return _checksum_of(self.path, self.user) != self.checksum_old
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +189,7 @@ def recorded(service: str) -> Optional[Change]:
     try:
         with open(record_file(service), encoding="utf-8") as stream:
             found = json.load(stream)
-        files = [ChangedFile(**file) for file in found["files"]]
+        files = [ChangedFile.loaded(file) for file in found["files"]]
         under_old = found.get("under_old", True)
         return Change(found["boot"], found["pid"], found["start"], files, found["settings"], under_old)
     except (OSError, ValueError, KeyError, TypeError):
@@ -212,9 +222,11 @@ def extend(
     settings: Sequence[str] = (),
     backup: Optional[str] = None,
     old_link: Optional[str] = None,
+    user: Optional[Identity] = None,
 ) -> None:
     """Record, safely on the disk, that the file is about to become something else. Call it before replacing the file.
 
+    `user` is the one that the file is worked on as.
     A second change before a restart extends the record: the first copy of each file remains the one to go back to.
     `new_checksum` is None for a file that is about to be deleted. `old_link` is where the file leads if it is a link.
     """
@@ -229,7 +241,7 @@ def extend(
             known, checksums_new=list(known.checksums_new) + [new_checksum], backup=backup or known.backup
         )
     else:
-        files.append(_first_change(service, path, old, new_checksum, backup, old_link))
+        files.append(_first_change(service, path, old, new_checksum, backup, old_link, user))
     running = _processes.process(pid) if pid else None
     _write(
         service,
@@ -251,6 +263,7 @@ def _first_change(
     new_checksum: Optional[str],
     backup: Optional[str],
     old_link: Optional[str],
+    user: Optional[Identity],
 ) -> ChangedFile:
     undo = None
     attributes = Attributes(0, 0, 0o644, {})
@@ -265,8 +278,9 @@ def _first_change(
         checksum_old=checksum_of_link(old_link) if old_link else old.checksum if old else None,
         checksums_new=[new_checksum],
         backup=backup,
-        folder=_files.identity(os.path.dirname(path)),
         link=old_link,
+        user=user,
+        second_name=_files.add_second_name(path, user) if old is not None else None,
     )
 
 
@@ -282,6 +296,11 @@ def has_record(service: str) -> bool:
 
 def forget(service: str) -> None:
     """The change is confirmed or undone: the record, its copies and what waits for the next boot go."""
+    change = recorded(service)
+    for file in change.files if change else ():
+        if file.second_name:
+            with contextlib.suppress(OSError, Failure):
+                _files.remove(file.second_name, file.user)
     for path in (record_file(service), boot_link(service), boot_unit(service), boot_program(service)):
         with contextlib.suppress(FileNotFoundError, Failure):
             _files.remove(path)
@@ -297,11 +316,10 @@ def undo(change: Change) -> List[str]:
     for file in change.files:
         if not file.differs():
             continue
-        _files.require_same_folder(file.path, file.folder, change.from_another_boot())
         if file.link is not None:
-            _files.make_link(file.path, file.link)
+            _files.make_link(file.path, file.link, file.user)
         elif file.undo is None:
-            _files.remove(file.path)
+            _files.remove(file.path, file.user)
             if file.path.endswith(DROP_IN_SUFFIX):
                 with contextlib.suppress(OSError):
                     os.rmdir(os.path.dirname(file.path))
@@ -312,51 +330,56 @@ def undo(change: Change) -> List[str]:
 
 
 def _put_back(file: ChangedFile, undo: str) -> None:
+    if file.second_name and _checksum_of(file.second_name, file.user) == file.checksum_old:
+        try:
+            _files.put_in_place(file.second_name, file.path, _attributes_for(file), file.user)
+        except Failure:
+            _files.rename_back(file.second_name, file.path, file.user)
+        return
     with open(undo, "rb") as stream:
         data = stream.read()
     try:
-        _files.replace(file.path, data, _attributes_for(file))
+        _files.replace(file.path, data, _attributes_for(file), file.user)
     except Failure:
         # On a full disk the backup beside the file can still take its name.
-        if file.backup is None or _checksum_of(file.backup) != file.checksum_old:
+        if file.backup is None or _checksum_of(file.backup, file.user) != file.checksum_old:
             raise
-        os.rename(file.backup, file.path)
-        _files.sync_folder(os.path.dirname(file.path))
+        _files.rename_back(file.backup, file.path, file.user)
 
 
 def _attributes_for(file: ChangedFile) -> Attributes:
-    """Those that the file has now, as somebody may have set them on purpose; the recorded ones when it is gone.
+    """Those that the file has now, as they may have been set on purpose; the recorded ones when it is gone.
 
     Only a file of the same owner counts: the service user could have put a link to one of root's in its place.
     """
     recorded = Attributes(file.attributes["uid"], file.attributes["gid"], file.attributes["mode"], {})
     with contextlib.suppress(Failure):
-        found = _files.read(file.path)
+        found = _files.read(file.path, file.user)
         if found.path == file.path and (found.attributes.uid, found.attributes.gid) == (recorded.uid, recorded.gid):
             return found.attributes
     return recorded
 
 
-def rejected_texts(change: Change) -> List[Content]:
-    """What is about to be undone, to be kept by `keep`."""
+def rejected_texts(change: Change) -> List[Tuple[Content, Optional[Identity]]]:
+    """What is about to be undone, with the user that it is worked on as, to be kept by `keep`."""
     found = []
     for file in change.files:
         if file.undo is not None and file.differs() and not file.path.endswith(DROP_IN_SUFFIX):
             with contextlib.suppress(Failure):
-                text = _files.read(file.path)
+                text = _files.read(file.path, file.user)
                 if text.path == file.path:
-                    found.append(text)
+                    found.append((text, file.user))
     return found
 
 
-def keep(rejected: Sequence[Content]) -> List[str]:
+def keep(rejected: Sequence[Tuple[Content, Optional[Identity]]]) -> List[str]:
     """Put each rejected text beside its file, readable by its owner alone; the paths. A failure stops nothing."""
     kept = []
-    for text in rejected:
+    for text, user in rejected:
         with contextlib.suppress(Failure):
             path = text.path + ".rejected"
             attributes = Attributes(text.attributes.uid, text.attributes.gid, 0o600, {})
-            _files.replace(path, text.data, attributes)
+            _files.replace(path, text.data, attributes, user)
             kept.append(path)
     return kept
 
@@ -370,10 +393,8 @@ def checksum_of_link(target: str) -> str:
     return _files.checksum(b"link to " + os.fsencode(target))
 
 
-def _checksum_of(path: str) -> Optional[str]:
-    if os.path.islink(path):
-        return checksum_of_link(os.readlink(path))
-    try:
-        return _files.read(path).checksum
-    except Failure:
-        return None
+def _checksum_of(path: str, user: Optional[Identity]) -> Optional[str]:
+    with contextlib.suppress(Failure, OSError):
+        link = _files.link(path, user)
+        return _files.read(path, user).checksum if link is None else checksum_of_link(link)
+    return None

@@ -66,11 +66,12 @@ _SAID = re.compile(
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with hashes, values under names that hold secrets, and the given secrets replaced by stars.
+    """What a program printed, printable, with stars for hashes, values under names that hold secrets, and `secrets`.
 
     Of a line of the settings file, which Node.js shows in a syntax error, all that stands in strings is hidden.
     """
-    for secret in sorted(secrets, key=len, reverse=True):
+    text = printable(text)
+    for secret in sorted(map(printable, secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _SHOWN_LINE.sub(lambda line: shown(line[0], strings_of_line(line[0])), masked_code(text))
     text = _SHOWN_WORD.sub(r"\1" + HIDDEN + "'", text)

@@ -16,7 +16,7 @@ import ipaddress
 import os
 import re
 import shutil
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
@@ -32,6 +32,8 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 SSH_SERVERS = ("sshd", "dropbear", "tinysshd")
 OTHER_FIREWALLS = ("firewalld", "nftables", "netfilter-persistent")
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
+# Of what iptables-save prints: ufw's own chains, and the policies of the kernel's.
+_UFW_LINE = re.compile(r"\*filter|COMMIT|:(?:INPUT|FORWARD|OUTPUT|ufw6?-\S+) .*|-A ufw6?-.*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,31 @@ def active() -> bool:
 
 def _iptables(*arguments: str) -> Any:
     return _systemd.run([shutil.which("iptables", path=SYSTEM_PATH) or "iptables"] + list(arguments))
+
+
+def loaded_rules() -> Dict[str, str]:
+    """What ufw has in the kernel, for `iptables` and `ip6tables`, as `iptables-restore --noflush` takes it.
+
+    Raises Failure where that cannot be told.
+    """
+    return {program: _loaded(program) for program in ("iptables", "ip6tables")}
+
+
+def _loaded(program: str) -> str:
+    name = program + "-save"
+    answer = _systemd.run([shutil.which(name, path=SYSTEM_PATH) or name, "-t", "filter"])
+    if answer.returncode != 0 and program == "ip6tables" and not _has_ipv6():
+        return ""
+    if answer.returncode != 0:
+        raise Failure(
+            "%s cannot tell which rules are loaded: %s" % (name, answer.stderr.strip()),
+            "See what %s prints on the machine." % name,
+        )
+    return "".join(line + "\n" for line in answer.stdout.splitlines() if _UFW_LINE.fullmatch(line))
+
+
+def _has_ipv6() -> bool:
+    return os.path.exists("/proc/net/if_inet6")
 
 
 def chain_policies() -> str:
@@ -256,21 +283,6 @@ def sockets() -> List[Socket]:
         unit = _processes.unit_of(pid) if pid else None
         found.append(Socket(protocol, listener.port, listener.address, process.name if process else None, unit))
     return found
-
-
-def published_ports(heard: Sequence[Socket]) -> List[int]:
-    """The ports by which containers are reached: their packets are forwarded before ufw sees them."""
-    found = {socket.port for socket in heard if socket.process == "docker-proxy"}
-    with contextlib.suppress(Failure):
-        found |= forwarded_ports(_iptables("-w", "-t", "nat", "-S").stdout)
-    return sorted(found)
-
-
-def forwarded_ports(rules_of_nat: str) -> Set[int]:
-    """The ports in what `iptables -t nat -S` prints that lead on, without those of loopback (Docker's own DNS)."""
-    lines = (line for line in rules_of_nat.splitlines() if " -j DNAT" in line and " -d 127." not in line)
-    matches = (re.search(r" --dport (\d+) ", line) for line in lines)
-    return {int(match.group(1)) for match in matches if match}
 
 
 def listening(heard: Sequence[Socket]) -> List[Dict[str, Any]]:

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: a change of the firewall that undoes itself unless it is confirmed from outside.
 
-What ufw has on the disk is copied first. Two things lead back to it: a clock (a transient systemd timer), and a service
-that is enabled and not started, so that it runs at the next boot. Both run one shell script, which needs nothing of
-Ansible. Whoever renames the folder `armed` first decides: the script, or the confirmation.
+What ufw has on the disk is copied first, and where it is active, what it has in the kernel. Two things lead back to it:
+a clock (a transient systemd timer), and a service that is enabled and not started, so that it runs at the next boot.
+Both run one shell script, which needs nothing of Ansible. Whoever renames the folder `armed` first decides: the script,
+or the confirmation. A firewall that was active stays active while the script puts the old rules back.
 
 What was read-only stays writable in between, as ufw writes. The script and the confirmation make it read-only again.
 Nothing here waits for the script while it holds the lock of _remount, which the script may wait for.
@@ -155,10 +156,12 @@ def _copy_to(arming: str, connection: Optional[Connection]) -> None:
     for path in _firewall.paths():
         found = _files.read(path)
         _files.replace(os.path.join(arming, os.path.basename(path)), found.data, found.attributes)
-    _write(os.path.join(arming, "policies"), _firewall.chain_policies())
     _write(os.path.join(arming, "connections"), json.dumps([_as_dictionary(connection)]))
-    if _firewall.active():
-        _write(os.path.join(arming, "active"), "")
+    # Of an active firewall, the rules, in files named after the program that loads them. The file policies stands for
+    # an inactive one.
+    texts = _firewall.loaded_rules() if _firewall.active() else {"policies": _firewall.chain_policies()}
+    for name, text in texts.items():
+        _write(os.path.join(arming, name), text)
 
 
 def _place_way_back(opened: Sequence[Mount]) -> None:

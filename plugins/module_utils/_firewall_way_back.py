@@ -8,22 +8,13 @@ from __future__ import annotations
 import shlex
 from typing import Mapping
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
+
 # The shell must not have the script open: while a file is open that was deleted, nothing becomes read-only there. One
 # that cannot be read to its end is not begun.
-_UNIT = """\
-[Unit]
-Description=Put back the firewall that was there before a change that nobody confirmed
-After=ufw.service local-fs.target
-RequiresMountsFor={script}
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'steps=$$(cat {script}) && eval "$$steps"'
-SyslogIdentifier={tag}
-
-[Install]
-WantedBy=multi-user.target
-"""
+_COMMAND = 'steps=$(cat {script}) && eval "$steps"'
+_DESCRIPTION = "Put back the firewall that was there before a change that nobody confirmed"
 
 _ABOUT = """\
 #!/bin/sh
@@ -102,7 +93,7 @@ end() {
 # --- the way back ---
 
 give_up() {
-    echo "The old firewall could not be put back; its files are in $folder. The next boot tries again."
+    echo "The old firewall could not be put back: the present rules stay. The next boot tries again; see $folder."
     end 1
 }
 
@@ -130,18 +121,42 @@ copy_back() {
     done
 }
 
-put_back() {
-    make_writable || return 1
+is_active() {
+    iptables -w -n -L ufw-user-input >/dev/null 2>&1
+}
+
+# In one step for each kind of address. If it fails, the present rules stay. ufw itself ("ufw reload", too) stops the
+# firewall first, and starts it with the other rules then.
+load() {
+    for program in iptables ip6tables; do
+        if [ -s "returning/$program" ]; then
+            "$program-restore" -w -n <"returning/$program" || return 1
+        fi
+    done
+}
+
+# What was active stays active, whatever fails.
+put_back_active() {
+    loaded=yes
+    if is_active; then load || loaded=no; fi
+    # Also when that failed: the next boot loads what these files hold.
+    copy_back || return 1
+    [ "$loaded" = yes ] || return 1
+    is_active || ufw --force enable
+}
+
+put_back_inactive() {
     # ufw ends at once where the power has failed while it wrote its files, so these may have to come first.
     ufw --force disable || { copy_back && ufw --force disable; } || return 1
     copy_back || return 1
-    if [ -e returning/active ]; then
-        ufw --force enable || return 1
-    else
-        while read -r program policy; do
-            "$program" -w $policy
-        done <returning/policies
-    fi
+    while read -r program policy; do
+        "$program" -w $policy
+    done <returning/policies
+}
+
+put_back() {
+    make_writable || return 1
+    if [ -e returning/policies ]; then put_back_inactive; else put_back_active; fi || return 1
     sync
 }
 
@@ -174,7 +189,21 @@ end 0
 
 def unit(script: str, tag: str) -> str:
     """The service that runs the script, at the next boot or when it is started."""
-    return _UNIT.format(script=script, tag=tag)
+    return _unit_files.text(
+        {
+            "Unit": [
+                Directive("Description", [_DESCRIPTION]),
+                Directive("After", ["ufw.service", "local-fs.target"]),
+                Directive("RequiresMountsFor", [script]),
+            ],
+            "Service": [
+                Directive("Type", ["oneshot"]),
+                Directive("ExecStart", ["/bin/sh", "-c", _COMMAND.format(script=shlex.quote(script))]),
+                Directive("SyslogIdentifier", [tag]),
+            ],
+            "Install": [Directive("WantedBy", ["multi-user.target"])],
+        }
+    )
 
 
 def script(names: Mapping[str, str]) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
-import grp
 import ipaddress
+import itertools
 import json
 import os
-import pwd
 import re
 import shutil
 import socket
@@ -23,10 +22,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _change,
     _command_line,
     _files,
+    _identity,
     _mounts,
     _node,
     _pair,
     _private_files,
+    _privileges,
     _processes,
     _serving,
     _sessions,
@@ -35,6 +36,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._command_line import CommandLine, Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Socket, Unit
 
@@ -58,6 +60,14 @@ HARMLESS = (
 )
 
 TLS_FOLDER = "/etc/nodered-tls"
+
+ENVIRONMENT_LIMIT = 1024 * 1024
+"""Bytes of an environment file."""
+
+JOURNAL_SECONDS = 30
+VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+-]{0,40}")
+# Files of this collection beside a settings file; there are at most five.
+MOST_COMPANIONS = 100
 
 # The port by which Node-RED takes what systemd hands it: that of the npm package systemd, with which BeagleBone's
 # package patches red.js.
@@ -104,17 +114,24 @@ class Plan:
     unit: Unit
     command: _systemd.Command
     line: Optional[CommandLine]
-    user: str
+    identity: Identity
     group: str
     home: str
+    account_home: str
+    """The home directory that the account has, whatever the variable HOME says."""
     working_directory: str
     environment: Mapping[str, str]
     origins: Mapping[str, str]
     """The file in which each variable of the unit's environment is set."""
+    open_environment_files: Sequence[str]
+    """Those that users other than root can change."""
     package: Optional[str]
+    version: Optional[str]
     node: Optional[str]
     settings_file: str
     user_dir_option: Optional[str]
+    default_user_dir: str
+    """The user directory where neither an option nor the settings name one."""
     socket: Optional[Socket] = None
     """The socket unit through which systemd listens for this service, if there is one in use."""
 
@@ -132,14 +149,24 @@ class Plan:
             )
         return _node.Runtime(
             node=self.node,
-            user=self.user,
-            group=self.group,
-            supplementary_groups=self.supplementary_groups,
+            identity=self.identity,
             environment=self.environment,
             working_directory=self.working_directory,
             arguments=self.arguments,
             defines=[option.value for option in self.line.defines] if self.line else [],
         )
+
+    @property
+    def user(self) -> str:
+        return self.identity.name
+
+    def user_for(self, path: str) -> Optional[Identity]:
+        """As whom this settings file is worked on: None (this process) only where root alone chooses the path."""
+        given = self.line.settings if self.line else None
+        in_unit = given is not None and given.variable is None and given.value.startswith("/")
+        if in_unit or (self.line is not None and not self.open_environment_files):
+            return _identity.for_path(path, self.identity)
+        return self.identity
 
     @property
     def supplementary_groups(self) -> List[str]:
@@ -161,7 +188,11 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     names = list(USUAL_SERVICES) + [unit for unit, _process in running if unit]
     if service:
         names.insert(0, service)
-    units = [unit for unit in _systemd.show(*dict.fromkeys(names)) if unit.loaded]
+    loaded = {unit.name: unit for unit in _systemd.show(*dict.fromkeys(names)) if unit.loaded}
+    running = [(name if name and _belongs_to(loaded.get(name), one) else None, one) for name, one in running]
+    usual = {_systemd.full_name(name) for name in [*USUAL_SERVICES, *([service] if service else [])]}
+    with_processes = {name for name, _process in running}
+    units = [unit for name, unit in loaded.items() if name in usual or name in with_processes]
     if service:
         wanted = _systemd.show(service)[0]
         others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
@@ -170,11 +201,38 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
         return wanted, others
     everything = _seen(units, running)
     busy = [unit for unit in units if unit.working]
-    outside = [one for one in everything if one.service is None]
-    candidates = busy or ([] if outside else units)
-    if len(candidates) == 1 and not outside:
+    rivals = [one for name, one in running if name is None and _is_rival(one, units)]
+    candidates = busy or ([] if rivals else units)
+    if len(candidates) == 1 and not rivals:
         return candidates[0], [one for one in everything if one.service != candidates[0].name]
     raise _not_exactly_one(candidates, everything)
+
+
+def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
+    """Whether this process is the Node-RED of the unit whose control group it is in.
+
+    The name of a process proves nothing: a cron job of anyone runs in the control group of cron.service.
+    """
+    if unit is None:
+        return False
+    if process.uid == _uid_of(unit) and process.pid in family(unit):
+        return True
+    # `sudo -u` in ExecStart, or a program that forks.
+    return _command_line.parse([_systemd.Word(word) for word in _systemd.command(unit).words]) is not None
+
+
+def _uid_of(unit: Unit) -> Optional[int]:
+    with contextlib.suppress(Failure):
+        return _identity.account(unit.text("User") or "root").pw_uid
+    return None
+
+
+def _is_rival(process: _processes.Process, units: Sequence[Unit]) -> bool:
+    """Whether this process outside of a service can be the Node-RED that is meant.
+
+    Where there is a service, that of another user is not: anyone can give a process this name.
+    """
+    return not units or process.uid == 0 or process.uid in map(_uid_of, units)
 
 
 def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
@@ -252,21 +310,21 @@ def _seen_process(pid: Optional[int], service: Optional[str], state: str, where:
     found = _processes.process(pid) if pid else None
     if found is None:
         return Seen(service, state, None, None, None, (), where)
-    try:
-        user = pwd.getpwuid(found.uid).pw_name
-    except KeyError:
-        user = str(found.uid)
     ports = sorted({listener.port for listener in _processes.listeners(found.pid)})
-    return Seen(service, state, found.pid, user, _processes.link(found.pid, "cwd"), ports, where)
+    return Seen(
+        service, state, found.pid, _identity.name_of(found.uid), _processes.link(found.pid, "cwd"), ports, where
+    )
 
 
 def plan(unit: Unit) -> Plan:
     """How this unit starts Node-RED: as whom, with which environment, from which files."""
     command = _systemd.command(unit)
     socket_unit = _systemd.socket_of(unit)
-    user = _node.account(unit.text("User") or "root")
-    group = unit.text("Group") or str(user.pw_gid)
-    environment, origins = _environment(unit, command, user)
+    identity = _identity.of(
+        unit.text("User") or "root", unit.text("Group") or None, unit.text("SupplementaryGroups").split()
+    )
+    account = _identity.account(identity.name)
+    environment, origins, open_files = _environment(unit, command, identity)
     if socket_unit:
         # sd_listen_fds(3); settings files look at these to find out who listens.
         environment.update(LISTEN_PID=str(unit.main_pid or os.getpid()), LISTEN_FDS=str(len(socket_unit.streams)))
@@ -278,60 +336,105 @@ def plan(unit: Unit) -> Plan:
     line = _command_line.parse(words)
     if line:
         environment = dict(environment, **line.assignments)
-    home = environment.get("HOME") or user.pw_dir
-    working_directory = _working_directory(unit, user.pw_dir)
-    script = _script(line, environment, working_directory)
-    package = _package(script)
-    settings_file, user_dir = _settings_file(unit, line, environment, working_directory, home, package)
+    working_directory = _working_directory(unit, account.pw_dir)
+    home = environment.get("HOME") or account.pw_dir
+    logged = ("", None) if line else _from_journal(unit, identity)
+    running_node = _processes.link(unit.main_pid, "exe") if unit.main_pid else None
+    located = identity.run(_located, line, environment, working_directory, home, logged, running_node)
+    for path in (home, working_directory, located["settings_file"], located["default_user_dir"]):
+        require_plain(path)
     return Plan(
         unit=unit,
         command=command,
         line=line,
-        user=user.pw_name,
-        group=_group_name(group),
+        identity=identity,
+        group=_identity.group_name(identity.gid),
         home=home,
+        account_home=account.pw_dir,
         working_directory=working_directory,
         environment=environment,
         origins=origins,
-        package=package,
-        node=_node_binary(unit, line, environment, working_directory),
-        settings_file=settings_file,
-        user_dir_option=user_dir,
+        open_environment_files=open_files,
         socket=socket_unit,
+        **located,
     )
 
 
-def _group_name(group: str) -> str:
-    try:
-        return grp.getgrgid(int(group)).gr_name if group.isdigit() else group
-    except KeyError:
-        return group
+def require_plain(path: str) -> None:
+    """Raise Failure where a path that came from the machine holds a control character, which no honest path does."""
+    if re.search(r"[\x00-\x1f\x7f]", path):
+        raise Failure(
+            "The path %r has a control character in it." % path,
+            "Correct it where it is set: in settings.js, in an environment file of the service, or in its unit.",
+        )
 
 
 def _environment(
-    unit: Unit, command: _systemd.Command, user: pwd.struct_passwd
-) -> Tuple[Dict[str, str], Dict[str, str]]:
-    """The service's environment in systemd's order of precedence, and the file that each variable comes from."""
+    unit: Unit, command: _systemd.Command, identity: Identity
+) -> Tuple[Dict[str, str], Dict[str, str], List[str]]:
+    """The service's environment in systemd's order of precedence, the file that each variable comes from, and the
+    environment files that users other than root can change.
+    """
+    account = _identity.account(identity.name)
     environment = _systemd.manager_environment()
-    environment.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, SHELL=user.pw_shell)
+    environment.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name, SHELL=account.pw_shell)
     origins: Dict[str, str] = {}
     for assignment in command.environment:
         name, equals, value = assignment.partition("=")
         if equals:
             environment[name] = value
             origins[name] = unit.file_with(r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
-    for path in command.environment_files:
-        for name, value, file in _systemd.read_environment_file(path):
+    files = [file for path in command.environment_files for file in _systemd.environment_files(path)]
+    open_files = [file for file in files if os.path.exists(file) and not _identity.only_root_can_change(file)]
+    if open_files and identity.uid == 0:
+        raise Failure(
+            "Node-RED runs as root here, but users other than root can change %s, and so what runs as root."
+            % open_files[0],
+            "Run Node-RED as a user of its own (User= in its unit, systemctl edit), or let root own this file and "
+            "every folder above it, writable by root only.",
+        )
+    for file in files:
+        text = _files.text(file, _identity.for_path(file, identity), ENVIRONMENT_LIMIT)
+        for name, value in _systemd.parse_environment(text):
             environment[name] = value
             origins[name] = file
     for name in unit.text("UnsetEnvironment").split():
         environment.pop(name, None)
-    return environment, origins
+    return environment, origins, open_files
 
 
 def _working_directory(unit: Unit, home: str) -> str:
     folder = unit.text("WorkingDirectory").lstrip("!-") or "/"
     return home if folder == "~" else folder
+
+
+def _located(
+    line: Optional[CommandLine],
+    environment: Mapping[str, str],
+    working_directory: str,
+    home: str,
+    logged: Tuple[str, Optional[str]],
+    running_node: Optional[str],
+) -> Dict[str, Any]:
+    """Where the files of this Node-RED are, found as the service user would find them.
+
+    `logged` is the settings file and the user directory that the journal names, for a service without a command line
+    that can be followed.
+    """
+    script = _script(line, environment, working_directory)
+    package = _package(script)
+    node_red_home = environment.get("NODE_RED_HOME") or package
+    settings_file, user_dir_option = (
+        _settings_file(line, environment, working_directory, home, package) if line else logged
+    )
+    return {
+        "package": package,
+        "version": _version(package),
+        "node": _node_binary(line, environment, working_directory, running_node),
+        "settings_file": settings_file,
+        "user_dir_option": user_dir_option,
+        "default_user_dir": _default_user_dir(node_red_home, home),
+    }
 
 
 def _script(line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str) -> Optional[str]:
@@ -355,16 +458,17 @@ def _package(script: Optional[str]) -> Optional[str]:
 
 
 def _package_json(folder: str) -> Dict[str, Any]:
-    try:
-        with open(os.path.join(folder, "package.json"), encoding="utf-8-sig") as stream:
-            found = json.load(stream)
-    except (OSError, ValueError):
-        return {}
+    found = _files.json_of(os.path.join(folder, "package.json"), limit=_node.PACKAGE_LIMIT)
     return found if isinstance(found, dict) else {}
 
 
+def _version(package: Optional[str]) -> Optional[str]:
+    version = _package_json(package).get("version") if package else None
+    return version if isinstance(version, str) and VERSION.fullmatch(version) else None
+
+
 def _node_binary(
-    unit: Unit, line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str
+    line: Optional[CommandLine], environment: Mapping[str, str], working_directory: str, running: Optional[str]
 ) -> Optional[str]:
     """The node that the next start will use: the one that is named, else the first in PATH, else the running one."""
     named = line.node if line and line.node else "node"
@@ -373,21 +477,13 @@ def _node_binary(
     found = shutil.which(named, path=environment.get("PATH"))
     if found:
         return found
-    running = _processes.link(unit.main_pid, "exe") if unit.main_pid else None
     return running if running and os.path.basename(running).startswith("node") else None
 
 
 def _settings_file(
-    unit: Unit,
-    line: Optional[CommandLine],
-    environment: Mapping[str, str],
-    working_directory: str,
-    home: str,
-    package: Optional[str],
+    line: CommandLine, environment: Mapping[str, str], working_directory: str, home: str, package: Optional[str]
 ) -> Tuple[str, Optional[str]]:
     """The settings file by the rules of red.js (Node-RED 4.1, lines 123-158), and the user directory of option -u."""
-    if line is None:
-        return _from_journal(unit)
     user_dir = _command_line.resolved(line.user_dir.value, working_directory, home) if line.user_dir else None
     if line.settings:
         return _command_line.resolved(line.settings.value, working_directory, home), user_dir
@@ -414,10 +510,23 @@ def _default_was_edited(package: str) -> bool:
     return stat.st_mtime > stat.st_ctime
 
 
-def _from_journal(unit: Unit) -> Tuple[str, Optional[str]]:
-    """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script."""
+def _default_user_dir(node_red_home: Optional[str], home: str) -> str:
+    """The user directory where nothing names one (@node-red/runtime localfilesystem/index.js)."""
+    old = (".config.json", ".config.nodes.json")
+    if node_red_home and any(os.path.exists(os.path.join(node_red_home, name)) for name in old):
+        return node_red_home
+    return os.path.join(home, ".node-red")
+
+
+def _from_journal(unit: Unit, identity: Identity) -> Tuple[str, Optional[str]]:
+    """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script.
+
+    Only lines of the service's own processes count: anyone can log any text (logger), but not with these fields
+    (systemd.journal-fields(7), trusted fields).
+    """
+    written_by = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
     answer = _systemd.run(
-        ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", "-u", unit.name], timeout=60
+        ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", *written_by], timeout=JOURNAL_SECONDS
     )
     settings = re.search(r"Settings file\s*: (/.*)$", answer.stdout, re.MULTILINE)
     user_dir = re.search(r"User directory\s*: (/.*)$", answer.stdout, re.MULTILINE)
@@ -433,14 +542,11 @@ def _from_journal(unit: Unit) -> Tuple[str, Optional[str]]:
 
 def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:
     """Where flows, credentials and sessions are (@node-red/runtime localfilesystem/index.js)."""
-    if plan_.user_dir_option:
-        return plan_.user_dir_option
-    if settings.get("userDir"):
-        return os.path.normpath(os.path.join(plan_.working_directory, str(settings["userDir"])))
-    node_red_home = plan_.environment.get("NODE_RED_HOME") or plan_.package or "/nonexistent"
-    if any(os.path.exists(os.path.join(node_red_home, name)) for name in (".config.json", ".config.nodes.json")):
-        return node_red_home
-    return os.path.join(plan_.home, ".node-red")
+    folder = plan_.user_dir_option or plan_.default_user_dir
+    if not plan_.user_dir_option and settings.get("userDir"):
+        folder = os.path.normpath(os.path.join(plan_.working_directory, str(settings["userDir"])))
+    require_plain(folder)
+    return folder
 
 
 def require_settings_file(plan_: Plan) -> None:
@@ -546,7 +652,6 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
     now = serving(unit, where or _serving.endpoint({}))
     folder = user_dir(plan_, settings)
-    reader = _private_files.reader(plan_.user, plan_.group, plan_.supplementary_groups)
     table = _mounts.table()
     return {
         "service": plan_.service,
@@ -563,16 +668,13 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "home": plan_.home,
         "working_directory": plan_.working_directory,
         "user_dir": folder,
-        "user_dir_owner": _private_files.folder_owner(folder),
-        "user_dir_writable": _private_files.folder_writable(folder, reader),
-        "exposed": [one.described() for one in _private_files.exposed(folder, plan_.settings_file, reader)],
+        "ways_to_root": _privileges.ways_to_root(plan_.user, [plan_.group, *plan_.supplementary_groups], unit.files),
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
-        **sessions(plan_, settings, folder, table.mounts),
         "node": plan_.node,
         "node_version": loaded.node_version or (_node.version(plan_.runtime) if plan_.node else None),
         "node_red": plan_.package,
-        "version": _version(plan_),
+        "version": plan_.version,
         "url": now.url if now else None,
         "scheme": now.scheme if now else None,
         "host": now.host if now else None,
@@ -581,16 +683,15 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "node_root": now.node_root if now else None,
         "expected_url": where.url if where else None,
         "overrides": overrides(plan_, loaded),
-        "admin_auth": None if loaded.error else settings.get("adminAuth"),
-        "disable_editor": None if loaded.error else settings.get("disableEditor"),
-        "https": None if loaded.error else settings.get("https"),
-        "http_node_auth": None if loaded.error else settings.get("httpNodeAuth"),
-        "http_node_password": None if loaded.error else settings.get("httpNodePassword"),
-        "http_static": None if loaded.error else settings.get("httpStatic"),
-        "http_static_password": None if loaded.error else settings.get("httpStaticPassword"),
+        "admin_auth": settings.get("adminAuth"),
+        "disable_editor": settings.get("disableEditor"),
+        "https": settings.get("https"),
+        "http_node_auth": settings.get("httpNodeAuth"),
+        "http_node_password": settings.get("httpNodePassword"),
+        "http_static": settings.get("httpStatic"),
+        "http_static_password": settings.get("httpStaticPassword"),
         "static_roots": _sockets.static_roots(settings),
-        "companions": companions(plan_.settings_file),
-        **sockets(plan_, settings, folder, where),
+        **plan_.identity.run(_looked_around, plan_, settings, folder, where, table.mounts),
         **file_systems(table, folder, plan_.settings_file),
         "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
         "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
@@ -598,6 +699,26 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "hostname": socket.gethostname(),
         "addresses": addresses(),
         "tls": tls(plan_),
+    }
+
+
+def _looked_around(
+    plan_: Plan,
+    settings: Mapping[str, Any],
+    folder: str,
+    where: Optional[Endpoint],
+    mounts: Sequence[_mounts.Mount],
+) -> Dict[str, Any]:
+    """What is in the user directory and around the settings file, seen with the rights of the service user."""
+    exposed = _private_files.exposed(folder, plan_.settings_file, plan_.identity)
+    return {
+        "sandbox": sandbox(plan_, settings, folder),
+        "user_dir_owner": _private_files.folder_owner(folder),
+        "user_dir_writable": _private_files.folder_writable(folder, plan_.identity),
+        "exposed": [one.described() for one in exposed],
+        **sessions(plan_, settings, folder, mounts),
+        "companions": companions(plan_.settings_file),
+        **sockets(plan_, settings, folder, where),
     }
 
 
@@ -668,8 +789,8 @@ def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Option
 
 
 def sessions_place(plan_: Plan, folder: str) -> _sessions.Place:
-    links_work = _sessions.writes_through_links(_version(plan_))
-    return _sessions.Place(folder, plan_.user, _sessions.runtime_folder(plan_.service), links_work)
+    links_work = _sessions.writes_through_links(plan_.version)
+    return _sessions.Place(folder, plan_.identity, _sessions.runtime_folder(plan_.service), links_work)
 
 
 def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
@@ -691,20 +812,13 @@ def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequ
     }
 
 
-def _version(plan_: Plan) -> Optional[str]:
-    return _package_json(plan_.package).get("version") if plan_.package else None
-
-
 def companions(settings_file: str) -> Dict[str, str]:
     """The SHA-256 of each file that this collection has put beside the settings file, by its name."""
     folder = os.path.dirname(os.path.realpath(settings_file))
     found = {}
-    for path in glob.glob(os.path.join(glob.escape(folder), "pifleet-*.js")):
-        try:
-            with open(path, "rb") as stream:
-                found[os.path.basename(path)] = _files.checksum(stream.read())
-        except OSError:
-            continue
+    for path in itertools.islice(glob.iglob(os.path.join(glob.escape(folder), "pifleet-*.js")), MOST_COMPANIONS):
+        with contextlib.suppress(Failure):
+            found[os.path.basename(path)] = _files.read(path).checksum
     return found
 
 
@@ -743,3 +857,42 @@ def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[
         "read_only": [{"mount": mount.point, "by": table.why_read_only(mount)} for mount in table.read_only(places)],
         "overlay": bool(table.forgetful(places)),
     }
+
+
+def sandbox(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+    """The paths of which a sandbox is made, with links followed, and whether root chose the user directory."""
+    named = (plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None) or settings.get("flowFile")
+    absolute = isinstance(named, str) and os.path.isabs(named) and "\0" not in named
+    user_dir_real = os.path.realpath(folder)
+    home = os.path.realpath(plan_.account_home)
+    return {
+        "account_home": home,
+        "user_dir": user_dir_real,
+        # The service user can put a link where root has named a folder.
+        "user_dir_by_root": user_dir_real == folder and user_dir_by_root(plan_, folder),
+        "flow_file": os.path.realpath(str(named)) if absolute else None,
+        "known_hosts": os.path.isfile(os.path.join(home, ".ssh", "known_hosts")),
+    }
+
+
+def user_dir_by_root(plan_: Plan, folder: str) -> bool:
+    """Whether the unit itself names the user directory: who can write to a unit is root.
+
+    A variable of an environment file does not count, as the service user can often write to that file.
+    """
+    line = plan_.line
+    if line is None:
+        return False
+    if line.user_dir:
+        at_home = line.user_dir.value.startswith("~/")
+        return _by_unit(plan_, line.user_dir.variable) and (not at_home or _by_unit(plan_, "HOME"))
+    return folder == os.path.join(plan_.home, ".node-red") and _by_unit(plan_, "HOME")
+
+
+def _by_unit(plan_: Plan, variable: Optional[str]) -> bool:
+    """Whether a value comes from the unit, its drop-ins or systemd; None stands for one without a variable."""
+    if variable is None or variable not in plan_.environment:
+        return True
+    in_command = plan_.line is not None and variable in plan_.line.assignments
+    origin = plan_.origins.get(variable)
+    return not in_command and (origin is None or origin in plan_.unit.files)

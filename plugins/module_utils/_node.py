@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import grp
 import json
 import os
-import pwd
 import re
 import selectors
-import signal
 import subprocess
 import time
-from typing import IO, Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import IO, Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _commands, _files, _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure, masked, secrets_in
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import DEFAULT_PATH
 
 LOAD_SECONDS = 30
+VERSION_SECONDS = 10
+# Bytes. The answer of a settings file with 100 static folders has 20 KB.
+ANSWER_LIMIT = 1024 * 1024
+# Bytes. A package.json of a project with 500 dependencies has 30 KB.
+PACKAGE_LIMIT = 1024 * 1024
 
 # Understood by every Node.js since 8. All of it is inside a function: a variable at the top would be a global for the
 # file. The question comes by standard input (an argument would be seen in the process list), the answer goes to its own
@@ -182,9 +186,7 @@ class Runtime:
     """With what, as whom and where Node-RED loads its settings file."""
 
     node: str
-    user: str
-    group: Optional[str]
-    supplementary_groups: Sequence[str]
+    identity: Identity
     environment: Mapping[str, str]
     working_directory: str
     arguments: Sequence[str] = ()
@@ -203,6 +205,7 @@ class Loaded:
     in_force: Mapping[str, Any]
     defined: Sequence[Sequence[str]]
     reads_port: bool
+    timed_out: bool = False
 
 
 def load(
@@ -225,7 +228,9 @@ def load(
         "defines": list(runtime.defines),
         "arguments": list(runtime.arguments),
     }
+    _require_safe(path, runtime)
     answer, output, ended = _ask(question, runtime, timeout)
+    timed_out = answer is None and ended is None
     if answer is None:
         error = _why_silent(output, ended, timeout)
         answer = {"ok": False}
@@ -234,19 +239,101 @@ def load(
     if shown_as:
         error = error.replace(path, shown_as).replace(os.path.basename(path), os.path.basename(shown_as))
     return Loaded(
-        node_version=(answer.get("node") or "").lstrip("v") or None,
+        node_version=_version_in(answer.get("node", "")),
         error=masked(error, secrets_in(runtime.environment)).strip(),
         not_in_force=answer.get("notInForce", ()),
         from_file=answer.get("fromFile", {}),
         in_force=answer.get("inForce", {}),
         defined=answer.get("defined", ()),
-        reads_port=bool(answer.get("readsPort")),
+        reads_port=answer.get("readsPort", False),
+        timed_out=timed_out,
     )
 
 
-def explain(error: str, path: str) -> str:
+def _require_safe(path: str, runtime: Runtime) -> None:
+    """Raise Failure where the file would run as root although other users can change it, or the node that loads it."""
+    if runtime.identity.uid != 0:
+        return
+    for needed in (path, runtime.node, *runtime.arguments[:1]):
+        if os.path.exists(needed) and not _identity.only_root_can_change(needed):
+            raise Failure(
+                "Node-RED runs as root here, but users other than root can change %s, and so what runs as root. It "
+                "was not loaded." % needed,
+                "Run Node-RED as a user of its own (User= in its unit, systemctl edit), or let root own this path and "
+                "every folder above it, writable by root only.",
+            )
+
+
+# What the harness answers, by the type of each value. The settings file can answer in its place.
+_ANSWER = {
+    "ok": bool,
+    "error": str,
+    "node": str,
+    "readsPort": bool,
+    "notInForce": list,
+    "defined": list,
+    "fromFile": dict,
+    "inForce": dict,
+}
+_SUMMARY = {
+    **dict.fromkeys(("uiPortKind", "https", "adminAuth", "httpNodeAuth", "storageModule"), (str,)),
+    **dict.fromkeys(("httpNodePassword", "httpStaticPassword"), (str,)),
+    **dict.fromkeys(("clientCertificate", "disableEditor", "httpStatic", "projects"), (bool,)),
+    **dict.fromkeys(("uiPath", "flowFile", "userDir", "sessionsFile"), (str, type(None))),
+    **dict.fromkeys(("uiPort", "uiHost", "httpAdminRoot", "httpNodeRoot", "httpRoot"), (str, int, float, type(None))),
+    "staticRoots": (list,),
+}
+FORGED = {
+    "ok": False,
+    "error": "It answered in place of this collection's check, whose functions or open files it has changed.",
+}
+# Characters; a path has at most 4096 (PATH_MAX).
+_LONGEST = 4096
+_MOST = 1000
+# The end of a text in C, and half characters, which JSON can hold and UTF-8 cannot.
+_NO_PATH = re.compile("[\0\ud800-\udfff]")
+
+
+def checked(answer: Any) -> Optional[Dict[str, Any]]:
+    """The harness's answer, or None where it is not one: a key that the harness does not know, or another type."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
+        return None
+    if not all(key in _ANSWER and isinstance(value, _ANSWER[key]) for key, value in answer.items()):
+        return None
+    if not answer["ok"]:
+        # Nothing else of such an answer is used, so nothing else is checked.
+        return {key: answer[key] for key in ("ok", "error", "node") if key in answer} if "error" in answer else None
+    texts = [*answer.get("notInForce", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
+    if not _are_texts(texts):
+        return None
+    summaries = (answer.get("fromFile"), answer.get("inForce"))
+    return answer if all(isinstance(one, dict) and _is_summary(one) for one in summaries) else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    # None is no text, so it is rejected.
+    return value if isinstance(value, list) else [None]
+
+
+def _is_summary(summary: Mapping[str, Any]) -> bool:
+    for key, value in summary.items():
+        if key not in _SUMMARY or not isinstance(value, _SUMMARY[key]):
+            return False
+        if not _are_texts(value if isinstance(value, list) else [value] if isinstance(value, str) else []):
+            return False
+    return True
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    """Whether these are not too many texts, none of them too long, and each can be part of a path."""
+    return len(values) <= _MOST and all(
+        isinstance(value, str) and len(value) <= _LONGEST and not _NO_PATH.search(value) for value in values
+    )
+
+
+def explain(error: str, path: str, identity: Identity) -> str:
     """What to do about a load error."""
-    module_folder = es_module_folder(path)
+    module_folder = es_module_folder(path, identity)
     if module_folder and re.search(r"ES module|ERR_REQUIRE_ESM|import statement|module is not defined", error):
         return (
             '%s says "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
@@ -263,70 +350,54 @@ def explain(error: str, path: str) -> str:
     return "Correct the settings file at the place that is named; node's own message is shown above."
 
 
-def es_module_folder(path: str) -> Optional[str]:
+def es_module_folder(path: str, identity: Identity) -> Optional[str]:
     """The folder whose package.json turns the file into an ES module (the nearest one counts), or None."""
+    found = identity.run(_es_module_folder, path)
+    return None if found is None else str(found)
+
+
+def _es_module_folder(path: str) -> Optional[str]:
     folder = os.path.dirname(os.path.realpath(path))
     while True:
-        try:
-            with open(os.path.join(folder, "package.json"), encoding="utf-8-sig", errors="replace") as stream:
-                package = json.load(stream)
-            return folder if isinstance(package, dict) and package.get("type") == "module" else None
-        except (OSError, ValueError):
-            parent = os.path.dirname(folder)
+        package = _files.json_of(os.path.join(folder, "package.json"), limit=PACKAGE_LIMIT)
+        if isinstance(package, dict):
+            return folder if package.get("type") == "module" else None
+        parent = os.path.dirname(folder)
         if parent == folder or os.path.basename(folder) == "node_modules":
             return None
         folder = parent
 
 
-def version(runtime: Runtime, timeout: float = 20) -> Optional[str]:
+def version(runtime: Runtime) -> Optional[str]:
     """What `node --version` says, or None when it says nothing (a binary for another processor, a broken link).
 
     Asked as the service user, in whose hands the binary may be.
     """
-    try:
-        answer = subprocess.run(
-            [runtime.node, "--version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-            env={"PATH": runtime.environment.get("PATH", DEFAULT_PATH)},
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=become(runtime),
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    if runtime.identity.uid == 0 and not _identity.only_root_can_change(runtime.node):
         return None
-    match = re.match(rb"^v(\d+\.\d+\.\d+\S*)", answer.stdout)
-    return match.group(1).decode("ascii", "replace") if match else None
-
-
-def account(name: str) -> pwd.struct_passwd:
-    """The account of this name or number; a Failure when there is none."""
+    environment = {"PATH": runtime.environment.get("PATH", DEFAULT_PATH)}
     try:
-        return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-    except KeyError:
-        raise Failure(
-            "There is no user %s on this machine." % name,
-            "Correct User= of the service (systemctl edit) or the user that was given.",
-        ) from None
+        answer = _commands.run(
+            [runtime.node, "--version"],
+            VERSION_SECONDS,
+            environment=environment,
+            limit=_LONGEST,
+            become=runtime.identity.become,
+        )
+    except (OSError, subprocess.SubprocessError, _commands.TooMuch):
+        return None
+    return _version_in(answer.stdout.decode("ascii", "replace"))
 
 
-def group_id(name: str) -> int:
-    try:
-        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise Failure(
-            "There is no group %s on this machine." % name, "Correct Group= of the service (systemctl edit)."
-        ) from None
+def _version_in(text: str) -> Optional[str]:
+    match = re.match(r"v(\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+-]{0,40})", text)
+    return match.group(1) if match else None
 
 
 def _ask(
     question: Dict[str, Any], runtime: Runtime, timeout: float
 ) -> Tuple[Optional[Dict[str, Any]], str, Optional[int]]:
     """The harness's answer, what node printed, and its exit status (None: it had to be ended)."""
-    identity = become(runtime)
     readable, writable = os.pipe()
     try:
         node = subprocess.Popen(
@@ -334,12 +405,12 @@ def _ask(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=runtime.working_directory if os.path.isdir(runtime.working_directory) else "/",
+            cwd=_working_directory(runtime),
             env=dict(runtime.environment),
             pass_fds=(writable,),
             start_new_session=True,
             # A module has one thread, so this is safe; setpriv and runuser would be one more program to start on a Pi.
-            preexec_fn=identity,
+            preexec_fn=runtime.identity.become,
         )
     except FileNotFoundError:
         os.close(readable)
@@ -349,7 +420,7 @@ def _ask(
     except (OSError, subprocess.SubprocessError) as error:
         os.close(readable)
         raise Failure(
-            "%s could not be started as user %s: %s" % (runtime.node, runtime.user, error),
+            "%s could not be started as user %s: %s" % (runtime.node, runtime.identity.name, error),
             "Check that this user may run it (ls -l), and that the task has become: true.",
         ) from None
     finally:
@@ -359,11 +430,10 @@ def _ask(
         ended = _ended(node)
     finally:
         os.close(readable)
-        _end(node)
-    try:
-        return (json.loads(answer.decode("utf-8", "replace")) if answer else None), output, ended
-    except ValueError:
+        _commands.end(node)
+    if not answer:
         return None, output, ended
+    return checked(_files.parsed_json(answer.decode("utf-8", "replace"))) or FORGED, output, ended
 
 
 def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, timeout: float) -> Tuple[bytes, str]:
@@ -375,8 +445,12 @@ def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, t
         events.register(stdin, selectors.EVENT_WRITE)
         events.register(stdout, selectors.EVENT_READ)
         events.register(readable, selectors.EVENT_READ)
-        while not answer.endswith(b"\n") and time.monotonic() < deadline:
-            for key, _mask in events.select(min(1.0, max(0.0, deadline - time.monotonic()))):
+        while not answer.endswith(b"\n") and len(answer) < ANSWER_LIMIT and time.monotonic() < deadline:
+            ready = events.select(min(_commands.LINGER_SECONDS, max(0.0, deadline - time.monotonic())))
+            if not ready and node.poll() is not None:
+                # A process that it has left may keep the pipes open.
+                return b"", output.decode("utf-8", "replace")
+            for key, _mask in ready:
                 if key.fileobj is stdin:
                     question = _pass_on(stdin, question)
                     if not question:
@@ -394,6 +468,12 @@ def _converse(node: "subprocess.Popen[bytes]", question: bytes, readable: int, t
                 else:
                     events.unregister(stdout)
     return (answer if answer.endswith(b"\n") else b""), output.decode("utf-8", "replace")
+
+
+def _working_directory(runtime: Runtime) -> str:
+    folder = runtime.working_directory
+    safe = runtime.identity.uid != 0 or not _identity.exchangeable(folder)
+    return folder if safe and os.path.isdir(folder) else "/"
 
 
 def _streams(node: "subprocess.Popen[bytes]") -> Tuple[IO[bytes], IO[bytes]]:
@@ -421,41 +501,6 @@ def _ended(node: "subprocess.Popen[bytes]") -> Optional[int]:
         return node.wait(1)
     except subprocess.TimeoutExpired:
         return None
-
-
-def _end(node: "subprocess.Popen[bytes]") -> None:
-    """End node and everything that the settings file has started, and wait for it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(node.pid, signal.SIGKILL)
-    node.wait()
-    if node.stdin:
-        _close_quietly(node.stdin)
-    if node.stdout:
-        node.stdout.close()
-
-
-def become(runtime: Runtime) -> Callable[[], None]:
-    """What turns the new process into the service user; a Failure when this user may not do that."""
-    user = account(runtime.user)
-    group = group_id(runtime.group) if runtime.group else user.pw_gid
-    if os.geteuid() == 0:
-        groups = os.getgrouplist(user.pw_name, group) + [group_id(name) for name in runtime.supplementary_groups]
-    elif os.geteuid() != user.pw_uid:
-        raise Failure(
-            "The settings file has to be loaded as user %s, which only root may do." % user.pw_name,
-            "Run the task with become: true.",
-        )
-    else:
-        groups = []
-
-    def change() -> None:
-        os.umask(0o077)
-        if groups:
-            os.setgroups(groups)
-            os.setgid(group)
-            os.setuid(user.pw_uid)
-
-    return change
 
 
 def _why_silent(output: str, ended: Optional[int], timeout: float) -> str:

@@ -3,17 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: put a certificate and its key where Node-RED reads them, as a pair or not at all.
 
-It imports nothing of the collection, for the same text is left on the machine: there systemd runs it when the files
-that it copies are renewed.
+A machine keeps this as a program as well: there systemd runs it when the files that it copies are renewed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import grp
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -21,14 +18,21 @@ import ssl
 import subprocess
 import sys
 import time
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils import _commands, _files, _identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._renewal import why_no_renewal
 
 CURRENT = "current"
 CERTIFICATE = "certificate.pem"
 KEY = "key.pem"
 # A renewal writes two files; until both are there they do not match.
 HALF_WRITTEN_SECONDS = 60
-TRY_OUT_SECONDS = 60
+TRY_OUT_SECONDS = 30
+# Bytes. A chain of certificates has 10 KB.
+LARGEST = 1024 * 1024
 
 # What https in settings.js does, so that nothing is left to find out at Node-RED's next start.
 TRY_OUT = """
@@ -72,15 +76,6 @@ EXPLANATIONS = (
 )
 
 
-class PairError(Exception):
-    """Why a pair cannot be used, and what to do. Holds nothing of the key."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(problem + "\n" + remedy)
-        self.problem = problem
-        self.remedy = remedy
-
-
 class Pair(NamedTuple):
     certificate: bytes
     key: bytes
@@ -96,45 +91,63 @@ class Reader(NamedTuple):
 
     @property
     def gid(self) -> int:
-        return _group_id(self.group)
+        return _identity.group_id(self.group)
 
-    def become(self) -> Callable[[], None]:
-        """What turns a new process into this user."""
-        account = pwd.getpwnam(self.user)
-        groups = os.getgrouplist(self.user, self.gid) + [_group_id(name) for name in self.supplementary_groups]
-        if os.geteuid() != 0:
-            return lambda: None
-
-        def change() -> None:
-            os.setgroups(groups)
-            os.setgid(self.gid)
-            os.setuid(account.pw_uid)
-
-        return change
-
-
-def _group_id(name: str) -> int:
-    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+    @property
+    def identity(self) -> Identity:
+        return _identity.of(self.user, self.group, self.supplementary_groups)
 
 
 def from_files(certificate_file: str, key_file: str) -> Pair:
-    """The pair in these files. Raises PairError where one cannot be read or they do not belong together."""
-    pair = Pair(_content(certificate_file), _content(key_file))
-    problem = _mismatch(certificate_file, key_file)
+    """The pair in these files. Raises Failure where one cannot be read or they do not belong together."""
+    pair = Pair(_source(certificate_file), _source(key_file))
+    with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
+        problem = _mismatch(certificate, key)
     if problem:
-        raise PairError("%s with %s: %s." % ((certificate_file, key_file) + problem[:1]), problem[1])
+        raise Failure("%s with %s: %s." % ((certificate_file, key_file) + problem[:1]), problem[1])
     return pair
 
 
-def _content(path: str) -> bytes:
+def _source(path: str) -> bytes:
+    """The file at this path, which root chose.
+
+    Where another user can change where the path leads, that user could have root read any key and then read the copy.
+    So the file is read as that user.
+    """
+    user = None
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        user = _owner(path)
+        return _files.data(path, user, LARGEST)
     except OSError as error:
-        raise PairError(
-            "%s cannot be read: %s." % (path, error.strerror),
-            "Correct the path; it is that of a PEM file on the machine that runs Node-RED.",
+        reader = " by user %s, who can change where this path leads" % user.name if user else ""
+        raise Failure(
+            "%s cannot be read%s: %s." % (path, reader, error.strerror),
+            "Correct the path; it is that of a PEM file on the machine that runs Node-RED. Files that only root can "
+            "read must be in folders that only root can write, links included.",
         ) from None
+
+
+def _owner(path: str) -> Optional[Identity]:
+    """The user that can change where this path leads; None where only root can."""
+    try:
+        return _identity.owner(path)
+    except Failure as failure:
+        raise Failure(
+            failure.problem,
+            "Put the files into a folder that belongs to one user, and that nobody else can write (chmod go-w).",
+        ) from None
+
+
+@contextlib.contextmanager
+def _in_memory(data: bytes) -> Iterator[str]:
+    """The path of a file with this content that is on no disk: OpenSSL reads files only."""
+    descriptor = os.memfd_create("pifleet", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            stream.write(data)
+        yield "/proc/self/fd/%d" % descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _mismatch(certificate_file: str, key_file: str) -> Optional[Tuple[str, str]]:
@@ -159,31 +172,19 @@ def explained(message: str) -> Tuple[str, str]:
 def placed(folder: str) -> Optional[Pair]:
     """The pair that Node-RED reads now; None where there is none."""
     try:
-        return Pair(*(_content(os.path.join(folder, CURRENT, name)) for name in (CERTIFICATE, KEY)))
-    except PairError:
+        return Pair(*(_files.data(os.path.join(folder, CURRENT, name), limit=LARGEST) for name in (CERTIFICATE, KEY)))
+    except (OSError, Failure):
         return None
 
 
 def why_unusable(folder: str, reader: Reader) -> str:
     """Why the pair in this folder is of no use to Node-RED's user; empty where it is good."""
-    readable, writable = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            reader.become()()
-            problem = _mismatch(*(os.path.join(folder, CURRENT, name) for name in (CERTIFICATE, KEY)))
-            os.write(writable, (problem[0] if problem else "").encode())
-        finally:
-            os._exit(0)
-    os.close(writable)
-    with os.fdopen(readable, "rb") as stream:
-        problem_text = stream.read().decode()
-    os.waitpid(child, 0)
-    return problem_text
+    problem = reader.identity.run(_mismatch, *(os.path.join(folder, CURRENT, name) for name in (CERTIFICATE, KEY)))
+    return str(problem[0]) if problem else ""
 
 
 def place(folder: str, pair: Pair, reader: Reader) -> None:
-    """Make this the pair in `folder/current`, once Node-RED's own user and node could use it; else PairError."""
+    """Make this the pair in `folder/current`, once Node-RED's own user and node could use it; else Failure."""
     _make_folder(os.path.dirname(folder), 0o755, 0)
     _make_folder(folder, 0o750, reader.gid)
     name = "%s-%s" % (time.strftime("%Y-%m-%d"), secrets.token_hex(4))
@@ -205,26 +206,27 @@ def place(folder: str, pair: Pair, reader: Reader) -> None:
 
 
 def _try_out(version: str, reader: Reader) -> None:
-    try:
-        node = subprocess.run(
-            [reader.node, "-e", TRY_OUT, version],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-            timeout=TRY_OUT_SECONDS,
-            check=False,
-            preexec_fn=reader.become(),
+    identity = reader.identity
+    if identity.uid == 0 and not _identity.only_root_can_change(reader.node):
+        raise Failure(
+            "Node-RED runs as root, and users other than root can change %s." % reader.node,
+            "Let only root write this file and the folders on the way, or give Node-RED a user of its own.",
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise PairError(
+    try:
+        node = _commands.run(
+            [reader.node, "-e", TRY_OUT, version],
+            TRY_OUT_SECONDS,
+            environment={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            become=identity.become,
+        )
+    except (OSError, subprocess.SubprocessError, _commands.TooMuch) as error:
+        raise Failure(
             "The pair cannot be tried out with %s as user %s: %s." % (reader.node, reader.user, error),
             "Check that this user may run it.",
         ) from None
     if node.returncode != 0:
         problem, remedy = explained(node.stderr.decode("utf-8", "replace"))
-        raise PairError("Node-RED could not serve with this certificate: %s." % problem, remedy)
+        raise Failure("Node-RED could not serve with this certificate: %s." % problem, remedy)
 
 
 def _swap(folder: str, name: str) -> Optional[str]:
@@ -277,20 +279,39 @@ def _sync(folder: str) -> None:
 
 
 def follow(folder: str, certificate_file: str, key_file: str, reader: Reader, patience: float) -> bool:
-    """Place what is in these files if it is another pair than Node-RED has; whether it was. Waits for a half."""
+    """Place what is in these files if it is another pair than Node-RED has; whether it was. Waits for a half.
+
+    Raises Failure where it is no renewal of the pair that Node-RED has: nobody has checked it.
+    """
+    pair = _whole_pair(certificate_file, key_file, patience)
+    before = placed(folder)
+    if pair == before:
+        return False
+    if before:
+        _require_renewal(before, pair, certificate_file)
+    place(folder, pair, reader)
+    return True
+
+
+def _whole_pair(certificate_file: str, key_file: str, patience: float) -> Pair:
+    """The pair in these files; for `patience` seconds, one half of it may be older than the other."""
     deadline = time.monotonic() + patience
     while True:
         try:
-            pair = from_files(certificate_file, key_file)
-            if pair == placed(folder):
-                return False
-            # A new key beside the old certificate is a half, too; that they do not belong together shows here.
-            place(folder, pair, reader)
-            return True
-        except PairError:
+            return from_files(certificate_file, key_file)
+        except Failure:
             if time.monotonic() > deadline:
                 raise
             time.sleep(2)
+
+
+def _require_renewal(before: Pair, after: Pair, certificate_file: str) -> None:
+    reason = why_no_renewal(before.certificate, after.certificate)
+    if reason:
+        raise Failure(
+            "%s is no renewal of the certificate that Node-RED has: %s." % (certificate_file, reason),
+            "If it is the one to use, run the role tls again: it checks the certificate on the controller.",
+        )
 
 
 def main() -> None:
@@ -301,7 +322,7 @@ def main() -> None:
     reader = Reader(given.user, given.group, given.node)
     try:
         changed = follow(given.folder, given.certificate, given.key, reader, HALF_WRITTEN_SECONDS)
-    except PairError as error:
+    except Failure as error:
         raise SystemExit("Node-RED keeps its old certificate. %s" % error) from None
     told = "Node-RED has the renewed certificate." if changed else "There is no other certificate than before."
     sys.stdout.write(told + "\n")

@@ -10,30 +10,20 @@ in), the flows' credentials, and the configuration with the key of the credentia
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
-import pwd
 import re
 import stat
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
+# Entries of a folder that are looked at.
+MOST_NAMES = 10000
 # With what Node-RED itself keeps beside them (.backup, and .$$$ while it writes).
 SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json)(\..*)?$")
-
-
-@dataclasses.dataclass(frozen=True)
-class Reader:
-    """The user that Node-RED runs as."""
-
-    account: pwd.struct_passwd
-    groups: Sequence[int]
-
-    def may(self, state: os.stat_result, mode: int, bit: int) -> bool:
-        """Whether a file with this owner and group, and this mode, can be read (4) or written (2)."""
-        if self.account.pw_uid in (0, state.st_uid):
-            return self.account.pw_uid == 0 or bool(mode & bit << 6)
-        return bool(mode & (bit << 3 if state.st_gid in self.groups else bit))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +41,10 @@ class Exposed:
     problem: Optional[str] = None
 
     def described(self) -> Dict[str, Any]:
+        """What is shown of it: its path is printable on one line."""
         wanted = None if self.wanted is None else "%04o" % self.wanted
         return {
-            "path": self.path,
+            "path": printable_line(self.path),
             "folder": self.folder,
             "mode": "%04o" % self.mode,
             "wanted": wanted,
@@ -61,13 +52,7 @@ class Exposed:
         }
 
 
-def reader(user: str, group: str, supplementary_groups: Sequence[str]) -> Reader:
-    account = _node.account(user)
-    groups = os.getgrouplist(account.pw_name, _node.group_id(group))
-    return Reader(account, [*groups, *(_node.group_id(name) for name in supplementary_groups)])
-
-
-def exposed(user_dir: str, settings_file: str, reader_: Reader) -> List[Exposed]:
+def exposed(user_dir: str, settings_file: str, identity: Identity) -> List[Exposed]:
     """What other users can get at, in the user directory and around the settings file."""
     found = []
     for path, need in _candidates(os.path.realpath(user_dir), os.path.realpath(settings_file)):
@@ -75,7 +60,7 @@ def exposed(user_dir: str, settings_file: str, reader_: Reader) -> List[Exposed]
             state = os.lstat(path)
         except OSError:
             continue
-        judged = _judged(path, state, need, reader_)
+        judged = _judged(path, state, need, identity)
         if judged:
             found.append(judged)
     return found
@@ -97,14 +82,15 @@ def _candidates(user_dir: str, settings_file: str) -> Iterator[Tuple[str, str]]:
 
 def _names(folder: str) -> List[str]:
     try:
-        return sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
     except OSError:
         return []
 
 
-def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Optional[Exposed]:
+def _judged(path: str, state: os.stat_result, need: str, identity: Identity) -> Optional[Exposed]:
     mode = stat.S_IMODE(state.st_mode)
-    owned = state.st_uid == reader_.account.pw_uid
+    owned = state.st_uid == identity.uid
     folder = stat.S_ISDIR(state.st_mode)
     if not (folder or stat.S_ISREG(state.st_mode)):
         return None
@@ -112,21 +98,17 @@ def _judged(path: str, state: os.stat_result, need: str, reader_: Reader) -> Opt
         # Another name of somebody else's file, which Node-RED's user may have put here.
         return None
     # A group of its own, or an access control list, that somebody has given the settings file stays in force.
-    own_group = state.st_gid == reader_.account.pw_gid and not _has_access_list(path)
+    own_group = state.st_gid == identity.gid and not _has_access_list(path)
     others = 0o077 if need == "own" or (owned and own_group) else 0o007
     if not mode & others:
         return None
-    wanted = mode & ~others
-    if need == "own" and not owned:
-        problem = "It belongs to %s, not to %s." % (_owner(state), reader_.account.pw_name)
-        return Exposed(path, folder, need, mode, None, problem)
-    if need == "read" and not reader_.may(state, wanted, 4):
-        problem = "It belongs to %s, so %s can only read it as everybody can." % (
-            _owner(state),
-            reader_.account.pw_name,
+    if not owned:
+        problem = "It belongs to %s, and only files of %s are changed." % (
+            _identity.name_of(state.st_uid),
+            identity.name,
         )
         return Exposed(path, folder, need, mode, None, problem)
-    return Exposed(path, folder, need, mode, wanted)
+    return Exposed(path, folder, need, mode, mode & ~others)
 
 
 def _has_access_list(path: str) -> bool:
@@ -136,46 +118,47 @@ def _has_access_list(path: str) -> bool:
         return False
 
 
-def _owner(state: os.stat_result) -> str:
-    try:
-        return pwd.getpwuid(state.st_uid).pw_name
-    except KeyError:
-        return "the user with number %d" % state.st_uid
-
-
-def close(found: Exposed, reader_: Reader) -> bool:
+def close(found: Exposed, identity: Identity) -> bool:
     """Take the rights of others away, where that does no harm; whether it was done.
 
-    The names are in the hands of Node-RED's user: what is changed is the file itself, never one that a link put in its
-    place leads to, and only after looking at it again.
+    Done as the service user, so a file of another owner stays as it is, whatever path leads to it.
     """
-    with _files.explained(found.path):
-        try:
-            descriptor = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+    with _files.explained(found.path, identity):
+        return bool(identity.run(_close, found, identity))
+
+
+def _close(found: Exposed, identity: Identity) -> bool:
+    try:
+        descriptor = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        judged = _judged(found.path, os.fstat(descriptor), found.need, identity)
+        if judged is None or judged.wanted is None:
             return False
-        try:
-            judged = _judged(found.path, os.fstat(descriptor), found.need, reader_)
-            if judged is None or judged.wanted is None:
-                return False
-            os.fchmod(descriptor, judged.wanted)
-        finally:
-            os.close(descriptor)
+        os.fchmod(descriptor, judged.wanted)
+    finally:
+        os.close(descriptor)
     return True
 
 
 def folder_owner(user_dir: str) -> Optional[str]:
     """Whom the user directory belongs to; None when there is none yet."""
     try:
-        return _owner(os.stat(user_dir))
+        return _identity.name_of(os.stat(user_dir).st_uid)
     except OSError:
         return None
 
 
-def folder_writable(user_dir: str, reader_: Reader) -> bool:
-    """Whether Node-RED's user may write there; a folder that does not exist counts as one that Node-RED will make."""
+def folder_writable(user_dir: str, identity: Identity) -> bool:
+    """Whether Node-RED's user may write there, by owner and mode, also where the file system is read-only now.
+
+    A folder that does not exist counts as one that Node-RED will make.
+    """
     try:
         state = os.stat(user_dir)
     except OSError:
         return True
-    return reader_.may(state, stat.S_IMODE(state.st_mode), 2)
+    if identity.uid in (0, state.st_uid):
+        return identity.uid == 0 or bool(state.st_mode & stat.S_IWUSR)
+    return bool(state.st_mode & (stat.S_IWGRP if state.st_gid in identity.groups else stat.S_IWOTH))

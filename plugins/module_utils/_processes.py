@@ -13,10 +13,14 @@ import socket
 import struct
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+
 PROC = "/proc"
 # States of sockets (include/net/tcp_states.h); an unconnected UDP socket is in that of a closed TCP one.
 LISTEN = "0A"
 UNCONNECTED = "07"
+# Characters of a command line; any process can have one of megabytes.
+ARGUMENTS_LIMIT = 65536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Process:
     start: int
     """Clock ticks after boot: together with the boot's id, pid and start name a process for good."""
     name: str
+    """Printable on one line, as any user can choose it."""
     arguments: Tuple[str, ...]
     uid: int
 
@@ -72,12 +77,12 @@ def process(pid: int) -> Optional[Process]:
     name, fields = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 2 :].split()
     if len(fields) < 20 or fields[0] in "ZX":
         return None
-    arguments = tuple(word for word in _text(str(pid), "cmdline").split("\0") if word)
+    arguments = tuple(word for word in _text(str(pid), "cmdline", limit=ARGUMENTS_LIMIT).split("\0") if word)
     try:
         uid = os.stat(os.path.join(PROC, str(pid))).st_uid
     except OSError:
         return None
-    return Process(pid, int(fields[1]), int(fields[19]), name, arguments, uid)
+    return Process(pid, int(fields[1]), int(fields[19]), printable_line(name), arguments, uid)
 
 
 def processes() -> List[Process]:
@@ -159,7 +164,8 @@ def unit_of(pid: int) -> Optional[str]:
     if group is None or "/user@" in group or _foreign(group):
         return None
     services = [part for part in group.split("/") if part.endswith(".service")]
-    return services[-1] if services else None
+    # Who is given a part of the tree can make folders with any name there.
+    return printable_line(services[-1]) if services else None
 
 
 def in_container(pid: int) -> bool:
@@ -232,9 +238,9 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(packed))
 
 
-def _text(*parts: str) -> str:
+def _text(*parts: str, limit: int = -1) -> str:
     try:
         with open(os.path.join(PROC, *parts), encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
+            return stream.read(limit)
     except OSError:
         return ""

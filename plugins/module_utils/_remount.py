@@ -29,6 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._mounts import Mount
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 # No name of a service begins with a dot.
 LOCK = ".remount.lock"
@@ -357,7 +358,9 @@ def holders(point: str) -> List[str]:
     for process in _processes.processes():
         for path in sorted(_held_by(process.pid, device)):
             unit = _processes.unit_of(process.pid)
-            found.append("process %d (%s%s): %s" % (process.pid, process.name, ", " + unit if unit else "", path))
+            found.append(
+                "process %d (%s%s): %s" % (process.pid, process.name, ", " + unit if unit else "", printable_line(path))
+            )
     return found
 
 

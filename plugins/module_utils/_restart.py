@@ -197,7 +197,7 @@ def _foreseen(state: State) -> Optional[Trouble]:
     if state.loaded.error:
         return Trouble(
             "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error),
-            _node.explain(state.loaded.error, state.plan.settings_file),
+            _node.explain(state.loaded.error, state.plan.settings_file, state.plan.identity),
         )
     if state.where.problem:
         return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
@@ -212,9 +212,7 @@ def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
     if _instance.takes_socket(state.plan, state.loaded):
         family = family | {SYSTEMD_PID}
     for pid, listener in _processes.holders(where.host, where.port):
-        ours = (
-            pid in family if pid is not None else bool(family) and listener.uid == _node.account(state.plan.user).pw_uid
-        )
+        ours = pid in family if pid is not None else bool(family) and listener.uid == state.plan.identity.uid
         if not ours:
             return Trouble(
                 "Port %d is already held by %s." % (where.port, _named(pid, listener)),
@@ -274,26 +272,7 @@ def _end_sessions(state: State) -> None:
     place = _instance.sessions_place(state.plan, user_dir)
     # Those in /run can be deleted on any machine.
     with _remount.writable([user_dir] if _sessions.on_disk(place) else [], state.remount, whole_run=False):
-        end_sessions(state.plan, place)
-
-
-def end_sessions(plan: Plan, place: _sessions.Place) -> None:
-    """Log everybody out, wherever the sessions are kept, while Node-RED is stopped."""
-    _sessions.end(place, plan.service, lambda path: _as_user(plan, path))
-
-
-def _as_user(plan: Plan, target: str) -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            _node.become(plan.runtime)()
-            try:
-                os.unlink(target)
-            except OSError:
-                os.truncate(target, 0)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+        _sessions.end(place, state.plan.service)
 
 
 def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:

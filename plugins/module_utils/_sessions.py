@@ -9,16 +9,23 @@ Whoever reads a sessions file is logged in, so nothing here reads one.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import os
-import pwd
 import re
 import stat
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _mounts, _node, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _change,
+    _files,
+    _identity,
+    _mounts,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 
 RUNTIME = "/run"
 FSTAB = "/etc/fstab"
@@ -43,7 +50,8 @@ class Place:
     """A user directory and the runtime directory of its service."""
 
     user_dir: str
-    user: str
+    identity: Identity
+    """The service user."""
     runtime_folder: str
     links_work: bool
     """Whether this release of Node-RED writes to what a link leads to."""
@@ -125,8 +133,8 @@ def _repair(place: Place, wanted: str, mounts: Sequence[_mounts.Mount]) -> Optio
         return Repair(place.path, "something that is neither a file nor a folder", after)
     if wanted != FILE:
         return Repair(place.path, "a file", after)
-    owner = _node.account(place.user).pw_uid
-    return Repair(place.path, "a file of " + _name(state.st_uid), after) if state.st_uid != owner else None
+    owner = place.identity.uid
+    return Repair(place.path, "a file of " + _identity.name_of(state.st_uid), after) if state.st_uid != owner else None
 
 
 def _repair_of_link(place: Place, wanted: str, after: str) -> Optional[Repair]:
@@ -146,13 +154,6 @@ def _why_not_removed(folder: str) -> Optional[str]:
         "%s is a folder with files in it, where Node-RED wants a file: it would end at the next login. Move the folder "
         "away." % folder
     )
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return "the user with number %d" % uid
 
 
 def _mounted_at_boot(path: str, mounted: bool) -> Optional[str]:
@@ -192,8 +193,7 @@ def _refusal(path: str, where: str, remedy: str) -> str:
 def repair(place: Place, wanted: str, service: str, pid: Optional[int], found: Sequence[Repair]) -> None:
     """Do these repairs. A link of ours that is in use comes and goes with the runtime directory, so it can be undone.
 
-    The names are in the hands of Node-RED's user, so everything is done to names in one and the same folder, and no
-    link is followed.
+    A mount can only be removed by root. Everything else is done as the service user, who can exchange these names.
     """
     ours = place.link_target if place.links_work and _is_our_link(place) else None
     linked = wanted == LINK and any(one.path == place.path for one in found)
@@ -205,74 +205,76 @@ def repair(place: Place, wanted: str, service: str, pid: Optional[int], found: S
             None,
             _change.checksum_of_link(place.link_target) if linked else None,
             old_link=ours,
+            user=place.identity,
         )
-    with _files.explained(place.path):
-        folder = os.open(os.path.dirname(place.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for one in found:
-            with _files.explained(one.path):
-                _clear(folder, os.path.basename(one.path), one.path)
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    for one in found:
+        with _files.explained(one.path, place.identity):
+            if one.path in {mount.point for mount in _mounts.table().mounts}:
+                _unmount(one.path)
+            place.identity.run(_clear, one.path)
     if linked:
         with _files.explained(place.runtime_folder):
             _make_runtime_folder(place)
-        _files.make_link(place.path, place.link_target)
+        _files.make_link(place.path, place.link_target, place.identity)
 
 
 def _is_our_link(place: Place) -> bool:
     return os.path.islink(place.path) and os.path.realpath(place.path) == os.path.realpath(place.link_target)
 
 
-def _clear(folder: int, name: str, path: str) -> None:
-    if path in {mount.point for mount in _mounts.table().mounts}:
-        _unmount(folder, name)
-    try:
-        state = os.lstat(name, dir_fd=folder)
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(state.st_mode):
-        os.rmdir(name, dir_fd=folder)
-    else:
-        os.unlink(name, dir_fd=folder)
+def _clear(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+        _files.sync_folder(os.path.dirname(path))
 
 
-def _unmount(folder: int, name: str) -> None:
+def _unmount(path: str) -> None:
+    """Unmount what is mounted at this very path, without following a link that was put in its way."""
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = _files.open_folder(os.path.dirname(path))
     try:
         os.fchdir(folder)
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.umount2(os.fsencode(name), UMOUNT_NOFOLLOW) != 0:
+        if libc.umount2(os.fsencode(os.path.basename(path)), UMOUNT_NOFOLLOW) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
     finally:
         os.fchdir(before)
         os.close(before)
+        os.close(folder)
 
 
 def _make_runtime_folder(place: Place) -> None:
     """Until the next start, when systemd takes it over: these releases never answer a login that they cannot save."""
-    account = _node.account(place.user)
-    try:
+    with contextlib.suppress(FileExistsError):
+        # In /run, where only root can exchange it.
         os.mkdir(place.runtime_folder, 0o700)
-    except FileExistsError:
-        return
-    os.chown(place.runtime_folder, account.pw_uid, account.pw_gid)
+        os.chown(place.runtime_folder, place.identity.uid, place.identity.gid)
 
 
-def end(place: Place, service: str, as_user: Callable[[str], None]) -> None:
-    """Log everybody out, while Node-RED is stopped: delete the sessions of every store.
+def end(place: Place, service: str) -> None:
+    """Log everyone out, while Node-RED is stopped: delete the sessions of every store, as the service user."""
+    place.identity.run(_end, place, service)
 
-    `as_user` deletes a file as Node-RED's user: what a link leads to is in that user's hands, so it may lead anywhere.
-    The runtime directory is below one of root's, where nothing can be led astray.
-    """
+
+def _end(place: Place, service: str) -> None:
     if os.path.islink(place.path) and on_disk(place):
-        as_user(os.path.realpath(place.path))
+        _delete_or_empty(os.path.realpath(place.path))
     for path in runtime_files(service) + ([place.path] if on_disk(place) else []):
-        # First asked, as deleting nothing fails, too, on a file system that is read-only.
+        # Asked first, as deleting nothing fails, too, on a file system that is read-only.
         if os.path.lexists(path):
             _delete(path)
+
+
+def _delete_or_empty(path: str) -> None:
+    with contextlib.suppress(OSError):
+        try:
+            os.unlink(path)
+        except OSError:
+            os.truncate(path, 0)
 
 
 def on_disk(place: Place) -> bool:

@@ -5,19 +5,30 @@
 
 Those of dashboards are on the HTTP server itself (ui.js of node-red-dashboard 3.6, nodes/config/ui_base.js of
 @flowfuse/node-red-dashboard 1.31), those of "websocket in" nodes too (22-websocket.js).
+
+The service user writes these files, so nothing of them is taken for granted: size, type, number and length of each part
+are limited, and what does not fit is left out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import posixpath
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-# A flow file of more is read by nobody in a reasonable time on a Pi.
-FLOWS_LIMIT = 32 * 1024 * 1024
+from ansible_collections.pifleet.nodered.plugins.module_utils import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._parts import list_part, text_part
+
+# Bytes. The largest flow files that people write have a few MB; the worst takes about twenty times its size in memory.
+FLOWS_LIMIT = 8 * 1024 * 1024
+SMALL_LIMIT = 256 * 1024
+SCRIPT_LIMIT = 2 * 1024 * 1024
+# Each path is asked from outside.
+MOST_PATHS = 100
+LONGEST_PATH = 200
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+_PATH = re.compile(r"[\x21-\x7e]{1,%d}" % LONGEST_PATH)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,15 +51,24 @@ def flows(folder: str, settings: Mapping[str, Any], named: Optional[str], host_n
 
     `folder` is the user directory, `settings` the harness's summary, `named` the flow file of the command line.
     """
-    path = os.path.join(folder, named or settings.get("flowFile") or "flows_%s.json" % host_name)
+    path = os.path.join(folder, named or text_part(settings, "flowFile") or "flows_%s.json" % host_name)
     if settings.get("projects"):
-        active = (_json(os.path.join(folder, ".config.projects.json")) or {}).get("activeProject")
-        if isinstance(active, str):
-            project = os.path.join(folder, "projects", active)
-            about = (_json(os.path.join(project, "package.json")) or {}).get("node-red") or {}
-            path = os.path.join(project, (about.get("settings") or {}).get("flowFile") or "flows.json")
-    found = _json(path)
+        path = _flows_of_project(folder) or path
+    found = _files.json_of(path, limit=FLOWS_LIMIT)
     return [node for node in found if isinstance(node, dict)] if isinstance(found, list) else []
+
+
+def _flows_of_project(folder: str) -> Optional[str]:
+    """The flow file of the active project; None where none is active."""
+    projects = _files.json_of(os.path.join(folder, ".config.projects.json"), limit=SMALL_LIMIT)
+    active = text_part(projects, "activeProject")
+    # A folder below `projects`, and not any other of the machine.
+    if not active or active in (".", "..") or "/" in active or "\0" in active:
+        return None
+    project = os.path.join(folder, "projects", active)
+    about = _files.json_of(os.path.join(project, "package.json"), limit=SMALL_LIMIT)
+    named = os.path.normpath(text_part(about, "node-red", "settings", "flowFile") or "flows.json")
+    return None if named.startswith(("/", "..")) or "\0" in named else os.path.join(project, named)
 
 
 def packages(folders: Sequence[str]) -> List[Dict[str, Any]]:
@@ -58,12 +78,22 @@ def packages(folders: Sequence[str]) -> List[Dict[str, Any]]:
     for package in PACKAGES:
         for folder in folders:
             home = os.path.join(folder, "node_modules", package.name)
-            about = _json(os.path.join(home, "package.json"))
+            about = _files.json_of(os.path.join(home, "package.json"), limit=SMALL_LIMIT)
             if isinstance(about, dict):
-                closable = package.script is not None and "ioMiddleware" in _text(os.path.join(home, package.script))
-                found.append({"name": package.name, "version": str(about.get("version")), "closable": closable})
+                found.append({"name": package.name, "version": _version(about), "closable": _closable(package, home)})
                 break
     return found
+
+
+def _version(about: Mapping[str, Any]) -> str:
+    version = text_part(about, "version")
+    return version if _VERSION.fullmatch(version) else "unknown"
+
+
+def _closable(package: Package, home: str) -> bool:
+    if package.script is None:
+        return False
+    return "ioMiddleware" in _files.text(os.path.join(home, package.script), limit=SCRIPT_LIMIT)
 
 
 def dashboard_paths(
@@ -74,15 +104,20 @@ def dashboard_paths(
 ) -> List[str]:
     """Where the socket.io of dashboards that can be closed answers, each ending in a slash."""
     names = {package["name"] for package in installed if package["closable"]}
-    paths = [str(settings.get("uiPath") or "ui")] if "node-red-dashboard" in names else []
+    paths = [text_part(settings, "uiPath") or "ui"] if "node-red-dashboard" in names else []
     if "@flowfuse/node-red-dashboard" in names:
         paths += [node["path"] for node in _running(nodes, "ui-base")]
-    return list(dict.fromkeys(_joined(node_root, path, "socket.io") + "/" for path in paths))
+    return _limited(_joined(node_root, path, "socket.io") + "/" for path in paths if _PATH.fullmatch(path))
 
 
 def websocket_paths(node_root: str, nodes: Sequence[Mapping[str, Any]]) -> List[str]:
     """Where "websocket in" nodes listen."""
-    return list(dict.fromkeys(_joined(node_root, node["path"]) for node in _running(nodes, "websocket-listener")))
+    return _limited(_joined(node_root, node["path"]) for node in _running(nodes, "websocket-listener"))
+
+
+def _limited(paths: Iterable[str]) -> List[str]:
+    """Each of them once, without those that are too long, and not too many."""
+    return list(dict.fromkeys(path for path in paths if len(path) <= LONGEST_PATH))[:MOST_PATHS]
 
 
 def _running(nodes: Sequence[Mapping[str, Any]], kind: str) -> List[Mapping[str, Any]]:
@@ -92,8 +127,7 @@ def _running(nodes: Sequence[Mapping[str, Any]], kind: str) -> List[Mapping[str,
         for node in nodes
         if node.get("type") == kind
         and not node.get("d")
-        and isinstance(node.get("path"), str)
-        and re.fullmatch(r"[\x21-\x7e]+", node["path"])
+        and _PATH.fullmatch(text_part(node, "path"))
         and "${" not in node["path"]
     ]
 
@@ -102,24 +136,7 @@ def _joined(*parts: str) -> str:
     return "/" + "/".join(part for part in (each.strip("/") for each in parts) if part)
 
 
-def _json(path: str) -> Any:
-    try:
-        return json.loads(_text(path))
-    except ValueError:
-        return None
-
-
-def _text(path: str) -> str:
-    try:
-        if not os.path.isfile(path) or os.path.getsize(path) > FLOWS_LIMIT:
-            return ""
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
-
-
 def static_roots(settings: Mapping[str, Any]) -> List[str]:
     """Where files are served, each beginning and ending in a slash (red.js, formatRoot)."""
-    roots = [posixpath.join("/", str(root)).strip("/") for root in settings.get("staticRoots") or ()]
-    return list(dict.fromkeys("/%s/" % root if root else "/" for root in roots))
+    roots = [root.strip("/") for root in list_part(settings, "staticRoots") if isinstance(root, str)]
+    return _limited("/%s/" % root if root else "/" for root in roots)

@@ -15,6 +15,7 @@ import shlex
 import subprocess
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 PROPERTIES = (
@@ -65,23 +66,14 @@ UNIT_FOLDER = "/etc/systemd/system"
 
 def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a system tool, untranslated. Raises Failure when it is missing or does not end in time (seconds)."""
+    environment = {
+        "PATH": os.environ.get("PATH") or DEFAULT_PATH,
+        "LC_ALL": "C.UTF-8",
+        "SYSTEMD_PAGER": "",
+        "SYSTEMD_COLORS": "0",
+    }
     try:
-        return subprocess.run(
-            list(arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=timeout,
-            check=False,
-            encoding="utf-8",
-            errors="surrogateescape",
-            env={
-                "PATH": os.environ.get("PATH") or DEFAULT_PATH,
-                "LC_ALL": "C.UTF-8",
-                "SYSTEMD_PAGER": "",
-                "SYSTEMD_COLORS": "0",
-            },
-        )
+        output = _commands.run(arguments, timeout, environment=environment)
     except FileNotFoundError:
         raise Failure(
             "%s is not installed on this machine." % arguments[0],
@@ -92,6 +84,10 @@ def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedP
             "%s did not answer within %d seconds." % (" ".join(arguments[:2]), timeout),
             "Look at the machine itself: systemd is busy or hangs (systemctl list-jobs).",
         ) from None
+    except _commands.TooMuch as error:
+        raise Failure(str(error), "Look at the machine itself: run that command there.") from None
+    texts = [text.decode("utf-8", "surrogateescape") for text in (output.stdout, output.stderr)]
+    return subprocess.CompletedProcess(list(arguments), output.returncode, *texts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,18 +297,13 @@ def manager_environment() -> Dict[str, str]:
     return found
 
 
-def read_environment_file(path: str) -> List[Tuple[str, str, str]]:
-    """(name, value, file) for each assignment in the file or files (a pattern) that EnvironmentFile= names."""
-    found: List[Tuple[str, str, str]] = []
-    for file in sorted(glob.glob(path)) if re.search(r"[*?\[]", path) else [path]:
-        try:
-            with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-                text = stream.read()
-        except OSError:
-            # systemd says the same to a file with "-"; without it the service does not start and says so itself.
-            continue
-        found.extend((name, value, file) for name, value in parse_environment(text))
-    return found
+def environment_files(path: str) -> List[str]:
+    """The files that a path in EnvironmentFile= stands for: itself, or those that match where it is a pattern.
+
+    A file that is missing or cannot be read sets nothing: systemd says the same where the path begins with "-"; without
+    it the service does not start and says so itself.
+    """
+    return sorted(glob.glob(path)) if re.search(r"[*?\[]", path) else [path]
 
 
 def parse_environment(text: str) -> List[Tuple[str, str]]:
@@ -436,9 +427,3 @@ def split_value(value: str) -> List[str]:
         else:
             word, started = word + char, True
     return words + [word] if started else words
-
-
-def quoted(word: str) -> str:
-    """The word as systemd.service(5) wants it in a unit file; variables stay variables."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return escaped if re.match(r"^[^\s'\";]+$", word) else '"%s"' % escaped

@@ -36,9 +36,15 @@ def printable_line(text: str) -> str:
     return _LINE_OR_TAB.sub(_escape, printable(text))
 
 
+def short_line(text: str, limit: int = 200) -> str:
+    """As `printable_line`, cut after `limit` characters."""
+    return printable_line(text if len(text) <= limit else text[:limit] + "...")
+
+
 def printable_result(result: Any) -> Any:
     """A module's result with every text in it printable, keys too.
 
+    Line ends stay, also CR LF, as the text of a certificate is compared with another.
     What is used as a path or a command afterwards must be checked before: an escape in it makes another path of it.
     """
     return _printable_part(result, 0)
@@ -46,7 +52,7 @@ def printable_result(result: Any) -> Any:
 
 def _printable_part(part: Any, depth: int) -> Any:
     if isinstance(part, str):
-        return printable(part)
+        return "\r\n".join(printable(lines) for lines in part.split("\r\n"))
     if not isinstance(part, (dict, list, tuple)):
         return part
     if depth > DEEPEST:

@@ -15,8 +15,8 @@ author:
 description:
   - Puts a certificate and its key into C(/etc/nodered-tls/<service>/current), where root owns them and the group of the
     service may read them. C(current) is a link that moves to the new pair in one step, so nobody ever sees half of one.
-  - The certificate is checked on the controller before anything is written (dates, chain, strength, names), and on the
-    machine Node-RED's own user and Node.js try out the pair before the link moves.
+  - The certificate is made on the controller or checked there before anything is written (dates, chain, strength,
+    names), and on the machine Node-RED's own user and Node.js try out the pair before the link moves.
   - Node-RED uses it through its setting C(https), which the role C(tls) writes. Written as a function, it makes a
     renewed pair go live without a restart.
 requirements:
@@ -41,11 +41,64 @@ options:
     type: str
   key:
     description:
-      - Its key as PEM text, without a passphrase. Use C(no_log) on such a task.
+      - Its key as PEM text, without a passphrase. Callback plugins receive it, whatever C(no_log) is set to; use
+        O(pair_from) to prevent that.
     type: str
+  pair_from:
+    description:
+      - The name of a variable with a dictionary of C(certificate) and C(key) as PEM text. The action reads it, so the
+        key is no argument of the task, which callback plugins receive.
+    type: str
+    version_added: 0.3.0
+  made_by:
+    description:
+      - Make key and certificate on the controller. V(selfsigned) makes a certificate that is its own authority, and
+        V(authority) has the one in O(authority_folder) issue it.
+      - A new pair is made only where the present one is missing, damaged, about to expire or not made for a name.
+      - It is made for O(names), the names of the host in the inventory (inventory name, C(ansible_host),
+        C(nodered_address), C(nodered_tls_names)), C(localhost), and the names of O(reported) that count.
+    type: str
+    choices: [selfsigned, authority]
+    version_added: 0.3.0
+  reported:
+    description:
+      - Names and addresses that the host reports. With O(made_by), one of them counts only if it is private (a private,
+        loopback or link-local address, a name below C(.local), a single label) and belongs to no other host of the
+        inventory, and if the authority may make certificates for it.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  authority_folder:
+    description:
+      - The folder of the private authority on the controller. M(pifleet.nodered.authority) makes it.
+    type: path
+    version_added: 0.3.0
+  passphrase_from:
+    description:
+      - The name of the variable that has the passphrase of the authority's key.
+    type: str
+    version_added: 0.3.0
+  days:
+    description:
+      - For how many days a certificate is made. Two of them are in the past, for machines without a clock.
+    type: int
+    default: 397
+    version_added: 0.3.0
+  renew_days:
+    description:
+      - A certificate that was made here and has fewer days left is made anew.
+    type: int
+    default: 30
+    version_added: 0.3.0
   certificate_file:
     description:
       - A PEM file on the machine that runs Node-RED, to be copied now and whenever it is renewed.
+      - Where a user other than root can change where the path leads (a folder or link on the way), it is read as that
+        user. It has 1 MiB at most.
+      - A renewal must have all names of the certificate before, and the same issuer. Issuers are the same if their
+        organizations are, so another intermediate of Let's Encrypt is one; without an organization, their whole names
+        are compared. Another certificate is not copied but reported in the journal; run the role again to use it.
     type: path
   key_file:
     description:
@@ -71,9 +124,10 @@ options:
       - What M(pifleet.nodered.instance_info) returned as C(instance.tls). Where that is what is wanted already, no
         remote execution is needed.
     type: dict
-  _program:
+  _checked:
     description:
-      - What the action plugin leaves on the machine to follow renewals. It is not for playbooks.
+      - The certificate in O(certificate_file) that the action plugin has checked on the controller. It is not for
+        playbooks.
     type: str
 seealso:
   - module: pifleet.nodered.settings
@@ -89,13 +143,11 @@ EXAMPLES = r"""
     names: [pi.example.org]
   become: true
 
-- name: Give Node-RED a pair from the vault
+- name: Give Node-RED the pair in the variable vault_pair, which has certificate and key
   pifleet.nodered.certificate:
     service: nodered
-    certificate: "{{ vault_certificate }}"
-    key: "{{ vault_key }}"
+    pair_from: vault_pair
   become: true
-  no_log: true
 """
 
 RETURN = r"""
@@ -108,6 +160,15 @@ certificate:
   description: The certificate that Node-RED has now, or would have, as PEM text.
   returned: success
   type: str
+reason:
+  description: Why a certificate is made. Empty where none is.
+  returned: with O(made_by)
+  type: str
+names:
+  description: For which names the certificate has to be made.
+  returned: with O(made_by)
+  type: list
+  elements: str
 self_signed:
   description: Whether it vouches for itself, so that visitors have to be given the certificate.
   returned: success
@@ -116,24 +177,27 @@ self_signed:
 
 import contextlib
 import os
-import re
 import shlex
 import sys
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _change,
+    _deadline,
     _files,
     _instance,
     _pair,
+    _program,
     _remount,
     _systemd,
+    _unit_files,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair, PairError
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._pair import Pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
 PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
 
@@ -141,6 +205,14 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "certificate": {"type": "str"},
     "key": {"type": "str", "no_log": True},
+    # The names of variables are no secrets.
+    "pair_from": {"type": "str"},
+    "made_by": {"type": "str", "choices": ["selfsigned", "authority"]},
+    "reported": {"type": "list", "elements": "str", "default": []},
+    "authority_folder": {"type": "path"},
+    "passphrase_from": {"type": "str", "no_log": False},
+    "days": {"type": "int", "default": 397},
+    "renew_days": {"type": "int", "default": 30},
     "certificate_file": {"type": "path"},
     # The path of a key is no secret; without this, Ansible warns about the name.
     "key_file": {"type": "path", "no_log": False},
@@ -149,12 +221,13 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "authorities": {"type": "str"},
     "present": {"type": "dict"},
     "remount": {"type": "bool", "default": False},
-    "_program": {"type": "str"},
+    "_checked": {"type": "str"},
 }
 ARGUMENT_RULES: Dict[str, Any] = {
-    "mutually_exclusive": [["certificate", "certificate_file"]],
-    "required_one_of": [["certificate", "certificate_file"]],
+    "mutually_exclusive": [["certificate", "certificate_file", "pair_from", "made_by"]],
+    "required_one_of": [["certificate", "certificate_file", "pair_from", "made_by"]],
     "required_together": [["certificate", "key"], ["certificate_file", "key_file"]],
+    "required_if": [["made_by", "authority", ["authority_folder", "passphrase_from"]]],
 }
 
 
@@ -179,14 +252,25 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     return {
         "changed": changed,
         "folder": os.path.join(folder, _pair.CURRENT),
-        "certificate": wanted.certificate.decode("utf-8", "replace"),
+        "certificate": _text(wanted.certificate),
     }
 
 
 def wanted_pair(params: Mapping[str, Any]) -> Pair:
     if params["certificate_file"]:
-        return _pair.from_files(params["certificate_file"], params["key_file"])
+        return _checked(_pair.from_files(params["certificate_file"], params["key_file"]), params)
     return Pair(params["certificate"].encode(), params["key"].encode())
+
+
+def _checked(pair: Pair, params: Mapping[str, Any]) -> Pair:
+    """The pair, unless its certificate has been exchanged since the controller has checked it."""
+    if params["_checked"] is not None and _text(pair.certificate) != params["_checked"]:
+        raise Failure("%s has changed while it was checked." % params["certificate_file"], "Run again.")
+    return pair
+
+
+def _text(certificate: bytes) -> str:
+    return certificate.decode("utf-8", "replace")
 
 
 def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> Dict[str, bytes]:
@@ -195,9 +279,9 @@ def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -
     if params["client_authority"]:
         authority = params["client_authority"].encode()
         found[os.path.join(folder, "client-authority-%s.pem" % _files.checksum(authority)[:16])] = authority
-    if params["certificate_file"] and params["_program"]:
+    if params["certificate_file"]:
         path_unit, service_unit = unit_paths(plan.service)
-        found[PROGRAM] = params["_program"].encode()
+        found[PROGRAM] = _program.archive(_pair.__name__)
         found[path_unit] = path_unit_text(params, plan.service).encode()
         found[service_unit] = service_unit_text(params, plan, folder).encode()
     return found
@@ -217,10 +301,12 @@ def path_unit_text(params: Mapping[str, Any], service: str) -> str:
     # The folders, as a watch of a file ends with that file; certbot's links and what they lead to are in two of them.
     files = [params["certificate_file"], params["key_file"]]
     watched = [os.path.dirname(path) for path in files] + [os.path.dirname(os.path.realpath(path)) for path in files]
-    lines = ["PathChanged=" + path.replace("%", "%%") for path in dict.fromkeys(watched)]
-    return (
-        "[Unit]\nDescription=The certificate that %s copies is renewed\n\n[Path]\n%s\n\n"
-        "[Install]\nWantedBy=multi-user.target\n" % (service, "\n".join(lines))
+    return _unit_files.text(
+        {
+            "Unit": [Directive("Description", ["The certificate that %s copies is renewed" % service])],
+            "Path": [Directive("PathChanged", [path]) for path in dict.fromkeys(watched)],
+            "Install": [Directive("WantedBy", ["multi-user.target"])],
+        }
     )
 
 
@@ -229,12 +315,15 @@ def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: s
     words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
     words += ["--group", reader.group, "--node", reader.node]
     words += ["--certificate", params["certificate_file"], "--key", params["key_file"]]
-    # %% and $$: neither systemd's specifiers nor its variables are meant.
-    line = " ".join('"%s"' % re.sub(r'(["\\])', r"\\\1", word).replace("%", "%%").replace("$", "$$") for word in words)
-    # Without a limit of starts: a renewal is several changes, and systemd would stop watching after the fifth.
-    return (
-        "[Unit]\nDescription=Give %s its renewed certificate\nStartLimitIntervalSec=0\n\n"
-        "[Service]\nType=oneshot\nExecStart=%s\n" % (plan.service, line)
+    return _unit_files.text(
+        {
+            "Unit": [
+                Directive("Description", ["Give %s its renewed certificate" % plan.service]),
+                # A renewal is several changes, and systemd would stop watching after the fifth.
+                Directive("StartLimitIntervalSec", ["0"]),
+            ],
+            "Service": [Directive("Type", ["oneshot"]), Directive("ExecStart", words)],
+        }
     )
 
 
@@ -270,14 +359,14 @@ def _data_of(path: str) -> Optional[bytes]:
     return None
 
 
+def give_explained(module: Module) -> Dict[str, Any]:
+    with _files.explained("/etc/nodered-tls"):
+        return give(module.params, module.check_mode)
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
-    _files.clean_up_when_ended()
-    try:
-        with _files.explained("/etc/nodered-tls"):
-            module.exit_json(**give(module.params, module.check_mode))
-    except (Failure, PairError) as failure:
-        module.fail_json(msg=str(failure))
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **ARGUMENT_RULES)
+    module.finish(lambda: give_explained(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -89,50 +89,59 @@ import os
 import re
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _boot,
+    _change,
+    _deadline,
+    _files,
+    _instance,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
     unit = _systemd.existing(module.params["service"])
-    settings = _files.read(module.params["settings_file"])
+    user = _instance.plan(unit).user_for(module.params["settings_file"])
+    settings = _files.read(module.params["settings_file"], user)
     path = os.path.join(os.path.dirname(settings.path), name)
     if path == settings.path:
         raise Failure("%s is the settings file itself." % path, "Give the file another name.")
     absent = module.params["state"] == "absent"
     data = None if absent else module.params["content"].encode("utf-8")
-    result = _files.compared(path, present_file(path), data)
+    result = _files.compared(path, present_file(path, user), data)
     if result["changed"] and not module.check_mode:
         with _boot.changing(unit.service, os.path.dirname(path), module.params["remount"]):
-            write(unit, path, data, settings.attributes)
+            write(unit, path, data, settings.attributes, user)
     return result
 
 
-def present_file(path: str) -> Optional[Content]:
-    # A link would lead the write of root to wherever the service user pointed it.
-    if os.path.islink(path):
+def present_file(path: str, user: Optional[Identity]) -> Optional[Content]:
+    if _files.link(path, user) is not None:
         raise Failure("%s is a link." % path, "Remove it and run again.")
-    return _files.read(path) if os.path.exists(path) else None
+    return _files.read(path, user) if os.path.lexists(path) else None
 
 
-def write(unit: Unit, path: str, data: Optional[bytes], attributes: Attributes) -> None:
-    old = present_file(path)
-    _change.extend(unit.service, unit.main_pid, path, old, None if data is None else _files.checksum(data))
+def write(unit: Unit, path: str, data: Optional[bytes], attributes: Attributes, user: Optional[Identity]) -> None:
+    old = present_file(path, user)
+    checksum = None if data is None else _files.checksum(data)
+    _change.extend(unit.service, unit.main_pid, path, old, checksum, user=user)
     if data is None:
-        _files.remove(path)
+        _files.remove(path, user)
         return
     # Nobody runs it, and whoever may write the settings decides what is required.
-    _files.replace(path, data, attributes)
+    _files.replace(path, data, attributes, user)
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "settings_file": {"type": "path", "required": True},
             "service": {"type": "str", "required": True},
@@ -144,11 +153,7 @@ def main() -> None:
         required_if=[("state", "present", ["content"])],
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

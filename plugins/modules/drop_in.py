@@ -38,11 +38,18 @@ options:
       - The name of the drop-in without C(.conf). Those whose names come later win.
     type: str
     required: true
-  content:
+  sections:
     description:
-      - The text of the drop-in. Required when O(state=present).
+      - The sections of the drop-in, each with a list of directives. One of O(sections) and O(options) is required when
+        O(state=present).
+      - A directive has one name and one value. The value is a text, or a list of words where systemd takes several.
+        An empty value resets what earlier files have set.
+      - Every word is written in such a way that systemd reads exactly that word. Specifiers such as C(%h) and, in
+        commands, variables such as C($HOME) are therefore not available.
+      - A value with control characters, such as a line feed, is rejected.
       - Do not put a secret into it. Every user of the machine can read it.
-    type: str
+    type: dict
+    version_added: 0.3.0
   socket:
     description:
       - The socket unit of the service, as RV(pifleet.nodered.instance_info#module:instance.socket) names it. The
@@ -53,7 +60,7 @@ options:
     description:
       - Words that the service's command line shall end with. The rest stays as the unit and other drop-ins have it.
       - The last option wins in Node-RED, so these beat what stands in C(ExecStart) or comes from an environment file.
-      - Written below O(content), whose last section must be C([Service]).
+      - Written at the end of the section C(Service).
     type: list
     elements: str
     default: []
@@ -74,16 +81,15 @@ EXAMPLES = r"""
   pifleet.nodered.drop_in:
     service: nodered
     name: 50-pifleet-port
-    content: |
-      [Service]
-      AmbientCapabilities=CAP_NET_BIND_SERVICE
+    sections:
+      Service:
+        - AmbientCapabilities: CAP_NET_BIND_SERVICE
   become: true
 
 - name: Serve on port 1885 whatever the unit and its environment say
   pifleet.nodered.drop_in:
     service: nodered
     name: 50-pifleet-port
-    content: "[Service]"
     options: ["-p", "1885"]
   become: true
 
@@ -92,10 +98,10 @@ EXAMPLES = r"""
     service: nodered
     socket: nodered.socket
     name: zz-pifleet-port
-    content: |
-      [Socket]
-      ListenStream=
-      ListenStream=1885
+    sections:
+      Socket:
+        - ListenStream: ""
+        - ListenStream: "1885"
   become: true
 
 - name: Take it away again
@@ -116,47 +122,36 @@ path:
 
 import os
 import re
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _boot, _change, _files, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _boot,
+    _change,
+    _deadline,
+    _files,
+    _systemd,
+    _unit_files,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
 
-def wanted_text(state: str, content: Optional[str], kind: str = "Service") -> Optional[str]:
-    """The text that the file should have, ending in a line end; None when there should be no file."""
-    if state == "absent":
-        return None
-    text = (content or "").rstrip() + "\n"
-    section = None
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith(("#", ";")):
-            continue
-        header = re.match(r"^\[(.*)\]$", line)
-        if header:
-            section = header.group(1)
-            if section not in ("Unit", kind, "Install") and not section.startswith("X-"):
-                raise Failure(
-                    "Line %d of content opens the section [%s], which a %s has not." % (number, section, kind.lower()),
-                    "A drop-in of a %s has the sections [Unit], [%s] and [Install]." % (kind.lower(), kind),
-                )
-        elif section is None:
+def wanted_sections(data: Mapping[str, object], kind: str = "Service") -> Dict[str, List[Directive]]:
+    """The sections of a drop-in for a unit of this kind. Raises Failure for one that systemd would ignore there."""
+    for name in data:
+        if name not in ("Unit", kind, "Install") and not name.startswith("X-"):
             raise Failure(
-                "Line %d of content stands before any section, so systemd would ignore it." % number,
-                "Begin content with a section such as [%s]." % kind,
+                "The option sections has %s, and a %s has no such section." % (name, kind.lower()),
+                "A drop-in of a %s has the sections Unit, %s and Install." % (kind.lower(), kind),
             )
-    if section is None:
-        raise Failure(
-            "content holds no section.", "Begin content with a section such as [%s], or use state: absent." % kind
-        )
-    return text
+    return _unit_files.from_data(data)
 
 
-def command_line(unit: Unit, path: str, options: Sequence[str]) -> str:
-    """The lines that end the service's command line with these options, whether or not this drop-in already does."""
+def command_line(unit: Unit, path: str, options: Sequence[str]) -> List[Directive]:
+    """The directives that end the service's command line with these options, whether or not this file already does."""
     command = _systemd.command(unit)
     words = list(command.words)
     if not words:
@@ -166,8 +161,9 @@ def command_line(unit: Unit, path: str, options: Sequence[str]) -> str:
     own = present_file(path)
     if own and b"\nExecStart=" in own.data:
         words = words[: -len(options)]
-    prefix = "" if command.expand else ":"
-    return "ExecStart=\nExecStart=%s%s\n" % (prefix, " ".join(_systemd.quoted(word) for word in words + list(options)))
+    if not command.expand:
+        words[0] = ":" + words[0]
+    return [Directive("ExecStart"), Directive("ExecStart", words + list(options), keep_dollar=True)]
 
 
 def present_file(path: str) -> Optional[Content]:
@@ -187,14 +183,14 @@ def apply(unit: Unit, path: str, data: Optional[bytes], old: Optional[Content]) 
         raise Failure("systemd did not read its files again: %s" % reloaded.stderr.strip(), "See systemctl status.")
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     name = module.params["name"]
     if not re.match(r"^[A-Za-z0-9_@:.-]+$", name) or name.startswith("."):
         raise Failure(
             "%r cannot be the name of a drop-in." % name, "Use letters, digits, dots and dashes, without .conf."
         )
     socket: Optional[str] = module.params["socket"]
-    text = wanted_text(module.params["state"], module.params["content"], "Socket" if socket else "Service")
+    sections = wanted_sections(module.params["sections"] or {}, "Socket" if socket else "Service")
     unit = _systemd.existing(module.params["service"])
     if socket and socket != unit.socket:
         raise Failure(
@@ -202,9 +198,12 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
         )
     path = os.path.join(UNIT_FOLDER, (socket or unit.name) + ".d", re.sub(r"\.conf$", "", name) + ".conf")
     options: List[str] = module.params["options"]
-    if text is not None and options:
-        text += command_line(unit, path, options)
-    data = None if text is None else text.encode("utf-8", "surrogateescape")
+    present = module.params["state"] == "present"
+    if present and options:
+        sections["Service"] = [*sections.get("Service", []), *command_line(unit, path, options)]
+    if present and not sections:
+        raise Failure("A drop-in needs the option sections or the option options.", "Give one, or use state: absent.")
+    data = _unit_files.text(sections).encode() if present else None
     result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
         with _boot.changing(unit.service, UNIT_FOLDER, module.params["remount"]):
@@ -213,25 +212,20 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
-            "content": {"type": "str"},
+            "sections": {"type": "dict"},
             "socket": {"type": "str"},
             "options": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "remount": {"type": "bool", "default": False},
         },
-        required_if=[("state", "present", ["content"])],
         mutually_exclusive=[("socket", "options")],
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

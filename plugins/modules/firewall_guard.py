@@ -138,12 +138,12 @@ undone:
 
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _firewall, _firewall_guard
+from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
-def act(module: AnsibleModule) -> Dict[str, Any]:
+def act(module: Module) -> Dict[str, Any]:
     state, seconds = module.params["state"], module.params["seconds"]
     if state in ("armed", "closed") and seconds < 1:
         raise Failure("seconds must be at least 1, not %d." % seconds)
@@ -161,7 +161,7 @@ def act(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "state": {"type": "str", "choices": ["armed", "closed", "confirmed", "undone"], "required": True},
             "seconds": {"type": "int", "default": 60},
@@ -174,11 +174,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**act(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: act(module))
 
 
 if __name__ == "__main__":

@@ -189,7 +189,9 @@ firewall:
           description: Its systemd service, or none.
           type: str
     published:
-      description: The ports that containers (Docker) publish. ufw never sees their packets.
+      description:
+        - The ports that containers (Docker, Podman) publish, over IPv4 or IPv6, with iptables or nftables. Rules of ufw
+          do not cover them.
       type: list
       elements: int
 """
@@ -197,9 +199,14 @@ firewall:
 import dataclasses
 from typing import Any, Dict, Optional, Tuple
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _deadline,
+    _firewall,
+    _firewall_guard,
+    _published,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def describe() -> Dict[str, Any]:
@@ -229,7 +236,7 @@ def describe() -> Dict[str, Any]:
         "other_firewalls": _firewall.other_firewalls(),
         "ssh": ssh,
         "listening": _firewall.listening(sockets),
-        "published": _firewall.published_ports(sockets),
+        "published": _published.ports(sockets),
     }
 
 
@@ -244,11 +251,8 @@ def activity() -> Tuple[bool, Optional[str]]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    try:
-        module.exit_json(changed=False, firewall=describe())
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module = Module(argument_spec={}, supports_check_mode=True)
+    module.finish(lambda: {"changed": False, "firewall": describe()}, _deadline.SECONDS)
 
 
 if __name__ == "__main__":

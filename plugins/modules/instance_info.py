@@ -124,6 +124,32 @@ instance:
       description: The user directory, which holds flows, credentials and sessions.
       type: str
       sample: /home/pi/.node-red
+    sandbox:
+      description: The paths of which a sandbox of the service is made, with links followed.
+      type: dict
+      contains:
+        account_home:
+          description: The home directory that the passwd database has for the user, whatever the service's environment
+            says.
+          type: str
+        user_dir:
+          description: The user directory.
+          type: str
+        user_dir_by_root:
+          description: Whether the unit names the user directory, and no file that the user itself may write.
+          type: bool
+        flow_file:
+          description: The flow file, where the settings or the command line name it by an absolute path.
+          type: str
+        known_hosts:
+          description: Whether the user has a file C(~/.ssh/known_hosts).
+          type: bool
+    ways_to_root:
+      description: How the user that Node-RED runs as, and so anyone who can change a flow, can become root, such as
+        C(sudo without a password) or C(group docker). Empty for root itself.
+      type: list
+      elements: str
+      sample: [sudo without a password]
     user_dir_owner:
       description: Whom the user directory belongs to; none when it does not exist yet.
       type: str
@@ -398,9 +424,9 @@ source:
 import base64
 from typing import Any, Dict, Optional
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
@@ -408,8 +434,16 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     plan = _instance.plan(unit)
     _instance.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
-    content = _files.read(plan.settings_file)
-    instance = _instance.describe(plan, _instance.load(plan), others)
+    content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
+    loaded = _instance.load(plan)
+    if loaded.timed_out:
+        # Each further module would wait as long.
+        raise Failure(
+            "%s: %s" % (plan.settings_file, loaded.error),
+            "Load it by hand as user %s (node -e 'require(\"%s\")') and see what it waits for."
+            % (plan.user, plan.settings_file),
+        )
+    instance = _instance.describe(plan, loaded, others)
     instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:
@@ -421,17 +455,14 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(**discover(module.params["service"], module.params["source"]))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: discover(module.params["service"], module.params["source"]), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ author:
 description:
   - Gives the user directory the mode C(0700), and takes the rights of other users away from the settings file with its
     backups, C(.sessions.json), C(*_cred.json) and C(.config.*.json).
-  - A group of its own that somebody has given the settings file may go on reading it.
-  - What belongs to somebody other than the service's user is left alone and returned in RV(left), since Node-RED could
-    no longer read it.
+  - If the settings file has a group other than the service user's, this group can still read it.
+  - Only files of the service user are changed. Files of other users are returned in RV(left).
 notes:
   - Node-RED writes these files anew, with the mode that its umask gives them. Use C(UMask=0077) in a drop-in of the
     service (M(pifleet.nodered.drop_in)) to keep them closed.
@@ -73,17 +72,27 @@ left:
   elements: str
 """
 
-from typing import Any, Dict
+import dataclasses
+from typing import Any, Dict, List
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils import _files, _instance, _private_files, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _deadline,
+    _instance,
+    _private_files,
+    _remount,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+
+
+def _found(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
 
 
 def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: bool) -> Dict[str, Any]:
     plan = _instance.plan(_instance.find(service)[0])
-    reader = _private_files.reader(plan.user, plan.group, plan.supplementary_groups)
-    found = _private_files.exposed(user_dir, plan.settings_file, reader)
+    found = [Exposed(**one) for one in plan.identity.run(_found, user_dir, plan)]
     if not files:
         found = [one for one in found if one.folder]
     closable = [one for one in found if one.wanted is not None]
@@ -91,20 +100,20 @@ def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: 
         done = closable
     else:
         with _remount.writable([one.path for one in closable], remount):
-            done = [one for one in closable if _private_files.close(one, reader)]
+            done = [one for one in closable if _private_files.close(one, plan.identity)]
     return {
         "changed": bool(done),
         "closed": [one.path for one in done],
-        "left": ["%s: %s" % (one.path, one.problem) for one in found if one.wanted is None],
+        "left": ["%s: %s" % (printable_line(one.path), one.problem) for one in found if one.wanted is None],
         "diff": {
-            "before": "".join("%04o %s\n" % (one.mode, one.path) for one in done),
-            "after": "".join("%04o %s\n" % (one.wanted or 0, one.path) for one in done),
+            "before": "".join("%04o %s\n" % (one.mode, printable_line(one.path)) for one in done),
+            "after": "".join("%04o %s\n" % (one.wanted or 0, printable_line(one.path)) for one in done),
         },
     }
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},
@@ -113,11 +122,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**closed(check_mode=module.check_mode, **module.params))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: closed(check_mode=module.check_mode, **module.params), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

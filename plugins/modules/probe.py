@@ -251,7 +251,7 @@ checks:
       sample: 401, Node-RED asks for a login
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import ProbeError, probe
 
 ARGUMENT_SPEC = {
@@ -304,7 +304,7 @@ PROBE_OPTIONS = (
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=ARGUMENT_SPEC,
         required_together=REQUIRED_TOGETHER,
         mutually_exclusive=MUTUALLY_EXCLUSIVE,

@@ -99,13 +99,13 @@ seconds:
   sample: 6.5
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import _background, _restart
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str"},
             "timeout": {"type": "int", "default": 120},

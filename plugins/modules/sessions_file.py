@@ -71,26 +71,27 @@ path:
 """
 
 import os
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
     _boot,
-    _files,
+    _deadline,
     _instance,
     _mounts,
     _sessions,
     _systemd,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
+from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
 
 
-def change(module: AnsibleModule) -> Dict[str, Any]:
+def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
     place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
-    found = _sessions.repairs(place, wanted, _mounts.table().mounts)
+    found = [Repair(**one) for one in place.identity.run(_repairs, place, wanted)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:
         raise Failure(refused, "Then run again.")
@@ -100,19 +101,23 @@ def change(module: AnsibleModule) -> Dict[str, Any]:
     return result(place.path, found)
 
 
+def _repairs(place: _sessions.Place, wanted: str) -> List[Dict[str, Any]]:
+    return [one.described() for one in _sessions.repairs(place, wanted, _mounts.table().mounts)]
+
+
 def result(path: str, found: Sequence[Repair]) -> Dict[str, Any]:
     return {
         "changed": bool(found),
         "path": path,
         "diff": {
-            "before": "".join("%s: %s\n" % (one.path, one.before) for one in found),
-            "after": "".join("%s: %s\n" % (one.path, one.after) for one in found),
+            "before": "".join(printable_line("%s: %s" % (one.path, one.before)) + "\n" for one in found),
+            "after": "".join(printable_line("%s: %s" % (one.path, one.after)) + "\n" for one in found),
         },
     }
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "user_dir": {"type": "path", "required": True},
@@ -121,11 +126,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _files.clean_up_when_ended()
-    try:
-        module.exit_json(**change(module))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module.finish(lambda: change(module), _deadline.SECONDS)
 
 
 if __name__ == "__main__":

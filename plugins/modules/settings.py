@@ -21,6 +21,8 @@ description:
     setting must be in force in what it exports.
   - The file is replaced as a whole or not at all. Owner, group, mode, access control list and a link stay. The write is
     refused when the file was changed since it was read.
+  - A file in a folder that the service user can change is read and written with the rights of that user. If it belonged
+    to another user, it belongs to the service user afterwards, and the module warns.
   - Plaintext passwords stay on the controller. Hashes are masked in the difference and in errors.
   - Node-RED reads its settings when it starts. Use M(pifleet.nodered.restart) afterwards.
 requirements:
@@ -50,6 +52,9 @@ options:
       - A dictionary with the single key C($fallback) and a number keeps the setting's own expression and changes the
         number in it that counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where
         it stands in a variable. Where there is no such number, or it is not certain, nothing changes.
+      - Every callback plugin receives task arguments, also with C(no_log), and so a plaintext password given here. To
+        avoid that, give a dictionary with the single key C($variable) and the name of a variable. Its value is the
+        dictionary of settings, and it is read on the controller.
     type: dict
   remove:
     description:
@@ -72,8 +77,10 @@ options:
     type: path
   user:
     description:
-      - The user that loads the new text. The default is that of O(service), else the owner of the file; when that is
-        root, the owner of its folder.
+      - The user that loads the new text. Without O(service), this user also reads and writes the file, if its path
+        leads through a folder that users other than root can change.
+      - The default is the user of O(service). Without O(service), it is the owner of the first folder in the path that
+        does not belong to root; where all belong to root, the owner of the file.
     type: str
   source:
     description:
@@ -104,19 +111,21 @@ EXAMPLES = r"""
     service: nodered
   become: true
 
+# In group_vars, with admin_password in a vault:
+#
+#   login_settings:
+#     adminAuth:
+#       type: credentials
+#       users:
+#         - username: admin
+#           password: {$password: "{{ admin_password }}"}
+#           permissions: "*"
 - name: Let nobody in without a password
   pifleet.nodered.settings:
     path: /home/pi/.node-red/settings.js
-    set:
-      adminAuth:
-        type: credentials
-        users:
-          - username: admin
-            password: {$password: "{{ admin_password }}"}
-            permissions: "*"
+    set: {$variable: login_settings}
     service: nodered
   become: true
-  no_log: true
 
 - name: Put the change to use, or undo it where Node-RED does not serve with it
   pifleet.nodered.restart:
@@ -158,11 +167,13 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _background,
     _boot,
     _change,
+    _deadline,
     _files,
+    _identity,
     _instance,
     _node,
     _remount,
@@ -170,6 +181,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -213,14 +226,29 @@ def handed_over(text: str) -> Edit:
         ) from None
 
 
-def read(path: str) -> Dict[str, Any]:
-    content = usable(_files.read(path))
+def read(params: Mapping[str, Any]) -> Dict[str, Any]:
+    unit = unit_of(params)
+    content = usable(_files.read(params["path"], file_user(params, _instance.plan(unit) if unit else None)))
     return {
         "changed": False,
         "path": content.path,
         "content": base64.b64encode(content.data).decode("ascii"),
         "checksum": content.checksum,
     }
+
+
+def unit_of(params: Mapping[str, Any]) -> Optional[Unit]:
+    remedy = "Correct the option service, or leave it out for a file that no service uses."
+    return _systemd.existing(params["service"], remedy) if params["service"] else None
+
+
+def file_user(params: Mapping[str, Any], plan: Optional[_instance.Plan]) -> Optional[Identity]:
+    """As whom the settings file is read and written; None is this process itself."""
+    if plan:
+        return plan.user_for(params["path"])
+    if params["user"]:
+        return _identity.for_path(params["path"], _identity.of(params["user"]))
+    return _identity.owner(params["path"])
 
 
 def usable(content: Content) -> Content:
@@ -242,9 +270,7 @@ def usable(content: Content) -> Content:
 
 
 def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, Any]:
-    service = params["service"]
-    remedy = "Correct the option service, or leave it out for a file that no service uses."
-    unit = _systemd.existing(service, remedy) if service else None
+    unit = unit_of(params)
     if check_mode:
         return replace(params, edit, unit, check_mode)
     folder = os.path.dirname(os.path.realpath(params["path"]))
@@ -256,29 +282,33 @@ def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, 
 
 
 def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
-    old = usable(_files.read(params["path"]))
-    folder = _files.identity(os.path.dirname(old.path))
+    plan = _instance.plan(unit) if unit else None
+    user = file_user(params, plan)
+    old = usable(_files.read(params["path"], user))
     unchanged_since(old, edit.checksum)
     result: Dict[str, Any] = {"changed": edit.content != old.data, "path": old.path, "settings": edit.changed}
     if edit.content == old.data:
         return result
-    plan = _instance.plan(unit) if unit else None
-    runtime = runtime_for(params, old, plan)
-    reader = _node.account(runtime.user)
-    with _files.candidate(old.path, edit.content, uid=reader.pw_uid, gid=reader.pw_gid) as temporary:
+    runtime = runtime_for(params, old, plan, user)
+    loader = runtime.identity
+    with _files.candidate(old.path, edit.content, user=user, uid=loader.uid, gid=loader.gid) as temporary:
         if params["validate"]:
-            check(temporary.path, old.path, runtime, edit.wanted)
+            check(temporary, old.path, runtime, edit.wanted)
         if check_mode:
             return result
-        _files.require_same_folder(old.path, folder)
-        made, result["backup_file"] = backed_up(params, old, edit, unit)
+        made, result["backup_file"] = backed_up(params, old, edit, unit, user)
         try:
-            unchanged_since(_files.read(old.path), edit.checksum)
-            _files.put_in_place(temporary, old.path, old.attributes)
+            unchanged_since(_files.read(old.path, user), edit.checksum)
+            _files.put_in_place(temporary, old.path, old.attributes, user)
         except Failure:
             if made:
-                _files.remove(made)
+                _files.remove(made, user)
             raise
+    if user and user.uid != old.attributes.uid:
+        _background.warn(
+            "%s belonged to %s, in a folder that %s can write to anyway. It belongs to %s now."
+            % (old.path, _identity.name_of(old.attributes.uid), user.name, user.name)
+        )
     return result
 
 
@@ -291,49 +321,41 @@ def unchanged_since(content: Content, checksum: Optional[str]) -> None:
 
 
 def backed_up(
-    params: Mapping[str, Any], old: Content, edit: Edit, unit: Optional[Unit]
+    params: Mapping[str, Any], old: Content, edit: Edit, unit: Optional[Unit], user: Optional[Identity]
 ) -> Tuple[Optional[str], Optional[str]]:
     """Leave the backup and the way back; the backup that was made now, and the one that counts."""
     if unit is None:
-        made = _files.back_up(old) if params["backup"] else None
+        made = _files.back_up(old, user) if params["backup"] else None
         return made, made
     service = unit.service
     earlier = _change.to_extend(service, unit.main_pid)
     known = earlier.backup_of(old.path) if earlier else None
-    made = _files.back_up(old) if params["backup"] and not known else None
-    _change.extend(service, unit.main_pid, old.path, old, _files.checksum(edit.content), edit.changed, made)
+    made = _files.back_up(old, user) if params["backup"] and not known else None
+    checksum = _files.checksum(edit.content)
+    _change.extend(service, unit.main_pid, old.path, old, checksum, edit.changed, made, user=user)
     return made, known or made
 
 
-def runtime_for(params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan]) -> _node.Runtime:
+def runtime_for(
+    params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan], user: Optional[Identity]
+) -> _node.Runtime:
     """With what and as whom the new text is loaded: as the service does it, where there is one."""
+    given = _identity.of(params["user"]) if params["user"] else None
     if plan:
-        node = params["node"] or plan.node
-        group: Optional[str] = plan.group
-        user, environment, folder = plan.user, dict(plan.environment), plan.working_directory
-        groups, arguments = plan.supplementary_groups, plan.arguments
-        if params["user"]:
-            user, group = params["user"], None
+        identity, environment = given or plan.identity, dict(plan.environment)
+        node, folder, arguments = params["node"] or plan.node, plan.working_directory, plan.arguments
     else:
-        user, group, groups, arguments = params["user"] or owner(old), None, [], []
-        account = _node.account(user)
-        folder = account.pw_dir
+        identity, arguments = given or user or _identity.of(str(old.attributes.uid)), []
+        folder = _identity.account(identity.name).pw_dir
         path = os.pathsep.join([_systemd.DEFAULT_PATH, os.environ.get("PATH", "")])
-        environment = {"PATH": path, "HOME": account.pw_dir, "USER": user, "LOGNAME": user, "LANG": "C.UTF-8"}
+        environment = {"PATH": path, "HOME": folder, "USER": identity.name, "LOGNAME": identity.name, "LANG": "C.UTF-8"}
         node = params["node"] or shutil.which("node", path=path)
     if node is None and params["validate"]:
         raise Failure(
             "No node was found to load the new settings with.",
             "Install Node.js, name its path (option node), or do without this check (validate: false).",
         )
-    return _node.Runtime(node or "", user, group, groups, environment, folder, arguments)
-
-
-def owner(content: Content) -> str:
-    # A file of root in a folder of pi may require() whatever pi puts there: never load that as root.
-    if content.attributes.uid != 0:
-        return str(content.attributes.uid)
-    return str(os.stat(os.path.dirname(content.path)).st_uid)
+    return _node.Runtime(node or "", identity, environment, folder, arguments)
 
 
 def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[str, Any]]) -> None:
@@ -343,7 +365,7 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
         raise Failure(
             "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s"
             % loaded.error,
-            _node.explain(loaded.error, path),
+            _node.explain(loaded.error, path, runtime.identity),
         )
     if loaded.not_in_force:
         raise Failure(
@@ -355,14 +377,12 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    _files.clean_up_when_ended()
-    try:
-        if module.params["_edit"] is None:
-            module.exit_json(**read(module.params["path"]))
-        module.exit_json(**write(module.params, handed_over(module.params["_edit"]), module.check_mode))
-    except Failure as failure:
-        module.fail_json(msg=str(failure))
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    edit = module.params["_edit"]
+    module.finish(
+        lambda: read(module.params) if edit is None else write(module.params, handed_over(edit), module.check_mode),
+        _deadline.SECONDS,
+    )
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from collections.abc import Sequence
 
+from ..module_utils._text import printable_line
+from ._certificate_names import Constraints, Network, as_address, canonical, collapsed
 from ._settings_error import MissingLibraryError
 
 try:
@@ -30,7 +31,10 @@ EARLIEST_POSSIBLE_TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone
 
 
 class CertificateError(ValueError):
-    """Why a certificate cannot be used, and what to do. Holds nothing of the key."""
+    """Why a certificate cannot be used, and what to do. Printable, as it quotes names; holds nothing of the key."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable_line(text))
 
 
 class CannotJudgeError(Exception):
@@ -63,13 +67,15 @@ def check(
         called: what the messages call it.
     """
     require_judgement(now)
-    chain = _parsed(certificate, called)
-    anchors = _parsed(authorities, "the authority's certificate") if authorities.strip() else []
+    chain = parsed(certificate, called)
+    anchors = parsed(authorities, "the authority's certificate") if authorities.strip() else []
     own = chain[0]
     _check_strength(own, called)
     if key is not None:
         _check_key(own, key, called)
-    _check_chain(chain, anchors, now, called)
+    authority = _check_chain(chain, anchors, now, called)
+    for above in (*chain[1:], authority):
+        _check_constraints(own, above, called)
     _check_dates(own, now, days_left, called)
     _check_purpose(own, purpose, called)
     missing = [name for name in names if not _covers(own, name)]
@@ -97,7 +103,7 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
     Raises CannotJudgeError where that cannot be told on this machine.
     """
     require_judgement(now)
-    for authority in _parsed(authorities, called):
+    for authority in parsed(authorities, called):
         try:
             may_issue = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         except x509.ExtensionNotFound:
@@ -112,11 +118,12 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
 
 def is_self_signed(certificate: str) -> bool:
     """Whether the first certificate in the text has issued itself, so that it is its own authority."""
-    own = _parsed(certificate, "the certificate")[0]
+    own = parsed(certificate, "the certificate")[0]
     return _issued(own, own)
 
 
-def _parsed(text: str, called: str) -> list[x509.Certificate]:
+def parsed(text: str, called: str) -> list[x509.Certificate]:
+    """The certificates in this PEM text. Raises CertificateError, which calls them so."""
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -174,8 +181,11 @@ def _spki(public: object) -> bytes:
 
 def _check_chain(
     chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: datetime.datetime, called: str
-) -> None:
-    """Each certificate must be issued by the next one, and the last by an authority that is trusted (or by itself)."""
+) -> x509.Certificate:
+    """Each certificate must be issued by the next one, and the last by an authority that is trusted (or by itself).
+
+    Returns that authority.
+    """
     for lower, upper in zip(chain, chain[1:], strict=False):
         if not _issued(upper, lower):
             raise CertificateError(
@@ -194,6 +204,43 @@ def _check_chain(
         )
     if issuers[0] is not chain[0]:
         _check_dates(issuers[0], now, 0, f"the authority {_name(issuers[0])}")
+    return issuers[0]
+
+
+def _check_constraints(own: x509.Certificate, authority: x509.Certificate, called: str) -> None:
+    foreign = _constraints(authority).not_allowed(canonical(name) or name for name in _names(own))
+    if foreign:
+        raise CertificateError(
+            f"{called} is made for {', '.join(foreign)}, which the name constraints of {_name(authority)} do not "
+            "permit, so browsers reject it. Have it made without these names, or by an authority that may certify them."
+        )
+
+
+def constraints_of(authority: str) -> Constraints:
+    """For which names the authority in this PEM text may make certificates. Raises CertificateError."""
+    return _constraints(parsed(authority, "the authority's certificate")[0])
+
+
+def _constraints(authority: x509.Certificate) -> Constraints:
+    """RFC 5280, 4.2.1.10."""
+    try:
+        found = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return Constraints(None, None)
+    domains, networks = _subtrees(found.permitted_subtrees)
+    excluded_domains, excluded_networks = _subtrees(found.excluded_subtrees)
+    return Constraints(domains or None, networks or None, excluded_domains, excluded_networks)
+
+
+def is_constrained(constraints: Constraints) -> bool:
+    """Whether both host names and addresses are limited."""
+    return constraints.domains is not None and constraints.networks is not None
+
+
+def _subtrees(names: Sequence[x509.GeneralName] | None) -> tuple[frozenset[str], frozenset[Network]]:
+    domains = (name.value.lower() for name in names or () if isinstance(name, x509.DNSName))
+    networks = [value for name in names or () if isinstance(value := name.value, Network)]
+    return frozenset(domains), collapsed(networks)
 
 
 def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
@@ -251,17 +298,3 @@ def _covers(own: x509.Certificate, name: str) -> bool:
         if covered.startswith("*.") and not as_address(wanted) and wanted.partition(".")[2] == covered[2:].lower():
             return True
     return False
-
-
-def as_address(name: str) -> str | None:
-    """The address in its usual form; None where it is a name."""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return None
-
-
-def subject_alternative_names(names: Sequence[str]) -> list[str]:
-    """Names and addresses as OpenSSL writes them, each once: ``DNS:pi.local``, ``IP:192.0.2.1``."""
-    found = [f"IP:{address}" if (address := as_address(name)) else f"DNS:{name.lower().rstrip('.')}" for name in names]
-    return list(dict.fromkeys(found))

@@ -12,6 +12,11 @@ from collections.abc import Sequence
 from ._certificate import CertificateError, check, check_authorities, is_self_signed, require_judgement
 
 
+def require_judgement_here() -> None:
+    """Raise CannotJudgeError where this machine cannot judge or make certificates."""
+    require_judgement(datetime.datetime.now(datetime.timezone.utc))
+
+
 def problem_of(
     certificate: str,
     *,
@@ -26,8 +31,8 @@ def problem_of(
 
     Raises CannotJudgeError where that cannot be told here.
     """
+    require_judgement_here()
     now = datetime.datetime.now(datetime.timezone.utc)
-    require_judgement(now)
     try:
         if not authorities:
             authorities = "" if is_self_signed(certificate) else _authorities_of_this_system()

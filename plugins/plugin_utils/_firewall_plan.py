@@ -21,6 +21,7 @@ SSH = OURS + "SSH"
 KEPT = OURS + "kept"
 LISTENING = "listening"
 ANY = "any"
+MOST_NAMED = 20
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # How programs write IPv4 addresses that reach them through an IPv6 socket (RFC 4291, 2.5.5.2). No packet has one.
@@ -424,8 +425,8 @@ def _notes(
         )
     if machine.published:
         notes.append(
-            f"Containers publish the ports {', '.join(map(str, machine.published))}. Their packets go past ufw: "
-            "whoever reaches this machine reaches them."
+            f"Containers publish the ports {_some(machine.published)}. Their packets go past ufw: assume that whoever "
+            "reaches this machine reaches them."
         )
     for other in machine.other_firewalls:
         if other != "firewalld":
@@ -435,6 +436,11 @@ def _notes(
             if not rule.ours and rule.lets_in and rule.names(old, "tcp"):
                 notes.append(f"The rule '{rule.words()}' is not only about port {old}, which it leaves open.")
     return notes
+
+
+def _some(ports: Sequence[int]) -> str:
+    more = f" and {len(ports) - MOST_NAMED} more" if len(ports) > MOST_NAMED else ""
+    return ", ".join(map(str, ports[:MOST_NAMED])) + more
 
 
 def _notes_for_the_controller(machine: _Machine, port: int | None, controller: str) -> list[str]:

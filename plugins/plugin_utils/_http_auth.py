@@ -37,6 +37,9 @@ _NEEDED = (
     "socket_packages",
 )
 
+# Express (path-to-regexp) and MQTT: /:device, /files/*, /v(1|2), /a{/b}, /colou?r, /lights/+.
+_ROUTE_PATTERN = re.compile(r":\w*|[*?()\[\]{}|^\\]|(?<=/)[+#](?=/|$)")
+
 IO_MIDDLEWARE = {"$js": f"{REQUIRED}.ioMiddleware"}
 VERIFY_CLIENT = {"$js": f"{REQUIRED}.verifyClient"}
 
@@ -81,7 +84,7 @@ def plan(
         password: the plaintext, or None to keep the credentials that are there.
         rounds: bcrypt cost of new hashes, 8 to 10.
         static_user: another name for static files, with `static_password`.
-        open_paths: paths below httpNodeRoot that ask for no password.
+        open_paths: paths below httpNodeRoot that ask for no password, with all below them; no patterns of routes.
         admin_root: where the editor is to be, or None to leave it where it is.
         replace: replace code that somebody else put in the place of ours.
 
@@ -166,9 +169,10 @@ def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
             "httpNodeAuth knows no exceptions. Upgrade Node-RED, or leave the variable out for this host."
         )
     for index, path in enumerate(paths):
+        _refuse_pattern(index, path)
         if (
             not isinstance(path, str)
-            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&()*+,;=:@-]+)+", path)
+            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&+,;=@-]+)+", path)
             or {".", ".."} & set(path.split("/"))
         ):
             raise HttpAuthError(
@@ -176,6 +180,18 @@ def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
                 "a slash at its beginning and none at its end."
             )
     return list(paths)
+
+
+def _refuse_pattern(index: int, path: object) -> None:
+    """Refuse a route of a flow in the place of a path: it would open nothing."""
+    pattern = isinstance(path, str) and _ROUTE_PATTERN.search(path)
+    if pattern:
+        raise HttpAuthError(
+            f"nodered_http_auth_open_paths[{index}] is {path!r}, and {pattern[0]!r} belongs to a pattern of routes. "
+            "These are paths, not patterns: each opens itself and what is below it, compared character by character. "
+            "Name the part that is the same in every request (/devices for /devices/:device/command). If the "
+            "route begins with a variable part, first put a fixed part in front of it in the flow."
+        )
 
 
 def _checked_admin_root(root: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ._arguments import ArgumentError, mapping
+from ._arguments import ArgumentError, mapping, text
 
 
 class Templar(Protocol):
@@ -23,8 +23,17 @@ class Templar(Protocol):
 
 def named_mapping(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> Mapping[str, object]:
     """The dictionary in the variable with this name. Raises ArgumentError, which names it and shows no value."""
+    return mapping(_named(name, what, task_vars, templar), str(name))
+
+
+def named_text(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> str:
+    """The text in the variable with this name. Raises ArgumentError, which names it and shows no value."""
+    return text(_named(name, what, task_vars, templar), str(name))
+
+
+def _named(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> object:
     if not isinstance(name, str) or not name.isidentifier():
         raise ArgumentError(f"{what} must be the name of a variable, not an expression and not a value.")
     if name not in task_vars:
         raise ArgumentError(f"{what} names the variable {name}, which is not defined.")
-    return mapping(templar.template(task_vars[name]), name)
+    return templar.template(task_vars[name])

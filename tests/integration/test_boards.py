@@ -71,9 +71,10 @@ def test_each_run_says_once_that_node_red_runs_as_root(secured):
 def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
     bone = boards.pis["bone"]
     socket = {"service": "nodered", "socket": "nodered.socket", "name": "zz-test"}
+    streams = [{"ListenStream": ""}, {"ListenStream": "192.0.2.1:1885"}]
     tasks = [
         # An address that this machine has not: nothing can be seen of that before the socket is opened.
-        {"pifleet.nodered.drop_in": {**socket, "content": "[Socket]\nListenStream=\nListenStream=192.0.2.1:1885\n"}},
+        {"pifleet.nodered.drop_in": {**socket, "sections": {"Socket": streams}}},
         {"pifleet.nodered.restart": {"service": "nodered"}},
     ]
     play = tmp_path / "tasks.yml"

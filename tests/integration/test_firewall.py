@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -79,6 +83,116 @@ def test_whoever_is_cut_off_gets_in_again(fleet, pi, site):
     assert pi.serves(OLD_PORT)
     assert "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered")
     assert "pifleet" not in pi.run("systemctl list-units --all --plain --no-legend 'pifleet-firewall*'")
+
+
+# Programs that find others first on the rollback's PATH: nothing can load rules, and ufw can neither enable nor reload.
+BROKEN = """
+echo 'exit 1' | tee /usr/local/sbin/iptables-restore >/usr/local/sbin/ip6tables-restore
+printf 'case "$*" in *enable|*reload) exit 1; esac; exec /usr/sbin/ufw "$@"' >/usr/local/sbin/ufw
+sed -i '1i #!/bin/sh\\necho "$0" >>/run/tried' /usr/local/sbin/*; chmod +x /usr/local/sbin/*
+"""
+REPAIRED = "rm -f /usr/local/sbin/* /run/tried"
+
+
+def test_an_active_firewall_is_never_down_while_the_old_rules_come_back(fleet, pi, play):
+    pi.run("ufw allow 22/tcp; ufw --force enable")
+    before = firewall(pi)
+    # Node-RED listens there, and no rule lets anybody in.
+    assert not pi.serves(OLD_PORT)
+    pi.run(BROKEN)
+    try:
+        arm = {"pifleet.nodered.firewall_guard": {"state": "armed", "seconds": 6}}
+        change = {"ansible.builtin.command": "/usr/sbin/ufw limit 4000/tcp"}
+        with openings(pi.address, OLD_PORT) as seen:
+            assert not play(pi, arm, change).failed
+            until(lambda: pi.run("wc -l </run/tried", check=False).strip() > "1")
+            loaded = pi.run("iptables -S ufw-user-input")
+            assert "--dport 4000" in loaded, "the new rules stay while the old ones cannot be loaded"
+            pi.run(REPAIRED)
+            until(lambda: "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered"))
+    finally:
+        pi.run(REPAIRED)
+    assert firewall(pi) == before
+    assert seen.tried > 100
+    assert seen.open == 0
+
+    with openings(pi.address, OLD_PORT) as seen:
+        pi.run("ufw reload")
+    assert seen.open > 0, "this stops the firewall, so whoever looks for openings finds some"
+
+
+class Openings:
+    """How many connections were tried, and how many came about."""
+
+    tried = open = 0
+
+
+@contextlib.contextmanager
+def openings(address, port):
+    """Try to connect all the time, every 10 ms, and count what got through. The kernel tries a lost one after a second
+    again, by which time it is closed."""
+    seen, done, pending = Openings(), threading.Event(), collections.deque()
+
+    def settle():
+        with pending.popleft() as one, contextlib.suppress(OSError):
+            one.getpeername()
+            seen.open += 1
+
+    def work():
+        while not done.wait(0.01):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex((address, port))
+            pending.append(one)
+            seen.tried += 1
+            if len(pending) > 50:
+                settle()
+        while pending:
+            settle()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        worker.join()
+
+
+# As Docker 29 writes them with firewall-backend nftables, and for IPv6 with ip6tables.
+PUBLISHED = """
+nft -f - <<'RULES'
+table ip docker-bridges {
+  chain nat-PREROUTING {
+    type nat hook prerouting priority dstnat; policy accept;
+    fib daddr type local counter jump nat-prerouting-and-output
+  }
+  chain nat-prerouting-and-output {
+    iifname != "bridge1" tcp dport 8080 counter dnat to 192.0.2.2:80 comment "DNAT"
+    iifname != "bridge1" ip daddr 127.0.0.1 tcp dport 8081 counter dnat to 192.0.2.2:80 comment "DNAT"
+  }
+}
+table ip6 docker-bridges {
+  chain nat-prerouting-and-output {
+    iifname != "bridge1" tcp dport 8443 counter dnat to [2001:db8::2]:443 comment "DNAT"
+  }
+}
+RULES
+ip6tables -t nat -A PREROUTING -p tcp --dport 8444 -j DNAT --to-destination [2001:db8::2]:80
+"""
+UNPUBLISHED = """
+nft delete table ip docker-bridges; nft delete table ip6 docker-bridges; ip6tables -t nat -F PREROUTING
+"""
+
+
+def test_ports_of_containers_are_found_for_ipv6_and_in_nftables(pi, play):
+    pi.run(PUBLISHED)
+    try:
+        show = {"ansible.builtin.debug": {"msg": "published: {{ found.firewall.published }}"}}
+        run = play(pi, {"pifleet.nodered.firewall_info": None, "register": "found"}, show)
+    finally:
+        pi.run(UNPUBLISHED, check=False)
+    assert run.says("published: [8080, 8443, 8444]")
 
 
 def test_a_restart_before_the_confirmation_leads_back_too(fleet, pi, tmp_path):

@@ -9,6 +9,8 @@ import json
 import re
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
 
 from .users import USERS
 
@@ -20,6 +22,7 @@ DROP_IN = "/etc/systemd/system/nodered.service.d/60-pifleet-hardening.conf"
 
 # What flows on a Pi do through exec nodes and the palette manager, one line for each.
 TRIALS = {
+    "known_hosts": "test -r ~/.ssh/known_hosts",
     "sudo": "sudo -n true",
     "home": "touch ~/trial && rm ~/trial",
     "tmp": "touch /tmp/trial",
@@ -33,7 +36,32 @@ TRIALS = {
     "systemctl": "systemctl is-active nodered",
     "machine": "sudo -n touch /etc/trial && sudo -n rm /etc/trial",
 }
-TRY = "".join(f"if ({command}) >/dev/null 2>&1; then echo {name}; fi\n" for name, command in TRIALS.items())
+# What leads out of a sandbox: to code that runs elsewhere as the same user, to keys, and to other programs' sockets.
+ESCAPES = {
+    "ssh": "cat ~/.ssh/authorized_keys || touch ~/.ssh/trial || echo >> ~/.ssh/known_hosts",
+    "shell": ": >> ~/.bashrc || : >> ~/.profile || : >> ~/.bash_profile || : >> ~/.zshrc",
+    "startup": "for name in .config/systemd .config/autostart .local/share/systemd; do"
+    " mkdir -p ~/$name && touch ~/$name/trial && break; done",
+    "environment": ": >> ~/.pam_environment || : >> ~/.npmrc",
+    "runtime": "ls /run/user/trial",
+    "docker": "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/docker.sock\")'",
+    "process": "cat /proc/[0-9]*/root/home/*/.ssh/authorized_keys",
+}
+LISTEN = (
+    "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('/run/docker.sock'); s.listen(); time.sleep(600)"
+)
+# Another program of the same user, what it has below /run/user, and a Docker that this user may control.
+OUTSIDE = f"""
+systemd-run --quiet --unit=trial-process --uid=$(id -un 1000) sleep 600
+systemd-run --quiet --unit=trial-docker --property=UMask=0000 python3 -c "{LISTEN}"
+cd /home/*/.ssh && touch known_hosts && mkdir -p /run/user/trial && chown 1000 known_hosts /run/user/trial
+"""
+LEFT_OVER = "trial* .ssh/trial .ssh/known_hosts .config .local .bash_profile .zshrc .npmrc .pam_environment"
+WITHOUT_OUTSIDE = f"""
+systemctl stop trial-process trial-docker
+cd /home/* && rm -rf /run/docker.sock /run/user/trial {LEFT_OVER}
+"""
+TRY = "".join(f"if ({command}) >/dev/null 2>&1; then echo {name}; fi\n" for name, command in (TRIALS | ESCAPES).items())
 TRIAL_FLOW = [
     {"id": "e1a1", "type": "http in", "z": "f1a0", "url": "/trial", "method": "get", "wires": [["e1a2"]]},
     {
@@ -153,12 +181,13 @@ def test_an_open_node_red_fails_the_proof_also_where_nothing_changes(fleet, pi41
 
 
 def test_listening_on_loopback_is_proven_from_inside_and_outside(fleet, pi41):
-    run = harden(fleet, pi41, nodered_hardening_listen_address="127.0.0.1")
+    variables = {"nodered_port": 80, "nodered_hardening_sandbox": "strict"}
+    run = harden(fleet, pi41, nodered_hardening_listen_address="127.0.0.1", **variables)
     assert not run.failed
-    assert run.says("The user can log in")
+    assert run.says("The user can log in", "Node-RED has port 80")
     with pytest.raises(OSError):
-        pi41.get("/")
-    assert pi41.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:1880/flows") == "401"
+        pi41.get("/", port=80)
+    assert pi41.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:80/flows") == "401"
 
 
 def test_a_baseline_sandbox_is_not_noticed_and_a_strict_one_closes_more(fleet, pi50):
@@ -166,13 +195,51 @@ def test_a_baseline_sandbox_is_not_noticed_and_a_strict_one_closes_more(fleet, p
         exposure = exposed(pi50)
         run = harden(fleet, pi50, nodered_hardening_sandbox="baseline")
         assert not run.failed
+        assert run.says("pi, the user that runs Node-RED, can become root: sudo without a password, group sudo")
         assert set(TRIALS) - tried(pi50) == {"machine"}
+        assert set(ESCAPES) <= tried(pi50), "what is not possible before proves nothing"
         assert exposed(pi50) < exposure
         exposure = exposed(pi50)
-        run = harden(fleet, pi50, nodered_hardening_sandbox="strict", nodered_port=80)
+        run = harden(fleet, pi50, nodered_hardening_sandbox="strict")
         assert not run.failed
-        assert set(TRIALS) - tried(pi50, 80) == {"machine", "sudo", "processes"}
+        assert (set(TRIALS) | set(ESCAPES)) - tried(pi50) == {"machine", "sudo", "processes", "home"} | set(ESCAPES)
         assert exposed(pi50) < 3 < exposure
+
+
+def test_a_user_directory_that_would_add_a_command_of_root_is_rejected(fleet, pi41):
+    evil = f"/home/{pi41.user}/x\\nExecStartPre=+/home/{pi41.user}/evil.sh"
+    pi41.change_settings("module.exports = {", f'module.exports = {{ userDir: "{evil}",')
+    settings, units = pi41.settings, pi41.run("ls -R /etc/systemd/system")
+    run = harden(fleet, pi41, nodered_hardening_sandbox="strict")
+    assert run.failed
+    assert run.says("control character")
+    assert (pi41.settings, pi41.run("ls -R /etc/systemd/system")) == (settings, units)
+
+
+HOSTILE_WORDS = [
+    *("/a b", "/%h", "/a\\b", "/a\\ b", "/a:b", "/a'b", '/a"b', "/caf\u00e9", "/a;b", "/$a", "/${HOME}", "/a\\", ";")
+]
+
+
+def test_systemd_reads_exactly_the_words_of_a_unit_file(pi50):
+    paths = HOSTILE_WORDS[:-1]
+    service = [
+        Directive("ExecStart", ["/bin/echo", *HOSTILE_WORDS, ""]),
+        Directive("ReadWritePaths", ["-" + path for path in paths]),
+        Directive("Environment", [f"X{number}={word}" for number, word in enumerate(HOSTILE_WORDS)]),
+        Directive("WorkingDirectory", ["/a b%h\\c'd\"e$f"]),
+    ]
+    text = _unit_files.text({"Unit": [Directive("Description", ['"a" %n \\b'])], "Service": service})
+    pi50.run("cat > /run/systemd/system/trial.service && systemctl daemon-reload", stdin=text)
+    unit = "org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/trial_2eservice org.freedesktop.systemd1"
+    asked = "busctl --json=short get-property " + unit
+    answer = pi50.run(
+        f"{asked}.Service ExecStart ReadWritePaths Environment WorkingDirectory; {asked}.Unit Description;"
+        "rm /run/systemd/system/trial.service; systemctl daemon-reload"
+    )
+    command, *others = [json.loads(line)["data"] for line in answer.splitlines()]
+    assert [word.text for word in _systemd.expand(command[0][1], {})] == ["/bin/echo", *HOSTILE_WORDS, ""]
+    assert others == [*(list(directive.words) for directive in service[1:3]), service[3].words[0], '"a" %n \\b']
 
 
 class trial_flow:
@@ -188,12 +255,13 @@ class trial_flow:
         self.pi.write(f"{home}/trial.sh", TRY)
         module = '{"name": "trial-module", "version": "1.0.0"}'
         self.pi.run(f"mkdir -p {home}/trial-module && cat > {home}/trial-module/package.json", stdin=module)
+        self.pi.run(OUTSIDE)
         self.pi.run("systemctl restart nodered")
         self.pi.wait_until_it_serves()
 
     def __exit__(self, *_):
         self.pi.write(self.file, self.before)
-        self.pi.run(f"rm -rf /home/{self.pi.user}/trial*")
+        self.pi.run(WITHOUT_OUTSIDE)
 
 
 def tried(pi, port=1880):

@@ -12,12 +12,13 @@ import subprocess
 
 import pytest
 import yaml
+from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from .recording import leaks
 
 PASSWORDS = [
     *("Gr8-unguessable-phrase", "another one entirely", "a third, for later", "the fourth is for dashboards"),
-    "the fifth/is for static files",
+    *("the fifth/is for static files", "the sixth opens the authority", "the seventh is for ada's browser"),
 ]
 VAULT_PASSWORD = "opens the vault"
 # Static files apart from the flows' pages, so that they can have a password of their own.
@@ -65,7 +66,15 @@ def sources(tmp_path):
         ]
         # With more roles that write: each has to read the settings anew.
         folder = {"nodered_http_auth_password_dir": str(tmp_path / "random")}
-        path.write_text(json.dumps({"nodered_login_users": users, "nodered_port": 1885, **folder}))
+        tls = {
+            "nodered_tls_source": "authority",
+            "nodered_tls_authority_dir": str(tmp_path / "authority"),
+            "nodered_tls_authority_passphrase": PASSWORDS[5],
+            "nodered_tls_client_authority": "authority",
+            "nodered_tls_client_users": ["ada"],
+            "nodered_tls_client_passphrase": PASSWORDS[6],
+        }
+        path.write_text(json.dumps({"nodered_login_users": users, "nodered_port": 1885, **folder, **tls}))
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written
@@ -118,10 +127,29 @@ def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, 
     for place, text in places.items():
         for password in PASSWORDS:
             assert not leaks(text, password), f"{place}: {leaks(text, password)}"
+        assert "PRIVATE KEY" not in text, place
     assert "ada" in places["what callback plugins receive"]
     assert not hashes_in(places["output"])
     assert not hashes_in(places["journal"])
     assert re.search(r"^\+.*password: \"\$2b\$08\$\*", places["output"], re.MULTILINE), "the diff shows a masked hash"
+
+
+def test_a_key_from_a_variable_is_no_task_argument(fleet, pi41, passwords, recording, tmp_path):
+    issued = Authority().issue(pi41.address)
+    (tmp_path / "ca.pem").write_text(Authority("Another one").certificate)
+    variables = {
+        "nodered_login_password_dir": str(passwords),
+        "nodered_tls_source": "content",
+        "nodered_tls_certificate": issued.certificate,
+        "nodered_tls_key": issued.key,
+        "nodered_tls_ca": str(tmp_path / "ca.pem"),
+    }
+    site = fleet.site(["tls"])
+    run = fleet.play(site, "-vvv", variables=variables, limit="pi41", environment=recording.environment)
+    assert run.failed
+    assert run.says("no authority that is trusted here")
+    secret = issued.key.splitlines()[1]
+    assert secret not in run.output + recording.text.replace("\\n", "")
 
 
 def test_errors_hold_no_password(fleet, pi41, sources, recording):

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued
+from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, pem
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -120,6 +121,13 @@ def test_what_a_renewal_brings_is_copied_and_goes_live(pi50, secure, authority, 
         wait_until_served(pi50, renewed.serial)
     assert pi50.main_pid() == pid
 
+    certbot_files(pi50, authority.issue("www.example.org"), 4)
+    said = "is no renewal of the certificate that Node-RED has: it is not made for " + pi50.address
+    pi50.run(
+        f"timeout 30 bash -c 'until journalctl -u pifleet-nodered-certificate | grep -qF \"{said}\"; do sleep 1; done'"
+    )
+    assert placed(pi50) == renewed.serial
+
     back = secure(pi50, nodered_tls_source="selfsigned", **OFTEN)
     assert not back.failed
     assert not pi50.run("ls /etc/systemd/system | grep pifleet", check=False)
@@ -217,6 +225,48 @@ def test_tls_that_somebody_else_set_up_is_left_alone_until_told(pi41, secure, au
     replaced = secure(pi41, nodered_tls_source="selfsigned", nodered_tls_replace=True)
     assert not replaced.failed
     assert served(pi41) == placed(pi41)
+
+
+def names_of(certificate):
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
+
+
+def test_the_authority_certifies_no_name_that_only_the_host_claims(pi31, pi41, secure, tmp_path):
+    """A machine takes names and addresses from its network, and from whoever has become root there."""
+    variables = {
+        "nodered_tls_source": "authority",
+        "nodered_tls_authority_dir": str(tmp_path / "authority"),
+        "nodered_tls_authority_passphrase": "only for this test",
+    }
+    # sudo looks its machine's name up.
+    pi31.run("echo 127.0.1.1 www.mybank.com >>/etc/hosts; hostname www.mybank.com; ip address add 8.8.8.8/32 dev lo")
+    pi31.run(f"ip address add {pi41.address}/32 dev lo; ip address add 10.99.0.1/32 dev lo")
+    try:
+        assert not secure(pi31, **variables).failed
+        certificate = x509.load_pem_x509_certificate(pi31.read(f"{FOLDER}/certificate.pem").encode())
+        assert {"pi31", pi31.address, "localhost", "10.99.0.1"} <= names_of(certificate)
+        assert not names_of(certificate) & {"www.mybank.com", "8.8.8.8", pi41.address}
+        trusting = ssl.create_default_context(cafile=tmp_path / "authority" / "authority.pem")
+        with socket.create_connection((pi31.address, 1880), 10) as plain:
+            trusting.wrap_socket(plain, server_hostname=pi31.address).close()
+
+        before = pi31.main_pid()
+        rejected = secure(pi31, **variables, nodered_tls_names=["www.mybank.com"])
+        assert rejected.failed
+        assert rejected.says("is not allowed to make a certificate for www.mybank.com", "nodered_tls_authority_names")
+        assert pi31.main_pid() == before
+        assert placed(pi31) == certificate.serial_number
+
+        old = Authority("An authority of 0.2.0")
+        (tmp_path / "authority" / "authority.pem").write_text(old.certificate)
+        (tmp_path / "authority" / "authority.key").write_text(pem(old.key, "only for this test"))
+        replaced = secure(pi31, **variables, nodered_tls_authority_replace=True)
+        assert not replaced.failed
+        assert served(pi31) != certificate.serial_number
+        assert secure(pi31, **variables, nodered_tls_authority_replace=True).recap["pi31"]["changed"] == 0
+    finally:
+        pi31.run("hostname pi31; ip address flush dev lo scope global")
 
 
 PROXY = """

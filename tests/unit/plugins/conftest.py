@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _systemd
 
@@ -15,3 +17,11 @@ def folders(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(_change, "STATE_FOLDER", str(machine / "state"))
     monkeypatch.setattr(_change, "LOCK_FOLDER", str(machine / "run"))
     monkeypatch.setattr(_systemd, "UNIT_FOLDER", str(machine / "system"))
+
+
+@pytest.fixture
+def open_folders(tmp_path: pathlib.Path) -> None:
+    """Other users can reach tmp_path; pytest's own folders are closed to them."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)

@@ -8,11 +8,15 @@ from __future__ import annotations
 import types
 
 import pytest
+from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import certificate as action
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import AuthorityFolder
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 AUTHORITY = Authority()
@@ -125,3 +129,96 @@ def test_check_mode_changes_nothing():
     module = Observed(check_mode=True, **FILES)
     assert module.run(task_vars={})["changed"]
     assert [each["check_mode"] for each in module.executed] == [True]
+
+
+VARIABLES = {
+    "inventory_hostname": "pi1",
+    "hostvars": {"pi1": {"ansible_host": "192.168.1.2"}, "pi2": {"ansible_host": "192.168.1.3"}},
+    "pair": {"certificate": GOOD.certificate, "key": GOOD.key},
+    "vault_passphrase": "opens it",
+}
+HOSTILE = ["www.mybank.com", "8.8.8.8", "pi2", "192.168.1.3", "raspberrypi", "10.0.0.7"]
+
+
+def test_a_pair_in_a_variable_is_read_here():
+    module = Observed(pair_from="pair", present=present(certificate=None))
+    result = module.run(task_vars=VARIABLES)
+    assert result["changed"]
+    assert module.executed[0]["module_args"]["key"] == GOOD.key
+    assert "PRIVATE" not in str(result) + str(module._task.args)
+
+
+@pytest.mark.parametrize("pair", [{"certificate": GOOD.certificate}, {"certificate": 1, "key": 2}, GOOD.key], ids=type)
+def test_a_variable_that_has_no_pair_is_rejected_and_not_shown(pair):
+    module = Observed(pair_from="pair", present=present())
+    result = module.run(task_vars={"pair": pair})
+    assert result["failed"]
+    assert "pair" in result["msg"]
+    assert "PRIVATE" not in result["msg"]
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Have a certificate made; the module that would have run on the host, and the result."""
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    folder = AuthorityFolder(tmp_path / "authority")
+    with folder.locked():
+        folder.make("opens it", constraints(["pi1", "pi2", "192.168.1.2"]))
+
+    def made(by="authority", **options):
+        options = {"names": ["192.168.1.2"], "present": present(certificate=None), "reported": HOSTILE, **options}
+        options = {"authorities": folder.certificate(), **options}
+        module = Observed(made_by=by, authority_folder=str(folder.path), passphrase_from="vault_passphrase", **options)
+        return module, module.run(task_vars=VARIABLES)
+
+    return made
+
+
+def test_a_certificate_is_made_for_names_of_the_inventory_and_private_ones_that_are_reported(made):
+    module, result = made("selfsigned", authorities="")
+    own = ["192.168.1.2", "pi1", "localhost", "127.0.0.1"]
+    assert result["names"] == [*own, "www.local", "raspberrypi", "raspberrypi.local", "10.0.0.7"]
+    given = module.executed[0]["module_args"]
+    assert problem_of(given["certificate"], names=result["names"], key=given["key"]) == ""
+    assert "PRIVATE" not in str(result) + str(module._task.args)
+
+
+def test_the_authority_leaves_out_what_a_host_reports_and_it_may_not_certify(made):
+    module, result = made()
+    assert result["names"] == [
+        *("192.168.1.2", "pi1", "localhost", "127.0.0.1", "www.local", "raspberrypi.local", "10.0.0.7")
+    ]
+    assert result["reason"] == "there is none yet"
+
+
+def test_a_name_that_the_authority_may_not_certify_is_rejected(made):
+    module, result = made(names=["192.168.1.2", "www.mybank.com"])
+    assert result["failed"]
+    assert "nodered_tls_authority_names" in result["msg"]
+    assert module.executed == []
+
+
+def test_a_good_pair_costs_no_execution(made):
+    module, _result = made()
+    placed = present(certificate=module.executed[0]["module_args"]["certificate"])
+    module, result = made(present=placed)
+    assert (result["changed"], result["reason"], module.executed) == (False, "", [])
+    module, result = made(present=placed, names=["192.168.1.2", "pi7.local"])
+    assert "not made for pi7.local" in result["reason"]
+    for changes, reason in (
+        ({"problem": "it is damaged"}, "it is damaged"),
+        ({"follows": True}, "it follows other files"),
+    ):
+        assert made(present={**placed, **changes})[1]["reason"] == reason
+    assert (
+        made(present=placed, client_authority=AUTHORITY.certificate)[1]["reason"]
+        == "the authority of its clients is new"
+    )
+    assert made(present=placed, authorities="", check_mode=True)[1]["reason"] == "its authority is new"
+    assert "no authority that is trusted" in made(present=present())[1]["reason"]
+
+
+def test_check_mode_makes_nothing(made):
+    module, result = made(check_mode=True)
+    assert result["changed"]
+    assert module.executed == []

@@ -20,7 +20,6 @@ from ansible_collections.pifleet.nodered.plugins.filter import (
     misspelled,
     settings_js,
     settings_value,
-    subject_alternative_names,
 )
 from ansible_collections.pifleet.nodered.tests import instances
 from jinja2 import Environment
@@ -79,11 +78,6 @@ CALLS = {
         lambda given, **options: settings_value.settings_value(Environment(), given, **options),
         SOURCE,
         {"name": "uiPort", "filename": "s.js"},
-    ),
-    "subject_alternative_names": (
-        subject_alternative_names.subject_alternative_names,
-        ["pi.local"],
-        {},
     ),
 }
 

@@ -37,6 +37,15 @@ def test_work_that_ends_without_a_word_is_a_failure():
         _background.finish(lambda: os._exit(1), "Test")
 
 
+def test_what_is_logged_is_printable(monkeypatch):
+    lines = []
+    monkeypatch.setattr(_background.syslog, "syslog", lambda _level, line: lines.append(line))
+    _background.log("a\x1b[31m\nb\u202e")
+    monkeypatch.setattr(_background, "of_the_task", None)
+    _background.warn("c\x07")
+    assert lines == ["a\\x1b[31m", "b\\u202e", "c\\x07"]
+
+
 def test_the_work_has_its_own_session_and_ignores_a_hang_up():
     def work():
         os.kill(os.getpid(), signal.SIGHUP)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pathlib
 import subprocess
@@ -223,14 +222,3 @@ def test_a_service_that_is_switched_off_stays_so(settings, boot):
     booted.properties |= {"UnitFileState": ["disabled"], "ActiveState": ["inactive"]}
     assert booted.finish() is None
     assert booted.restarts == []
-
-
-def test_after_a_boot_a_folder_may_be_on_a_device_with_another_number(settings, boot):
-    change(settings)
-    recorded = _change.recorded("nodered")
-    device, inode = recorded.files[0].folder
-    moved = dataclasses.replace(recorded, files=[dataclasses.replace(recorded.files[0], folder=(device + 1, inode))])
-    with pytest.raises(Failure, match="exchanged"):
-        _change.undo(moved)
-    boot()
-    assert _change.undo(moved) == [str(settings)]

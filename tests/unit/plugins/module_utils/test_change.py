@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -14,8 +15,10 @@ import threading
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+
+NOBODY = _identity.of("nobody")
 
 
 @pytest.fixture
@@ -243,18 +246,49 @@ def test_a_link_put_in_the_place_of_a_file_lends_it_no_rights(settings, tmp_path
     assert program.read_text() == "root's"
 
 
-def test_a_folder_that_was_exchanged_is_not_written_to(tmp_path):
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can work as another user")
+def test_a_folder_that_the_user_exchanged_is_written_to_with_the_users_rights_alone(tmp_path, open_folders):
     folder, elsewhere = tmp_path / "user", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
     path = folder / "settings.js"
     path.write_text("old")
-    change(path, "new")
+    for owned in (tmp_path, folder, path):
+        os.chown(owned, NOBODY.uid, NOBODY.gid)
+    old = _files.read(str(path), NOBODY)
+    _change.extend("nodered", None, str(path), old, _files.checksum(b"new"), user=NOBODY)
+    _files.replace(str(path), b"new", old.attributes, NOBODY)
     folder.rename(tmp_path / "moved")
     folder.symlink_to(elsewhere)
-    with pytest.raises(Failure, match="exchanged"):
+    with pytest.raises(Failure, match="user nobody"):
         _change.undo(_change.recorded("nodered"))
     assert os.listdir(elsewhere) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can work as another user")
+def test_on_a_full_disk_the_old_file_comes_back_by_its_second_name(tmp_path, open_folders, monkeypatch):
+    path = tmp_path / "settings.js"
+    path.write_text("old")
+    for owned in (tmp_path, path):
+        os.chown(owned, NOBODY.uid, NOBODY.gid)
+    old = _files.read(str(path), NOBODY)
+    _change.extend("nodered", None, str(path), old, _files.checksum(b"new"), user=NOBODY)
+    _files.replace(str(path), b"new", old.attributes, NOBODY)
+
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(_files, "_write_new", full)
+    _change.undo(_change.recorded("nodered"))
+    assert path.read_text() == "old"
+    assert path.owner() == "nobody"
+
+
+def test_a_confirmed_change_leaves_no_second_name(settings):
+    change(settings, "new")
+    assert len(os.listdir(settings.parent)) == 2
+    _change.forget("nodered")
+    assert os.listdir(settings.parent) == ["settings.js"]
 
 
 def test_rights_that_a_file_lends_are_not_given_on(settings, tmp_path):

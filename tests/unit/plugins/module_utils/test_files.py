@@ -122,8 +122,8 @@ def test_an_immutable_file_is_named_with_the_remedy(settings):
 
 def test_a_candidate_can_be_read_by_its_owner_alone_and_ends_like_the_file(settings):
     with _files.candidate(str(settings), NEW, uid=os.getuid(), gid=os.getgid()) as candidate:
-        assert stat.S_IMODE(os.stat(candidate.path).st_mode) == 0o400
-        name = os.path.basename(candidate.path)
+        assert stat.S_IMODE(os.stat(candidate).st_mode) == 0o400
+        name = os.path.basename(candidate)
         assert name.startswith(".settings.")
         assert name.endswith(".js")
     assert not leftovers(settings.parent)
@@ -201,5 +201,5 @@ def test_a_clock_that_jumps_makes_no_temporary_file_an_abandoned_one(settings, m
     with _files.candidate(str(settings), NEW, uid=os.getuid(), gid=os.getgid()) as first:
         monkeypatch.setattr(_files.time, "time", lambda: now + 56 * 365 * 86400)
         with _files.candidate(str(settings), NEW, uid=os.getuid(), gid=os.getgid()):
-            assert os.path.exists(first.path)
+            assert os.path.exists(first)
     assert leftovers(settings.parent) == []

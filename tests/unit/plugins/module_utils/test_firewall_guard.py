@@ -54,9 +54,9 @@ class Machine:
         """Run the script that is on the machine, with programs that only note down that they were called."""
         environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
         unit = _firewall_way_back.unit(str(self.script), "tag")
-        command = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)[1].replace("$$", "$")
+        line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1]
         return subprocess.Popen(
-            ["sh", "-c", command],
+            [word.text for word in _systemd.expand(_systemd.split_value(line), {})],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -79,6 +79,12 @@ class Machine:
         shutil.rmtree(self.folder / "run")
         self.write("mode", "ro")
         self.strike()
+
+    def program(self, name, body=""):
+        """A program that notes down that it was called."""
+        path = self.folder / "bin" / name
+        path.write_text(f'#!/bin/sh\necho {name} "$@" >>{self.folder}/called\n{body}\n')
+        path.chmod(0o755)
 
     @property
     def script(self):
@@ -107,9 +113,9 @@ def machine(tmp_path, monkeypatch):
     for folder in ("bin", "ufw", "run", "system"):
         (tmp_path / folder).mkdir()
     for program in ("ufw", "systemctl", "iptables", "ip6tables"):
-        path = tmp_path / "bin" / program
-        path.write_text(f'#!/bin/sh\necho {program} "$@" >>{tmp_path}/called\n')
-        path.chmod(0o755)
+        played.program(program)
+    for program in ("iptables-restore", "ip6tables-restore"):
+        played.program(program, f"cat >>{tmp_path}/loaded")
     for name in _firewall.WRITTEN:
         played.write(f"ufw/{name}", f"old {name}")
     played.write("defaults", "old defaults")
@@ -119,6 +125,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_firewall, "connection", lambda: played.connection)
     monkeypatch.setattr(_firewall, "active", lambda: played.active)
     monkeypatch.setattr(_firewall, "chain_policies", lambda: "iptables -P FORWARD DROP\n")
+    monkeypatch.setattr(_firewall, "loaded_rules", lambda: {"iptables": "old rules\n", "ip6tables": "old rules 6\n"})
     monkeypatch.setattr(_systemd, "run", played.run)
     monkeypatch.setattr(_background, "log", lambda *_anything, **_more: None)
     state = tmp_path / "state"
@@ -182,11 +189,53 @@ def test_the_script_puts_everything_back_and_removes_itself(machine):
     assert "nobody confirmed the new rules in time." in done.stdout
 
 
-def test_a_firewall_that_was_active_is_active_again(machine):
+def test_a_firewall_that_was_active_stays_active_while_the_old_rules_replace_the_new_ones(machine):
     machine.active = True
     _firewall_guard.arm(60, None)
-    machine.go_back()
-    assert machine.called.splitlines()[:2] == ["ufw --force disable", "ufw --force enable"]
+    change(machine)
+    assert machine.go_back().returncode == 0
+    assert machine.read("loaded") == "old rules\nold rules 6\n"
+    assert "iptables-restore -w -n\nip6tables-restore -w -n\n" in machine.called
+    assert "ufw" not in machine.called.replace("ufw-user-input", "").replace("pifleet", "")
+    assert_everything_is_old(machine)
+
+
+@pytest.mark.parametrize("program", ["iptables-restore", "ip6tables-restore"])
+def test_rules_that_cannot_be_loaded_leave_the_present_ones_and_are_tried_again(machine, program):
+    machine.active = True
+    _firewall_guard.arm(60, None)
+    change(machine)
+    machine.program(program, "exit 1")
+    done = machine.go_back()
+    assert done.returncode == 1
+    assert "the present rules stay" in done.stdout
+    assert machine.called.count(f"{program} -w -n") == 12
+    assert not re.search(r"^ufw|-P |-F ", machine.called, re.MULTILINE)
+    # A boot loads these.
+    assert_everything_is_old(machine)
+    assert _firewall_guard.waiting()
+
+    machine.program(program)
+    assert machine.go_back().returncode == 0
+    assert machine.state == ["undone"]
+
+
+def test_a_firewall_that_was_active_and_is_not_any_more_is_enabled(machine):
+    machine.active = True
+    _firewall_guard.arm(60, None)
+    machine.program("iptables", "exit 1")
+    assert machine.go_back().returncode == 0
+    assert "ufw --force enable" in machine.called
+    assert "disable" not in machine.called
+    assert "restore" not in machine.called, "chains that nothing leads to would look like an active firewall"
+
+
+def test_a_machine_without_ipv6_has_no_rules_for_it(machine, monkeypatch):
+    machine.active = True
+    monkeypatch.setattr(_firewall, "loaded_rules", lambda: {"iptables": "old rules\n", "ip6tables": ""})
+    _firewall_guard.arm(60, None)
+    assert machine.go_back().returncode == 0
+    assert machine.read("loaded") == "old rules\n"
 
 
 def test_a_restart_in_between_is_told(machine):
@@ -558,8 +607,10 @@ def test_what_somebody_made_writable_until_the_next_boot_stays_so_until_then(mac
     assert not read_only()
 
 
-@pytest.mark.parametrize("unknown", ["active", "chain_policies"])
-def test_nothing_may_be_changed_where_it_is_not_known_what_to_go_back_to(machine, monkeypatch, unknown):
+@pytest.mark.parametrize("active, unknown", [(False, "active"), (False, "chain_policies"), (True, "loaded_rules")])
+def test_nothing_may_be_changed_where_it_is_not_known_what_to_go_back_to(machine, monkeypatch, active, unknown):
+    machine.active = active
+
     def fail():
         raise Failure("iptables did not answer.")
 

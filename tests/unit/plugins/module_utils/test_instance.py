@@ -8,14 +8,22 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _instance, _node, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _identity,
+    _instance,
+    _node,
+    _processes,
+    _systemd,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._processes import Listener, Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Socket, Unit
 
 ME = pwd.getpwuid(os.getuid())
+NOBODY = _identity.of("nobody")
 
 
 def unit(name="nodered.service", **properties):
@@ -302,3 +310,127 @@ def test_the_port_that_systemd_holds_for_the_service_is_not_held_by_another(with
     plan = with_socket.plan()
     assert [one["port"] for one in _instance.held_ports(plan.unit, plan.socket)] == [1886]
     assert [one["port"] for one in _instance.held_ports(plan.unit)] == [1885, 1886]
+
+
+def test_a_process_in_the_control_group_of_a_service_does_not_make_it_node_red(machine):
+    """As a cron job of the service user does: it is in that of cron.service, which runs as root."""
+    machine.command = Command(["/usr/sbin/cron", "-f"], [], [])
+    machine.units["cron.service"] = unit("cron.service", User="", MainPID="1")
+    machine.running = [("cron.service", Process(4242, 1, 1, "node-red", ("node-red",), 1000))]
+    found, others = _instance.find(None)
+    assert found.name == "nodered.service"
+    assert [one.service for one in others] == [None]
+    machine.units.pop("nodered.service")
+    with pytest.raises(Failure, match="not as a systemd service"):
+        _instance.find(None)
+
+
+def test_the_processes_of_a_service_belong_to_it_where_they_run_as_its_user(machine):
+    machine.command = Command(["/srv/start.sh"], [], [])
+    machine.units = {"flows.service": unit("flows.service", MainPID=str(os.getpid()))}
+    machine.running = [("flows.service", process(os.getpid()))]
+    assert _instance.find(None)[0].name == "flows.service"
+    machine.units = {"flows.service": unit("flows.service", MainPID=str(os.getpid()), User="nobody")}
+    with pytest.raises(Failure, match="not as a systemd service"):
+        _instance.find(None)
+
+
+def test_a_process_of_another_user_with_this_name_hinders_nothing(machine):
+    machine.running = [(None, Process(4242, 1, 1, "node-red", ("node-red",), 54321))]
+    machine.units["nodered.service"] = unit(User="nobody")
+    assert _instance.find(None)[0].name == "nodered.service"
+
+
+def test_only_lines_of_the_services_own_processes_count_in_the_journal(machine, monkeypatch):
+    asked = []
+
+    def run(arguments, timeout=60):
+        asked.extend(arguments)
+        return subprocess.CompletedProcess(arguments, 0, "Settings file  : /srv/nr/settings.js\n", "")
+
+    monkeypatch.setattr(_systemd, "run", run)
+    plan = machine.plan(["/home/pi/start.sh"])
+    assert {"_SYSTEMD_UNIT=nodered.service", f"_UID={os.getuid()}"} <= set(asked)
+    assert plan.user_for("/etc/nodered/settings.js") is plan.identity, "Node-RED chose that path"
+
+
+def test_a_path_that_the_unit_names_is_worked_on_by_root_where_only_root_can_exchange_it(machine, tmp_path):
+    assert machine.plan(["node-red", "-s", "/etc/nodered/s.js"]).user_for("/etc/nodered/s.js") is None
+    assert machine.plan(["node-red", "-s", "/tmp/missing/s.js"]).user_for("/tmp/missing/s.js") is not None
+
+
+def test_a_path_in_a_file_that_others_can_change_is_never_worked_on_by_root(machine, tmp_path, monkeypatch):
+    (tmp_path / "environment").write_text("NODE_RED_OPTIONS=-s /etc/shadow\n")
+    os.chown(tmp_path / "environment", NOBODY.uid, -1)
+    monkeypatch.setattr(_identity, "of", lambda *_who: NOBODY)
+    monkeypatch.setattr(_instance.Identity, "run", lambda _self, work, *arguments: work(*arguments))
+    plan = machine.plan(files=[str(tmp_path / "environment")])
+    assert plan.settings_file == "/etc/shadow"
+    assert plan.user_for("/etc/shadow") == NOBODY
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root runs Node-RED as root")
+def test_an_environment_file_that_others_can_change_is_not_taken_for_a_service_of_root(machine, tmp_path):
+    file = tmp_path / "environment"
+    file.write_text("NODE_OPTIONS=--require /home/pi/evil.js\n")
+    os.chown(file, NOBODY.uid, -1)
+    with pytest.raises(Failure, match="runs as root here"):
+        machine.plan(files=[str(file)])
+
+
+@pytest.mark.parametrize("name", ["x\nExecStartPre=+/home/pi/evil.sh", "\x1b]0;title\x07", "x\x7f"])
+def test_a_path_with_a_control_character_is_rejected(machine, name):
+    with pytest.raises(Failure, match="control character"):
+        _instance.user_dir(machine.plan(), {"userDir": "/home/pi/" + name})
+    with pytest.raises(Failure, match="control character"):
+        machine.plan(environment=["HOME=/home/pi/" + name])
+
+
+@pytest.mark.parametrize("version", ["4.1.15", "5.0.0-beta.1", "\x1b[2J", "1" * 300, ["4"], None])
+def test_a_version_is_a_version_or_unknown(machine, version):
+    (machine.package / "package.json").write_text(json.dumps({"name": "node-red", "version": version}))
+    found = machine.plan().version
+    assert found == version if version in ("4.1.15", "5.0.0-beta.1") else found is None
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "settings", "by_root"),
+    [
+        (["node-red", "-u", "/srv/nodered"], "", {}, True),
+        (["node-red", "--userDir=/srv/nodered"], "", {"userDir": "/"}, True),
+        (["node-red", "-u", "~/x"], "", {}, True),
+        (["node-red", "-u", "~/x"], "HOME=/evil", {}, False),
+        (["node-red", "$OPTIONS"], "OPTIONS=-u /", {}, False),
+        (["node-red", "-u", "/srv/nodered", "$OPTIONS"], "OPTIONS=-u /", {}, False),
+        (["node-red"], "", {}, True),
+        (["node-red"], "HOME=/evil", {}, False),
+        (["node-red"], "", {"userDir": "/evil"}, False),
+        (["env", "HOME=/evil", "node-red"], "", {}, False),
+        (["/usr/bin/start-it"], "", {}, False),
+    ],
+)
+def test_only_the_unit_names_a_user_directory_for_root(
+    machine, tmp_path, words, variables, settings, by_root, monkeypatch
+):
+    monkeypatch.setattr(_instance, "_from_journal", lambda *_who: (str(tmp_path / "settings.js"), "/srv/nodered"))
+    unit_file = tmp_path / "nodered.service"
+    unit_file.write_text(f'[Service]\nEnvironment="HOME={machine.home}"\n')
+    variables_file = tmp_path / "environment"
+    variables_file.write_text(variables + "\n")
+    plan = machine.plan(words, files=[str(variables_file)], FragmentPath=str(unit_file))
+    assert _instance.user_dir_by_root(plan, _instance.user_dir(plan, settings)) is by_root
+
+
+def test_the_paths_of_a_sandbox_are_those_that_links_lead_to(machine, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    plan = machine.plan(["node-red", "-u", str(tmp_path / "link")])
+    paths = _instance.sandbox(plan, {"flowFile": "/srv/f.json"}, str(tmp_path / "link"))
+    assert paths == {
+        "account_home": os.path.realpath(ME.pw_dir),
+        "user_dir": str(tmp_path / "elsewhere"),
+        "user_dir_by_root": False,
+        "flow_file": "/srv/f.json",
+        "known_hosts": os.path.isfile(os.path.join(ME.pw_dir, ".ssh", "known_hosts")),
+    }
+    for flow_file in ("f.json", "/f\0", 1, None):
+        assert _instance.sandbox(plan, {"flowFile": flow_file}, str(tmp_path))["flow_file"] is None

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _node
+from ansible_collections.pifleet.nodered.plugins.module_utils import _identity, _node
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
 NODE = shutil.which("node") or ""
@@ -30,7 +30,7 @@ def load(tmp_path):
         path = tmp_path / "settings.js"
         path.write_text(text)
         variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **(environment or {})}
-        runtime = _node.Runtime(NODE, ME, None, [], variables, str(tmp_path), arguments, defines)
+        runtime = _node.Runtime(NODE, _identity.of(ME), variables, str(tmp_path), arguments, defines)
         return _node.load(str(path), runtime, **options)
 
     return load
@@ -47,6 +47,11 @@ def test_what_the_file_exports_is_summed_up_without_secrets(load):
     assert "hunter2" not in str(loaded)
     assert HASH not in str(loaded)
     assert loaded.node_version
+
+
+def test_an_error_cannot_control_the_terminal(load):
+    error = load("throw new Error('a\\u001b[31m b\\u202e c\\r\\nd')").error
+    assert "Error: a\\x1b[31m b\\u202e c\nd" in error
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_a_missing_module_is_named(load):
     loaded = load("require('no-such-module')")
     assert "Cannot find module 'no-such-module'" in loaded.error
     assert "[eval]" not in loaded.error
-    assert "npm install" in _node.explain(loaded.error, "/x/settings.js")
+    assert "npm install" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
 
 
 def test_a_file_that_ends_the_process_is_an_error(load):
@@ -129,14 +134,17 @@ def test_an_es_module_is_refused_with_the_reason(load, tmp_path):
     (tmp_path / "package.json").write_text('{"type": "module"}')
     loaded = load("module.exports = {}")
     assert loaded.error
-    remedy = _node.explain(loaded.error, str(tmp_path / "settings.js"))
+    remedy = _node.explain(loaded.error, str(tmp_path / "settings.js"), _identity.of(ME))
     assert f'{tmp_path}/package.json says "type": "module"' in remedy
 
 
 def test_exporting_by_default_is_refused(load):
     loaded = load("export default {uiPort: 1}")
     assert loaded.error
-    assert "module.exports" in _node.explain(loaded.error, "/x/settings.js") or "import" in loaded.error.lower()
+    assert (
+        "module.exports" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
+        or "import" in loaded.error.lower()
+    )
 
 
 @pytest.mark.parametrize("export", ["null", "'text'", "undefined", "[1]"])
@@ -207,14 +215,14 @@ def test_the_nearest_package_json_decides_about_es_modules(tmp_path):
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
-    assert _node.es_module_folder(str(inner / "settings.js")) == str(tmp_path)
+    assert _node.es_module_folder(str(inner / "settings.js"), _identity.of(ME)) == str(tmp_path)
     (tmp_path / "a" / "package.json").write_text("{}")
-    assert _node.es_module_folder(str(inner / "settings.js")) is None
+    assert _node.es_module_folder(str(inner / "settings.js"), _identity.of(ME)) is None
 
 
 def test_a_missing_node_and_an_unknown_user_are_said(tmp_path):
     def runtime(node, user):
-        return _node.Runtime(node, user, None, [], {}, str(tmp_path))
+        return _node.Runtime(node, _identity.of(user), {}, str(tmp_path))
 
     with pytest.raises(Failure, match="There is no node at /no/node"):
         _node.load("/x", runtime("/no/node", ME))
@@ -226,8 +234,8 @@ def test_a_binary_that_does_not_run_has_no_version(tmp_path):
     broken = tmp_path / "node"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
-    assert _node.version(_node.Runtime(str(broken), ME, None, [], {}, str(tmp_path))) is None
-    assert _node.version(_node.Runtime(NODE, ME, None, [], {}, str(tmp_path)))
+    assert _node.version(_node.Runtime(str(broken), _identity.of(ME), {}, str(tmp_path))) is None
+    assert _node.version(_node.Runtime(NODE, _identity.of(ME), {}, str(tmp_path)))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
@@ -240,14 +248,14 @@ def test_a_node_in_the_hands_of_the_service_user_is_asked_for_its_version_as_tha
     script.write_text("#!/bin/sh\necho v$(id -u).0.0\n")
     script.chmod(0o755)
     nobody = pwd.getpwnam("nobody")
-    version = _node.version(_node.Runtime(str(script), "nobody", None, [], {}, str(tmp_path)))
+    version = _node.version(_node.Runtime(str(script), _identity.of("nobody"), {}, str(tmp_path)))
     assert version == f"{nobody.pw_uid}.0.0"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_the_file_is_loaded_as_the_given_user():
     nobody = pwd.getpwnam("nobody")
-    runtime = _node.Runtime(NODE, "nobody", None, [], {"PATH": os.environ["PATH"]}, "/")
+    runtime = _node.Runtime(NODE, _identity.of("nobody"), {"PATH": os.environ["PATH"]}, "/")
     # pytest's own folders are closed to others.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -257,3 +265,91 @@ def test_the_file_is_loaded_as_the_given_user():
         loaded = _node.load(path, runtime)
     assert loaded.in_force["uiPort"] == nobody.pw_uid
     assert loaded.in_force["uiHost"] == str(nobody.pw_gid)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root loads as root")
+@pytest.mark.parametrize("what", ["file", "folder", "node", "package"])
+def test_what_others_can_change_is_never_loaded_as_root(tmp_path, open_folders, what):
+    folder, ran = tmp_path / "user", tmp_path / "ran"
+    folder.mkdir()
+    settings, node, package = folder / "settings.js", folder / "node", folder / "red.js"
+    settings.write_text(f"require('fs').writeFileSync({str(ran)!r}, ''); module.exports = {{}};")
+    node.symlink_to(NODE)
+    package.touch()
+    runtime = _node.Runtime(str(node), _identity.of("root"), {}, "/", [str(package)])
+    assert not _node.load(str(settings), runtime).error
+    ran.unlink()
+    if what == "folder":
+        folder.chmod(0o777)
+    else:
+        path = {"file": settings, "node": node, "package": package}[what]
+        if what == "node":
+            node.unlink()
+            shutil.copy(NODE, node)
+        os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(Failure, match="runs as root here"):
+        _node.load(str(settings), runtime)
+    assert not ran.exists()
+    if what in ("folder", "node"):
+        assert _node.version(runtime) is None
+
+
+SUMMARY = {"uiPort": 1880, "https": "none", "staticRoots": []}
+ANSWER = {"ok": True, "readsPort": False, "notInForce": [], "defined": [], "fromFile": SUMMARY, "inForce": SUMMARY}
+
+
+def test_the_answer_of_the_harness_is_taken(load):
+    assert _node.checked(ANSWER) == ANSWER
+    assert _node.checked({"ok": False, "error": "why", "node": "v20.0.0"})
+
+
+def test_of_an_error_only_its_text_is_taken():
+    assert _node.checked({"ok": False, "error": "x", "inForce": {"flowFile": 5}}) == {"ok": False, "error": "x"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [], None, 1, "x", {}, {"ok": 1}, {"ok": False}, {"ok": False, "error": 7}, {"ok": True},
+        {**ANSWER, "fromFile": []}, {**ANSWER, "notInForce": [1]}, {**ANSWER, "defined": [1]},
+        {**ANSWER, "defined": [[{}]]}, {**ANSWER, "readsPort": "yes"}, {**ANSWER, "more": 1},
+        {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
+        {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
+        {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}}, {**ANSWER, "inForce": {"other": 1}},
+        {**ANSWER, "inForce": {"userDir": "/home/pi\0"}}, {**ANSWER, "inForce": {"flowFile": "\ud800"}},
+    ],
+)  # fmt: skip
+def test_an_answer_that_the_harness_never_gives_is_none(answer):
+    assert _node.checked(answer) is None
+
+
+@pytest.mark.parametrize("line", ["[]", '{"ok": false, "error": 7}', "[" * 100_000, '{"ok": true', "1" * 5000])
+def test_a_settings_file_that_answers_itself_is_an_error_that_says_so(load, line):
+    script = f"JSON.stringify = function () {{ return {json.dumps(line)}; }}; module.exports = {{}};"
+    loaded = load(script, timeout=20)
+    assert "It answered in place of this collection" in loaded.error
+
+
+def test_a_node_that_prints_its_version_without_end_has_none(tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nwhile :; do echo v20.0.0; done\n")
+    node.chmod(0o755)
+    started = time.monotonic()
+    assert _node.version(_node.Runtime(str(node), _identity.of(ME), {}, str(tmp_path))) is None
+    assert time.monotonic() - started < _node.VERSION_SECONDS
+
+
+def test_a_process_that_node_leaves_is_not_waited_for(tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nsleep 60 &\n")
+    node.chmod(0o755)
+    started = time.monotonic()
+    loaded = _node.load(str(tmp_path / "settings.js"), _node.Runtime(str(node), _identity.of(ME), {}, "/"), timeout=20)
+    assert time.monotonic() - started < 5
+    assert "exit status 0" in loaded.error
+    assert not loaded.timed_out
+
+
+def test_a_load_that_does_not_end_is_told_from_one_that_fails(load):
+    assert load("while (true) {}", timeout=1).timed_out
+    assert not load("throw new Error('x')").timed_out

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _private_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Reader
+from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 
 OWN, OTHER = os.getuid(), 54321
 
@@ -31,7 +31,7 @@ def make(path, mode=0o644):
 
 def reader(uid=OWN, gid=None, groups=()):
     gid = os.getgid() if gid is None else gid
-    return Reader(pwd.struct_passwd(("pi", "x", uid, gid, "", "/home/pi", "/bin/sh")), [gid, *groups])
+    return Identity("pi", uid, gid, (gid, *groups))
 
 
 def exposed(user_dir, who=None, settings=None):
@@ -92,18 +92,21 @@ def test_an_access_control_list_of_the_settings_file_stays_in_force(user_dir, mo
     assert exposed(user_dir)["settings.js"].wanted == 0o640
 
 
-def test_what_node_red_could_no_longer_use_is_left_alone_and_said(user_dir):
+def test_what_belongs_to_another_user_is_left_alone_and_reported(user_dir):
     make(user_dir / ".sessions.json")
     found = exposed(user_dir, reader(uid=OTHER, gid=OTHER))
     assert {name: one.wanted for name, one in found.items()} == {".": None, ".sessions.json": None, "settings.js": None}
-    assert "pi can only read it as everybody can" in found["settings.js"].problem
-    assert not _private_files.close(found["."], reader(uid=OTHER, gid=OTHER))
+    assert "only files of pi are changed" in found["settings.js"].problem
+    with pytest.raises(Failure, match="user pi"):
+        _private_files.close(found["."], reader(uid=OTHER, gid=OTHER))
     assert mode(user_dir) == 0o755
 
 
-def test_a_settings_file_of_root_that_the_service_group_reads_is_closed_to_others(user_dir):
-    who = reader(uid=OTHER, gid=OTHER, groups=[os.getgid()])
-    assert exposed(user_dir, who)["settings.js"].wanted == 0o640
+def test_of_a_folder_with_very_many_files_only_some_are_looked_at(user_dir, monkeypatch):
+    monkeypatch.setattr(_private_files, "MOST_NAMES", 3)
+    for number in range(9):
+        make(user_dir / f"settings.js.{number}")
+    assert len(exposed(user_dir)) <= 2 + 3
 
 
 def test_a_link_in_the_place_of_a_file_is_not_followed(user_dir, tmp_path):
@@ -151,3 +154,8 @@ def test_a_user_directory_of_ones_group_can_be_written(user_dir):
 def test_a_user_directory_that_is_not_there_yet_counts_as_writable(tmp_path):
     assert _private_files.folder_writable(str(tmp_path / "none"), reader())
     assert _private_files.folder_owner(str(tmp_path / "none")) is None
+
+
+def test_what_is_shown_of_a_file_stays_on_its_line():
+    shown = _private_files.Exposed("/home/pi/a\nb\x1b[1A", False, "own", 0o644, None, "It is not a file.").described()
+    assert shown["path"] == "/home/pi/a\\x0ab\\x1b[1A"

@@ -33,6 +33,22 @@ def test_a_process_is_known_by_pid_and_start_and_gone_when_it_ended(child):
     assert _processes.process(child.pid) is None
 
 
+def test_the_name_of_a_process_cannot_control_the_terminal():
+    script = "open('/proc/self/comm', 'w').write('a\\x1b[31m\\nFATAL'); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as hostile:
+        hostile.stdout.readline()
+        assert _processes.process(hostile.pid).name == "a\\x1b[31m\\x0aFATAL"
+        hostile.communicate(b"\n")
+
+
+def test_the_name_of_a_unit_cannot_control_the_terminal(monkeypatch, tmp_path):
+    monkeypatch.setattr(_processes, "PROC", str(tmp_path))
+    for pid, group in ((1, "/init.scope"), (2, "/system.slice/a\x1b[31m.service")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(f"0::{group}\n")
+    assert _processes.unit_of(2) == "a\\x1b[31m.service"
+
+
 def test_a_zombie_has_ended(child):
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)

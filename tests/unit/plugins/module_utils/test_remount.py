@@ -350,6 +350,13 @@ def test_who_has_a_file_open_for_writing_is_found(tmp_path, mode):
         holder.stdin.close()
 
 
+def test_a_file_that_is_held_cannot_control_the_terminal(tmp_path):
+    held = tmp_path / "a\x1b[31m\nprocess 1 (init)"
+    with held.open("w"):
+        found = [one for one in _remount.holders(str(tmp_path)) if str(tmp_path) in one]
+    assert found[0].endswith("a\\x1b[31m\\x0aprocess 1 (init)")
+
+
 def test_a_lock_is_waited_for_and_then_a_failure(tmp_path):
     path, held = str(tmp_path / "folder" / "lock"), Failure("It is held.")
     with _files.locked(path, 0, held), pytest.raises(Failure, match="It is held"), _files.locked(path, 0, held):

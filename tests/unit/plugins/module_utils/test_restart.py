@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import pwd
@@ -12,6 +13,7 @@ import socket
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
+    _identity,
     _instance,
     _node,
     _processes,
@@ -40,16 +42,20 @@ def state(error="", settings=None, socket_unit=None, **properties):
         unit=unit(ActiveState="active", MainPID=str(os.getpid()), **properties),
         command=Command([], [], []),
         line=None,
-        user=ME.pw_name,
+        identity=_identity.of(ME.pw_name),
         group=str(ME.pw_gid),
         home=ME.pw_dir,
+        account_home=ME.pw_dir,
         working_directory="/",
         environment={"BROKER_PASSWORD": "hunter22"},
         origins={},
+        open_environment_files=[],
         package=None,
+        version=None,
         node="/usr/bin/node",
         settings_file="/home/pi/.node-red/settings.js",
         user_dir_option=None,
+        default_user_dir="/home/pi/.node-red",
         socket=socket_unit,
     )
     return _restart.State(plan, _node.Loaded("20", error, (), {}, settings or {}, (), False))
@@ -215,6 +221,12 @@ def test_no_secret_gets_from_the_journal_into_the_result(monkeypatch):
     assert max(len(line) for line in shown.splitlines()) <= _restart.JOURNAL_WIDTH + 2
 
 
+def test_the_journal_cannot_control_the_terminal(monkeypatch):
+    shown = journal(monkeypatch, "[error] \x1b]0;title\x07 \u202e", "pass\x1b[0mword: letmein")
+    assert shown.splitlines()[0] == "  [error] \\x1b]0;title\\x07 \\u202e"
+    assert "\x1b" not in shown
+
+
 @pytest.fixture(autouse=True)
 def runtime(tmp_path_factory, monkeypatch):
     """What is /run on a Pi."""
@@ -226,7 +238,7 @@ def runtime(tmp_path_factory, monkeypatch):
 
 def end_sessions(user_dir, plan=None):
     plan = plan or state().plan
-    _restart.end_sessions(plan, _instance.sessions_place(plan, str(user_dir)))
+    _sessions.end(_instance.sessions_place(plan, str(user_dir)), plan.service)
 
 
 def test_sessions_end_with_their_file(tmp_path):
@@ -261,15 +273,17 @@ def test_a_link_into_the_runtime_directory_outlives_its_sessions(tmp_path, runti
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root could delete too much")
-def test_a_link_of_the_service_user_deletes_nothing_of_root(tmp_path):
+def test_a_link_of_the_service_user_deletes_nothing_of_root(tmp_path, open_folders):
+    os.chown(tmp_path, pwd.getpwnam("nobody").pw_uid, -1)
     target = tmp_path / "precious"
     target.write_text("of root")
     target.chmod(0o600)
-    (tmp_path / ".sessions.json").symlink_to(target)
-    plan = state().plan
-    plan = type(plan)(**{**plan.__dict__, "user": "nobody", "group": "nogroup"})
-    end_sessions(tmp_path, plan)
-    assert target.read_text() == "of root"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    target.rename(elsewhere / "precious")
+    (tmp_path / ".sessions.json").symlink_to(elsewhere / "precious")
+    end_sessions(tmp_path, dataclasses.replace(state().plan, identity=_identity.of("nobody")))
+    assert (elsewhere / "precious").read_text() == "of root"
     assert not os.path.lexists(tmp_path / ".sessions.json")
 
 

@@ -10,7 +10,7 @@ import pwd
 import types
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _identity, _sessions
 from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import ABSENT, FILE, LINK, STATES, Place
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -25,7 +25,7 @@ def tables(tmp_path, monkeypatch):
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "user").mkdir()
-    return Place(str(tmp_path / "user"), ME, str(tmp_path / "run"), links_work=True)
+    return Place(str(tmp_path / "user"), _identity.of(ME), str(tmp_path / "run"), links_work=True)
 
 
 @pytest.fixture

@@ -40,10 +40,91 @@ def test_the_flow_file_of_the_active_project_counts(tmp_path):
     assert _sockets.flows(str(tmp_path), {"projects": True, "flowFile": "flows.json"}, None, "pi") == [LISTENER]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1, null]", "[[", "\ufeff[]"])
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1, null]", "[[", "\ufeff[]", "null", '"text"', DEEP, '{"a":' * 100_000])
 def test_a_flow_file_that_says_nothing_is_no_error(tmp_path, text):
     written(tmp_path / "flows.json", text)
     assert _sockets.flows(str(tmp_path), {"flowFile": "flows.json"}, None, "pi") == []
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        [],
+        5,
+        "text",
+        {"node-red": []},
+        {"node-red": {"settings": []}},
+        {"node-red": {"settings": {"flowFile": ["x"]}}},
+        DEEP,
+    ],
+)
+def test_a_project_that_is_described_wrongly_has_the_usual_flow_file(tmp_path, about):
+    written(tmp_path / ".config.projects.json", {"activeProject": "house"})
+    written(tmp_path / "projects/house/package.json", about)
+    written(tmp_path / "projects/house/flows.json", [LISTENER])
+    assert _sockets.flows(str(tmp_path), {"projects": True}, None, "pi") == [LISTENER]
+
+
+@pytest.mark.parametrize("active", ["../..", "..", ".", "a/b", "/etc", "", "a\0b", ["house"], {"a": 1}, None, 5])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_no_project_is_looked_for_outside_its_folder(tmp_path, active, wrapped):
+    written(tmp_path / ".config.projects.json", {"activeProject": active} if wrapped else [active])
+    for folder in ("", "projects", "projects/a/b"):
+        written(tmp_path / folder / "flows.json", [LISTENER])
+    assert _sockets.flows(str(tmp_path), {"projects": True, "flowFile": "own.json"}, None, "pi") == []
+
+
+@pytest.mark.parametrize("named", ["../../outside.json", "/etc/passwd", "a\0b"])
+def test_no_flow_file_of_a_project_is_outside_its_folder(tmp_path, named):
+    written(tmp_path / ".config.projects.json", {"activeProject": "house"})
+    written(tmp_path / "projects/house/package.json", {"node-red": {"settings": {"flowFile": named}}})
+    written(tmp_path / "outside.json", [LISTENER])
+    assert _sockets.flows(str(tmp_path), {"projects": True, "flowFile": "own.json"}, None, "pi") == []
+
+
+@pytest.mark.parametrize("named", ["a\0b", "a" * 5000, "\ud800"])
+def test_a_name_that_no_file_can_have_is_no_error(tmp_path, named):
+    assert _sockets.flows(str(tmp_path), {"flowFile": named}, None, "pi") == []
+
+
+def test_a_flow_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(_sockets, "FLOWS_LIMIT", 100)
+    written(tmp_path / "flows.json", [LISTENER] * 5)
+    assert _sockets.flows(str(tmp_path), {"flowFile": "flows.json"}, None, "pi") == []
+
+
+@pytest.mark.parametrize(
+    "about", [[], "text", 5, {"version": "1\x1b[31m"}, {"version": "9" * 100}, {"version": ["1"]}, {}]
+)
+def test_a_version_that_is_none_is_unknown(tmp_path, about):
+    written(tmp_path / "node_modules/node-red-dashboard/package.json", about)
+    assert {one["version"] for one in _sockets.packages([str(tmp_path)])} <= {"unknown"}
+
+
+def test_a_package_that_is_too_large_is_not_read(tmp_path):
+    installed(tmp_path, "node-red-dashboard", "ui.js", "ioMiddleware" + " " * _sockets.SCRIPT_LIMIT)
+    assert not _sockets.packages([str(tmp_path)])[0]["closable"]
+    written(tmp_path / "node_modules/node-red-dashboard/package.json", "{}" + " " * _sockets.SMALL_LIMIT)
+    assert _sockets.packages([str(tmp_path)]) == []
+
+
+def test_no_more_paths_are_asked_than_a_run_has_time_for():
+    nodes = [{**LISTENER, "path": f"/{number}"} for number in range(5000)]
+    assert len(_sockets.websocket_paths("/", nodes)) == _sockets.MOST_PATHS
+    bases = [{**BASE, "path": f"/{number}"} for number in range(5000)]
+    closable = [{"name": "@flowfuse/node-red-dashboard", "closable": True}]
+    assert len(_sockets.dashboard_paths(closable, {}, "/", bases)) == _sockets.MOST_PATHS
+
+
+@pytest.mark.parametrize("path", ["/" + "a" * 300, ["/a"], {"a": 1}, 5, True, "/a\x1b", "/a\n"])
+def test_a_path_that_is_none_is_left_out(path):
+    assert _sockets.websocket_paths("/", [{**LISTENER, "path": path}]) == []
+    closable = [{"name": "node-red-dashboard", "closable": True}]
+    expected = [] if isinstance(path, str) else ["/ui/socket.io/"]
+    assert _sockets.dashboard_paths(closable, {"uiPath": path}, "/", []) == expected
 
 
 def test_a_named_pipe_in_its_place_holds_nothing_up(tmp_path):
@@ -87,3 +168,5 @@ def test_listeners_that_do_not_run_or_whose_path_is_not_known_are_left_out(more)
 def test_static_roots_are_written_as_node_red_does():
     assert _sockets.static_roots({"staticRoots": ["/", "", "//", "files/", "/a/b"]}) == ["/", "/files/", "/a/b/"]
     assert _sockets.static_roots({}) == []
+    assert _sockets.static_roots({"staticRoots": [5, None, ["/a"], "/" + "a" * 300, "/b c"]}) == ["/b c/"]
+    assert _sockets.static_roots({"staticRoots": "/a"}) == []

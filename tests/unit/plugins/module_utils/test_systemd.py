@@ -192,11 +192,11 @@ def test_an_environment_file_is_read_as_systemd_reads_it(text, expected):
 
 
 def test_environment_files_may_be_a_pattern_or_missing(tmp_path):
-    (tmp_path / "b.env").write_text("B=2\n")
-    (tmp_path / "a.env").write_text("A=1\n")
-    found = _systemd.read_environment_file(str(tmp_path / "*.env"))
-    assert [(name, value) for name, value, _file in found] == [("A", "1"), ("B", "2")]
-    assert _systemd.read_environment_file(str(tmp_path / "none")) == []
+    (tmp_path / "b.env").touch()
+    (tmp_path / "a.env").touch()
+    assert _systemd.environment_files(str(tmp_path / "*.env")) == [str(tmp_path / "a.env"), str(tmp_path / "b.env")]
+    assert _systemd.environment_files(str(tmp_path / "*.none")) == []
+    assert _systemd.environment_files(str(tmp_path / "none")) == [str(tmp_path / "none")]
 
 
 def test_an_unbraced_variable_becomes_as_many_words_as_it_holds():

@@ -67,6 +67,10 @@ def test_a_result_is_cleaned_at_every_depth() -> None:
     }
 
 
+def test_line_ends_of_a_result_stay_and_a_lone_carriage_return_does_not() -> None:
+    assert printable_result(["a\r\nb\nc\rd\x1b\r\n"]) == ["a\r\nb\nc\\x0dd\\x1b\r\n"]
+
+
 def test_a_result_without_end_is_cut() -> None:
     nested: list[object] = ["\x1b"]
     for _level in range(5000):

@@ -42,7 +42,7 @@ def systemd(tmp_path, monkeypatch):
 
 
 def give():
-    params = {"service": "nodered", "client_authority": None, "_program": "print()", "remount": False}
+    params = {"service": "nodered", "client_authority": None, "_checked": None, "remount": False}
     files = {
         "certificate_file": "/etc/letsencrypt/live/pi/fullchain.pem",
         "key_file": "/etc/letsencrypt/live/pi/key.pem",

@@ -15,13 +15,13 @@ from ansible_collections.pifleet.nodered.plugins.modules import companion
 def test_a_link_in_its_place_is_refused(tmp_path):
     (tmp_path / "our.js").symlink_to("/etc/passwd")
     with pytest.raises(Failure, match="link"):
-        companion.present_file(str(tmp_path / "our.js"))
+        companion.present_file(str(tmp_path / "our.js"), None)
 
 
 def test_taking_a_file_away_can_be_undone(tmp_path):
     path = tmp_path / "our.js"
     path.write_text("1;\n")
-    companion.write(Unit("nodered.service", {}), str(path), None, Attributes(0, 0, 0o600, {}))
+    companion.write(Unit("nodered.service", {}), str(path), None, Attributes(0, 0, 0o600, {}), None)
     assert not path.exists()
     _change.undo(_change.recorded("nodered"))
     assert path.read_text() == "1;\n"

@@ -5,32 +5,34 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
 from ansible_collections.pifleet.nodered.plugins.modules import drop_in
 
 
-def test_the_text_ends_in_one_line_end():
-    assert drop_in.wanted_text("present", "[Service]\nUMask=0077\n\n") == "[Service]\nUMask=0077\n"
-
-
-def test_comments_may_stand_before_the_first_section():
-    assert drop_in.wanted_text("present", "# why\n; and how\n\n[Unit]\nAfter=x\n")
-
-
-def test_no_file_is_wanted_when_it_should_be_absent():
-    assert drop_in.wanted_text("absent", None) is None
-
-
-@pytest.mark.parametrize("content", ["UMask=0077\n[Service]\n", "[Srvice]\nUMask=0077", "", "# nothing\n"])
-def test_what_systemd_would_ignore_is_refused(content):
-    with pytest.raises(Failure, match="section"):
-        drop_in.wanted_text("present", content)
+@pytest.mark.parametrize("section", ["Srvice", "Socket", "Service]"])
+def test_a_section_that_systemd_would_ignore_is_rejected(section):
+    with pytest.raises(Failure, match="a service has no such section"):
+        drop_in.wanted_sections({section: []})
 
 
 def test_a_socket_unit_has_sections_of_its_own():
-    text = "[Socket]\nListenStream=\nListenStream=1885\n"
-    assert drop_in.wanted_text("present", text, "Socket") == text
-    with pytest.raises(Failure, match="a service has not"):
-        drop_in.wanted_text("present", text)
-    with pytest.raises(Failure, match="a socket has not"):
-        drop_in.wanted_text("present", "[Service]\nUMask=0077\n", "Socket")
+    sections = drop_in.wanted_sections({"Socket": [{"ListenStream": ""}, {"ListenStream": "1885"}]}, "Socket")
+    assert _unit_files.text(sections) == "[Socket]\nListenStream=\nListenStream=1885\n"
+    with pytest.raises(Failure, match="a socket has no such section"):
+        drop_in.wanted_sections({"Service": []}, "Socket")
+
+
+@pytest.mark.parametrize(
+    ("expand", "line"),
+    [
+        (True, 'ExecStart=/usr/bin/env $OPTIONS "a b" -p 1885'),
+        (False, 'ExecStart=:/usr/bin/env $OPTIONS "a b" -p 1885'),
+    ],
+)
+def test_the_command_line_keeps_its_variables_and_ends_with_the_options(expand, line, monkeypatch, tmp_path):
+    command = Command(["/usr/bin/env", "$OPTIONS", "a b"], [], [], expand)
+    monkeypatch.setattr(_systemd, "command", lambda _unit: command)
+    directives = drop_in.command_line(Unit("nodered.service", {}), str(tmp_path / "no.conf"), ["-p", "1885"])
+    assert _unit_files.text({"Service": directives}).splitlines() == ["[Service]", "ExecStart=", line]

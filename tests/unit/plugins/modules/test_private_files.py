@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import types
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.modules import private_files
 
@@ -21,10 +24,10 @@ FOREIGN = Exposed(
 def machine(monkeypatch):
     """A machine where others get at three files, and what was closed there."""
     closed = []
-    plan = types.SimpleNamespace(user="pi", group="pi", supplementary_groups=[], settings_file="/home/pi/settings.js")
+    identity = Identity("pi", os.getuid(), os.getgid(), ())
+    plan = types.SimpleNamespace(identity=identity, settings_file="/home/pi/settings.js")
     monkeypatch.setattr(private_files._instance, "find", lambda service: (service, []))
     monkeypatch.setattr(private_files._instance, "plan", lambda unit: plan)
-    monkeypatch.setattr(private_files._private_files, "reader", lambda *who: who)
     monkeypatch.setattr(private_files._private_files, "exposed", lambda *where: [FOLDER, SESSIONS, FOREIGN])
     monkeypatch.setattr(private_files._private_files, "close", lambda one, who: closed.append(one.path) or True)
     return closed
@@ -41,6 +44,15 @@ def test_what_can_be_closed_is_and_the_rest_is_returned_with_the_reason(machine)
     assert result["left"] == [f"{FOREIGN.path}: It belongs to root, not to pi."]
     assert "0644 /home/pi/.node-red/.sessions.json" in result["diff"]["before"]
     assert "0600 /home/pi/.node-red/.sessions.json" in result["diff"]["after"]
+
+
+def test_the_name_of_a_file_stays_on_its_line(machine, monkeypatch):
+    names = [dataclasses.replace(one, path=one.path + "\n0600 /etc/shadow\x1b[1A") for one in (SESSIONS, FOREIGN)]
+    monkeypatch.setattr(private_files._private_files, "exposed", lambda *where: names)
+    result = run()
+    for text in (*result["left"], result["diff"]["before"].rstrip("\n"), result["diff"]["after"].rstrip("\n")):
+        assert "\\x0a0600 /etc/shadow\\x1b[1A" in text
+        assert text.isprintable()
 
 
 def test_the_user_directory_alone_can_be_closed(machine):

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import pathlib
+import pwd
 import shutil
 
 import pytest
@@ -40,10 +41,13 @@ def handed_over(new=NEW, wanted=None, checksum=None):
     return module.handed_over(json.dumps(edit))
 
 
-def write(path, *edit, check_mode=False, checksum=None, **options):
+def parameters(path, **options):
     defaults = {name: spec.get("default") for name, spec in module.ARGUMENT_SPEC.items()}
-    parameters = {**defaults, "path": str(path), **options}
-    return module.write(parameters, handed_over(*edit, checksum=checksum), check_mode)
+    return {**defaults, "path": str(path), **options}
+
+
+def write(path, *edit, check_mode=False, checksum=None, wanted=None, **options):
+    return module.write(parameters(path, **options), handed_over(*edit, wanted=wanted, checksum=checksum), check_mode)
 
 
 def untouched(path):
@@ -51,7 +55,7 @@ def untouched(path):
 
 
 def test_reading_brings_the_bytes_and_their_checksum(path):
-    read = module.read(str(path))
+    read = module.read(parameters(path))
     assert base64.b64decode(read["content"]) == OLD
     assert (read["checksum"], read["path"], read["changed"]) == (_files.checksum(OLD), str(path), False)
 
@@ -135,14 +139,14 @@ def test_a_file_of_an_installed_package_is_never_edited(tmp_path):
     folder.mkdir(parents=True)
     (folder / "settings.js").write_bytes(OLD)
     with pytest.raises(Failure, match="never edited"):
-        module.read(str(folder / "settings.js"))
+        module.read(parameters(folder / "settings.js"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n"])
 def test_an_empty_file_is_damaged(path, content):
     path.write_bytes(content)
     with pytest.raises(Failure, match="damaged"):
-        module.read(str(path))
+        module.read(parameters(path))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"content": "?"}', "not JSON"])
@@ -164,11 +168,19 @@ def test_a_node_and_a_user_that_do_not_exist_are_named(path):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_a_file_of_root_in_a_folder_of_somebody_else_is_not_loaded_as_root(path):
-    os.chown(path.parent, 1234, 1234)
-    assert module.owner(_files.read(str(path))) == "1234"
-    os.chown(path, 4321, 4321)
-    assert module.owner(_files.read(str(path))) == "4321"
+def test_a_file_of_root_in_a_folder_of_another_user_is_worked_on_as_that_user(path, open_folders, recwarn):
+    nobody = pwd.getpwnam("nobody")
+    os.chown(path.parent, nobody.pw_uid, nobody.pw_gid)
+    path.chmod(0o644)
+    write(path, b"module.exports = {uiPort: 1881, uid: process.getuid()};", wanted=[{"path": ["uid"], "value": 65534}])
+    assert path.owner() == "nobody"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_in_a_folder_of_root_is_not_loaded_as_root(path, open_folders):
+    os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+    write(path, b"module.exports = {uiPort: 1881, uid: process.getuid()};", wanted=[{"path": ["uid"], "value": 65534}])
+    assert path.owner() == "nobody"
 
 
 @pytest.fixture

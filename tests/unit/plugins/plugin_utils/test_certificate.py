@@ -15,7 +15,6 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate impor
     check,
     check_authorities,
     is_self_signed,
-    subject_alternative_names,
 )
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, now, pem
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -95,6 +94,13 @@ def test_another_authority_is_refused():
         judged(Authority("Somebody else").issue(ADDRESS))
 
 
+def test_the_name_of_an_issuer_cannot_control_the_terminal():
+    with pytest.raises(CertificateError, match="no authority that is trusted here") as refused:
+        judged(Authority("a\x1b[31mb\x07\u202e\nc").issue(ADDRESS))
+    assert "a\\x1b[31mb\\x07\\u202e" in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
 def test_an_authority_of_the_same_name_is_refused():
     with pytest.raises(CertificateError, match="no authority that is trusted here"):
         judged(Authority().issue(ADDRESS))
@@ -153,8 +159,3 @@ def test_who_is_no_authority_cannot_let_clients_in():
         check_authorities(AUTHORITY.issue("ada").certificate, now=now(), called="ca.pem")
     with pytest.raises(CertificateError, match="half-written"):
         check_authorities(AUTHORITY.certificate.replace("\n", "\\n"), now=now(), called="ca.pem")
-
-
-def test_names_and_addresses_are_told_apart():
-    names = ["Pi", "pi.local.", "192.0.2.7", "2001:DB8::1", "pi"]
-    assert subject_alternative_names(names) == ["DNS:pi", "DNS:pi.local", "IP:192.0.2.7", "IP:2001:db8::1"]

@@ -253,6 +253,12 @@ def test_what_goes_past_ufw_is_said():
     assert "nftables is active beside ufw" in notes[1]
 
 
+def test_of_very_many_ports_some_are_named():
+    notes = plan(machine(rule(22), published=list(range(2000, 9000))), port=1880).notes
+    assert "2000, 2001, " in notes[0]
+    assert "2019 and 6980 more." in notes[0]
+
+
 @pytest.mark.parametrize(
     "sources, client, expected",
     [

@@ -209,12 +209,36 @@ def test_a_mistake_is_refused_with_the_variable_named(options, named):
     assert named in refused(**options)
 
 
+@pytest.mark.parametrize(
+    "path, part",
+    [
+        ("/:device/command", "':device'"),
+        ("/devices/:id", "':id'"),
+        ("/files/*", "'*'"),
+        ("/*splat", "'*'"),
+        ("/v(1|2)/in", "'('"),
+        ("/colou?r", "'?'"),
+        ("/a{/b}", "'{'"),
+        ("/[ab]", "'['"),
+        ("^/hook", "'^'"),
+        ("/lights/+/set", "'+'"),
+        ("/lights/#", "'#'"),
+    ],
+)
+def test_a_route_with_a_pattern_is_no_path(path, part):
+    said = refused(open_paths=["/hook", path])
+    assert "nodered_http_auth_open_paths[1]" in said
+    assert part in said
+    assert "paths, not patterns" in said
+
+
 def test_open_paths_are_refused_where_the_release_has_no_way():
     assert "4.0" in refused(found={"version": "3.1.15"}, open_paths=["/hook"])
 
 
-def test_well_known_paths_can_be_open():
-    assert "'/.well-known/acme'" in planned(open_paths=["/.well-known/acme"]).settings["httpNodeAuth"]["$js"]
+@pytest.mark.parametrize("path", ["/.well-known/acme", "/c++", "/a@b~c", "/$a,b;c=1!&"])
+def test_a_path_without_patterns_can_be_open(path):
+    assert f"'{path}'" in planned(open_paths=[path]).settings["httpNodeAuth"]["$js"]
 
 
 def test_the_editor_gets_a_root_of_its_own_on_request():

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of the private authority on the controller. Private; knows no Ansible.
+
+`authority.pem` is for browsers and phones, `authority.key` is encrypted, `clients` has what people and the verification
+need to log in by certificate. Each file is written in one step; keys can be read by their owner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import os
+import pathlib
+import secrets
+from collections.abc import Iterator, Sequence
+
+from ._certificate import CertificateError, constraints_of, is_constrained
+from ._certificate_here import problem_of
+from ._certificate_make import Authority, packed
+from ._certificate_names import Constraints
+
+# The client certificate of the verification; its key is kept.
+PROOF = "proof"
+MOST_IN_A_MESSAGE = 5
+
+
+class AuthorityError(Exception):
+    """Why the authority cannot be used, and what to do. Holds nothing of keys and passphrases."""
+
+
+class AuthorityFolder:
+    """The folder of one private authority."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = pathlib.Path(path)
+        self.certificate_file = self.path / "authority.pem"
+        self.key_file = self.path / "authority.key"
+        self.clients = self.path / "clients"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time: all hosts of a run share these files."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.clients.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def certificate(self) -> str:
+        """The authority's certificate as PEM text; empty where there is no authority yet."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.certificate_file.read_text(encoding="ascii", errors="replace")
+        return ""
+
+    def opened(self, passphrase: str) -> Authority:
+        """The authority with its key. Raises AuthorityError where the passphrase or the key is another one's."""
+        try:
+            return Authority.opened(self.certificate(), self.key_file.read_bytes(), passphrase)
+        except (OSError, ValueError):
+            raise AuthorityError(
+                f"{self.key_file} cannot be opened with nodered_tls_authority_passphrase, or is not the key of "
+                f"{self.certificate_file.name} there. Give the passphrase with which it was made, or put another "
+                "folder into nodered_tls_authority_dir; a new authority has to be given to every browser again."
+            ) from None
+
+    def make(self, passphrase: str, constraints: Constraints) -> None:
+        """Make a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
+        authority = Authority.new(constraints, datetime.datetime.now(datetime.timezone.utc))
+        self._retire()
+        write(self.key_file, authority.protected_key(passphrase).encode(), 0o600)
+        write(self.certificate_file, authority.pem.encode(), 0o644)
+
+    def _retire(self) -> None:
+        # The certificate first: without it, there is no authority any more.
+        there = [file for file in (self.certificate_file, self.key_file) if file.exists()]
+        if there:
+            retired = self.path / f"replaced-{datetime.datetime.now():%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
+            retired.mkdir(mode=0o700)
+        for file in there:
+            file.rename(retired / file.name)
+
+    def is_due(self, client: str, renew_days: int) -> bool:
+        """Whether a client certificate is missing, about to expire, or made by another authority."""
+        kept = self.clients / f"{client}{'.key' if client == PROOF else '.p12'}"
+        certificate = self.clients / f"{client}.pem"
+        if not (kept.is_file() and certificate.is_file()):
+            return True
+        text = certificate.read_text(encoding="ascii", errors="replace")
+        return bool(problem_of(text, authorities=self.certificate(), days_left=renew_days, purpose="client"))
+
+    def make_client(self, client: str, authority: Authority, *, days: int, passphrase: str) -> None:
+        """A certificate for a person, whose key is in the encrypted .p12 file only, or for the verification."""
+        pair = authority.client_pair(client, now=datetime.datetime.now(datetime.timezone.utc), days=days)
+        key = self.clients / f"{client}.key"
+        if client == PROOF:
+            write(key, pair.key.encode(), 0o600)
+        else:
+            write(self.clients / f"{client}.p12", packed(pair, authority, called=client, passphrase=passphrase), 0o600)
+            key.unlink(missing_ok=True)
+        write(self.clients / f"{client}.pem", pair.certificate.encode(), 0o600)
+
+
+def effective_constraints(certificate: str, wanted: Constraints, *, replace: bool) -> tuple[Constraints, bool]:
+    """For which names the authority may make certificates after this run, and whether it is to be made for that.
+
+    An authority without name constraints, or one whose constraints lack something, is replaced only on request. A new
+    one permits what the one before did as well, as an inventory may be one of several.
+    """
+    if not certificate:
+        return wanted, True
+    present = constraints_of(certificate)
+    if not replace or (is_constrained(present) and not present.lack(wanted)):
+        return present, False
+    return (present.with_more(wanted) if is_constrained(present) else wanted), True
+
+
+def warning_about(folder: AuthorityFolder, wanted: Constraints) -> str:
+    """What is wrong with the authority that is in use, and what to do; empty where nothing is."""
+    present = constraints_of(folder.certificate())
+    remedy = (
+        "Set nodered_tls_authority_replace: true to replace it. Then install the new authority.pem on every browser "
+        "and phone, and remove the old one there."
+    )
+    if not is_constrained(present):
+        return (
+            f"The private authority in {folder.path} has no name constraints: anyone who gets its key can make a "
+            f"certificate for every site, and browsers and phones that trust it would accept it. {remedy}"
+        )
+    lacking = present.lack(wanted)
+    if lacking:
+        return (
+            f"The private authority in {folder.path} is not allowed to make certificates for "
+            f"{_listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
+        )
+    return ""
+
+
+def require_names(constraints: Constraints, names: Sequence[str]) -> None:
+    """Raise CertificateError where the authority may not make a certificate for one of these names."""
+    foreign = constraints.not_allowed(names)
+    if foreign:
+        raise CertificateError(
+            f"The private authority is not allowed to make a certificate for {_listed(foreign)}: its name constraints "
+            "do not permit it. Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add "
+            "the name to nodered_tls_authority_names and set nodered_tls_authority_replace: true; then every browser "
+            "and phone needs the new authority.pem."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_IN_A_MESSAGE
+    return ", ".join(names[:MOST_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+
+
+def write(path: pathlib.Path, data: bytes, mode: int) -> None:
+    """Write the file in one step; until then nobody but its owner can read it."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
