@@ -124,7 +124,7 @@ def play(
     with tempfile.TemporaryFile() as output:
         controller = subprocess.Popen(
             command,
-            env=fleet.environment(),
+            env=fleet.environment() | {"ANSIBLE_TIMEOUT": "60"},
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=output,

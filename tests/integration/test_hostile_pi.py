@@ -137,7 +137,7 @@ STATE = "/var/lib/pifleet.nodered /etc/systemd/system/pifleet-* /etc/systemd/sys
 
 
 # Else what the test itself does would be led astray.
-UNTIL_IT_IS_BACK = "while test -L {{ folder }}; do sleep 0.1; done"
+UNTIL_IT_IS_BACK = "timeout 10 sh -c 'while test -L {{ folder }}; do sleep 0.1; done'"
 
 
 def playbook_of(attacker, moment, rounds, folder):
@@ -188,7 +188,7 @@ EXCHANGES = [pytest.param(None, max(1, ROUNDS // 10), id="planned"), pytest.para
 def test_a_folder_that_is_exchanged_leads_no_write_astray(
     fleet, attacker, decoy, exchangeable, tmp_path, moment, rounds
 ):
-    pi, seconds = attacker.pi, 60 + 30 * rounds
+    pi, seconds = attacker.pi, 120 + 40 * rounds
     sign = f"try {{ require('fs').writeFileSync('{attacker.folder}/loaded', ''); }} catch (e) {{}}\n"
     attacker.write(pi.settings_file, sign + MARKED + pi.settings)
     # A copy of the settings file gets its mode, wherever it ends up.
@@ -198,10 +198,12 @@ def test_a_folder_that_is_exchanged_leads_no_write_astray(
     words = [attacker.user_dir, DECOY, f"{attacker.folder}/moment", "--seconds", str(seconds)]
     unit = attacker.start("exchange.py", *words)
     pi.run(f"timeout 20 bash -c 'until journalctl -u {unit} -o cat | grep -qx ready; do sleep 0.2; done'")
-    run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), pis=[pi], patience=seconds)
-    attacker.stop()
-    told = pi.run(f"journalctl -u {unit} -o cat")
-    print(told)
+    try:
+        run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), pis=[pi], patience=seconds)
+    finally:
+        attacker.stop()
+        told = pi.run(f"journalctl -u {unit} -o cat")
+        print(told)
     assert told.count("exchanged") >= rounds
     assert "gained" not in told
     assert decoy() == before
