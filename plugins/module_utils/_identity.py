@@ -20,7 +20,7 @@ import select
 import signal
 import stat
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
 
@@ -28,6 +28,10 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 SECONDS = 20
 # More than the largest file that is read, in Base64.
 ANSWER_LIMIT = 64 * 1024 * 1024
+# How long the end of a killed child is waited for. One that hangs in a file system of the user's (FUSE) does not end.
+END_SECONDS = 2
+# Users whose child did not respond in time. The next one would take as long.
+_silent: Set[int] = set()
 # As many links as the kernel follows (path_resolution(7)).
 MOST_LINKS = 40
 
@@ -54,11 +58,13 @@ class Identity:
 
         Raises the Failure or OSError that `work` raises, and Failure where it does not end in time.
         """
+        if self.uid in _silent:
+            raise self._refuse_silent()
         readable, writable = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                os.close(readable)
+                _close_all_but(writable)
                 _answer(writable, self, work, arguments)
             finally:
                 os._exit(0)
@@ -67,27 +73,52 @@ class Identity:
             answer = _received(readable)
         finally:
             os.close(readable)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            _end(child)
+        if answer is None:
+            _silent.add(self.uid)
         return self._understood(answer)
+
+    def _refuse_silent(self) -> Failure:
+        return Failure(
+            "The processes of user %s were stopped or killed while this collection worked on its files." % self.name,
+            "Look at what runs as that user (ps -fu %s) and at its file systems, then run again." % self.name,
+        )
 
     def _understood(self, answer: Optional[bytes]) -> Any:
         try:
             found = json.loads(answer or b"")
         except ValueError:
-            raise Failure(
-                "The processes of user %s were stopped or killed while this collection worked on its files."
-                % self.name,
-                "Look at what runs as that user (ps -fu %s), then run again." % self.name,
-            ) from None
+            raise self._refuse_silent() from None
         if "failure" in found:
             raise Failure(*found["failure"])
         if "error" in found:
             raise OSError(*found["error"])
         if "unexpected" in found:
-            raise RuntimeError(found["unexpected"])
+            raise Failure(
+                "Something unexpected happened with the files of user %s: %s" % (self.name, found["unexpected"]),
+                "Please report this as a bug of this collection.",
+            )
         return found["result"]
+
+
+def _close_all_but(descriptor: int) -> None:
+    """Keep nothing of the parent: a child that hangs would hold its locks and its output."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in (0, 1, 2, descriptor):
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+def _end(child: int) -> None:
+    """Kill the child, and wait for its end for a while."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    deadline = time.monotonic() + END_SECONDS
+    while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def _answer(writable: int, identity: Identity, work: Callable[..., Any], arguments: Sequence[Any]) -> None:
@@ -199,8 +230,11 @@ def owner(path: str) -> Optional[Identity]:
 
 
 def only_root_can_change(path: str) -> bool:
-    """Whether only root can change where the path leads, and the file or folder there."""
-    return not exchangeable(path) and _only_root_can_write(os.stat(path))
+    """Whether there is a file or folder at this path, and only root can change it and where the path leads."""
+    try:
+        return not exchangeable(path) and _only_root_can_write(os.stat(path))
+    except OSError:
+        return False
 
 
 def exchangeable(path: str) -> bool:
@@ -223,6 +257,9 @@ def _first_exchangeable_folder(path: str) -> Optional[str]:
             return None if _only_root_can_write(os.lstat(folder)) else folder
         except (NotADirectoryError, PermissionError):
             return folder
+        if state.st_dev == os.lstat("/proc").st_dev:
+            # What is there shows what processes choose, whoever owns the file.
+            return here
         if not _only_root_can_exchange(state, os.lstat(folder)):
             return here if os.lstat(folder).st_mode & stat.S_ISVTX else folder
         if stat.S_ISLNK(state.st_mode):

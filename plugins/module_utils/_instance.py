@@ -161,10 +161,14 @@ class Plan:
         return self.identity.name
 
     def user_for(self, path: str) -> Optional[Identity]:
-        """As whom this settings file is worked on: None (this process) only where root alone chooses the path."""
+        """As whom this settings file is worked on: None (this process) only where root alone chooses the path.
+
+        Any other path than that of this plan may be one that the service user has chosen earlier.
+        """
         given = self.line.settings if self.line else None
         in_unit = given is not None and given.variable is None and given.value.startswith("/")
-        if in_unit or (self.line is not None and not self.open_environment_files):
+        by_root = in_unit or (self.line is not None and not self.open_environment_files)
+        if by_root and path == self.settings_file:
             return _identity.for_path(path, self.identity)
         return self.identity
 
@@ -278,9 +282,15 @@ def _list_of(seen: Sequence[Seen]) -> str:
 
 def _running() -> List[Tuple[Optional[str], _processes.Process]]:
     """(unit, process) of each Node-RED process that is not the child of another."""
-    found = [one for one in _processes.processes() if one.is_node_red]
+    found = [one for one in _processes.processes() if one.is_node_red and _is_node(one.pid)]
     pids = {one.pid for one in found}
     return [(_processes.unit_of(one.pid), one) for one in found if one.parent not in pids]
+
+
+def _is_node(pid: int) -> bool:
+    """Whether the process runs node, or cannot be looked at. Any process can choose its name and its arguments."""
+    program = _processes.link(pid, "exe")
+    return program is None or os.path.basename(program).startswith("node")
 
 
 def _seen(
@@ -362,9 +372,9 @@ def plan(unit: Unit) -> Plan:
 
 def require_plain(path: str) -> None:
     """Raise Failure where a path that came from the machine holds a control character, which no honest path does."""
-    if re.search(r"[\x00-\x1f\x7f]", path):
+    if re.search("[\x00-\x1f\x7f\ud800-\udfff]", path):
         raise Failure(
-            "The path %r has a control character in it." % path,
+            "The path %r has a control character in it, or is not UTF-8." % path,
             "Correct it where it is set: in settings.js, in an environment file of the service, or in its unit.",
         )
 
@@ -385,14 +395,11 @@ def _environment(
             environment[name] = value
             origins[name] = unit.file_with(r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
     files = [file for path in command.environment_files for file in _systemd.environment_files(path)]
-    open_files = [file for file in files if os.path.exists(file) and not _identity.only_root_can_change(file)]
-    if open_files and identity.uid == 0:
-        raise Failure(
-            "Node-RED runs as root here, but users other than root can change %s, and so what runs as root."
-            % open_files[0],
-            "Run Node-RED as a user of its own (User= in its unit, systemctl edit), or let root own this file and "
-            "every folder above it, writable by root only.",
-        )
+    open_files = [file for file in files if not _identity.only_root_can_change(file)]
+    if identity.uid == 0:
+        _refuse_environment_of_root([file for file in open_files if os.path.lexists(file)])
+        # One that is missing now may be there in a moment.
+        files = [file for file in files if file not in open_files]
     for file in files:
         text = _files.text(file, _identity.for_path(file, identity), ENVIRONMENT_LIMIT)
         for name, value in _systemd.parse_environment(text):
@@ -401,6 +408,16 @@ def _environment(
     for name in unit.text("UnsetEnvironment").split():
         environment.pop(name, None)
     return environment, origins, open_files
+
+
+def _refuse_environment_of_root(open_files: Sequence[str]) -> None:
+    if open_files:
+        raise Failure(
+            "Node-RED runs as root here, but users other than root can change %s, and so what runs as root."
+            % open_files[0],
+            "Run Node-RED as a user of its own (User= in its unit, systemctl edit), or let root own this file and "
+            "every folder above it, writable by root only.",
+        )
 
 
 def _working_directory(unit: Unit, home: str) -> str:
@@ -524,6 +541,9 @@ def _from_journal(unit: Unit, identity: Identity) -> Tuple[str, Optional[str]]:
     Only lines of the service's own processes count: anyone can log any text (logger), but not with these fields
     (systemd.journal-fields(7), trusted fields).
     """
+    if identity.uid == 0:
+        # Other programs log as root what users have chosen: cron logs the command of each job.
+        raise _cannot_be_followed(unit, "")
     written_by = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
     answer = _systemd.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", *written_by], timeout=JOURNAL_SECONDS
@@ -531,13 +551,16 @@ def _from_journal(unit: Unit, identity: Identity) -> Tuple[str, Optional[str]]:
     settings = re.search(r"Settings file\s*: (/.*)$", answer.stdout, re.MULTILINE)
     user_dir = re.search(r"User directory\s*: (/.*)$", answer.stdout, re.MULTILINE)
     if settings is None:
-        raise Failure(
-            "%s does not start node-red in a way that can be followed, and its journal does not name the settings file."
-            % unit.name,
-            "Let ExecStart call node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service "
-            "(option service) to the service that runs Node-RED." % unit.name,
-        )
+        raise _cannot_be_followed(unit, ", and its journal does not name the settings file")
     return settings.group(1).strip(), user_dir.group(1).strip() if user_dir else None
+
+
+def _cannot_be_followed(unit: Unit, more: str) -> Failure:
+    return Failure(
+        "%s does not start node-red in a way that can be followed%s." % (unit.name, more),
+        "Let ExecStart call node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service "
+        "(option service) to the service that runs Node-RED." % unit.name,
+    )
 
 
 def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:
@@ -569,7 +592,7 @@ def family(unit: Unit) -> List[int]:
 
 
 def listeners(unit: Unit) -> List[_processes.Listener]:
-    return list(dict.fromkeys(listener for pid in family(unit) for listener in _processes.listeners(pid)))
+    return list(dict.fromkeys(_processes.listeners(*family(unit))))
 
 
 def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:

@@ -254,14 +254,23 @@ def _require_safe(path: str, runtime: Runtime) -> None:
     """Raise Failure where the file would run as root although other users can change it, or the node that loads it."""
     if runtime.identity.uid != 0:
         return
-    for needed in (path, runtime.node, *runtime.arguments[:1]):
-        if os.path.exists(needed) and not _identity.only_root_can_change(needed):
+    for needed in (runtime.node, path, *runtime.arguments[:1]):
+        if not os.path.exists(needed) and needed == runtime.node:
+            raise _no_node(runtime)
+        if not os.path.exists(needed):
+            # It may be there in a moment, and then it may be another user's.
+            raise Failure("%s does not exist." % needed, "Correct the unit of Node-RED (systemctl edit).")
+        if not _identity.only_root_can_change(needed):
             raise Failure(
                 "Node-RED runs as root here, but users other than root can change %s, and so what runs as root. It "
                 "was not loaded." % needed,
                 "Run Node-RED as a user of its own (User= in its unit, systemctl edit), or let root own this path and "
                 "every folder above it, writable by root only.",
             )
+
+
+def _no_node(runtime: Runtime) -> Failure:
+    return Failure("There is no node at %s." % runtime.node, "Install Node.js, or name its path (option node).")
 
 
 # What the harness answers, by the type of each value. The settings file can answer in its place.
@@ -290,6 +299,8 @@ FORGED = {
 # Characters; a path has at most 4096 (PATH_MAX).
 _LONGEST = 4096
 _MOST = 1000
+# As the harness cuts it.
+_LONGEST_ERROR = 8000
 # The end of a text in C, and half characters, which JSON can hold and UTF-8 cannot.
 _NO_PATH = re.compile("[\0\ud800-\udfff]")
 
@@ -302,7 +313,9 @@ def checked(answer: Any) -> Optional[Dict[str, Any]]:
         return None
     if not answer["ok"]:
         # Nothing else of such an answer is used, so nothing else is checked.
-        return {key: answer[key] for key in ("ok", "error", "node") if key in answer} if "error" in answer else None
+        if len(answer.get("error", "")) > _LONGEST_ERROR or "error" not in answer:
+            return None
+        return {key: answer[key] for key in ("ok", "error", "node") if key in answer}
     texts = [*answer.get("notInForce", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
     if not _are_texts(texts):
         return None
@@ -414,9 +427,7 @@ def _ask(
         )
     except FileNotFoundError:
         os.close(readable)
-        raise Failure(
-            "There is no node at %s." % runtime.node, "Install Node.js, or name its path (option node)."
-        ) from None
+        raise _no_node(runtime) from None
     except (OSError, subprocess.SubprocessError) as error:
         os.close(readable)
         raise Failure(

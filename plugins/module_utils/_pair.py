@@ -101,6 +101,10 @@ class Reader(NamedTuple):
 def from_files(certificate_file: str, key_file: str) -> Pair:
     """The pair in these files. Raises Failure where one cannot be read or they do not belong together."""
     pair = Pair(_source(certificate_file), _source(key_file))
+    if b"ENCRYPTED" in pair.key:
+        # OpenSSL would first do as many rounds as the file says, for hours perhaps.
+        problem, remedy = explained("passphrase")
+        raise Failure("%s: %s." % (key_file, problem), remedy)
     with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
         problem = _mismatch(certificate, key)
     if problem:

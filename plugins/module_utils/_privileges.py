@@ -17,6 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Fa
 
 # With these, a process can read or write what only root may, or start what runs as root.
 GROUPS = (
+    "root",
     "docker",
     "lxd",
     "incus",

@@ -33,6 +33,7 @@ class Process:
     """Printable on one line, as any user can choose it."""
     arguments: Tuple[str, ...]
     uid: int
+    """The real user, who started it."""
 
     @property
     def is_node_red(self) -> bool:
@@ -78,11 +79,16 @@ def process(pid: int) -> Optional[Process]:
     if len(fields) < 20 or fields[0] in "ZX":
         return None
     arguments = tuple(word for word in _text(str(pid), "cmdline", limit=ARGUMENTS_LIMIT).split("\0") if word)
-    try:
-        uid = os.stat(os.path.join(PROC, str(pid))).st_uid
-    except OSError:
+    uid = _real_uid(pid)
+    if uid is None:
         return None
     return Process(pid, int(fields[1]), int(fields[19]), printable_line(name), arguments, uid)
+
+
+def _real_uid(pid: int) -> Optional[int]:
+    """Who has started the process. A set-user-ID program (su) has root as its effective user, whoever started it."""
+    match = re.search(r"^Uid:\t(\d+)\t", _text(str(pid), "status"), re.MULTILINE)
+    return int(match.group(1)) if match else None
 
 
 def processes() -> List[Process]:
@@ -119,16 +125,17 @@ def link(pid: int, name: str) -> Optional[str]:
     return target[: -len(deleted)] if target.endswith(deleted) else target
 
 
-def listeners(pid: int) -> List[Listener]:
-    """The TCP sockets on which this process listens, IPv4 before IPv6.
+def listeners(*pids: int) -> List[Listener]:
+    """The TCP sockets on which these processes of one service listen, IPv4 before IPv6.
 
-    Where its files may not be looked at (root in a container without CAP_SYS_PTRACE), those that its user owns.
+    Where their files may not be looked at (root in a container without CAP_SYS_PTRACE), those that their users own.
+    The tables are read once, as they can be long, and each process can show them.
     """
-    inodes = _socket_inodes(pid)
-    if inodes is None:
-        owner = process(pid)
-        return [one for _inode, one in _listening(str(pid)) if owner and one.uid == owner.uid]
-    return [listener for inode, listener in _listening(str(pid)) if inode in inodes]
+    found = [(pid, _socket_inodes(pid)) for pid in pids]
+    inodes = {inode for _pid, own in found for inode in own or ()}
+    owners = {owner.uid for owner in (process(pid) for pid, own in found if own is None) if owner}
+    tables = _listening(str(pids[0])) if pids else []
+    return [listener for inode, listener in tables if inode in inodes or listener.uid in owners]
 
 
 def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:

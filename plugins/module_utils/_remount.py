@@ -137,6 +137,8 @@ def to_remount(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> L
         why = table.why_read_only(mount)
         if why == _mounts.ERROR:
             raise _failing(mount)
+        if mount.kind.startswith("fuse"):
+            raise _of_a_user(mount)
         if not allowed:
             raise _not_told(mount, why)
     return table.read_only(paths)
@@ -159,6 +161,14 @@ def _failing(mount: Mount) -> Failure:
     )
 
 
+def _of_a_user(mount: Mount) -> Failure:
+    return Failure(
+        "%s is a FUSE file system, which any user can mount, so root does not remount it. %s"
+        % (mount.point, _UNTOUCHED),
+        "Look who mounted it (findmnt %s). Unmount it, or make it writable yourself, and run again." % mount.point,
+    )
+
+
 def _not_told(mount: Mount, why: str) -> Failure:
     meant = "is read-only, as it is meant to be (/etc/fstab)" if why == _mounts.FSTAB else "is mounted read-only"
     return Failure(
@@ -169,11 +179,12 @@ def _not_told(mount: Mount, why: str) -> Failure:
 
 
 def _by_hand(mount: Mount, mode: str) -> str:
-    return _own_command(mount, mode) or " ".join(_mount_command(mount, mode))
+    return _own_command(mount, mode) or "mount -o %s,%s %s" % (_remount_options(mount), mode, mount.point)
 
 
 def _mount_command(mount: Mount, mode: str) -> List[str]:
-    return ["mount", "-o", "%s,%s" % (_remount_options(mount), mode), mount.point]
+    # Without a helper (mount.TYPE): the type of a file system may be its owner's choice.
+    return ["mount", "-o", "%s,%s" % (_remount_options(mount), mode), "-i", mount.point]
 
 
 def _remount_options(mount: Mount) -> str:

@@ -291,19 +291,20 @@ def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_m
         return result
     runtime = runtime_for(params, old, plan, user)
     loader = runtime.identity
-    with _files.candidate(old.path, edit.content, user=user, uid=loader.uid, gid=loader.gid) as temporary:
-        if params["validate"]:
+    if params["validate"]:
+        # A file of its own: it belongs to the user that loads it, who may keep it open.
+        with _files.candidate(old.path, edit.content, user=user, uid=loader.uid, gid=loader.gid) as temporary:
             check(temporary, old.path, runtime, edit.wanted)
-        if check_mode:
-            return result
-        made, result["backup_file"] = backed_up(params, old, edit, unit, user)
-        try:
-            unchanged_since(_files.read(old.path, user), edit.checksum)
-            _files.put_in_place(temporary, old.path, old.attributes, user)
-        except Failure:
-            if made:
-                _files.remove(made, user)
-            raise
+    if check_mode:
+        return result
+    made, result["backup_file"] = backed_up(params, old, edit, unit, user)
+    try:
+        unchanged_since(_files.read(old.path, user), edit.checksum)
+        _files.replace(old.path, edit.content, old.attributes, user)
+    except Failure:
+        if made:
+            _files.remove(made, user)
+        raise
     if user and user.uid != old.attributes.uid:
         _background.warn(
             "%s belonged to %s, in a folder that %s can write to anyway. It belongs to %s now."

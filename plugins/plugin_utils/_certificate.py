@@ -125,8 +125,12 @@ def is_self_signed(certificate: str) -> bool:
 def parsed(text: str, called: str) -> list[x509.Certificate]:
     """The certificates in this PEM text. Raises CertificateError, which calls them so."""
     try:
-        return x509.load_pem_x509_certificates(text.encode())
-    except (ValueError, UnsupportedAlgorithm):
+        found = x509.load_pem_x509_certificates(text.encode())
+        for each in found:
+            # Parsed only when they are asked for.
+            _parts = each.extensions, each.public_key(), each.subject, each.issuer, each.not_valid_after_utc
+        return found
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CertificateError(
             f"{called} is no complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END). "
             "It may be damaged or half-written: get it again."

@@ -91,7 +91,8 @@ def edit(
     wishes = _wishes(set or {}, remove)
     before = Source(source, filename)
     view = exported(before)
-    wishes = [_Wish(wish.name, wish.path, _hashed(view, wish.path, wish.value)) for wish in wishes]
+    with before.patience.paused():
+        wishes = [_Wish(wish.name, wish.path, _hashed(view, wish.path, wish.value)) for wish in wishes]
     unmet = [wish for wish in wishes if not _holds(view, wish)]
     if not unmet:
         return Edit(source, ())

@@ -43,6 +43,7 @@ ESCAPES = {
     "startup": "for name in .config/systemd .config/autostart .local/share/systemd; do"
     " mkdir -p ~/$name && touch ~/$name/trial && break; done",
     "environment": ": >> ~/.pam_environment || : >> ~/.npmrc",
+    "jobs": "echo '# trial' | crontab -",
     "runtime": "ls /run/user/trial",
     "docker": "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/docker.sock\")'",
     "process": "cat /proc/[0-9]*/root/home/*/.ssh/authorized_keys",
@@ -59,6 +60,7 @@ cd /home/*/.ssh && touch known_hosts && mkdir -p /run/user/trial && chown 1000 k
 LEFT_OVER = "trial* .ssh/trial .ssh/known_hosts .config .local .bash_profile .zshrc .npmrc .pam_environment"
 WITHOUT_OUTSIDE = f"""
 systemctl stop trial-process trial-docker
+crontab -u $(id -un 1000) -r
 cd /home/* && rm -rf /run/docker.sock /run/user/trial {LEFT_OVER}
 """
 TRY = "".join(f"if ({command}) >/dev/null 2>&1; then echo {name}; fi\n" for name, command in (TRIALS | ESCAPES).items())

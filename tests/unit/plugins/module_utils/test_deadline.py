@@ -34,7 +34,8 @@ def test_work_that_swallows_the_first_error_is_stopped_again(monkeypatch):
         time.sleep(5)
 
 
-def test_a_child_process_that_the_user_stopped_is_not_waited_for():
+def test_a_child_process_that_the_user_stopped_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(_identity, "_silent", set())
     started = time.monotonic()
     with pytest.raises(Failure, match="took longer"), _deadline.within(0.2):
         _identity.of(str(os.getuid())).run(_stop_oneself)

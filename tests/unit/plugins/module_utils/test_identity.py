@@ -64,6 +64,7 @@ def test_what_goes_wrong_in_the_child_is_raised_here():
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_child_that_the_user_stops_or_kills_is_an_error_in_time(monkeypatch, number):
     monkeypatch.setattr(_identity, "SECONDS", 1)
+    monkeypatch.setattr(_identity, "_silent", set())
     started = time.monotonic()
     with pytest.raises(Failure, match="stopped or killed"):
         NOBODY.run(_signal_oneself, number)
@@ -72,6 +73,33 @@ def test_a_child_that_the_user_stops_or_kills_is_an_error_in_time(monkeypatch, n
 
 def _signal_oneself(number):
     os.kill(os.getpid(), number)
+
+
+def test_a_user_that_did_not_respond_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr(_identity, "SECONDS", 0.5)
+    monkeypatch.setattr(_identity, "_silent", set())
+    with pytest.raises(Failure):
+        NOBODY.run(_signal_oneself, signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(Failure, match="stopped or killed"):
+        NOBODY.run(os.getpid)
+    assert time.monotonic() - started < 0.4
+
+
+def test_a_child_has_no_descriptors_of_its_parent(tmp_path):
+    with open(tmp_path / "lock", "w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        found = NOBODY.run(_open_files)
+    assert str(tmp_path / "lock") not in found
+    assert [target for target in found if target == os.devnull] == [os.devnull] * 3
+
+
+def _open_files():
+    return [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if int(number) < 3] + [
+        os.readlink(f"/proc/self/fd/{number}")
+        for number in os.listdir("/proc/self/fd")
+        if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}")
+    ]
 
 
 def test_the_user_cannot_look_into_the_child():
@@ -100,7 +128,7 @@ def _looks_into_another():
         ("/usr/bin/env", False),
         ("/etc/no-such-file", False),
         ("/tmp/no-such-file", True),
-        ("/proc/self/exe", False),
+        ("/proc/self/cmdline", True),
     ],
 )
 def test_only_in_folders_of_root_no_path_can_be_exchanged(path, expected):
@@ -116,6 +144,7 @@ def test_a_folder_of_the_user_anywhere_on_the_way_makes_a_path_exchangeable(home
     assert _identity.exchangeable(str(inner / "file"))
     assert _identity.exchangeable(str(home / "missing"))
     assert not _identity.only_root_can_change(str(home))
+    assert not _identity.only_root_can_change(str(home.parent / "missing"))
 
 
 def test_links_are_followed_as_the_kernel_does(home, tmp_path):

@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import subprocess
+import time
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import (
@@ -207,17 +208,17 @@ def test_environment_files_win_over_the_unit_and_unset_over_both(machine, tmp_pa
     assert "B" not in plan.environment
 
 
-def test_a_wrapper_script_is_followed_by_the_journal(machine, monkeypatch):
+def test_a_wrapper_script_is_followed_by_the_journal(machine, monkeypatch, open_folders):
     class Answer:
         stdout = "22 Nov 07:21:21 - [info] Settings file  : /srv/nr/settings.js\nUser directory : /srv/nr\n"
 
     monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: Answer)
-    plan = machine.plan(["/home/pi/start.sh"])
+    plan = machine.plan(["/home/pi/start.sh"], User="nobody")
     assert (plan.settings_file, plan.user_dir_option) == ("/srv/nr/settings.js", "/srv/nr")
     assert plan.package == str(machine.package)
     Answer.stdout = ""
     with pytest.raises(Failure, match="cannot be|can be followed"):
-        machine.plan(["/home/pi/start.sh"])
+        machine.plan(["/home/pi/start.sh"], User="nobody")
 
 
 def loaded(from_file=None, in_force=None, defined=(), reads_port=False):
@@ -341,7 +342,7 @@ def test_a_process_of_another_user_with_this_name_hinders_nothing(machine):
     assert _instance.find(None)[0].name == "nodered.service"
 
 
-def test_only_lines_of_the_services_own_processes_count_in_the_journal(machine, monkeypatch):
+def test_only_lines_of_the_services_own_processes_count_in_the_journal(machine, monkeypatch, open_folders):
     asked = []
 
     def run(arguments, timeout=60):
@@ -349,13 +350,15 @@ def test_only_lines_of_the_services_own_processes_count_in_the_journal(machine, 
         return subprocess.CompletedProcess(arguments, 0, "Settings file  : /srv/nr/settings.js\n", "")
 
     monkeypatch.setattr(_systemd, "run", run)
-    plan = machine.plan(["/home/pi/start.sh"])
-    assert {"_SYSTEMD_UNIT=nodered.service", f"_UID={os.getuid()}"} <= set(asked)
+    plan = machine.plan(["/home/pi/start.sh"], User="nobody")
+    assert {"_SYSTEMD_UNIT=nodered.service", f"_UID={NOBODY.uid}"} <= set(asked)
     assert plan.user_for("/etc/nodered/settings.js") is plan.identity, "Node-RED chose that path"
 
 
 def test_a_path_that_the_unit_names_is_worked_on_by_root_where_only_root_can_exchange_it(machine, tmp_path):
     assert machine.plan(["node-red", "-s", "/etc/nodered/s.js"]).user_for("/etc/nodered/s.js") is None
+    other = machine.plan(["node-red", "-s", "/etc/nodered/s.js"])
+    assert other.user_for("/usr/share/nodejs/x/index.js") is other.identity, "a path that was chosen earlier"
     assert machine.plan(["node-red", "-s", "/tmp/missing/s.js"]).user_for("/tmp/missing/s.js") is not None
 
 
@@ -376,6 +379,39 @@ def test_an_environment_file_that_others_can_change_is_not_taken_for_a_service_o
     os.chown(file, NOBODY.uid, -1)
     with pytest.raises(Failure, match="runs as root here"):
         machine.plan(files=[str(file)])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root runs Node-RED as root")
+def test_an_environment_file_of_others_that_is_missing_is_not_read_a_moment_later(machine, tmp_path, monkeypatch):
+    file = tmp_path / "environment"
+    os.chown(tmp_path, NOBODY.uid, -1)
+    missing = os.path.lexists
+
+    def missing_for_the_moment(path):
+        found = missing(path)
+        if path == str(file):
+            file.write_text("NODE_OPTIONS=--require /home/pi/evil.js\n")
+        return found
+
+    monkeypatch.setattr(_instance.os.path, "lexists", missing_for_the_moment)
+    assert "NODE_OPTIONS" not in machine.plan(files=[str(file)]).environment
+
+
+def test_the_journal_names_no_file_for_a_service_of_root(machine, monkeypatch):
+    answer = subprocess.CompletedProcess([], 0, "Settings file  : /home/pi/evil/settings.js\n", "")
+    monkeypatch.setattr(_systemd, "run", lambda arguments, timeout=60: answer)
+    with pytest.raises(Failure, match="cannot be followed|can be followed"):
+        machine.plan(["/srv/start.sh"], User="root")
+
+
+def test_a_process_that_only_says_that_it_is_node_red_is_none(monkeypatch):
+    with subprocess.Popen(["bash", "-c", "exec -a node-red sleep 30"]) as process:
+        try:
+            monkeypatch.undo()
+            time.sleep(0.3)
+            assert process.pid not in [one.pid for _unit, one in _instance._running()]
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("name", ["x\nExecStartPre=+/home/pi/evil.sh", "\x1b]0;title\x07", "x\x7f"])

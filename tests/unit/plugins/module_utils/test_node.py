@@ -202,8 +202,11 @@ def test_the_environment_can_be_spread_and_set_as_usual(load):
     assert load(text).in_force["uiHost"] == "1"
 
 
-def test_the_process_has_the_arguments_of_node_red(load):
-    assert load("module.exports = {uiHost: process.argv[1]}", arguments=["/x/red.js"]).in_force["uiHost"] == "/x/red.js"
+def test_the_process_has_the_arguments_of_node_red(load, tmp_path):
+    script = tmp_path / "red.js"
+    script.touch()
+    loaded = load("module.exports = {uiHost: process.argv[1]}", arguments=[str(script)])
+    assert loaded.in_force["uiHost"] == str(script)
 
 
 def test_a_large_question_gets_through(load):
@@ -225,7 +228,7 @@ def test_a_missing_node_and_an_unknown_user_are_said(tmp_path):
         return _node.Runtime(node, _identity.of(user), {}, str(tmp_path))
 
     with pytest.raises(Failure, match="There is no node at /no/node"):
-        _node.load("/x", runtime("/no/node", ME))
+        _node.load("/etc/hosts", runtime("/no/node", ME))
     with pytest.raises(Failure, match="There is no user no-such-user"):
         _node.load("/x", runtime(NODE, "no-such-user"))
 
@@ -294,6 +297,13 @@ def test_what_others_can_change_is_never_loaded_as_root(tmp_path, open_folders, 
         assert _node.version(runtime) is None
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root loads as root")
+def test_what_is_missing_is_not_loaded_as_root_a_moment_later(tmp_path):
+    runtime = _node.Runtime(NODE, _identity.of("root"), {}, "/", [])
+    with pytest.raises(Failure, match="does not exist"):
+        _node.load(str(tmp_path / "settings.js"), runtime)
+
+
 SUMMARY = {"uiPort": 1880, "https": "none", "staticRoots": []}
 ANSWER = {"ok": True, "readsPort": False, "notInForce": [], "defined": [], "fromFile": SUMMARY, "inForce": SUMMARY}
 
@@ -315,7 +325,8 @@ def test_of_an_error_only_its_text_is_taken():
         {**ANSWER, "defined": [[{}]]}, {**ANSWER, "readsPort": "yes"}, {**ANSWER, "more": 1},
         {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
         {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
-        {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}}, {**ANSWER, "inForce": {"other": 1}},
+        {"ok": False, "error": "x" * 8001}, {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}},
+        {**ANSWER, "inForce": {"other": 1}},
         {**ANSWER, "inForce": {"userDir": "/home/pi\0"}}, {**ANSWER, "inForce": {"flowFile": "\ud800"}},
     ],
 )  # fmt: skip
@@ -344,6 +355,7 @@ def test_a_process_that_node_leaves_is_not_waited_for(tmp_path):
     node.write_text("#!/bin/sh\nsleep 60 &\n")
     node.chmod(0o755)
     started = time.monotonic()
+    (tmp_path / "settings.js").touch()
     loaded = _node.load(str(tmp_path / "settings.js"), _node.Runtime(str(node), _identity.of(ME), {}, "/"), timeout=20)
     assert time.monotonic() - started < 5
     assert "exit status 0" in loaded.error

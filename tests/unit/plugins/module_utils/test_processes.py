@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -155,3 +156,22 @@ def test_where_files_of_a_process_may_not_be_seen_its_user_decides(monkeypatch):
     monkeypatch.setattr(_processes, "_socket_inodes", lambda pid: None)
     monkeypatch.setattr(_processes, "_listening", lambda pid: [("1", mine), ("2", Listener("0.0.0.0", 22, 12345))])
     assert _processes.listeners(os.getpid()) == [mine]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes a set-user-ID program")
+def test_a_program_that_runs_as_root_for_a_user_counts_as_that_users(open_folders, tmp_path):
+    program = tmp_path / "sleep"
+    shutil.copy("/bin/sleep", program)
+    program.chmod(0o4755)
+    with subprocess.Popen([program, "30"], user=65534, group=65534) as child:
+        try:
+            assert _processes.process(child.pid).uid == 65534
+        finally:
+            child.kill()
+
+
+def test_the_table_of_sockets_is_read_once_for_all_processes_of_a_service(monkeypatch):
+    read = []
+    monkeypatch.setattr(_processes, "_listening", lambda pid: read.append(pid) or [])
+    _processes.listeners(os.getpid(), 1, os.getppid())
+    assert read == [str(os.getpid())]

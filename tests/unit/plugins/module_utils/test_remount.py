@@ -131,6 +131,14 @@ def test_what_is_meant_to_be_read_only_is_told_from_what_became_so(machine):
     assert "as it is meant to be (/etc/fstab)" in refused()
 
 
+def test_a_file_system_that_any_user_can_mount_is_not_remounted_even_where_that_is_allowed(machine):
+    """Its type is the user's choice, and mount(8) would start a program for it as root."""
+    machine.mount("/home", "ro", "0:50 / {point} {mode},nosuid - fuse./home/pi/evil evil {mode},user_id=1000")
+    said = refused(["/home/pi/.node-red"], allowed=True)
+    assert "FUSE" in said
+    assert not machine.commands
+
+
 def test_a_failing_card_is_not_remounted_even_where_that_is_allowed(machine):
     machine.mount("/", "ro", "179:2 / {point} {mode} - ext4 /dev/mmcblk0p2 {mode},emergency_ro")
     said = refused(allowed=True)
@@ -152,7 +160,7 @@ def test_it_is_writable_meanwhile_and_read_only_afterwards(machine):
     with _remount.writable(["/etc", "/var"], True):
         assert machine.mode() == "rw"
     assert machine.mode() == "ro"
-    assert machine.commands == ["mount -o remount,rw /", "mount -o remount,ro /"]
+    assert machine.commands == ["mount -o remount,rw -i /", "mount -o remount,ro -i /"]
 
 
 def test_it_is_read_only_after_a_failure_too(machine):
@@ -204,7 +212,7 @@ def test_what_is_held_stays_writable_until_it_is_released(machine):
     with _remount.released():
         assert machine.mode() == "rw"
     assert machine.mode() == "ro"
-    assert machine.commands == ["mount -o remount,rw /", "mount -o remount,ro /"]
+    assert machine.commands == ["mount -o remount,rw -i /", "mount -o remount,ro -i /"]
     assert _remount.held() == []
 
 
@@ -215,7 +223,7 @@ def test_what_is_mounted_elsewhere_too_is_held_and_released_only_here(machine):
         _remount.hold(opened)
     with _remount.released():
         pass
-    assert machine.commands == ["mount -o remount,bind,rw /etc", "mount -o remount,bind,ro /etc"]
+    assert machine.commands == ["mount -o remount,bind,rw -i /etc", "mount -o remount,bind,ro -i /etc"]
 
 
 def test_whoever_is_killed_while_releasing_leaves_it_read_only(machine):
@@ -268,7 +276,7 @@ def test_a_read_only_bind_mount_is_changed_alone_and_not_its_whole_file_system(m
     machine.mount("/etc", "ro", "179:2 /etc {point} {mode} - ext4 /dev/mmcblk0p2 rw")
     with _remount.writable(["/etc/x"], True):
         assert machine.mode("/etc") == "rw"
-    assert machine.commands == ["mount -o remount,bind,rw /etc", "mount -o remount,bind,ro /etc"]
+    assert machine.commands == ["mount -o remount,bind,rw -i /etc", "mount -o remount,bind,ro -i /etc"]
 
 
 def test_the_commands_of_the_machine_come_first(machine, monkeypatch):

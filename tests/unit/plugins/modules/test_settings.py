@@ -183,6 +183,17 @@ def test_a_file_of_another_user_in_a_folder_of_root_is_not_loaded_as_root(path, 
     assert path.owner() == "nobody"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_the_user_that_loads_the_text_has_no_descriptor_of_the_file_that_replaces_the_old_one(path, open_folders):
+    note = path.parent / "note"
+    note.touch()
+    note.chmod(0o666)
+    text = b"require('fs').writeFileSync(__dirname + '/note', String(require('fs').statSync(__filename).ino));"
+    write(path, text + b"module.exports = {uiPort: 1881};", user="nobody")
+    assert path.owner() == "root"
+    assert int(note.read_text()) != path.stat().st_ino
+
+
 @pytest.fixture
 def service(tmp_path, monkeypatch):
     command = Command(["/usr/bin/env", "node-red"], ["SITE_PORT=1881"], [])

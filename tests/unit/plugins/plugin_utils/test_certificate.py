@@ -17,6 +17,8 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate impor
     is_self_signed,
 )
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, now, pem
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -159,3 +161,23 @@ def test_who_is_no_authority_cannot_let_clients_in():
         check_authorities(AUTHORITY.issue("ada").certificate, now=now(), called="ca.pem")
     with pytest.raises(CertificateError, match="half-written"):
         check_authorities(AUTHORITY.certificate.replace("\n", "\\n"), now=now(), called="ca.pem")
+
+
+def test_a_certificate_with_a_malformed_extension_is_refused():
+    """Its parts are parsed only when they are asked for, and the error is none of the usual ones."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    for oid in ("2.5.29.17", "2.5.29.37", "2.5.29.30", "2.5.29.19"):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now())
+            .not_valid_after(now() + datetime.timedelta(days=9))
+            .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x30\x03junk"), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        text = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        with pytest.raises(CertificateError, match="damaged"):
+            check(text, now=now())
