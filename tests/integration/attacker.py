@@ -69,8 +69,8 @@ class Attacker:
         return unit
 
     def stop(self) -> None:
-        """End the programs in an orderly way."""
-        self.pi.run(f"systemctl stop {' '.join(self._started)}", check=False)
+        """End the programs in an orderly way, and let go on what they have stopped."""
+        self.pi.run(f"systemctl stop {' '.join(self._started)}; pkill -CONT -u {self.pi.user}", check=False)
         self._started.clear()
 
     def leave(self) -> None:
