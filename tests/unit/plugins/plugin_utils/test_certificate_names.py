@@ -99,15 +99,15 @@ def test_a_name_that_was_asked_for_and_that_no_certificate_can_hold_is_rejected(
     assert names(inventory=["Pi in the kitchen"]) == [name for name in ALWAYS if name != "pi1"]
 
 
-def test_ten_thousand_names_take_no_time_and_are_not_all_taken():
-    started = time.monotonic()
+def test_ten_thousand_names_take_little_computing_time_and_are_not_all_taken():
+    started = time.thread_time()
     many = [f"10.1.{number // 250}.{number % 250}" for number in range(10_000)]
     found = names(*(f"name{number}" for number in range(10_000)), *many, others=[f"pi{n}" for n in range(10_000)])
     assert len(found) == len(ALWAYS) + MOST_REPORTED
     fleet = constraints([*(f"8.{n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(0, 20_000, 2)), *found])
     assert fleet.lack(fleet) == []
     assert all(fleet.allow(name) for name in found)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 PERMITTED = constraints(["pi1", "garden", "pi.example.org", "*.example.net", "203.0.113.4", "2001:db8::1", "a b"])
