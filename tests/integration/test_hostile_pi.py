@@ -375,7 +375,9 @@ def test_no_settings_file_is_too_hard_to_read(fleet, attackers, honest_seconds):
     run = play(fleet, ["login"], "--diff", pis=pis, **LOGIN)
     assert_bounded(run, honest_seconds)
     assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 0, 1]
-    assert run.says(f"{deep.pi.settings_file}:1:", f"{comments.pi.settings_file}:2:")
+    assert run.says(
+        "settings.js: the file has more than 20000 opening brackets", "settings.js: to understand this file takes"
+    )
 
 
 def test_one_hostile_machine_of_three_delays_the_others_by_a_minute_at_most(fleet, attackers, honest_seconds):
