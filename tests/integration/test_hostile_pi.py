@@ -25,7 +25,6 @@ from .users import USERS
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "2"))
 # What a hostile machine may cost a run.
 MOST_SECONDS = 60
-SECONDS_OF_A_RESTART = 20
 MACHINES = ("pi31", "pi41", "pi50")
 LOGIN = {"nodered_login_users": [USERS[0]]}
 # A settings file begins with this, to note who loads it.
@@ -376,7 +375,9 @@ def test_no_settings_file_is_too_hard_to_read(fleet, attackers, honest_seconds):
     run = play(fleet, ["login"], "--diff", pis=pis, **LOGIN)
     assert_bounded(run, honest_seconds)
     assert [run.recap[pi.name]["failed"] for pi in pis] == [1, 0, 1]
-    assert run.says(f"{deep.pi.settings_file}:1:", f"{comments.pi.settings_file}:2:")
+    assert run.says(
+        "settings.js: the file has more than 20000 opening brackets", "settings.js: to understand this file takes"
+    )
 
 
 def test_one_hostile_machine_of_three_delays_the_others_by_a_minute_at_most(fleet, attackers, honest_seconds):
@@ -387,7 +388,10 @@ def test_one_hostile_machine_of_three_delays_the_others_by_a_minute_at_most(flee
     hostile.start("stop.py")
     run = play(fleet, ["login"], pis=pis, **LOGIN)
     hostile.stop()
-    assert_bounded(run, honest_seconds, more=SECONDS_OF_A_RESTART)
+    # The same without the hostile one, on a machine that is as busy.
+    honest = play(fleet, ["login"], pis=[first.pi, last.pi], **LOGIN, nodered_login_session_expiry=7000)
+    assert not honest.failed
+    assert_bounded(run, honest_seconds, more=honest.seconds)
     assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 1, 0]
     for pi in (first.pi, last.pi):
         assert pi.login(**USERS[0])
