@@ -22,6 +22,7 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils import _commands, _files, _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._renewal import why_no_renewal
 
@@ -195,9 +196,10 @@ def place(folder: str, pair: Pair, reader: Reader) -> None:
     version = os.path.join(folder, name)
     try:
         _make_folder(version, 0o750, reader.gid)
-        write_file(os.path.join(version, CERTIFICATE), pair.certificate, reader.gid)
-        write_file(os.path.join(version, KEY), pair.key, reader.gid)
-        _sync(version)
+        readable = Attributes(0, reader.gid, 0o640, {})
+        _files.replace(os.path.join(version, CERTIFICATE), pair.certificate, readable)
+        _files.replace(os.path.join(version, KEY), pair.key, readable)
+        _files.sync_folder(version)
         _try_out(version, reader)
     except BaseException:
         shutil.rmtree(version, ignore_errors=True)
@@ -237,10 +239,7 @@ def _swap(folder: str, name: str) -> Optional[str]:
     """Let `current` lead there, in one step; where it led before."""
     current = os.path.join(folder, CURRENT)
     before = os.readlink(current) if os.path.islink(current) else None
-    temporary = os.path.join(folder, ".current-" + secrets.token_hex(4))
-    os.symlink(name, temporary)
-    os.rename(temporary, current)
-    _sync(folder)
+    _files.make_link(current, name)
     return before
 
 
@@ -251,35 +250,9 @@ def versions(folder: str) -> List[str]:
 def _make_folder(path: str, mode: int, gid: int) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-        _sync(os.path.dirname(path))
+        _files.sync_folder(os.path.dirname(path))
     os.chown(path, 0, gid)
     os.chmod(path, mode)
-
-
-def write_file(path: str, data: bytes, gid: int) -> None:
-    """A file that root owns and the group may read, safely on the disk, whole or not at all."""
-    temporary = "%s.%s" % (path, secrets.token_hex(4))
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchown(descriptor, 0, gid)
-            os.fchmod(descriptor, 0o640)
-            os.fsync(descriptor)
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _sync(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def follow(folder: str, certificate_file: str, key_file: str, reader: Reader, patience: float) -> bool:
