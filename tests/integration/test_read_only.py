@@ -119,10 +119,10 @@ def test_a_firewall_that_nobody_confirms_leaves_the_root_read_only(play, pi41, r
     assert run.says("the rules of ufw lie on it. Set nodered_remount: true")
     assert root_is_read_only(pi41)
 
-    arm = {"pifleet.nodered.firewall_guard": {"state": "armed", "seconds": 4, "remount": True}}
+    arm = {"pifleet.nodered.firewall_guard": {"state": "armed", "seconds": 10, "remount": True}}
     run = play(pi41, arm, {"community.general.ufw": {"state": "enabled"}})
     assert not run.failed
-    within(30, lambda pi: "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered"), pi41)
+    within(40, lambda pi: "The old firewall is back." in pi.run("journalctl --no-pager -t pifleet.nodered"), pi41)
     within(15, root_is_read_only, pi41)
     assert "Status: inactive" in pi41.run("ufw status")
     assert "pifleet" not in pi41.run("systemctl list-units --all --plain --no-legend 'pifleet-firewall*'")

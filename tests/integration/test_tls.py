@@ -72,7 +72,7 @@ def test_a_renewed_certificate_goes_live_without_a_restart(pi41, secure):
     wait_until_served(pi41, placed(pi41))
     assert pi41.main_pid() == pid
 
-    pi41.run(f"head -c 100 {FOLDER}/key.pem > /tmp/half; cat /tmp/half > {FOLDER}/key.pem")
+    pi41.run(f"head -c 100 {FOLDER}/key.pem > /tmp/half; cat /tmp/half > {FOLDER}/key.pem; rm /tmp/half")
     time.sleep(8)
     assert served(pi41) == placed(pi41), "a pair that is damaged later leaves the old one in use"
     assert pi41.main_pid() == pid
