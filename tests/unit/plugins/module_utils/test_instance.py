@@ -25,6 +25,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Co
 
 ME = pwd.getpwuid(os.getuid())
 NOBODY = _identity.of("nobody")
+# Larger than the kernel gives out (proc(5), pid_max), so that no process of this machine has it.
+NO_PID = 2**23
 
 
 def unit(name="nodered.service", **properties):
@@ -317,7 +319,7 @@ def test_a_process_in_the_control_group_of_a_service_does_not_make_it_node_red(m
     """As a cron job of the service user does: it is in that of cron.service, which runs as root."""
     machine.command = Command(["/usr/sbin/cron", "-f"], [], [])
     machine.units["cron.service"] = unit("cron.service", User="", MainPID="1")
-    machine.running = [("cron.service", Process(4242, 1, 1, "node-red", ("node-red",), 1000))]
+    machine.running = [("cron.service", Process(NO_PID, 1, 1, "node-red", ("node-red",), 1000))]
     found, others = _instance.find(None)
     assert found.name == "nodered.service"
     assert [one.service for one in others] == [None]
@@ -337,7 +339,7 @@ def test_the_processes_of_a_service_belong_to_it_where_they_run_as_its_user(mach
 
 
 def test_a_process_of_another_user_with_this_name_hinders_nothing(machine):
-    machine.running = [(None, Process(4242, 1, 1, "node-red", ("node-red",), 54321))]
+    machine.running = [(None, Process(NO_PID, 1, 1, "node-red", ("node-red",), 54321))]
     machine.units["nodered.service"] = unit(User="nobody")
     assert _instance.find(None)[0].name == "nodered.service"
 
