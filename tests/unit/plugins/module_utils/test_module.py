@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import ast
-import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _module
+from ansible_collections.pifleet.nodered.tests.module_process import result_of
 
 MODULES = sorted((pathlib.Path(_module.__file__).parent.parent / "modules").glob("*.py"))
 HOSTILE = "a\x1b]0;b\x07\u202ec"
@@ -29,16 +27,7 @@ module = Module(argument_spec={{"known": {{"type": "str"}}}})
 _background.warn(TEXT)
 module.{call}
 """
-    done = subprocess.run(
-        [sys.executable, "-", json.dumps({"ANSIBLE_MODULE_ARGS": {}})],
-        input=program,
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return result_of(["-"], {}, program)
 
 
 def test_a_result_is_printable_with_its_warnings():

@@ -6,29 +6,18 @@
 from __future__ import annotations
 
 import inspect
-import json
-import subprocess
-import sys
 
 import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.module_utils import _probe
 from ansible_collections.pifleet.nodered.plugins.modules import probe as module
+from ansible_collections.pifleet.nodered.tests.module_process import result_of
 
 PATH = "ansible_collections.pifleet.nodered.plugins.modules.probe"
 
 
 def run(**arguments):
-    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-    done = subprocess.run(
-        [sys.executable, "-m", PATH, given],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return result_of(["-m", PATH], arguments)
 
 
 def test_a_check_that_fails_does_not_fail_the_module():
