@@ -5,7 +5,7 @@
 
 What ufw has on the disk is copied first, and where it is active, what it has in the kernel. Two things lead back to it:
 a clock (a transient systemd timer), and a service that is enabled and not started, so that it runs at the next boot.
-Both run one shell script, which needs nothing of Ansible. Whoever renames the folder `armed` first decides: the script,
+Both run one shell script, which needs nothing of Ansible. The first to rename the folder `armed` decides: the script,
 or the confirmation. A firewall that was active stays active while the script puts the old rules back.
 
 What was read-only stays writable in between, as ufw writes. The script and the confirmation make it read-only again.

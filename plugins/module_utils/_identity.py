@@ -59,7 +59,7 @@ class Identity:
         Raises the Failure or OSError that `work` raises, and Failure where it does not end in time.
         """
         if self.uid in _silent:
-            raise self._refuse_silent()
+            raise self._silent_failure()
         readable, writable = os.pipe()
         child = os.fork()
         if child == 0:
@@ -78,7 +78,7 @@ class Identity:
             _silent.add(self.uid)
         return self._understood(answer)
 
-    def _refuse_silent(self) -> Failure:
+    def _silent_failure(self) -> Failure:
         return Failure(
             "The processes of user %s were stopped or killed while this collection worked on its files." % self.name,
             "Look at what runs as that user (ps -fu %s) and at its file systems, then run again." % self.name,
@@ -88,7 +88,7 @@ class Identity:
         try:
             found = json.loads(answer or b"")
         except ValueError:
-            raise self._refuse_silent() from None
+            raise self._silent_failure() from None
         if "failure" in found:
             raise Failure(*found["failure"])
         if "error" in found:
@@ -258,7 +258,7 @@ def _first_exchangeable_folder(path: str) -> Optional[str]:
         except (NotADirectoryError, PermissionError):
             return folder
         if state.st_dev == os.lstat("/proc").st_dev:
-            # What is there shows what processes choose, whoever owns the file.
+            # The content of such a file is the choice of a process, not of the owner of the file.
             return here
         if not _only_root_can_exchange(state, os.lstat(folder)):
             return here if os.lstat(folder).st_mode & stat.S_ISVTX else folder

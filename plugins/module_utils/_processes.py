@@ -86,7 +86,7 @@ def process(pid: int) -> Optional[Process]:
 
 
 def _real_uid(pid: int) -> Optional[int]:
-    """Who has started the process. A set-user-ID program (su) has root as its effective user, whoever started it."""
+    """The user that started the process. A set-user-ID program (su) always has root as its effective user."""
     match = re.search(r"^Uid:\t(\d+)\t", _text(str(pid), "status"), re.MULTILINE)
     return int(match.group(1)) if match else None
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make keys, certificates and an authority. Private; knows no Ansible, no file and no clock of its own.
 
-Whoever calls this has checked that the package cryptography is there (`_certificate.require_judgement`).
+The caller checks first that the package cryptography is installed (`_certificate.require_judgement`).
 """
 
 from __future__ import annotations

@@ -425,8 +425,8 @@ def _notes(
         )
     if machine.published:
         notes.append(
-            f"Containers publish the ports {_some(machine.published)}. Their packets go past ufw: assume that whoever "
-            "reaches this machine reaches them."
+            f"Containers publish the ports {_some(machine.published)}. Their packets go past ufw: anyone "
+            "who can reach this machine can reach these ports."
         )
     for other in machine.other_firewalls:
         if other != "firewalld":

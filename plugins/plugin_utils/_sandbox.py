@@ -37,8 +37,8 @@ RUN_OUTSIDE = (
 )
 # What opens other accounts and machines, or the desktop of the same user.
 CREDENTIALS = (".ssh", ".gnupg", ".local/share/keyrings", ".Xauthority")
-# Whoever reaches them controls containers or virtual machines, and by them the machine; or programs of the same user
-# outside of the sandbox (below /run/user: the user's systemd, D-Bus, sound, containers without root).
+# Anyone who can reach them controls containers or virtual machines, and by them the machine; or programs of the same
+# user outside of the sandbox (below /run/user: the user's systemd, D-Bus, sound, containers without root).
 CONTROL_SOCKETS = (
     "/run/user",
     *("/run/docker.sock", "/run/containerd", "/run/podman", "/run/crio", "/run/libvirt", "/run/incus"),
