@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from ..module_utils import _masking
 from ..module_utils._masking import Span
 from ..module_utils._text import printable
-from ._js_literals import key_of
-from ._js_tree import Source, field
+from ._js._literals import key_of
+from ._js._tree import Source, field
 from ._known_settings import KNOWN_SETTINGS
 from ._settings_js import Edit
 

@@ -4,14 +4,13 @@
 """The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
 
 `edit()`, `value()` and `known()` are the whole interface; they know neither files nor Ansible. A file may come from an
-attacker, so its size, its depth and the time that it takes are limited (`_js_tree`). The parts:
+attacker, so its size, its depth and the time that it takes are limited (`_js/_tree`). The parts are in `_js`:
 
-- `_js_tree` parses, `_js_damage` says why that failed;
-- `_js_scopes` tells which identifiers mean a variable, `_js_uses` follows what the program does with it, `_js_objects`
-  finds what gives each key of an object its value, `_js_export` finds the object that the file exports;
-- `_js_literals` compares and writes values, `_js_fallback` finds the number that an expression comes to,
-  `_js_examples` finds commented-out settings, `_js_layout` places members, commas and comments, `_js_editor` turns
-  wishes into changes.
+- `_tree` parses, `_damage` says why that failed;
+- `_scopes` tells which identifiers mean a variable, `_uses` follows what the program does with it, `_objects` finds
+  what gives each key of an object its value, `_export` finds the object that the file exports;
+- `_literals` compares and writes values, `_fallback` finds the number that an expression comes to, `_examples` finds
+  commented-out settings, `_layout` places members, commas and comments, `_editor` turns wishes into changes.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from . import _bcrypt
-from ._js_damage import refused_by_node
-from ._js_editor import REMOVED, Editor, Members
-from ._js_export import REMEDY, exported
-from ._js_fallback import fallback
-from ._js_layout import Change, applied
-from ._js_literals import (
+from ._js._damage import refused_by_node
+from ._js._editor import REMOVED, Editor, Members
+from ._js._export import REMEDY, exported
+from ._js._fallback import fallback
+from ._js._layout import Change, applied
+from ._js._literals import (
     UNDEFINED,
     Code,
     Fallback,
@@ -39,9 +38,9 @@ from ._js_literals import (
     properties,
     same,
 )
-from ._js_objects import Assignment, Found, Property, Uncertain, View, is_missing_value
-from ._js_tree import DEEPEST, Patience, Source, too_deep, unwrapped
-from ._js_uses import Path
+from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value
+from ._js._tree import DEEPEST, Patience, Source, too_deep, unwrapped
+from ._js._uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils import _failure, _masking
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _bcrypt,
-    _js_tree,
     _known_bad,
     _settings_diff,
     _settings_js,
 )
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._js import _tree
 
 # At this size whatever takes time with the square of the length takes minutes.
 SIZE = 120_000
@@ -55,7 +55,7 @@ def in_time(work, *arguments, **named):
 @pytest.fixture
 def short(monkeypatch):
     """The limit of the computing time is reached early, so that the tests are done soon."""
-    monkeypatch.setattr(_js_tree, "LONGEST", 0.1)
+    monkeypatch.setattr(_tree, "LONGEST", 0.1)
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -140,7 +140,7 @@ def test_a_path_of_many_steps_is_refused_or_followed():
 
 
 def test_a_file_that_is_too_large_is_refused():
-    error = in_time(_settings_js.edit, f"// {'x' * _js_tree.LARGEST}\n" + settings("1"), set={"uiPort": 1881})
+    error = in_time(_settings_js.edit, f"// {'x' * _tree.LARGEST}\n" + settings("1"), set={"uiPort": 1881})
     assert "more than 256 KiB" in error.problem
     assert "require()" in error.remedy
 
@@ -159,8 +159,8 @@ def test_a_file_that_takes_too_long_is_refused_with_a_remedy(short):
 
 def test_the_parser_reads_the_same_in_pieces_as_at_once():
     text = "// \u00e9\U0001f600\n" * 200 + "module.exports = { a: '\u20ac', b: `\U0001f600${c}` }\n" * 200
-    whole = _js_tree._parser().parse(text.encode())
-    assert str(_js_tree.Source(text).root) == str(whole.root_node)
+    whole = _tree._parser().parse(text.encode())
+    assert str(_tree.Source(text).root) == str(whole.root_node)
     assert not whole.root_node.has_error
 
 
@@ -197,7 +197,7 @@ def test_what_findings_quote_is_short_and_printable():
 
 def test_hashing_a_password_does_not_count_as_work_on_the_file(monkeypatch):
     """On a slow controller, one hash takes longer than any file."""
-    monkeypatch.setattr(_js_tree, "LONGEST", 0.3)
+    monkeypatch.setattr(_tree, "LONGEST", 0.3)
     users = [{"username": f"user{number}", "password": {"$password": "a", "$rounds": 12}} for number in range(3)]
     begun = time.thread_time()
     edit = _settings_js.edit("module.exports = {};\n", set={"adminAuth": {"type": "credentials", "users": users}})

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _js_tree
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._js import _tree
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import (
     MissingLibraryError,
     SettingsError,
@@ -197,8 +197,8 @@ def test_a_part_of_what_is_no_object_is_refused() -> None:
 
 
 def test_a_missing_parser_is_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_js_tree, "_IMPORT_ERROR", ImportError("No module named 'tree_sitter'"))
-    _js_tree._parser.cache_clear()
+    monkeypatch.setattr(_tree, "_IMPORT_ERROR", ImportError("No module named 'tree_sitter'"))
+    _tree._parser.cache_clear()
     with pytest.raises(MissingLibraryError, match=r"tree-sitter(.|\n)*-m pip install -r /\S+/requirements\.txt"):
         edit("module.exports = {}", set={"a": 1})
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._js_tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, too_deep, unwrapped
-from ._settings_error import SettingsError
+from .._settings_error import SettingsError
+from ._tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, too_deep, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._js_scopes import declarations
-from ._js_tree import Source, field, unwrapped
-from ._js_uses import Doubt, Write, uses
+from ._scopes import declarations
+from ._tree import Source, field, unwrapped
+from ._uses import Doubt, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node

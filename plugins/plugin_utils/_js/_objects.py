@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from ._js_literals import NotLiteral, Undefined, key_of, literal
-from ._js_scopes import declarations, is_visible
-from ._js_tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
-from ._js_tree import field as node_field
-from ._js_uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
+from ._literals import NotLiteral, Undefined, key_of, literal
+from ._scopes import declarations, is_visible
+from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
+from ._tree import field as node_field
+from ._uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node

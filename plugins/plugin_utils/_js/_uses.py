@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING
 
-from ._js_literals import NotLiteral, key_of, literal
-from ._js_scopes import Frame, declares, mentions
-from ._js_tree import Source, field, members, unwrapped
+from ._literals import NotLiteral, key_of, literal
+from ._scopes import Frame, declares, mentions
+from ._tree import Source, field, members, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node

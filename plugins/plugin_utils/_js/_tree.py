@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from ..module_utils import _masking
-from ..module_utils._masking import Span
-from ._settings_error import MissingLibraryError, SettingsError
+from ...module_utils import _masking
+from ...module_utils._masking import Span
+from .._settings_error import MissingLibraryError, SettingsError
 
 try:
     import tree_sitter

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ._js_tree import Source
+from ._tree import Source
 
 # How far below a blank line the end of an example is looked for, in comment lines.
 _FARTHEST_END = 100

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from ._js_fallback import fallback
-from ._js_layout import WIDEST_LINE, Change, Listing, style_of
-from ._js_literals import Fallback, NotLiteral, Style, elements, literal, same, written, written_key
-from ._js_objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
-from ._js_tree import COMMENTS, Source, comments, members, unwrapped
+from ._fallback import fallback
+from ._layout import WIDEST_LINE, Change, Listing, style_of
+from ._literals import Fallback, NotLiteral, Style, elements, literal, same, written, written_key
+from ._objects import Assignment, Found, NotAnObject, Property, View, is_missing_value, made_object
+from ._tree import COMMENTS, Source, comments, members, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ._js_tree import COMMENTS, FUNCTIONS, Source, field, leaves, members
-from ._settings_error import SettingsError
+from .._settings_error import SettingsError
+from ._tree import COMMENTS, FUNCTIONS, Source, field, leaves, members
 
 if TYPE_CHECKING:
     from tree_sitter import Node

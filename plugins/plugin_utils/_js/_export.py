@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ._js_damage import damage
-from ._js_objects import NotAnObject, View, chained, entries_of, made_object, uses_of_aliases
-from ._js_scopes import declarations, mentions
-from ._js_tree import FUNCTIONS, Source, field, unwrapped
-from ._js_uses import Alias, Deletion, Doubt, Merge, Use, Write, uses
+from ._damage import damage
+from ._objects import NotAnObject, View, chained, entries_of, made_object, uses_of_aliases
+from ._scopes import declarations, mentions
+from ._tree import FUNCTIONS, Source, field, unwrapped
+from ._uses import Alias, Deletion, Doubt, Merge, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ._js_tree import COMMENTS, FUNCTIONS, Source, field, members
+from ._tree import COMMENTS, FUNCTIONS, Source, field, members
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ._js_examples import Example, commented_examples
-from ._js_literals import Style
-from ._js_tree import COMMENTS, Source, comments
+from ._examples import Example, commented_examples
+from ._literals import Style
+from ._tree import COMMENTS, Source, comments
 
 if TYPE_CHECKING:
     from tree_sitter import Node
