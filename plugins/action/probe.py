@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils import _channel, _http, _probe, _websocket
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _channel, _http
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe, _websocket
 from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     ARGUMENT_SPEC,
     CREDENTIALS,

@@ -18,7 +18,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _arguments,

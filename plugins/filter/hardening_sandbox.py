@@ -59,8 +59,8 @@ _value:
 from collections.abc import Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.module_utils import _unit_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _unit_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _sandbox
 
 

@@ -115,7 +115,7 @@ clients:
 
 from typing import Any, Dict
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "folder": {"type": "path", "required": True},

@@ -89,19 +89,16 @@ import os
 import re
 from typing import Any, Dict, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _boot,
-    _change,
-    _deadline,
-    _files,
-    _instance,
-    _systemd,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 
 def change(module: Module) -> Dict[str, Any]:

@@ -124,19 +124,15 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _boot,
-    _change,
-    _deadline,
-    _files,
-    _systemd,
-    _unit_files,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import UNIT_FOLDER, Unit
-from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 
 def wanted_sections(data: Mapping[str, object], kind: str = "Service") -> Dict[str, List[Directive]]:

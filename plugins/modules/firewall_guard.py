@@ -138,26 +138,26 @@ undone:
 
 from typing import Any, Dict
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _firewall_guard
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _state
 
 
 def act(module: Module) -> Dict[str, Any]:
     state, seconds = module.params["state"], module.params["seconds"]
     if state in ("armed", "closed") and seconds < 1:
         raise Failure("seconds must be at least 1, not %d." % seconds)
-    if not _firewall.installed():
+    if not _state.installed():
         raise Failure("ufw is not installed on this machine.", "Install it (apt install ufw), then run again.")
     if module.check_mode:
-        return {"changed": state in ("armed", "closed") or (state == "undone" and _firewall_guard.waiting())}
+        return {"changed": state in ("armed", "closed") or (state == "undone" and _guard.waiting())}
     if state == "armed":
-        return _firewall_guard.arm(seconds, module.params["checksum"], module.params["again"], module.params["remount"])
+        return _guard.arm(seconds, module.params["checksum"], module.params["again"], module.params["remount"])
     if state == "closed":
-        return _firewall_guard.close(seconds, module.params["deny"], module.params["enable"], module.params["remount"])
+        return _guard.close(seconds, module.params["deny"], module.params["enable"], module.params["remount"])
     if state == "confirmed":
-        return _firewall_guard.confirm()
-    return _firewall_guard.undo(module.params["reason"])
+        return _guard.confirm()
+    return _guard.undo(module.params["reason"])
 
 
 def main() -> None:

@@ -199,43 +199,39 @@ firewall:
 import dataclasses
 from typing import Any, Dict, Optional, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _deadline,
-    _firewall,
-    _firewall_guard,
-    _published,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _published, _state
 
 
 def describe() -> Dict[str, Any]:
-    connection = _firewall.connection()
-    sockets = _firewall.sockets()
+    connection = _state.connection()
+    sockets = _state.sockets()
     ssh = {
         "connection": dataclasses.asdict(connection) if connection else None,
-        "ports": _firewall.ssh_ports(sockets, connection),
+        "ports": _state.ssh_ports(sockets, connection),
     }
-    if not _firewall.installed():
+    if not _state.installed():
         return {"installed": False, "ssh": ssh}
-    settings = _firewall.settings()
+    settings = _state.settings()
     active, problem = activity()
     return {
         "installed": True,
         "active": active,
         "enabled": settings.get("ENABLED", "").lower() == "yes",
-        "starts_at_boot": _firewall.starts_at_boot(),
-        "policies": _firewall.policies(settings),
+        "starts_at_boot": _state.starts_at_boot(),
+        "policies": _state.policies(settings),
         "ipv6": settings.get("IPV6", "").lower() == "yes",
-        "rules": _firewall.as_dictionaries(_firewall.rules()),
-        "let_in_by_default": _firewall.let_in_by_default(),
-        "checksum": _firewall.checksum(),
-        "unconfirmed": _firewall_guard.waiting(),
-        "forwards": not active and _firewall.forwards(),
+        "rules": _state.as_dictionaries(_state.rules()),
+        "let_in_by_default": _state.let_in_by_default(),
+        "checksum": _state.checksum(),
+        "unconfirmed": _guard.waiting(),
+        "forwards": not active and _state.forwards(),
         "problem": problem,
-        "other_firewalls": _firewall.other_firewalls(),
+        "other_firewalls": _state.other_firewalls(),
         "ssh": ssh,
-        "listening": _firewall.listening(sockets),
+        "listening": _state.listening(sockets),
         "published": _published.ports(sockets),
     }
 
@@ -243,11 +239,11 @@ def describe() -> Dict[str, Any]:
 def activity() -> Tuple[bool, Optional[str]]:
     """Whether ufw is active, and where it is not, why it cannot filter."""
     try:
-        active = _firewall.active()
+        active = _state.active()
     except Failure as failure:
         # ufw's own test may know more.
-        return False, _firewall.problem() or " ".join(str(failure).splitlines())
-    return active, None if active else _firewall.problem()
+        return False, _state.problem() or " ".join(str(failure).splitlines())
+    return active, None if active else _state.problem()
 
 
 def main() -> None:

@@ -424,9 +424,12 @@ source:
 import base64
 from typing import Any, Dict, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _deadline, _files, _instance
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
 
 
 def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:

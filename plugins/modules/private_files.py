@@ -75,15 +75,12 @@ left:
 import dataclasses
 from typing import Any, Dict, List
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _deadline,
-    _instance,
-    _private_files,
-    _remount,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
-from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _private_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 
 
 def _found(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:

@@ -251,8 +251,8 @@ checks:
       sample: 401, Node-RED asks for a login
 """
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import ProbeError, probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ProbeError, probe
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},

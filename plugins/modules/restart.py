@@ -99,9 +99,10 @@ seconds:
   sample: 6.5
 """
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _background, _restart
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 
 
 def main() -> None:

@@ -73,18 +73,14 @@ path:
 import os
 from typing import Any, Dict, List, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _boot,
-    _deadline,
-    _instance,
-    _mounts,
-    _sessions,
-    _systemd,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
-from ansible_collections.pifleet.nodered.plugins.module_utils._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
 
 
 def change(module: Module) -> Dict[str, Any]:

@@ -167,23 +167,16 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import (
-    _background,
-    _boot,
-    _change,
-    _deadline,
-    _files,
-    _identity,
-    _instance,
-    _node,
-    _remount,
-    _systemd,
-)
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
-from ansible_collections.pifleet.nodered.plugins.module_utils._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "path": {"type": "path", "required": True},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from ..module_utils._text import printable_line
+from ..module_utils._core._text import printable_line
 from ._certificate_names import Constraints, Network, as_address, canonical, collapsed
 from ._settings_error import MissingLibraryError
 

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..module_utils._text import printable_line
+from ..module_utils._core._text import printable_line
 from . import _bcrypt
 from ._known_settings import KNOWN_SETTINGS, nearest_known
 from ._settings_js import UNDEFINED, known

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..module_utils._text import printable_line, short_line
+from ..module_utils._core._text import printable_line, short_line
 
 LEVELS = ("none", "baseline", "strict")
 VARIABLE = "nodered_hardening_writable_paths"

@@ -18,9 +18,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..module_utils import _masking
-from ..module_utils._masking import Span
-from ..module_utils._text import printable
+from ..module_utils._core import _masking
+from ..module_utils._core._masking import Span
+from ..module_utils._core._text import printable
 from ._js._literals import key_of
 from ._js._tree import Source, field
 from ._known_settings import KNOWN_SETTINGS

@@ -10,8 +10,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-from ..module_utils import _masking
-from ..module_utils._text import printable, printable_line
+from ..module_utils._core import _masking
+from ..module_utils._core._text import printable, printable_line
 
 _FRAME_WIDTH = 100
 # Names and values of the file that a message quotes can be of any length.

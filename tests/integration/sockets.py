@@ -12,7 +12,8 @@ import ssl
 import time
 from collections.abc import Mapping
 
-from ansible_collections.pifleet.nodered.plugins.module_utils import _http, _websocket
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _websocket
 
 # What the button of each dashboard in containers/pi/recipe/flows.json sends when it is clicked.
 PRESSES = {

@@ -9,8 +9,8 @@ import json
 import re
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd, _unit_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._unit_files import Directive
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 from .users import USERS
 

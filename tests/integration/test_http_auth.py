@@ -10,7 +10,7 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.module_utils import _http
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
 
 from .sockets import PRESSES, base_url, basic, press_by_polling, press_by_websocket, send_to_listener, unverified
 

@@ -8,7 +8,7 @@ certificate, passwords of pages, hardening, sessions, firewall. POWER_CUT_SEED i
 a failed run; with `make power-cut` there are 20 of them.
 
 What `docker kill` cannot show: what the kernel had not yet written to the disk is not lost here. That files are safely
-there before they count is tested in tests/unit/plugins/module_utils/test_durability.py.
+there before they count is tested in tests/unit/plugins/module_utils/_files/test_durability.py.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from ...module_utils import _masking
-from ...module_utils._masking import Span
+from ...module_utils._core import _masking
+from ...module_utils._core._masking import Span
 from .._settings_error import MissingLibraryError, SettingsError
 
 try:

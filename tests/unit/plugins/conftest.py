@@ -7,7 +7,8 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
 
 @pytest.fixture(autouse=True)

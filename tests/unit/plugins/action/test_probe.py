@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import probe as action
-from ansible_collections.pifleet.nodered.plugins.module_utils import _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
 
 PASSWORD = "Corr3ct-horse"
 OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASSWORD}

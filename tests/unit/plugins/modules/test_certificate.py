@@ -8,7 +8,9 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _instance, _pair, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.modules import certificate
 
 WATCH = "pifleet-nodered-certificate.path"

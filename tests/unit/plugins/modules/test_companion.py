@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 from ansible_collections.pifleet.nodered.plugins.modules import companion
 
 

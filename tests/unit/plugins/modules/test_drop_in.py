@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _systemd, _unit_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
 from ansible_collections.pifleet.nodered.plugins.modules import drop_in
 
 

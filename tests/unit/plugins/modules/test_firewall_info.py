@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _firewall, _systemd
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _state
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.modules import firewall_info
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import plan
 
@@ -23,13 +24,13 @@ def silent(monkeypatch):
 
     real = _systemd.run
     monkeypatch.setattr(_systemd, "run", run)
-    monkeypatch.setattr(_firewall, "installed", lambda: True)
-    monkeypatch.setattr(_firewall, "connection", lambda: None)
-    monkeypatch.setattr(_firewall, "sockets", list)
-    monkeypatch.setattr(_firewall, "starts_at_boot", lambda: True)
-    monkeypatch.setattr(_firewall, "other_firewalls", list)
-    monkeypatch.setattr(_firewall, "ssh_ports", lambda heard, connection: [22])
-    monkeypatch.setattr(_firewall, "problem", lambda: None)
+    monkeypatch.setattr(_state, "installed", lambda: True)
+    monkeypatch.setattr(_state, "connection", lambda: None)
+    monkeypatch.setattr(_state, "sockets", list)
+    monkeypatch.setattr(_state, "starts_at_boot", lambda: True)
+    monkeypatch.setattr(_state, "other_firewalls", list)
+    monkeypatch.setattr(_state, "ssh_ports", lambda heard, connection: [22])
+    monkeypatch.setattr(_state, "problem", lambda: None)
 
 
 def test_a_firewall_about_which_nothing_can_be_told_is_not_touched(silent):
@@ -42,5 +43,5 @@ def test_a_firewall_about_which_nothing_can_be_told_is_not_touched(silent):
 
 
 def test_the_reason_that_ufw_itself_finds_comes_first(silent, monkeypatch):
-    monkeypatch.setattr(_firewall, "problem", lambda: "The kernel has no modules.")
+    monkeypatch.setattr(_state, "problem", lambda: "The kernel has no modules.")
     assert firewall_info.describe()["problem"] == "The kernel has no modules."

@@ -9,8 +9,8 @@ import os
 import types
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._identity import Identity
-from ansible_collections.pifleet.nodered.plugins.module_utils._private_files import Exposed
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.modules import private_files
 
 FOLDER = Exposed("/home/pi/.node-red", True, "own", 0o755, 0o700)

@@ -9,7 +9,7 @@ import inspect
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.module_utils import _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
 from ansible_collections.pifleet.nodered.plugins.modules import probe as module
 from ansible_collections.pifleet.nodered.tests.module_process import result_of
 

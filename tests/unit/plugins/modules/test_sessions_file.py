@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._sessions import Repair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
 from ansible_collections.pifleet.nodered.plugins.modules import sessions_file
 
 

@@ -13,9 +13,11 @@ import pwd
 import shutil
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _change, _files, _systemd
-from ansible_collections.pifleet.nodered.plugins.module_utils._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._systemd import Command, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
 from ansible_collections.pifleet.nodered.plugins.modules import settings as module
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="there is no node on this machine")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _failure, _masking
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _failure, _masking
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _bcrypt,
     _known_bad,

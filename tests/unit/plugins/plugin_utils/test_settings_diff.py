@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils import _failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _failure
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_diff
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._masking import masked
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._masking import masked
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
 
 BEAGLEBONE = """\

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: make a change, and finish it at the next boot where the power fails before the
+restart that proves it.
+
+Node-RED could come up with files that let it serve nothing, and nobody would be there to undo them. So the machine
+keeps, for as long as a change waits, this collection's own restart as a program, and a unit that runs it at boot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import Iterator, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount, _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _program
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
+
+# A small Pi that is booting is slow.
+SECONDS = 300
+
+ABOUT = "Written by pifleet.nodered; it goes when the change is confirmed or undone."
+
+
+@contextlib.contextmanager
+def changing(service: str, folder: str, remount: bool) -> Iterator[None]:
+    """Nobody else changes this service meanwhile, `folder` can be written, and a power cut leaves nothing unfinished.
+
+    Raises Failure as `_change.locked` and `_remount.writable` do.
+    """
+    places = [folder, *_change.places(service)]
+    with _change.locked(service), _remount.writable(places, remount):
+        try:
+            _prepare(service, remount)
+            yield
+        finally:
+            if not os.path.exists(_change.record_file(service)):
+                _change.forget(service)
+
+
+def _prepare(service: str, remount: bool) -> None:
+    program, unit, link = _change.boot_program(service), _change.boot_unit(service), _change.boot_link(service)
+    if os.path.islink(unit):
+        # Masked: somebody does not want it.
+        return
+    command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
+    text = _unit_files.text(_unit(service, command), ABOUT)
+    for path, data in ((program, _program.archive(__name__)), (unit, text.encode())):
+        with _files.explained(path):
+            _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
+        if not os.path.exists(path) or _files.read(path).data != data:
+            _files.replace(path, data, Attributes(os.geteuid(), os.getegid(), 0o644, {}))
+    with _files.explained(link):
+        _files.make_folders(os.path.dirname(link), 0o755)
+    if not os.path.islink(link):
+        _files.make_link(link, unit)
+
+
+def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
+    about = "Restart %s to finish a change, or undo that, where the power failed before" % service
+    return {
+        "Unit": [
+            Directive("Description", [about]),
+            Directive("ConditionPathExists", [_change.record_file(service)]),
+            Directive("After", ["local-fs.target", "remote-fs.target"]),
+        ],
+        "Service": [
+            Directive("Type", ["exec"]),
+            Directive("ExecStart", command),
+            Directive("SyslogIdentifier", [_background.TAG]),
+        ],
+        "Install": [Directive("WantedBy", ["multi-user.target"])],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Finish, or undo, a change of Node-RED that the power failed in.")
+    parser.add_argument("service")
+    parser.add_argument("--remount", action="store_true")
+    given = parser.parse_args()
+    try:
+        # While a machine boots, much takes longer than it does otherwise.
+        with contextlib.suppress(Failure):
+            _systemd.run(["systemctl", "is-system-running", "--wait"], SECONDS)
+        result = _restart.finish(given.service, SECONDS, given.remount) or {}
+    except Failure as failure:
+        _background.log(str(failure), failed=True)
+        raise SystemExit(1) from None
+    if result.get("failed") and not result.get("serving"):
+        raise SystemExit(1)

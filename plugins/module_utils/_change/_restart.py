@@ -1,0 +1,550 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: restart Node-RED, wait until it serves, and undo the change with which it does
+not.
+
+Judged is what answers, not what systemd says: some failures end Node-RED with exit status 0, some leave it running
+without a port, and the installer's unit restarts a dying one for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node, _serving, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._instance import Plan, Seen
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+
+# How long it must keep answering, as the same process, after its first good answer.
+STABLE_SECONDS = 5.0
+POLL_SECONDS = 0.5
+# A TLS handshake that keeps failing on an open port will not get better.
+TLS_PATIENCE_SECONDS = 8.0
+JOURNAL_LINES = 20
+# It keeps what it knows of its nodes there, and writes that anew at its first start and after an update.
+READ_ONLY_REMEDY = (
+    "Node-RED itself has to write to its user directory, which is read-only. Make that writable, start Node-RED once, "
+    "make it read-only again, and run again."
+)
+# What it says when it complains of nothing tells little.
+QUIET_LINES = 6
+JOURNAL_WIDTH = 300
+SYSTEMD_PID = 1
+_COMPLAINT = re.compile(r"\[error\]|\w*Error\b|Exception|^Failed|fatal", re.IGNORECASE)
+
+
+@dataclasses.dataclass
+class State:
+    """What is known about the instance; it changes as files and processes do."""
+
+    plan: Plan
+    loaded: _node.Loaded
+    remount: bool = False
+    """Whether read-only file systems may be remounted for writes."""
+
+    @property
+    def name(self) -> str:
+        return self.plan.unit.name
+
+    @property
+    def units(self) -> List[str]:
+        """What is started, in this order, and stopped."""
+        return [self.plan.socket.name, self.name] if self.plan.socket else [self.name]
+
+    @property
+    def where(self) -> Endpoint:
+        return _instance.expected(self.plan, self.loaded)
+
+    @property
+    def runs(self) -> bool:
+        return self.plan.unit.state == "active" and _processes.process(self.plan.unit.main_pid) is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """Why Node-RED does not serve, and what to do about that in particular."""
+
+    text: str
+    remedy: str = ""
+
+
+NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
+
+
+def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, Any]:
+    """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
+    unit, others = _instance.find(service)
+    # Twice, as undoing takes as long as trying.
+    with _change.locked(unit.service, 2 * timeout):
+        return _restart(unit.name, others, timeout, remount)
+
+
+def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, Any]]:
+    """Finish a change of this service that the power failed in; the result of `restart`, None where there is none.
+
+    Whatever comes to serve by itself after a boot, be it late (a network, a broker), is as good as restarted.
+    """
+    with _change.locked(service, timeout):
+        change = _change.interrupted(service)
+        if change is None or _is_off(service):
+            return None
+        _background.log("The power failed before a change of %s was finished. It is finished now." % service)
+        unit, others = _instance.find(service)
+        state = _look(unit.name, remount)
+        if not change.ends_sessions() and _comes_to_serve(state, timeout):
+            _forget(state)
+            _background.log("%s serves with the change." % unit.name)
+            return _result(_looked_again(state), others)
+        return _restart(unit.name, others, timeout, remount)
+
+
+def _is_off(service: str) -> bool:
+    """Whether nobody wants this service to run: it does not, and a boot starts neither it nor its socket."""
+    unit = _systemd.show(service)[0]
+    return not unit.in_use and _systemd.socket_of(unit) is None
+
+
+def _comes_to_serve(state: State, timeout: float) -> bool:
+    """Whether it does in that time, with as many starts as it takes; not even tried where it certainly cannot."""
+    deadline = time.monotonic() + timeout
+    while not (state.loaded.error or state.where.problem) and time.monotonic() < deadline:
+        if _serves(_systemd.show(state.name)[0], state.where)[0]:
+            return True
+        time.sleep(4 * POLL_SECONDS)
+    return False
+
+
+def _restart(name: str, others: Sequence[Seen], timeout: float, remount: bool) -> Dict[str, Any]:
+    unit = _systemd.show(name)[0]
+    if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
+        _systemd.run(["systemctl", "daemon-reload"], 90)
+    state = _look(name, remount)
+    recorded = _change.recorded(state.plan.service)
+    change = _undoable(state, recorded)
+    ends_sessions = _ends_sessions(recorded, change)
+    written = change or (recorded if ends_sessions else None)
+    if written:
+        # Found out before anything is stopped, for what cannot be written cannot be undone either.
+        _remount.to_remount(_places(state, written), remount)
+    trouble = _foreseen(state)
+    if trouble:
+        return _refuse(state, change, others, trouble, timeout)
+    started = time.monotonic()
+    try:
+        trouble = _try(state, change, timeout, ends_sessions)
+    except (Failure, OSError) as failure:
+        # Whatever stops the attempt halfway must not leave Node-RED stopped.
+        trouble = Trouble(str(failure))
+        if change is None:
+            _start_unattended(state)
+    if trouble:
+        return _roll_back(state, change, others, trouble, timeout)
+    _forget(state)
+    took = time.monotonic() - started
+    state = _looked_again(state)
+    _background.log("%s was restarted and serves%s." % (name, " at " + state.where.url if state.where.url else ""))
+    return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
+
+
+def _look(name: str, remount: bool) -> State:
+    plan = _instance.plan(_systemd.show(name)[0])
+    # A fresh installation has no settings file: its first start writes the default.
+    loaded = _instance.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
+    return State(plan, loaded, remount)
+
+
+def _looked_again(state: State) -> State:
+    return dataclasses.replace(state, plan=dataclasses.replace(state.plan, unit=_systemd.show(state.name)[0]))
+
+
+def _undoable(state: State, change: Optional[Change]) -> Optional[Change]:
+    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is none."""
+    unit = state.plan.unit
+    if change is None or change.counts(unit.main_pid):
+        return change
+    proved = not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None
+    # Started since (the power failed), but it does not serve: still a change to undo.
+    return None if proved or not change.in_place() else change
+
+
+def _ends_sessions(recorded: Optional[Change], undoable: Optional[Change]) -> bool:
+    """Whether logins have changed, though it may be a power cut that brought the new ones into force."""
+    return recorded is not None and recorded.ends_sessions() and (undoable is not None or recorded.in_place())
+
+
+def _foreseen(state: State) -> Optional[Trouble]:
+    """Why a start with these files cannot succeed; found out while the old Node-RED still serves."""
+    if state.loaded.error:
+        return Trouble(
+            "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error),
+            _node.explain(state.loaded.error, state.plan.settings_file, state.plan.identity),
+        )
+    if state.where.problem:
+        return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
+    return _held_by_another(state, family=set(_instance.family(state.plan.unit)))
+
+
+def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
+    """Who else holds the port; None when it is free, our own, or systemd's for our socket unit."""
+    where = state.where
+    if where.port is None or where.headless:
+        return None
+    if _instance.takes_socket(state.plan, state.loaded):
+        family = family | {SYSTEMD_PID}
+    for pid, listener in _processes.holders(where.host, where.port):
+        ours = pid in family if pid is not None else bool(family) and listener.uid == state.plan.identity.uid
+        if not ours:
+            return Trouble(
+                "Port %d is already held by %s." % (where.port, _named(pid, listener)),
+                "Choose another port for Node-RED, or stop what holds this one (ss -ltnp 'sport = :%d')." % where.port,
+            )
+    return None
+
+
+def _named(pid: Optional[int], listener: _processes.Listener) -> str:
+    holder = _processes.process(pid) if pid is not None else None
+    if holder is None:
+        return "another process (of the user with number %d)" % listener.uid
+    if holder.pid == SYSTEMD_PID:
+        return "process 1 (%s, for a socket unit: systemctl list-sockets)" % holder.name
+    unit = _processes.unit_of(holder.pid)
+    return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
+
+
+def _try(state: State, change: Optional[Change], timeout: float, ends_sessions: bool) -> Optional[Trouble]:
+    """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
+    _stop(state, timeout)
+    held = _held_by_another(state, family=set())
+    if held and change:
+        return held
+    if ends_sessions:
+        # Old tokens stay valid after a password change (Node-RED 4.1, auth/tokens.js), and a running Node-RED would
+        # write them back, so they go between stop and start.
+        try:
+            _end_sessions(state)
+        except Failure as failure:
+            return Trouble(failure.problem, failure.remedy)
+    return _start_and_wait(state, timeout)
+
+
+def _stop(state: State, timeout: float) -> None:
+    # With its socket: what comes in would start the service again.
+    name, stop = state.name, ["systemctl", "stop", "--", *state.units]
+    try:
+        answer = _systemd.run(stop, timeout)
+    except Failure:
+        answer = None
+    if answer is None or answer.returncode != 0:
+        _systemd.run(["systemctl", "kill", "--signal=SIGKILL", "--", name], 30)
+        answer = _systemd.run(stop, 60)
+    if answer.returncode != 0:
+        raise Failure(
+            "%s cannot be stopped: %s" % (name, answer.stderr.strip()), "See systemctl status %s on the machine." % name
+        )
+
+
+def _start_unattended(state: State) -> None:
+    _systemd.run(["systemctl", "start", "--no-block", "--", *state.units], 30)
+
+
+def _end_sessions(state: State) -> None:
+    user_dir = _instance.user_dir(state.plan, state.loaded.in_force)
+    place = _instance.sessions_place(state.plan, user_dir)
+    # Those in /run can be deleted on any machine.
+    with _remount.writable([user_dir] if _sessions.on_disk(place) else [], state.remount, whole_run=False):
+        _sessions.end(place, state.plan.service)
+
+
+def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
+    deadline = time.monotonic() + timeout
+    cursor = _journal_cursor(state.name)
+    _systemd.run(["systemctl", "reset-failed", "--", *state.units], 30)
+    trouble = _listen(state)
+    if trouble:
+        return trouble
+    # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
+    with subprocess.Popen(
+        ["systemctl", "start", "--", state.name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as starting:
+        try:
+            trouble = _wait(state, starting, deadline, timeout)
+        finally:
+            if starting.poll() is None:
+                starting.kill()
+    return _with_messages(trouble, _journal_since(cursor, state)) if trouble else None
+
+
+def _with_messages(trouble: Trouble, messages: str) -> Trouble:
+    """The trouble with what Node-RED said last, which may also tell what to do."""
+    if not messages:
+        return trouble
+    remedy = trouble.remedy or (READ_ONLY_REMEDY if "EROFS" in messages else "")
+    return Trouble("%s\nIts last messages:\n%s" % (trouble.text, messages), remedy)
+
+
+def _listen(state: State) -> Optional[Trouble]:
+    """Let systemd listen, before the service starts: one that finds no socket opens a port of its own."""
+    socket = state.plan.socket
+    if socket is None:
+        return None
+    answer = _systemd.run(["systemctl", "start", "--", socket.name], 60)
+    if answer.returncode == 0:
+        return None
+    reason = (_processes.why_not_listen(*socket.address) if socket.address else None) or answer.stderr.strip()
+    return Trouble(
+        "%s cannot listen on %s: %s" % (socket.name, ", ".join(socket.streams), reason),
+        "Choose an address and a port that are free on this machine (ss -ltnp; ip address).",
+    )
+
+
+def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> Optional[Trouble]:
+    """Wait until it serves as one and the same process for some seconds. What is wrong when it does not, else None."""
+    where, reason = state.where, "it has not started yet"
+    good: Optional[Tuple[Tuple[int, int], float]] = None
+    tls_fails_since: Optional[float] = None
+    while time.monotonic() < deadline:
+        unit, ended = _looked_at(state.name, starting)
+        if ended:
+            return ended
+        serving, reason, tls_failed = _serves(unit, where)
+        identity, now = (unit.main_pid, unit.number("NRestarts")), time.monotonic()
+        if serving:
+            if good is None or good[0] != identity:
+                good = (identity, now)
+            elif now - good[1] >= STABLE_SECONDS:
+                return None
+        else:
+            good = None
+        tls_fails_since = (tls_fails_since or now) if tls_failed else None
+        if tls_fails_since and now - tls_fails_since > TLS_PATIENCE_SECONDS:
+            return Trouble(
+                "Node-RED listens, but %s." % reason,
+                "Look at https in settings.js: it needs a key and the certificate that belongs to it.",
+            )
+        if not serving and unit.main_pid:
+            held = _held_by_another(state, family=set(_instance.family(unit)))
+            if held:
+                return held
+        time.sleep(POLL_SECONDS)
+    return Trouble(
+        "It did not serve within %d seconds: %s." % (timeout, reason),
+        "If this machine needs longer, give it more time (nodered_restart_timeout, option timeout).",
+    )
+
+
+def _looked_at(name: str, starting: "subprocess.Popen[bytes]") -> Tuple[Unit, Optional[Trouble]]:
+    """The unit now, and how Node-RED ended if it did."""
+    # In this order: else a start that is done between the two would make the unit seem to have ended.
+    start = starting.poll()
+    unit = _systemd.show(name)[0]
+    return unit, _ended(unit, start)
+
+
+def _ended(unit: Unit, start: Optional[int]) -> Optional[Trouble]:
+    """How Node-RED ended, if it did. Exit status 0 is an end like any other: it is that of many failures (red.js)."""
+    waiting_to_restart = unit.state == "activating" and unit.text("SubState").startswith("auto-restart")
+    if unit.state == "failed" or waiting_to_restart or (unit.state == "inactive" and start is not None):
+        how = {2: "by signal %d", 3: "by signal %d (core dumped)"}.get(
+            unit.number("ExecMainCode"), "with exit status %d"
+        )
+        return Trouble("Node-RED ended %s." % (how % unit.number("ExecMainStatus")))
+    return None
+
+
+def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
+    """Whether this service's processes serve there: (serving, reason, whether TLS is what fails)."""
+    if _processes.process(unit.main_pid) is None:
+        return False, "its process does not run", False
+    if where.headless:
+        return True, "", False
+    sockets = _instance.listeners(unit)
+    if where.port is None:
+        found = _serving.found_among(sockets, where)
+        return found is not None, "it listens on no port", False
+    matching = [one for one in sockets if one.port == where.port]
+    if not matching:
+        ports = ", ".join(sorted({str(one.port) for one in sockets})) or "none"
+        return False, "it does not listen on port %d (but on: %s)" % (where.port, ports), False
+    answer = _serving.ask(where)
+    return answer.serving, answer.reason, answer.tls_failed
+
+
+def _refuse(
+    state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
+) -> Dict[str, Any]:
+    """What to do about a start that cannot succeed: undo, and leave a Node-RED alone that runs with the old files."""
+    remedy = trouble.remedy or _general_remedy(state.name)
+    if change is not None and not (state.runs and change.runs_old(state.plan.unit.main_pid)):
+        return _roll_back(state, change, others, trouble, timeout)
+    if not state.runs:
+        text = trouble.text + "\nNode-RED was not running and was not started."
+        return _failed(state, others, text, remedy, changed=False)
+    if change is None or not change.in_place():
+        text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
+        return _failed(state, others, text, remedy, changed=False)
+    kept = _undo(state, change)
+    parts = [trouble.text, "The change was undone. Node-RED was not stopped and goes on with the old configuration."]
+    return _failed(
+        _look(state.name, state.remount),
+        others,
+        "\n".join(parts + _kept(kept)),
+        remedy,
+        rolled_back=True,
+        rejected=kept,
+    )
+
+
+def _roll_back(
+    state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
+) -> Dict[str, Any]:
+    parts = ["Node-RED does not serve after the restart. " + trouble.text]
+    remedy = trouble.remedy or _general_remedy(state.name)
+    if change is None:
+        # Proved before, as far as there is a record: not to be undone later, either.
+        _forget(state)
+        parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
+        return _failed(_looked_again(state), others, "\n".join(parts), remedy)
+    kept: List[str] = []
+    undone = False
+    try:
+        stuck = _stuck(state, timeout)
+        kept = _undo(state, change)
+        undone = True
+        state = _look(state.name, state.remount)
+        second = stuck or _start_and_wait(state, timeout)
+    except (Failure, OSError) as failure:
+        second = Trouble(str(failure))
+        _start_unattended(state)
+    if not undone:
+        parts.append("The change could not be undone: " + str(second and second.text))
+        remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
+    elif second:
+        parts.append(
+            "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
+        )
+        look = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
+        remedy = READ_ONLY_REMEDY if second.remedy == READ_ONLY_REMEDY else look
+    else:
+        parts.append(
+            "The change was undone, and Node-RED serves again with its old configuration at %s." % state.where.url
+        )
+    parts.extend(_kept(kept))
+    return _failed(
+        _looked_again(state), others, "\n".join(parts), remedy, rolled_back=undone, rejected=kept, serving=not second
+    )
+
+
+def _stuck(state: State, timeout: float) -> Optional[Trouble]:
+    """Stop the service; what is wrong if it cannot be stopped, which must not keep the old files from coming back."""
+    try:
+        _stop(state, timeout)
+    except Failure as failure:
+        return Trouble(failure.problem, failure.remedy)
+    return None
+
+
+def _undo(state: State, change: Change) -> List[str]:
+    """Put the old files back; where the rejected texts are kept."""
+    with _remount.writable(_places(state, change), state.remount):
+        rejected = _change.rejected_texts(change)
+        _change.undo(change)
+        kept = _change.keep(rejected)
+        if change.touches_unit():
+            _systemd.run(["systemctl", "daemon-reload"], 90)
+        _change.forget(state.plan.service)
+    return kept
+
+
+def _places(state: State, change: Change) -> List[str]:
+    """Where undoing this change writes."""
+    return _change.places(state.plan.service) + [os.path.dirname(file.path) for file in change.files]
+
+
+def _forget(state: State) -> None:
+    """Drop the record of a change that is confirmed. Where that cannot be done, a later restart does it."""
+    service = state.plan.service
+    if _change.has_record(service):
+        with contextlib.suppress(Failure), _remount.writable(_change.places(service), state.remount):
+            _change.forget(service)
+
+
+def _kept(paths: Sequence[str]) -> List[str]:
+    return ["The rejected text is kept in %s." % path for path in paths]
+
+
+def _general_remedy(name: str) -> str:
+    return "Correct what is named above and run again; the whole story is in: journalctl -u %s" % name
+
+
+def _failed(
+    state: State,
+    others: Sequence[Seen],
+    text: str,
+    remedy: str,
+    changed: bool = True,
+    rolled_back: bool = False,
+    rejected: Sequence[str] = (),
+    serving: Optional[bool] = None,
+) -> Dict[str, Any]:
+    message = text + "\n" + remedy
+    _background.log(message, failed=True)
+    result = dict(
+        _result(state, others),
+        failed=True,
+        changed=changed,
+        msg=message,
+        rolled_back=rolled_back,
+        rejected=list(rejected),
+    )
+    if serving is not None:
+        result["serving"] = serving
+    return result
+
+
+def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
+    instance = _instance.describe(state.plan, state.loaded, others)
+    instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid)
+    return {"instance": instance}
+
+
+def _journal_cursor(name: str) -> Optional[str]:
+    """Where the journal ends now; a clock would not do, as a Pi has none that survives a power cut."""
+    try:
+        answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 30)
+    except Failure:
+        # A journal of gigabytes on an SD card may take longer; the restart matters more.
+        return None
+    cursor = answer.stdout.strip().rpartition("-- cursor: ")[2]
+    return cursor or None
+
+
+def _journal_since(cursor: Optional[str], state: State) -> str:
+    """The last lines that the service wrote since then, without secrets."""
+    since = ["--after-cursor=" + cursor] if cursor else ["-b"]
+    try:
+        answer = _systemd.run(
+            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "200", "-u", state.name] + since, 60
+        )
+    except Failure:
+        return ""
+    # Node-RED's own messages; systemd's about the unit say nothing new.
+    lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
+    first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), None)
+    shown = lines[-QUIET_LINES:] if first is None else lines[first : first + JOURNAL_LINES]
+    return masked("\n".join("  " + line[:JOURNAL_WIDTH] for line in shown), secrets_in(state.plan.environment))

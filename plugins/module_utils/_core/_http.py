@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: one HTTP request, exactly as asked for.
+
+Nothing comes from the environment (a proxy would answer in Node-RED's place), no redirect is followed (a redirect is an
+answer that the caller judges), and the whole exchange ends within the time given, whatever the server does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import io
+import json
+import ssl
+import time
+from email.message import Message
+from typing import Any, Mapping, Optional, Tuple
+from urllib.parse import urlsplit
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._channel import Channel, channel_to, seconds_left
+
+# Node.js itself takes 16 KB at most.
+HEAD_LIMIT = 32 * 1024
+# More than any answer that is judged here (the settings have a few KB, the editor's page 40). Of a flow file, which may
+# have many MB, only the status counts.
+BODY_LIMIT = 1024 * 1024
+# Digits of a number; converting one takes time with the square of its length.
+NUMBER_LIMIT = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """Status, headers (looked up without regard to case) and the first MiB of the body."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def request(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: Optional[Mapping[str, str]] = None,
+    body: Optional[bytes] = None,
+    timeout: float,
+    context: Optional[ssl.SSLContext] = None,
+    host_override: Optional[Tuple[str, int]] = None,
+) -> Response:
+    """Send one request and return its answer, whatever its status.
+
+    `timeout` is in seconds and bounds the connection and the whole answer. `context` is used for `https` only; without
+    one, the certificate is verified against the system's authorities. `host_override` is the (host, port) to connect to
+    in place of the URL's (a forwarded port); the `Host` header and the name in the TLS handshake stay those of the URL.
+
+    Raises OSError (refused, timed out, reset; ssl.SSLError is one) or http.client.HTTPException (no HTTP answer, or one
+    without measure).
+    """
+    deadline = time.monotonic() + timeout
+    parts = urlsplit(url)
+    host, port = address_of(url)
+    context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
+    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    with channel_to(*(host_override or (host, port)), deadline, context=context, name=host) as channel:
+        connection = http.client.HTTPConnection(host, port)
+        connection.sock = _AsSocket(channel)  # type: ignore[assignment]
+        connection.request(
+            method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})}
+        )
+        channel.allow(HEAD_LIMIT, "headers")
+        # Closed before its connection is: otherwise Python 3.13 complains when it forgets the answer.
+        with contextlib.closing(connection.getresponse()) as answer:
+            # Twice the body, for what frames its pieces.
+            channel.allow(2 * BODY_LIMIT, "data")
+            return Response(answer.status, answer.headers, _body(answer, deadline))
+
+
+def _body(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    received = bytearray()
+    # A finished answer is closed (HEAD and 204 at once; since Python 3.13 also a counted body).
+    while len(received) < BODY_LIMIT and not answer.isclosed():
+        seconds_left(deadline)
+        piece = answer.read1(min(65536, BODY_LIMIT - len(received)))
+        if not piece:
+            break
+        received += piece
+    return bytes(received)
+
+
+def address_of(url: str) -> Tuple[str, int]:
+    """Host and port of an http or https URL. Raises ValueError for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http or https URL: %s" % url)
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def parsed_json(text: bytes) -> Any:
+    """The value of a JSON text from a server that may be hostile. Raises ValueError for every text that is none."""
+    try:
+        return json.loads(text.decode("utf-8"), parse_int=_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _number(digits: str) -> int:
+    if len(digits) > NUMBER_LIMIT:
+        raise ValueError("a number of %d digits" % len(digits))
+    return int(digits)
+
+
+class _AsSocket:
+    """What http.client uses of a socket."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.sendall = channel.sendall
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self._channel)
+
+    def close(self) -> None:
+        """Nothing: the answer is still to be read then. Whoever connected ends the connection."""

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the base class of all its modules, in place of AnsibleModule.
+
+Results and errors hold texts that anyone on the machine may have chosen (names of files and processes, the journal),
+and Ansible prints them. All of them pass through here; a test checks that no module goes around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NoReturn, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable, printable_result
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+
+
+class Module(AnsibleModule):
+    """An AnsibleModule whose results cannot control a terminal. Return the bytes of a file in Base64."""
+
+    def finish(self, work: Callable[[], Dict[str, Any]], seconds: Optional[float] = None) -> NoReturn:
+        """Exit with what `work` returns, or fail with its Failure, at the latest after `seconds`."""
+        _files.clean_up_when_ended()
+        try:
+            with _deadline.within(seconds):
+                result = work()
+        except Failure as failure:
+            self.fail_json(str(failure))
+        except OSError as error:
+            where = "%s: " % error.filename if error.filename else ""
+            self.fail_json(
+                "%s%s.\nA file changed during the run, or the disk has an error (dmesg). Run again."
+                % (where, error.strerror or error)
+            )
+        self.exit_json(**result)
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        super().exit_json(**printable_result(result))
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        super().fail_json(printable(msg), **printable_result(result))

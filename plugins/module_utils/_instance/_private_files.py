@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: which of Node-RED's files other users of the machine can get at; closing them.
+
+What holds secrets: the settings file with its backups (hashes, keys), the sessions file (whoever reads it is logged
+in), the flows' credentials, and the configuration with the key of the credentials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import re
+import stat
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+
+# Entries of a folder that are looked at.
+MOST_NAMES = 10000
+# With what Node-RED itself keeps beside them (.backup, and .$$$ while it writes).
+SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json)(\..*)?$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Exposed:
+    """A file or folder that others can get at. `wanted` is the mode that closes it; None where that would do harm.
+
+    `need` is what Node-RED's user has to do with it: own it, read it, or nothing.
+    """
+
+    path: str
+    folder: bool
+    need: str
+    mode: int
+    wanted: Optional[int]
+    problem: Optional[str] = None
+
+    def described(self) -> Dict[str, Any]:
+        """What is shown of it: its path is printable on one line."""
+        wanted = None if self.wanted is None else "%04o" % self.wanted
+        return {
+            "path": printable_line(self.path),
+            "folder": self.folder,
+            "mode": "%04o" % self.mode,
+            "wanted": wanted,
+            "problem": self.problem,
+        }
+
+
+def exposed(user_dir: str, settings_file: str, identity: Identity) -> List[Exposed]:
+    """What other users can get at, in the user directory and around the settings file."""
+    found = []
+    for path, need in _candidates(os.path.realpath(user_dir), os.path.realpath(settings_file)):
+        try:
+            state = os.lstat(path)
+        except OSError:
+            continue
+        judged = _judged(path, state, need, identity)
+        if judged:
+            found.append(judged)
+    return found
+
+
+def _candidates(user_dir: str, settings_file: str) -> Iterator[Tuple[str, str]]:
+    if not _files.below_node_modules(os.path.join(user_dir, "settings.js")):
+        yield user_dir, "own"
+        for name in _names(user_dir):
+            if SECRET_FILE.match(name):
+                yield os.path.join(user_dir, name), "own"
+    folder, settings = os.path.split(settings_file)
+    if not _files.below_node_modules(settings_file):
+        yield settings_file, "read"
+        for name in _names(folder):
+            if name.startswith(settings + "."):
+                yield os.path.join(folder, name), "nothing"
+
+
+def _names(folder: str) -> List[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
+    except OSError:
+        return []
+
+
+def _judged(path: str, state: os.stat_result, need: str, identity: Identity) -> Optional[Exposed]:
+    mode = stat.S_IMODE(state.st_mode)
+    owned = state.st_uid == identity.uid
+    folder = stat.S_ISDIR(state.st_mode)
+    if not (folder or stat.S_ISREG(state.st_mode)):
+        return None
+    if not folder and not owned and state.st_nlink > 1:
+        # Another name of somebody else's file, which Node-RED's user may have put here.
+        return None
+    # A group of its own, or an access control list, that somebody has given the settings file stays in force.
+    own_group = state.st_gid == identity.gid and not _has_access_list(path)
+    others = 0o077 if need == "own" or (owned and own_group) else 0o007
+    if not mode & others:
+        return None
+    if not owned:
+        problem = "It belongs to %s, and only files of %s are changed." % (
+            _identity.name_of(state.st_uid),
+            identity.name,
+        )
+        return Exposed(path, folder, need, mode, None, problem)
+    return Exposed(path, folder, need, mode, mode & ~others)
+
+
+def _has_access_list(path: str) -> bool:
+    try:
+        return "system.posix_acl_access" in os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def close(found: Exposed, identity: Identity) -> bool:
+    """Take the rights of others away, where that does no harm; whether it was done.
+
+    Done as the service user, so a file of another owner stays as it is, whatever path leads to it.
+    """
+    with _files.explained(found.path, identity):
+        return bool(identity.run(_close, found, identity))
+
+
+def _close(found: Exposed, identity: Identity) -> bool:
+    try:
+        descriptor = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        judged = _judged(found.path, os.fstat(descriptor), found.need, identity)
+        if judged is None or judged.wanted is None:
+            return False
+        os.fchmod(descriptor, judged.wanted)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def folder_owner(user_dir: str) -> Optional[str]:
+    """Whom the user directory belongs to; None when there is none yet."""
+    try:
+        return _identity.name_of(os.stat(user_dir).st_uid)
+    except OSError:
+        return None
+
+
+def folder_writable(user_dir: str, identity: Identity) -> bool:
+    """Whether Node-RED's user may write there, by owner and mode, also where the file system is read-only now.
+
+    A folder that does not exist counts as one that Node-RED will make.
+    """
+    try:
+        state = os.stat(user_dir)
+    except OSError:
+        return True
+    if identity.uid in (0, state.st_uid):
+        return identity.uid == 0 or bool(state.st_mode & stat.S_IWUSR)
+    return bool(state.st_mode & (stat.S_IWGRP if state.st_gid in identity.groups else stat.S_IWOTH))

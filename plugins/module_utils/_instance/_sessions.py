@@ -1,0 +1,289 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: where Node-RED keeps the sessions of logged-in users, and what earlier attempts to
+move them have left.
+
+Whoever reads a sessions file is logged in, so nothing here reads one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import re
+import stat
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+
+RUNTIME = "/run"
+FSTAB = "/etc/fstab"
+BOOT_SCRIPT = "/etc/rc.local"
+NAME = ".sessions.json"
+# What the recipes of 2015 told people to move the file to.
+BACKUP = ".sessions.json_bak"
+# Below the runtime directory: where a release that writes through links is led to, and where our storage module writes.
+LINKED_NAME = ".sessions.json"
+STORE_NAME = "sessions.json"
+
+# What `.sessions.json` in the user directory is to be.
+FILE, LINK, ABSENT = "file", "link", "absent"
+STATES = (FILE, LINK, ABSENT)
+
+# umount2(2): a link that was put in the place of the mount point is not followed.
+UMOUNT_NOFOLLOW = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A user directory and the runtime directory of its service."""
+
+    user_dir: str
+    identity: Identity
+    """The service user."""
+    runtime_folder: str
+    links_work: bool
+    """Whether this release of Node-RED writes to what a link leads to."""
+
+    @property
+    def path(self) -> str:
+        return os.path.join(os.path.realpath(self.user_dir), NAME)
+
+    @property
+    def link_target(self) -> str:
+        return os.path.join(self.runtime_folder, LINKED_NAME)
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """Something that has to become something else. `refusal` says why nobody but the user should do it."""
+
+    path: str
+    before: str
+    after: str
+    refusal: Optional[str] = None
+
+    def described(self) -> Dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def runtime_folder(service: str) -> str:
+    """The folder in memory that systemd makes for this service.
+
+    It is that of the well-known recipes where there is one Node-RED; any other service gets one of its own.
+    """
+    return os.path.join(RUNTIME, "nodered" if service in ("nodered", "node-red") else service)
+
+
+def runtime_files(service: str) -> List[str]:
+    return [os.path.join(runtime_folder(service), name) for name in (STORE_NAME, LINKED_NAME)]
+
+
+def writes_through_links(version: Optional[str]) -> bool:
+    """Whether this release of Node-RED writes to what a link leads to.
+
+    Since 1.2.0 it replaces the link (pull request 2683: localfilesystem/util.js renames a new file to the name).
+    """
+    numbers = re.match(r"^(\d+)\.(\d+)", version or "")
+    return numbers is not None and (int(numbers.group(1)), int(numbers.group(2))) < (1, 2)
+
+
+def file_in_use(place: Place, settings: Mapping[str, Any]) -> Optional[str]:
+    """The file that holds the sessions; None where they are in memory, or with a storage module of the user's own."""
+    if settings.get("storageModule", "none") != "none":
+        return settings.get("sessionsFile")
+    return os.path.realpath(place.path) if place.links_work else os.path.join(place.user_dir, NAME)
+
+
+def repairs(place: Place, wanted: str, mounts: Sequence[_mounts.Mount]) -> List[Repair]:
+    """What has to change in the user directory before `.sessions.json` there is what is wanted."""
+    found = [_repair(place, wanted, mounts)]
+    backup = os.path.join(os.path.dirname(place.path), BACKUP)
+    if os.path.islink(backup) or os.path.isfile(backup):
+        found.append(Repair(backup, "an old sessions file", "nothing"))
+    return [one for one in found if one is not None]
+
+
+def _repair(place: Place, wanted: str, mounts: Sequence[_mounts.Mount]) -> Optional[Repair]:
+    after = "a link to " + place.link_target if wanted == LINK else "nothing"
+    mounted = any(mount.point == place.path for mount in mounts)
+    lasting = _mounted_at_boot(place.path, mounted)
+    if mounted or lasting:
+        return Repair(place.path, "a mount of its own", after, lasting)
+    try:
+        state = os.lstat(place.path)
+    except OSError:
+        return Repair(place.path, "nothing", after) if wanted == LINK else None
+    if stat.S_ISLNK(state.st_mode):
+        return _repair_of_link(place, wanted, after)
+    if stat.S_ISDIR(state.st_mode):
+        return Repair(place.path, "a folder", after, _why_not_removed(place.path))
+    if not stat.S_ISREG(state.st_mode):
+        return Repair(place.path, "something that is neither a file nor a folder", after)
+    if wanted != FILE:
+        return Repair(place.path, "a file", after)
+    owner = place.identity.uid
+    return Repair(place.path, "a file of " + _identity.name_of(state.st_uid), after) if state.st_uid != owner else None
+
+
+def _repair_of_link(place: Place, wanted: str, after: str) -> Optional[Repair]:
+    text, end = os.readlink(place.path), os.path.realpath(place.path)
+    if wanted == LINK and _is_our_link(place):
+        return None
+    # A link to another disk is somebody's choice; one into /run leads nowhere after the next boot.
+    if wanted == FILE and os.path.exists(end) and not end.startswith("/run/"):
+        return None
+    return Repair(place.path, "a link to " + text, after)
+
+
+def _why_not_removed(folder: str) -> Optional[str]:
+    if not os.listdir(folder):
+        return None
+    return (
+        "%s is a folder with files in it, where Node-RED wants a file: it would end at the next login. Move the folder "
+        "away." % folder
+    )
+
+
+def _mounted_at_boot(path: str, mounted: bool) -> Optional[str]:
+    """Why unmounting would not last: where it says that something is mounted here at each boot."""
+    for file, pattern in (
+        (FSTAB, r"^\s*[^#\s]\S*\s+%s\s" % re.escape(path)),
+        (BOOT_SCRIPT, r"^[^#]*\bmount\b.*%s" % re.escape(NAME)),
+    ):
+        number, line = _line_with(file, pattern)
+        if line:
+            return _refusal(path, "%s:%d: %s" % (file, number, line), "Take that line out")
+    if not mounted:
+        return None
+    unit = _systemd.parse_show(_systemd.run(["systemctl", "show", "--property=FragmentPath", "--", path]).stdout)
+    fragment = "".join(unit[0].get("FragmentPath", ())) if unit else ""
+    return _refusal(path, fragment, "Remove that unit") if fragment else None
+
+
+def _line_with(file: str, pattern: str) -> Tuple[int, str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            for number, line in enumerate(stream, 1):
+                if re.search(pattern, line):
+                    return number, line.strip()
+    except OSError:
+        pass
+    return 0, ""
+
+
+def _refusal(path: str, where: str, remedy: str) -> str:
+    return (
+        "%s is mounted at each boot by %s\nNode-RED replaces that file at each login, which cannot be done to a mount, "
+        "so it would end there. %s, then: umount %s" % (path, where, remedy, path)
+    )
+
+
+def repair(place: Place, wanted: str, service: str, pid: Optional[int], found: Sequence[Repair]) -> None:
+    """Do these repairs. A link of ours that is in use comes and goes with the runtime directory, so it can be undone.
+
+    A mount can only be removed by root. Everything else is done as the service user, who can exchange these names.
+    """
+    ours = place.link_target if place.links_work and _is_our_link(place) else None
+    linked = wanted == LINK and any(one.path == place.path for one in found)
+    if ours or linked:
+        _change.extend(
+            service,
+            pid,
+            place.path,
+            None,
+            _change.checksum_of_link(place.link_target) if linked else None,
+            old_link=ours,
+            user=place.identity,
+        )
+    for one in found:
+        with _files.explained(one.path, place.identity):
+            if one.path in {mount.point for mount in _mounts.table().mounts}:
+                _unmount(one.path)
+            place.identity.run(_clear, one.path)
+    if linked:
+        with _files.explained(place.runtime_folder):
+            _make_runtime_folder(place)
+        _files.make_link(place.path, place.link_target, place.identity)
+
+
+def _is_our_link(place: Place) -> bool:
+    return os.path.islink(place.path) and os.path.realpath(place.path) == os.path.realpath(place.link_target)
+
+
+def _clear(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+        _files.sync_folder(os.path.dirname(path))
+
+
+def _unmount(path: str) -> None:
+    """Unmount what is mounted at this very path, without following a link that was put in its way."""
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = _files.open_folder(os.path.dirname(path))
+    try:
+        os.fchdir(folder)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.umount2(os.fsencode(os.path.basename(path)), UMOUNT_NOFOLLOW) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.fchdir(before)
+        os.close(before)
+        os.close(folder)
+
+
+def _make_runtime_folder(place: Place) -> None:
+    """Until the next start, when systemd takes it over: these releases never answer a login that they cannot save."""
+    with contextlib.suppress(FileExistsError):
+        # In /run, where only root can exchange it.
+        os.mkdir(place.runtime_folder, 0o700)
+        os.chown(place.runtime_folder, place.identity.uid, place.identity.gid)
+
+
+def end(place: Place, service: str) -> None:
+    """Log everyone out, while Node-RED is stopped: delete the sessions of every store, as the service user."""
+    place.identity.run(_end, place, service)
+
+
+def _end(place: Place, service: str) -> None:
+    if os.path.islink(place.path) and on_disk(place):
+        _delete_or_empty(os.path.realpath(place.path))
+    for path in runtime_files(service) + ([place.path] if on_disk(place) else []):
+        # Asked first, as deleting nothing fails, too, on a file system that is read-only.
+        if os.path.lexists(path):
+            _delete(path)
+
+
+def _delete_or_empty(path: str) -> None:
+    with contextlib.suppress(OSError):
+        try:
+            os.unlink(path)
+        except OSError:
+            os.truncate(path, 0)
+
+
+def on_disk(place: Place) -> bool:
+    """Whether there is something to delete in the user directory; our link is to stay."""
+    return os.path.lexists(place.path) and not _is_our_link(place)
+
+
+def _delete(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise Failure(
+            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so."
+            % (path, error.strerror),
+            "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
+        ) from None

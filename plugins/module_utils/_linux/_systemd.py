@@ -1,0 +1,429 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: what systemd knows about a service, and how it starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import json
+import os
+import re
+import shlex
+import subprocess
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "MainPID",
+    "NRestarts",
+    "InvocationID",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "User",
+    "Group",
+    "SupplementaryGroups",
+    "WorkingDirectory",
+    "RuntimeDirectory",
+    "Environment",
+    "EnvironmentFiles",
+    "UnsetEnvironment",
+    "ExecStart",
+    "TriggeredBy",
+    "TimeoutStopUSec",
+)
+
+SOCKET_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "Listen",
+)
+
+# From systemd's own source (src/basic/path-util.h): what a service gets when nothing else is said.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Where the machine's own unit files and drop-ins are (systemd.unit(5)).
+UNIT_FOLDER = "/etc/systemd/system"
+
+
+def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+    """Run a system tool, untranslated. Raises Failure when it is missing or does not end in time (seconds)."""
+    environment = {
+        "PATH": os.environ.get("PATH") or DEFAULT_PATH,
+        "LC_ALL": "C.UTF-8",
+        "SYSTEMD_PAGER": "",
+        "SYSTEMD_COLORS": "0",
+    }
+    try:
+        output = _commands.run(arguments, timeout, environment=environment)
+    except FileNotFoundError:
+        raise Failure(
+            "%s is not installed on this machine." % arguments[0],
+            "This collection handles Node-RED that runs as a systemd service on a Debian-like system.",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise Failure(
+            "%s did not answer within %d seconds." % (" ".join(arguments[:2]), timeout),
+            "Look at the machine itself: systemd is busy or hangs (systemctl list-jobs).",
+        ) from None
+    except _commands.TooMuch as error:
+        raise Failure(str(error), "Look at the machine itself: run that command there.") from None
+    texts = [text.decode("utf-8", "surrogateescape") for text in (output.stdout, output.stderr)]
+    return subprocess.CompletedProcess(list(arguments), output.returncode, *texts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """What `systemctl show` says about one unit."""
+
+    name: str
+    properties: Mapping[str, Sequence[str]]
+
+    def text(self, name: str) -> str:
+        values = self.properties.get(name) or ("",)
+        return values[0]
+
+    def number(self, name: str) -> int:
+        text = self.text(name)
+        return int(text) if re.match(r"^\d+$", text) else 0
+
+    @property
+    def service(self) -> str:
+        """The name without `.service`, as options, folders and locks have it."""
+        return self.name[: -len(".service")]
+
+    @property
+    def loaded(self) -> bool:
+        return self.text("LoadState") == "loaded"
+
+    @property
+    def state(self) -> str:
+        return self.text("ActiveState")
+
+    @property
+    def working(self) -> bool:
+        """Whether systemd runs it, starts it, or is about to start it again."""
+        return self.state in ("active", "activating", "reloading", "deactivating")
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it runs (a socket: listens) now, or will after the next boot."""
+        return self.loaded and (self.working or self.text("UnitFileState").startswith("enabled"))
+
+    @property
+    def main_pid(self) -> int:
+        return self.number("MainPID")
+
+    @property
+    def files(self) -> List[str]:
+        """The unit file and its drop-ins, in the order in which systemd reads them."""
+        return [path for path in [self.text("FragmentPath")] + self.text("DropInPaths").split() if path]
+
+    def file_with(self, pattern: str) -> str:
+        """The last of these files that has such a line; the unit file where none can be found."""
+        for path in reversed(self.files):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+                if re.search(pattern, stream.read(), re.MULTILINE):
+                    return path
+        return self.text("FragmentPath")
+
+    @property
+    def socket(self) -> Optional[str]:
+        sockets = [name for name in self.text("TriggeredBy").split() if name.endswith(".socket")]
+        return sockets[0] if sockets else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Socket(Unit):
+    """A socket unit: systemd itself listens, and hands what it listens on to the service."""
+
+    @property
+    def streams(self) -> List[str]:
+        """What it listens on, in the order in which the service gets it: `[::]:1880`, `/run/nodered.sock`."""
+        return [value.rpartition(" (")[0] for value in self.properties.get("Listen", ())]
+
+    @property
+    def address(self) -> Optional[Tuple[str, int]]:
+        """Address and TCP port of the first, which is all that Node-RED can take; None where that is something else."""
+        first = (self.properties.get("Listen") or ("",))[0]
+        match = re.match(r"^(?:\[([0-9a-fA-F:.]+)(?:%[^\]]+)?\]|([0-9.]+)):(\d+) \(Stream\)$", first)
+        return (match.group(1) or match.group(2), int(match.group(3))) if match else None
+
+    @property
+    def file(self) -> str:
+        """The file whose ListenStream= is in force; the unit file where none can be found."""
+        return self.file_with(r"^\s*ListenStream\s*=\s*\S")
+
+
+def full_name(service: str) -> str:
+    """`nodered` as `nodered.service`; a name that systemd would not take is a Failure."""
+    name = service if service.endswith(".service") else service + ".service"
+    if not re.match(r"^[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service$", name):
+        raise Failure("%r is not the name of a systemd service." % service, "Give a name such as nodered.")
+    return name
+
+
+def parse_show(text: str) -> List[Dict[str, List[str]]]:
+    """The blocks of `systemctl show A B`; some properties (EnvironmentFiles) come once for each value."""
+    blocks: List[Dict[str, List[str]]] = []
+    for block in text.strip("\n").split("\n\n"):
+        properties: Dict[str, List[str]] = {}
+        for line in block.split("\n"):
+            name, equals, value = line.partition("=")
+            if equals:
+                properties.setdefault(name, []).append(value)
+        if properties:
+            blocks.append(properties)
+    return blocks
+
+
+def show(*services: str) -> List[Unit]:
+    """The units of these services, loaded or not, without repeating one that goes by two names."""
+    units: Dict[str, Unit] = {}
+    for properties in _shown([full_name(service) for service in services], PROPERTIES):
+        for identity in properties.get("Id", ()):
+            units.setdefault(identity, Unit(identity, properties))
+    return list(units.values())
+
+
+def existing(service: str, remedy: str = "Correct the option service.") -> Unit:
+    """The unit of this service. Raises Failure, with the remedy, where systemd has none to start."""
+    unit = show(service)[0]
+    if not unit.loaded:
+        raise Failure("The service %s does not exist (%s)." % (unit.name, unit.text("LoadState")), remedy)
+    return unit
+
+
+def socket_of(unit: Unit) -> Optional[Socket]:
+    """The socket unit that hands this service what it listens on; None where there is none in use."""
+    if unit.socket is None:
+        return None
+    properties = _shown([unit.socket], SOCKET_PROPERTIES)[0]
+    socket = Socket(unit.socket, properties)
+    return socket if socket.in_use else None
+
+
+def _shown(names: Sequence[str], properties: Sequence[str]) -> List[Dict[str, List[str]]]:
+    answer = run(["systemctl", "show", "--no-pager", "--property=" + ",".join(properties), "--", *names])
+    if answer.returncode != 0 and not answer.stdout.strip():
+        raise Failure(
+            "systemctl cannot reach systemd: %s" % answer.stderr.strip(),
+            "This collection handles Node-RED that runs as a systemd service, not in a container without systemd.",
+        )
+    return parse_show(answer.stdout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """How the service is started, before any variable is put in."""
+
+    words: Sequence[str]
+    environment: Sequence[str]
+    environment_files: Sequence[str]
+    expand: bool = True
+
+
+def command(unit: Unit) -> Command:
+    """The words of ExecStart and the environment, exactly.
+
+    `systemctl show` joins the words of ExecStart by spaces, so a word that holds one cannot be told from two: D-Bus
+    says it exactly. Where D-Bus does not answer, the text has to do.
+    """
+    path = "/org/freedesktop/systemd1/unit/" + _bus_label(unit.name)
+    asked = ["ExecStartEx", "Environment", "EnvironmentFiles"]
+    try:
+        answer = run(
+            [
+                "busctl",
+                "--json=short",
+                "get-property",
+                "org.freedesktop.systemd1",
+                path,
+                "org.freedesktop.systemd1.Service",
+            ]
+            + asked
+        )
+        lines = [json.loads(line)["data"] for line in answer.stdout.splitlines()] if answer.returncode == 0 else []
+    except (Failure, ValueError, KeyError):
+        lines = []
+    if len(lines) == len(asked) and lines[0]:
+        start = lines[0][-1]
+        return Command(start[1], lines[1], [file[0] for file in lines[2]], "no-env-expand" not in start[2])
+    return _command_from_text(unit)
+
+
+def _command_from_text(unit: Unit) -> Command:
+    words = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", unit.text("ExecStart"))
+    try:
+        environment = shlex.split(unit.text("Environment"))
+    except ValueError:
+        environment = unit.text("Environment").split()
+    files = [value.rpartition(" (")[0] or value for value in unit.properties.get("EnvironmentFiles", ()) if value]
+    return Command(words.group(1).split() if words else [], environment, files)
+
+
+def _bus_label(name: str) -> str:
+    label = "".join(c if c.isalnum() and c.isascii() else "_%02x" % ord(c) for c in name)
+    return "_%02x%s" % (ord(name[0]), label[1:]) if name[0].isdigit() else label
+
+
+def manager_environment() -> Dict[str, str]:
+    """What every service inherits from systemd itself (PATH, LANG)."""
+    answer = run(["systemctl", "show-environment", "--no-pager"])
+    found = {"PATH": DEFAULT_PATH}
+    for line in answer.stdout.splitlines():
+        name, equals, value = line.partition("=")
+        # systemd quotes unusual values as $'...'; none of those matters here.
+        if equals and not value.startswith("$'"):
+            found[name] = value
+    return found
+
+
+def environment_files(path: str) -> List[str]:
+    """The files that a path in EnvironmentFile= stands for: itself, or those that match where it is a pattern.
+
+    A file that is missing or cannot be read sets nothing: systemd says the same where the path begins with "-"; without
+    it the service does not start and says so itself.
+    """
+    return sorted(glob.glob(path)) if re.search(r"[*?\[]", path) else [path]
+
+
+def parse_environment(text: str) -> List[Tuple[str, str]]:
+    """Name and value of each assignment as systemd reads them (src/basic/env-file.c, not as a shell would).
+
+    No `export`, no expansion; a value may start with a quoted part; a backslash continues a line; `;` and `#` start a
+    comment only where a name is expected.
+    """
+    found: List[Tuple[str, str]] = []
+    state, name, value, kept = "before name", "", "", 0
+    for char in text.replace("\r\n", "\n").replace("\r", "\n") + "\n":
+        if state == "before name":
+            if char in "#;":
+                state = "comment"
+            elif not char.isspace():
+                state, name = "name", char
+        elif state == "name":
+            if char == "\n":
+                state = "before name"
+            elif char == "=":
+                state, value, kept, name = "before value", "", 0, name.rstrip()
+            else:
+                name += char
+        elif state in ("before value", "value"):
+            if char == "\n":
+                found.append((name, value[:kept] if state == "value" else value))
+                state = "before name"
+            elif char == "\\":
+                state = "escape"
+            elif state == "before value" and char in "'\"":
+                state = char
+            elif state == "value" or not char.isspace():
+                state, value = "value", value + char
+                kept = kept if char.isspace() else len(value)
+        elif state == "escape":
+            state = "value"
+            if char != "\n":
+                value += char
+            kept = len(value)
+        elif state == "'":
+            state, value = ("before value", value) if char == "'" else (state, value + char)
+        elif state == '"':
+            if char == '"':
+                state = "before value"
+            elif char == "\\":
+                state = "escape in quotes"
+            else:
+                value += char
+        elif state == "escape in quotes":
+            state = '"'
+            if char in '"\\`$':
+                value += char
+            elif char != "\n":
+                value += "\\" + char
+        elif state == "comment":
+            state = "escape in comment" if char == "\\" else ("before name" if char == "\n" else state)
+        else:
+            state = "comment"
+    if state in ("'", '"'):
+        found.append((name, value.rstrip("\n")))
+    return [(n, v) for n, v in found if re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", n)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Word:
+    """One word of the expanded command line and the variable that it came from, if any."""
+
+    text: str
+    variable: Optional[str] = None
+
+
+def expand(words: Sequence[str], environment: Mapping[str, str]) -> List[Word]:
+    """The words of ExecStart with variables put in as systemd does it (systemd.service(5), "Command lines").
+
+    `$NAME` as a word of its own becomes as many words as its value has; `${NAME}` is replaced inside a word and never
+    split; `$$` is one `$`; the first word (the program) is left alone.
+    """
+    expanded = [Word(word) for word in words[:1]]
+    for word in words[1:]:
+        if word.startswith("$") and not word.startswith(("$$", "${")):
+            name = word[1:]
+            expanded.extend(Word(part, name) for part in split_value(environment.get(name, "")))
+            continue
+        expanded.append(_with_variables_put_in(word, environment))
+    return expanded
+
+
+def _with_variables_put_in(word: str, environment: Mapping[str, str]) -> Word:
+    names: List[str] = []
+
+    def put_in(match: "re.Match[str]") -> str:
+        if match.group(0) == "$$":
+            return "$"
+        names.append(match.group(1))
+        return environment.get(match.group(1), "")
+
+    text = re.sub(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", put_in, word)
+    return Word(text, names[0] if names else None)
+
+
+def split_value(value: str) -> List[str]:
+    """A variable's value as words: quotes group and are removed, a backslash takes the next character as it is."""
+    words: List[str] = []
+    word, started, quote, escaped = "", False, "", False
+    for char in value:
+        if escaped:
+            word, escaped, started = word + char, False, True
+        elif char == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            if char == quote:
+                quote = ""
+            else:
+                word += char
+        elif char in "'\"":
+            quote, started = char, True
+        elif char in " \t\n\r":
+            if started:
+                words.append(word)
+            word, started = "", False
+        else:
+            word, started = word + char, True
+    return words + [word] if started else words

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probe's verdicts on TLS, by handshakes with a small server."""
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import threading
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
+from ansible_collections.pifleet.nodered.tests.certificates import Authority
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+AUTHORITY = Authority()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+    def do_GET(self):
+        body = b"{}" if self.path == "/auth/login" else b""
+        self.send_response(200 if body else 401)
+        if not body:
+            self.send_header("WWW-Authenticate", 'Bearer realm="Users"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_args):
+        """A handshake that fails is what some tests want."""
+
+
+def write(folder, name, issued):
+    (folder / f"{name}.pem").write_text(issued.certificate)
+    (folder / f"{name}.key").write_text(issued.key)
+    return str(folder / f"{name}.pem"), str(folder / f"{name}.key")
+
+
+@pytest.fixture
+def serve(tmp_path):
+    servers = []
+
+    def start(issued, *, oldest=ssl.TLSVersion.TLSv1_2, clients=None, encrypted=True):
+        server = Server(("127.0.0.1", 0), Handler)
+        if encrypted:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*write(tmp_path, "server", issued))
+            context.minimum_version = oldest
+            if clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(cadata=clients)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"https://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def verdicts(url, **options):
+    only = ("certificate_trusted", "old_tls_refused", "plain_http_refused", "client_certificate_required")
+    return {check["id"]: check for check in probe(url, only=only, timeout=5, **options)}
+
+
+def test_a_certificate_of_the_given_authority_is_trusted(serve):
+    found = verdicts(serve(AUTHORITY.issue("127.0.0.1")), authorities=AUTHORITY.certificate)
+    assert {name: check["status"] for name, check in found.items()} == {
+        "certificate_trusted": "pass",
+        "old_tls_refused": "pass",
+        "plain_http_refused": "pass",
+    }
+    assert "good for 89 days" in found["certificate_trusted"]["found"]
+
+
+def test_the_servers_own_certificate_can_be_the_authority(serve):
+    issued = AUTHORITY.issue("127.0.0.1")
+    assert verdicts(serve(issued), authorities=issued.certificate)["certificate_trusted"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "issued, said",
+    [
+        (Authority("Somebody else").issue("127.0.0.1"), "not trusted"),
+        (AUTHORITY.issue("127.0.0.1", since=-9, until=-1), "expired"),
+        (AUTHORITY.issue("127.0.0.1", since=1), "not yet valid"),
+        (AUTHORITY.issue("192.0.2.7"), "not trusted"),
+    ],
+    ids=["another authority", "expired", "not valid yet", "another name"],
+)
+def test_a_bad_certificate_is_named(serve, issued, said):
+    check = verdicts(serve(issued), authorities=AUTHORITY.certificate)["certificate_trusted"]
+    assert check["status"] == "fail"
+    assert said in check["found"]
+
+
+def test_tls_1_2_is_too_old_where_1_3_is_the_floor(serve):
+    options = {"authorities": AUTHORITY.certificate, "min_tls": "1.3"}
+    issued = AUTHORITY.issue("127.0.0.1")
+    assert verdicts(serve(issued), **options)["old_tls_refused"]["found"] == "TLSv1.2 is spoken"
+    strict = serve(issued, oldest=ssl.TLSVersion.TLSv1_3)
+    assert verdicts(strict, **options)["old_tls_refused"]["status"] == "pass"
+
+
+def test_a_server_that_lets_strangers_in_does_not_pass(serve, tmp_path):
+    person = AUTHORITY.issue("ada", purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+    certificate, key = write(tmp_path, "ada", person)
+    options = {"authorities": AUTHORITY.certificate, "client_cert": certificate, "client_key": key}
+    issued = AUTHORITY.issue("127.0.0.1")
+    closed = verdicts(serve(issued, clients=AUTHORITY.certificate), **options)
+    assert closed["client_certificate_required"]["status"] == "pass"
+    opened = verdicts(serve(issued), **options)["client_certificate_required"]
+    assert opened["status"] == "fail"
+    assert "/auth/login answers without a client certificate" in opened["found"]
+
+
+def test_plain_http_has_no_checks_of_tls(serve):
+    url = serve(None, encrypted=False).replace("https", "http")
+    assert verdicts(url) == {}
