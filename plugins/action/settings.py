@@ -18,12 +18,10 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _arguments,
-    _known_settings,
-    _settings_diff,
+    _settings_change,
     _settings_js,
     _variables,
 )
@@ -55,7 +53,7 @@ class ActionModule(ActionBase):
             "changed": bool(edit.changed),
             "path": source.get("path", options["path"]),
             "settings": list(edit.changed),
-            "warnings": [_unknown_name_warning(name) for name in _unknown_names(wanted)],
+            "warnings": _settings_change.unknown_name_warnings(wanted),
         }
         if not edit.changed:
             return result
@@ -66,7 +64,7 @@ class ActionModule(ActionBase):
             result["backup_file"] = written.get("backup_file")
             result["warnings"] += written.get("warnings", [])
         if self._task.diff:
-            result["diff"] = _masked_diff(result["path"], before, edit)
+            result["diff"] = _settings_change.masked_diff(result["path"], before, edit)
         return result
 
     def _wanted(self, given: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> t.Mapping[str, t.Any]:
@@ -91,7 +89,7 @@ class ActionModule(ActionBase):
                 {
                     "content": base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
                     "checksum": checksum,
-                    "wanted": _expected(edit.text, options["set"], options["remove"] or []),
+                    "wanted": _settings_change.expected(edit.text, options["set"], options["remove"] or []),
                     "changed": list(edit.changed),
                 }
             ),
@@ -105,32 +103,3 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
         result.pop("invocation", None)
         return result
-
-
-def _expected(text: str, wanted: t.Mapping[str, object], remove: t.Iterable[str]) -> list[dict[str, t.Any]]:
-    """What the Pi's own node has to find in the exported settings: values where they are plain, else mere presence."""
-    expected: list[dict[str, t.Any]] = [{"path": name.split("."), "absent": True} for name in remove]
-    for name in wanted:
-        value = _settings_js.value(text, name)
-        plain = not (isinstance(value, dict) and set(value) == {"$js"})
-        expected.append({"path": name.split("."), **({"value": value} if plain else {"present": True})})
-    return expected
-
-
-def _masked_diff(path: str, before: str, edit: _settings_js.Edit) -> dict[str, str]:
-    path = printable_line(path)
-    old, new = _settings_diff.masked(before, edit)
-    if old == new:
-        return {"prepared": f"{path}: only what is masked changes in {', '.join(edit.changed)}\n"}
-    return {"before_header": path, "after_header": path, "before": old, "after": new}
-
-
-def _unknown_names(wanted: t.Iterable[str]) -> list[str]:
-    top_level = {name.split(".")[0] for name in wanted}
-    return sorted(top_level - _known_settings.KNOWN_SETTINGS)
-
-
-def _unknown_name_warning(name: str) -> str:
-    nearest = _known_settings.nearest_known(name)
-    advice = f"did you mean {nearest}?" if nearest else "check the spelling, unless one of your nodes reads it."
-    return f"No Node-RED release knows the setting {name}, it would be ignored without a word: {advice}"

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan on the controller what a role changes. Nothing is written.
+
+The module of the same name carries the documentation. What planning needs is imported here, once: Ansible loads the
+class of an action plugin before it forks a process for each host.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_change, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
+    hardening,
+    http_auth,
+    instance,
+    login,
+    port,
+    sessions,
+    tls,
+    ufw,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, Step, TaskVars
+
+ROLES = {
+    "instance": instance,
+    "login": login,
+    "port": port,
+    "tls": tls,
+    "http_auth": http_auth,
+    "hardening": hardening,
+    "sessions": sessions,
+    "ufw": ufw,
+}
+# What a role needs to know from the controller, or from one more execution on the host.
+GATHER = {"login": _gather_login, "tls": _gather_tls, "http_auth": _gather_http_auth, "ufw": _gather_ufw}
+COLLECTION = "pifleet.nodered."
+
+
+class ActionModule(Step):
+    """One remote execution if this play has not found the host's Node-RED yet; none otherwise (ufw, tls: one more)."""
+
+    def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        self.begin(task_vars or {})
+        state = self.discovered()
+        role = options["role"]
+        found = self._found(state, role)
+        if role in GATHER:
+            found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
+        plan, edit = self._plan(role, found)
+        state.plans.pop(role, None)
+        state.check_mode = state.check_mode or self._task.check_mode
+        if plan.errors:
+            state.failed = sorted({*state.failed, role})
+            self.store().save(state)
+            return {"failed": True, "msg": _listed(self.host, plan.errors)}
+        state.plans[role] = plan
+        state.failed = [name for name in state.failed if name != role]
+        state.text = edit.text
+        state.changed_settings = list(dict.fromkeys([*state.changed_settings, *edit.changed]))
+        self.store().save(state)
+        return self._result(found, plan, edit)
+
+    def _found(self, state: State, role: str) -> Found:
+        return Found(
+            host=self.host,
+            instance=state.instance,
+            text=state.text,
+            planned=state.plans,
+            later_roles=self._roles_of_play() - set(state.plans) - {role},
+        )
+
+    def _roles_of_play(self) -> frozenset[str]:
+        names = (str(role.get_name()) for role in self._task.get_play().roles)
+        return frozenset(name[len(COLLECTION) :] for name in names if name.startswith(COLLECTION))
+
+    def _plan(self, role: str, found: Found) -> tuple[Plan, _settings_js.Edit]:
+        filename = str(found.instance["settings_file"])
+        try:
+            plan = ROLES[role].plan(found, self.variables)
+            edit = _settings_js.edit(found.text, set=plan.set, remove=plan.remove, filename=filename)
+        except (SettingsError, Failure) as error:
+            return Plan(errors=[str(error)]), _settings_js.Edit(found.text, ())
+        return plan, edit
+
+    def _result(self, found: Found, plan: Plan, edit: _settings_js.Edit) -> Result:
+        result: Result = {
+            "changed": bool(edit.changed) or plan.changes,
+            "warnings": [*plan.warnings, *_settings_change.unknown_name_warnings(plan.set)],
+        }
+        if plan.notes:
+            result |= {"msg": [f"{self.host}: {note}" for note in plan.notes], "_ansible_verbose_always": True}
+        if self._task.diff and result["changed"]:
+            result["diff"] = _diffs(found, plan, edit)
+        return result

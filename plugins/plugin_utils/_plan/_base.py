@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a role plans from, and what it plans. Private; data only, knows no Ansible.
+
+Each role has a module beside this one with `plan(found, wanted) -> Plan`. It reads nothing and writes nothing. The
+action plugin `plan` collects what it needs, and `apply` sends what it returns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...module_utils._linux import _unit_files
+from .. import _settings_js
+
+UNIT_FOLDER = "/etc/systemd/system"
+
+Wanted = Mapping[str, Any]
+"""The role's public variables by name, templated. One that is not defined is missing."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One Node-RED as discovered, with what earlier roles of the same run have planned for it."""
+
+    host: str
+    """The inventory name."""
+    instance: Mapping[str, Any]
+    """What `instance_info` returned."""
+    text: str
+    """The settings file as the roles before this one have planned it."""
+    planned: Mapping[str, Plan] = field(default_factory=dict)
+    """The plans of earlier roles, by role."""
+    later_roles: frozenset[str] = frozenset()
+    """The roles of this play that have not planned yet."""
+    controller: Mapping[str, Any] = field(default_factory=dict)
+    """What the action plugin has read for this role, on the controller or with one more execution on the host."""
+
+    def setting(self, name: str) -> object:
+        """The value of a setting as planned so far; None if it is absent. Raises SettingsError."""
+        value = _settings_js.value(self.text, name, filename=str(self.instance["settings_file"]))
+        return None if value is _settings_js.UNDEFINED else value
+
+    def overrides(self, *settings: str) -> list[Mapping[str, Any]]:
+        """The options and variables that override one of these settings or a part of it."""
+        return [
+            one
+            for one in self.instance["overrides"]
+            if any(one["setting"] == name or one["setting"].startswith(name + ".") for name in settings)
+        ]
+
+    def drop_in_text(self, name: str, unit: str = "") -> str:
+        """The text of a drop-in of this collection as it is now, empty if there is none."""
+        return str(self.instance["drop_ins"].get(drop_in_path(unit or self.instance["service"] + ".service", name), ""))
+
+
+@dataclass(frozen=True)
+class DropIn:
+    """A drop-in for a unit, such as `nodered.service`. Without sections and options, it is removed."""
+
+    unit: str
+    name: str
+    """Without `.conf`."""
+    sections: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    """Words at the end of the service's command line."""
+
+    def matches(self, present: str) -> bool:
+        """Whether the file has this text already. The command line before the options is only known on the host."""
+        lines = present.splitlines()
+        commands = [line for line in lines if line.startswith("ExecStart=")]
+        without = [line for line in lines if not line.startswith("ExecStart=") and line.strip()]
+        if self.options:
+            ends_so = bool(commands) and commands[-1].endswith(" " + " ".join(self.options))
+            return ends_so and without == (self._lines() or ["[Service]"])
+        return not commands and without == self._lines()
+
+    def _lines(self) -> list[str]:
+        text = _unit_files.text(_unit_files.from_data(self.sections)) if self.sections else ""
+        return [line for line in text.splitlines() if line.strip()]
+
+
+@dataclass
+class Plan:
+    """What a role changes, reports and has verified for one Node-RED. Empty: nothing."""
+
+    set: dict[str, object] = field(default_factory=dict)
+    """Settings to set, as `_settings_js.edit` takes them."""
+    remove: list[str] = field(default_factory=list)
+    companions: dict[str, str | None] = field(default_factory=dict)
+    """Files beside the settings file that differ: name to new text, None to remove it."""
+    drop_ins: list[DropIn] = field(default_factory=list)
+    """Those that differ."""
+    sessions: str = ""
+    """How the sessions file has to be (`file`, `absent`, `link`), where that differs."""
+    close_files: str = ""
+    """Which files are closed to other users (`private`, `directory`), where one is open."""
+    certificate: dict[str, Any] = field(default_factory=dict)
+    """What `_certificates.place` needs to make and send a certificate, where one is due."""
+    firewall: dict[str, Any] = field(default_factory=dict)
+    """Rules to add and delete, and defaults to change, where something differs."""
+    restart: str = ""
+    """Why Node-RED must be restarted although nothing above requires it."""
+    errors: list[str] = field(default_factory=list)
+    """Each names the variable and the remedy. With one, nothing is applied on this host."""
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, also if nothing changes."""
+    passwords: dict[str, str] = field(default_factory=dict)
+    """New random passwords: path on the controller to text. Written before anything is sent."""
+    checks: dict[str, Any] = field(default_factory=dict)
+    """Options for the verification, see `_verification`."""
+    credentials: dict[str, str] = field(default_factory=dict)
+    """What the verification logs in with, by the names of the options of `probe`."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What later roles may know of this plan, such as whether the role manages its settings."""
+
+    @property
+    def needs_restart(self) -> bool:
+        """Whether something beside the settings requires a restart."""
+        return bool(self.companions or self.drop_ins or self.sessions or self.restart)
+
+    @property
+    def changes(self) -> bool:
+        """Whether something beside the settings changes."""
+        return self.needs_restart or bool(self.close_files or self.certificate or self.firewall)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, Any]) -> Plan:
+        """From what `dataclasses.asdict` returned, also after JSON."""
+        drop_ins = [DropIn(**{**one, "options": tuple(one["options"])}) for one in data["drop_ins"]]
+        return cls(**{**data, "drop_ins": drop_ins})
+
+    def as_data(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def drop_in_path(unit: str, name: str) -> str:
+    """Where a drop-in of this collection is, for a unit such as `nodered.service`."""
+    return f"{UNIT_FOLDER}/{unit}.d/{name}.conf"
+
+
+def overridden(found: Found, what: str, *settings: str) -> list[str]:
+    """An error for each option or variable that overrides one of these settings; `what` would have no effect."""
+    return [
+        f"{one['channel']} in {one['where']} sets {one['setting']} and overrides {found.instance['settings_file']}, so "
+        f"{what} written there would have no effect. Remove that option, then run again."
+        for one in found.overrides(*settings)
+    ]

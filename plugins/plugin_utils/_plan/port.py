@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the role `port`: the TCP port of Node-RED. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ._base import DropIn, Found, Plan, Wanted
+
+DROP_IN = "50-pifleet-port"
+# After the override.conf of systemctl edit, whose ListenStream would win otherwise.
+SOCKET_DROP_IN = "zz-pifleet-port"
+FIRST_UNPRIVILEGED = 1024
+
+
+def plan(found: Found, wanted: Wanted) -> Plan:
+    """Move Node-RED to `nodered_port`; nothing without it."""
+    if wanted.get("nodered_port") is None:
+        return Plan()
+    port = _port(wanted["nodered_port"])
+    if port is None:
+        return Plan(errors=[f"nodered_port must be a whole number from 1 to 65535, not {wanted['nodered_port']}."])
+    instance = found.instance
+    by_socket = instance["socket_port"] is not None
+    result = Plan(errors=_errors(found, port), details={"port": port})
+    result.set["uiPort"] = {"$fallback": port} if by_socket else port
+    if by_socket and instance["socket_port"] != port and len(instance["socket_streams"]) == 1:
+        result.drop_ins.append(_socket_drop_in(instance, port))
+    result.drop_ins += _service_drop_ins(found, port, by_socket=by_socket)
+    return result
+
+
+def _port(value: object) -> int | None:
+    text = str(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535 else None
+
+
+def socket_file(instance: Mapping[str, Any]) -> str:
+    """Where an administrator changes on what systemd listens for Node-RED."""
+    path = str(instance["socket_file"] or "")
+    return path if path.startswith("/etc/") else f"systemctl edit {instance['socket']}"
+
+
+def _errors(found: Found, port: int) -> list[str]:
+    instance = found.instance
+    errors = []
+    if instance["socket"] is not None:
+        errors += [
+            f"systemd listens for Node-RED on {found.host} ({instance['socket']}), but {one['channel']} in "
+            f"{one['where']} makes Node-RED open a port of its own. Remove that, or disable the socket unit "
+            f"(systemctl disable --now {instance['socket']}), then run again."
+            for one in found.overrides("uiPort")
+        ]
+    streams = instance["socket_streams"] or []
+    if instance["socket_port"] is not None and len(streams) > 1:
+        errors.append(
+            f"{instance['socket']} on {found.host} listens on {' and '.join(streams)}, and Node-RED can use only one of "
+            f"these. Keep one ListenStream there ({socket_file(instance)}), then run again."
+        )
+    errors += [
+        f"nodered_port {port} is held by {held['process'] or 'another process'} (pid {held['pid'] or 'unknown'}, on "
+        f"{held['address']}) on {found.host}. Choose another port, or stop that process, then run again."
+        for held in instance["held_ports"]
+        if held["port"] == port
+    ]
+    return errors
+
+
+def _socket_drop_in(instance: Mapping[str, Any], port: int) -> DropIn:
+    # The address stays. A bare number is [::], or 0.0.0.0 on a machine without IPv6.
+    stream = re.sub(r"^\[::\]:", "", re.sub(r"[0-9]+$", str(port), instance["socket_streams"][0]))
+    return DropIn(instance["socket"], SOCKET_DROP_IN, {"Socket": [{"ListenStream": ""}, {"ListenStream": stream}]})
+
+
+def _service_drop_ins(found: Found, port: int, *, by_socket: bool) -> list[DropIn]:
+    """What the service needs beside the settings: a privilege for low ports, or an option that wins."""
+    instance = found.instance
+    privileged = port < FIRST_UNPRIVILEGED and instance["user"] != "root" and not by_socket
+    # The last -p overrides every other option (red.js), wherever those are.
+    overridden = any(one["setting"] == "uiPort" and one["channel"] in ("-p", "-D") for one in instance["overrides"])
+    wanted = DropIn(
+        instance["service"] + ".service",
+        DROP_IN,
+        {"Service": [{"AmbientCapabilities": "CAP_NET_BIND_SERVICE"}]} if privileged else {},
+        ("-p", str(port)) if overridden else (),
+    )
+    present = found.drop_in_text(DROP_IN)
+    return [] if wanted.matches(present) else [wanted]

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one play knows and plans about one Node-RED, kept between its tasks. Private; knows no Ansible.
+
+The steps discover, plan, apply and verify are tasks of their own, and what passes between them (settings text, keys,
+passwords) must reach no callback plugin. So it is in a file of the run's private folder, one for each play, inventory
+name and service, readable by its owner. It is encrypted with a key that only the processes of this run have, because
+the file stays on the disk if the run is killed. Ansible loads action plugins before it forks, so all forks share the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._plan._base import Plan
+from ._settings_error import MissingLibraryError
+
+try:
+    from cryptography.fernet import Fernet, InvalidToken
+except ImportError as error:  # pragma: no cover
+    _IMPORT_ERROR: ImportError | None = error
+    _KEY = b""
+else:
+    _IMPORT_ERROR = None
+    _KEY = Fernet.generate_key()
+
+
+@dataclass
+class State:
+    """The state of one Node-RED in one play."""
+
+    instance: dict[str, Any]
+    """What `instance_info` returned at the beginning, or after the last change."""
+    source: str
+    """The settings file as it was read."""
+    checksum: str
+    """The SHA-256 of its bytes, in hexadecimal."""
+    text: str
+    """The settings file as planned so far."""
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """By role, in the order in which they planned."""
+    changed_settings: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """The roles whose plan had errors."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """What applying and verifying need of the role variables, which handlers do not see."""
+    controller: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was read for a role, by role."""
+    earlier: dict[str, Any] | None = None
+    """The instance as it was before this play changed it."""
+    restart_requested: bool = False
+    """Whether a task of the user asked for a restart that the transaction is going to do."""
+    check_mode: bool = False
+    """Whether a plan was made in check mode, so that it is never applied."""
+    verified: bool = False
+    """Whether the verification passed after the last change."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is planned and not applied."""
+        return self.text != self.source or any(plan.changes for plan in self.plans.values())
+
+    @property
+    def needs_restart(self) -> bool:
+        return self.text != self.source or any(plan.needs_restart for plan in self.plans.values())
+
+
+class Store:
+    """The file of one State."""
+
+    def __init__(self, folder: str, play: str, host: str, service: str) -> None:
+        """`folder` is the private folder of the run, `play` the play's unique id."""
+        if _IMPORT_ERROR:
+            raise MissingLibraryError("cryptography", _IMPORT_ERROR)
+        self._path = pathlib.Path(folder) / f"nodered-{_digest(play, host)}-{_digest(service)}"
+
+    @classmethod
+    def at(cls, path: pathlib.Path) -> Store:
+        store = cls.__new__(cls)
+        store._path = path
+        return store
+
+    def load(self) -> State | None:
+        """The state; None if there is none in this play."""
+        try:
+            data = json.loads(Fernet(_KEY).decrypt(self._path.read_bytes()))
+        except (FileNotFoundError, InvalidToken):
+            return None
+        return State(**{**data, "plans": {role: Plan.loaded(plan) for role, plan in data["plans"].items()}})
+
+    def save(self, state: State) -> None:
+        data = Fernet(_KEY).encrypt(json.dumps(dataclasses.asdict(state)).encode())
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent)
+        with open(handle, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, self._path)
+
+
+def stores_of_host(folder: str, play: str, host: str) -> list[Store]:
+    """Where the states of this host in this play are, one for each service."""
+    return [Store.at(path) for path in sorted(pathlib.Path(folder).glob(f"nodered-{_digest(play, host)}-*"))]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base class of the action plugins `plan`, `apply` and `verify`, which share one state for each host. Private."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from collections.abc import Iterator, Mapping
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ._run_state import State, Store, stores_of_host
+
+TaskVars = dict[str, t.Any]
+Result = dict[str, t.Any]
+
+
+class Variables(Mapping[str, t.Any]):
+    """The variables of a task, templated when they are read. Passwords among them are in no task argument."""
+
+    def __init__(self, task_vars: TaskVars, templar: t.Any) -> None:
+        self._task_vars = task_vars
+        self._templar = templar
+
+    def __getitem__(self, name: str) -> t.Any:
+        return self._templar.template(self._task_vars[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._task_vars)
+
+    def __len__(self) -> int:
+        return len(self._task_vars)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._task_vars
+
+
+class Step(ActionBase):  # type: ignore[misc]
+    """One step of a run, with the state of this host in this play."""
+
+    _supports_check_mode = True
+
+    def begin(self, task_vars: TaskVars) -> None:
+        self.task_vars = task_vars
+        self.variables = Variables(task_vars, self._templar)
+        self.host = str(task_vars["inventory_hostname"])
+
+    @property
+    def _place(self) -> tuple[str, str, str]:
+        return constants.DEFAULT_LOCAL_TMP, self._task.get_play()._uuid, self.host
+
+    def store(self) -> Store:
+        """Where the state of the service that the variables name is."""
+        return Store(*self._place, str(self.variables.get("nodered_service") or ""))
+
+    def stores(self) -> list[Store]:
+        """Those of all services of this host in this play: a handler does not see the variables of an included role."""
+        return stores_of_host(*self._place)
+
+    def discovered(self) -> State:
+        """The state of this host, with the one execution that finds its Node-RED if this play has none yet."""
+        state = self.store().load()
+        if state:
+            return state
+        service = self.variables.get("nodered_service")
+        found = self.module("instance_info", source=True, **({"service": service} if service else {}))
+        if found.get("failed") or "instance" not in found:
+            raise AnsibleActionFail(self._undiscovered(found))
+        text = base64.b64decode(found["source"]["content"]).decode("utf-8", "surrogateescape")
+        state = State(found["instance"], text, found["source"]["checksum"], text)
+        self.store().save(state)
+        return state
+
+    def _undiscovered(self, found: Result) -> str:
+        if "No usable temporary directory" in str(found.get("module_stderr", "")):
+            return (
+                f"Python on {self.host} finds no folder for temporary files, so the file system that holds /tmp may be "
+                "read-only. Set the environment TMPDIR: /dev/shm in the play, as pifleet.nodered.secure does, or mount a "
+                "tmpfs on /tmp there, then run again."
+            )
+        if found.get("module_stderr") or "msg" not in found:
+            return (
+                f"The search for Node-RED on {self.host} failed. To see the error, run: "
+                f"ansible {self.host} --become -m pifleet.nodered.instance_info"
+            )
+        return str(found["msg"])
+
+    def module(self, name: str, **arguments: t.Any) -> Result:
+        """Run a module of this collection on the host, unseen: arguments and answer can hold the settings file."""
+        # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
+        self._play_context.no_log = self._connection._play_context.no_log = True
+        result: Result = self._execute_module(
+            module_name=f"pifleet.nodered.{name}", module_args=arguments, task_vars=self.task_vars
+        )
+        result.pop("invocation", None)
+        return result
+
+    def action(self, name: str, **arguments: t.Any) -> Result:
+        """Run another action plugin of this collection in this task, such as `probe`."""
+        task = self._task.copy()
+        task.args = arguments
+        plugin = self._shared_loader_obj.action_loader.get(
+            f"pifleet.nodered.{name}",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return t.cast(Result, plugin.run(task_vars=self.task_vars))
