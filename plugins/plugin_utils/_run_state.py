@@ -6,7 +6,7 @@
 The steps discover, plan, apply and verify are tasks of their own, and what passes between them (settings text, keys,
 passwords) must reach no callback plugin. So it is in a file of the run's private folder, one for each play, inventory
 name and service, readable by its owner. It is encrypted with a key that only the processes of this run have, because
-the file stays on the disk if the run is killed. Ansible loads action plugins before it forks, so all forks share the key.
+the file stays on the disk if the run is killed. Ansible loads action plugins before it forks, so all forks share it.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ class Step(ActionBase):  # type: ignore[misc]
         if "No usable temporary directory" in str(found.get("module_stderr", "")):
             return (
                 f"Python on {self.host} finds no folder for temporary files, so the file system that holds /tmp may be "
-                "read-only. Set the environment TMPDIR: /dev/shm in the play, as pifleet.nodered.secure does, or mount a "
-                "tmpfs on /tmp there, then run again."
+                "read-only. Set the environment TMPDIR: /dev/shm in the play, as pifleet.nodered.secure does, or mount "
+                "a tmpfs on /tmp there, then run again."
             )
         if found.get("module_stderr") or "msg" not in found:
             return (

@@ -86,9 +86,7 @@ def misspelled(names: Collection[str], known: Collection[str] = VARIABLES) -> li
     A name with another prefix (`node_red_port`) counts only if the known one is not among the names.
     """
     return [
-        (name, meant)
-        for name, meant in _nearest(names, known)
-        if _prefix(name) == _prefix(meant) or meant not in names
+        (name, meant) for name, meant in _nearest(names, known) if _prefix(name) == _prefix(meant) or meant not in names
     ]
 
 

@@ -79,9 +79,17 @@ class DropIn:
             return ends_so and without == (self._lines() or ["[Service]"])
         return not commands and without == self._lines()
 
+    @property
+    def path(self) -> str:
+        return drop_in_path(self.unit, self.name)
+
+    @property
+    def text(self) -> str:
+        """The text of the file without the lines for `options`, which only the host can write."""
+        return _unit_files.text(_unit_files.from_data(self.sections)) if self.sections else ""
+
     def _lines(self) -> list[str]:
-        text = _unit_files.text(_unit_files.from_data(self.sections)) if self.sections else ""
-        return [line for line in text.splitlines() if line.strip()]
+        return [line for line in self.text.splitlines() if line.strip()]
 
 
 @dataclass

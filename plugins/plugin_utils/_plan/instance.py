@@ -12,9 +12,7 @@ from ._base import Found, Plan, Wanted
 def plan(found: Found, wanted: Wanted) -> Plan:
     """Reject misspelled variables; restart a Node-RED whose settings were changed without a restart."""
     return Plan(
-        errors=[
-            _misspelled(name, meant) for name, meant in _variable_names.misspelled(wanted)
-        ],
+        errors=[_misspelled(name, meant) for name, meant in _variable_names.misspelled(wanted)],
         notes=_notes(found, wanted),
         restart=(
             "The settings were changed before without a restart, so Node-RED is restarted now."
@@ -34,8 +32,8 @@ def _notes(found: Found, wanted: Wanted) -> list[str]:
     if found.instance["user"] == "root":
         notes.append(
             "Node-RED runs as root: anyone who can change its flows, and every node that it has installed, can do "
-            'anything on this machine, whatever the sandbox. Give it a user of its own: see "Node-RED run by root" in the '
-            "README of the role instance."
+            "anything on this machine, whatever the sandbox. Give it a user of its own: see "
+            '"Node-RED run by root" in the README of the role instance.'
         )
     read_only = ", ".join(one["mount"] for one in found.instance["read_only"])
     if read_only and not wanted.get("nodered_remount"):

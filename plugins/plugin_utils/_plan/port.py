@@ -58,8 +58,8 @@ def _errors(found: Found, port: int) -> list[str]:
     streams = instance["socket_streams"] or []
     if instance["socket_port"] is not None and len(streams) > 1:
         errors.append(
-            f"{instance['socket']} on {found.host} listens on {' and '.join(streams)}, and Node-RED can use only one of "
-            f"these. Keep one ListenStream there ({socket_file(instance)}), then run again."
+            f"{instance['socket']} on {found.host} listens on {' and '.join(streams)}, and Node-RED can use only one "
+            f"of these. Keep one ListenStream there ({socket_file(instance)}), then run again."
         )
     errors += [
         f"nodered_port {port} is held by {held['process'] or 'another process'} (pid {held['pid'] or 'unknown'}, on "
