@@ -161,21 +161,18 @@ backup_file:
 
 import base64
 import binascii
-import dataclasses
 import json
 import os
-import shutil
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _remount, _settings_file
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._settings_file import Edit, Target
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -194,20 +191,6 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Edit:
-    """What the action plugin hands over."""
-
-    content: bytes
-    """The new text."""
-    checksum: str
-    """SHA-256 of the text that was read."""
-    wanted: List[Dict[str, Any]]
-    """What has to be in force: `path` (list of names) with `value`, `present` or `absent`."""
-    changed: List[str]
-    """The names of the settings that change."""
-
-
 def handed_over(text: str) -> Edit:
     try:
         edit = json.loads(text)
@@ -219,9 +202,14 @@ def handed_over(text: str) -> Edit:
         ) from None
 
 
+def target(params: Mapping[str, Any]) -> Target:
+    return Target(params["path"], params["backup"], params["validate"], params["node"], params["user"])
+
+
 def read(params: Mapping[str, Any]) -> Dict[str, Any]:
     unit = unit_of(params)
-    content = usable(_files.read(params["path"], file_user(params, _instance.plan(unit) if unit else None)))
+    user = _settings_file.file_user(target(params), _instance.plan(unit) if unit else None)
+    content = _settings_file.usable(_files.read(params["path"], user))
     return {
         "changed": False,
         "path": content.path,
@@ -235,139 +223,16 @@ def unit_of(params: Mapping[str, Any]) -> Optional[Unit]:
     return _systemd.existing(params["service"], remedy) if params["service"] else None
 
 
-def file_user(params: Mapping[str, Any], plan: Optional[_instance.Plan]) -> Optional[Identity]:
-    """As whom the settings file is read and written; None is this process itself."""
-    if plan:
-        return plan.user_for(params["path"])
-    if params["user"]:
-        return _identity.for_path(params["path"], _identity.of(params["user"]))
-    return _identity.owner(params["path"])
-
-
-def usable(content: Content) -> Content:
-    package = _files.below_node_modules(content.path)
-    if package:
-        raise Failure(
-            "%s belongs to the installed package %s and is never edited: the next upgrade replaces it."
-            % (content.path, package),
-            "Copy it into the user directory (~/.node-red/settings.js of the user that Node-RED runs as) and restart "
-            "Node-RED, or start it with --settings.",
-        )
-    if not content.data.strip():
-        raise Failure(
-            "%s is empty, so it was damaged (often by a power cut or a full disk)." % content.path,
-            "Put back a backup of it (ls %s*), or delete it and restart Node-RED, which then writes its default."
-            % content.path,
-        )
-    return content
-
-
 def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, Any]:
     unit = unit_of(params)
     if check_mode:
-        return replace(params, edit, unit, check_mode)
+        return _settings_file.replace(target(params), edit, unit, check_mode)[0]
     folder = os.path.dirname(os.path.realpath(params["path"]))
     if unit is None:
         with _remount.writable([folder], params["remount"], whole_run=False):
-            return replace(params, edit, unit, check_mode)
+            return _settings_file.replace(target(params), edit, unit, check_mode)[0]
     with _boot.changing(unit.service, folder, params["remount"]):
-        return replace(params, edit, unit, check_mode)
-
-
-def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
-    plan = _instance.plan(unit) if unit else None
-    user = file_user(params, plan)
-    old = usable(_files.read(params["path"], user))
-    unchanged_since(old, edit.checksum)
-    result: Dict[str, Any] = {"changed": edit.content != old.data, "path": old.path, "settings": edit.changed}
-    if edit.content == old.data:
-        return result
-    runtime = runtime_for(params, old, plan, user)
-    loader = runtime.identity
-    if params["validate"]:
-        # A file of its own: it belongs to the user that loads it, who may keep it open.
-        with _files.candidate(old.path, edit.content, user=user, uid=loader.uid, gid=loader.gid) as temporary:
-            check(temporary, old.path, runtime, edit.wanted)
-    if check_mode:
-        return result
-    made, result["backup_file"] = backed_up(params, old, edit, unit, user)
-    try:
-        unchanged_since(_files.read(old.path, user), edit.checksum)
-        _files.replace(old.path, edit.content, old.attributes, user)
-    except Failure:
-        if made:
-            _files.remove(made, user)
-        raise
-    if user and user.uid != old.attributes.uid:
-        _background.warn(
-            "%s belonged to %s, in a folder that %s can write to anyway. It belongs to %s now."
-            % (old.path, _identity.name_of(old.attributes.uid), user.name, user.name)
-        )
-    return result
-
-
-def unchanged_since(content: Content, checksum: Optional[str]) -> None:
-    if content.checksum != checksum:
-        raise Failure(
-            "%s was changed by somebody else after it was read, so it was not replaced." % content.path,
-            "Run again: the change is then made to the file as it is now.",
-        )
-
-
-def backed_up(
-    params: Mapping[str, Any], old: Content, edit: Edit, unit: Optional[Unit], user: Optional[Identity]
-) -> Tuple[Optional[str], Optional[str]]:
-    """Leave the backup and the way back; the backup that was made now, and the one that counts."""
-    if unit is None:
-        made = _files.back_up(old, user) if params["backup"] else None
-        return made, made
-    service = unit.service
-    earlier = _change.to_extend(service, unit.main_pid)
-    known = earlier.backup_of(old.path) if earlier else None
-    made = _files.back_up(old, user) if params["backup"] and not known else None
-    checksum = _files.checksum(edit.content)
-    _change.extend(service, unit.main_pid, old.path, old, checksum, edit.changed, made, user=user)
-    return made, known or made
-
-
-def runtime_for(
-    params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan], user: Optional[Identity]
-) -> _node.Runtime:
-    """With what and as whom the new text is loaded: as the service does it, where there is one."""
-    given = _identity.of(params["user"]) if params["user"] else None
-    if plan:
-        identity, environment = given or plan.identity, dict(plan.environment)
-        node, folder, arguments = params["node"] or plan.node, plan.working_directory, plan.arguments
-    else:
-        identity, arguments = given or user or _identity.of(str(old.attributes.uid)), []
-        folder = _identity.account(identity.name).pw_dir
-        path = os.pathsep.join([_systemd.DEFAULT_PATH, os.environ.get("PATH", "")])
-        environment = {"PATH": path, "HOME": folder, "USER": identity.name, "LOGNAME": identity.name, "LANG": "C.UTF-8"}
-        node = params["node"] or shutil.which("node", path=path)
-    if node is None and params["validate"]:
-        raise Failure(
-            "No node was found to load the new settings with.",
-            "Install Node.js, name its path (option node), or do without this check (validate: false).",
-        )
-    return _node.Runtime(node or "", identity, environment, folder, arguments)
-
-
-def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[str, Any]]) -> None:
-    """Raise Failure unless node loads the file and every wanted setting is in force in what it exports."""
-    loaded = _node.load(temporary, runtime, wanted=wanted, shown_as=path)
-    if loaded.error:
-        raise Failure(
-            "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s"
-            % loaded.error,
-            _node.explain(loaded.error, path, runtime.identity),
-        )
-    if loaded.not_in_force:
-        raise Failure(
-            "The new settings file was loaded, but these settings are not in force in what it exports: %s. It did not "
-            "replace the old one." % ", ".join(loaded.not_in_force),
-            "Something in %s sets them again after they were set, or takes their place: look for a later assignment, "
-            "or for another file that it loads." % path,
-        )
+        return _settings_file.replace(target(params), edit, unit, check_mode)[0]
 
 
 def main() -> None:

@@ -36,8 +36,14 @@ def changing(service: str, folder: str, remount: bool) -> Iterator[None]:
 
     Raises Failure as `_change.locked` and `_remount.writable` do.
     """
-    places = [folder, *_change.places(service)]
-    with _change.locked(service), _remount.writable(places, remount):
+    with _change.locked(service), writing(service, [folder], remount):
+        yield
+
+
+@contextlib.contextmanager
+def writing(service: str, places: Sequence[str], remount: bool) -> Iterator[None]:
+    """As `changing`, for a caller that holds the lock and writes to these `places`."""
+    with _remount.writable([*places, *_change.places(service)], remount):
         try:
             _prepare(service, remount)
             yield

@@ -89,7 +89,14 @@ def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, 
     unit, others = _instance.find(service)
     # Twice, as undoing takes as long as trying.
     with _change.locked(unit.service, 2 * timeout):
-        return _restart(unit.name, others, timeout, remount)
+        return restart_locked(unit.name, others, timeout, remount)
+
+
+def described(
+    name: str, others: Sequence[Seen], remount: bool, loaded: Optional[_node.Loaded] = None
+) -> Dict[str, Any]:
+    """The result of a change that needs no restart."""
+    return dict(_result(_look(name, remount, loaded), others), changed=True, rolled_back=False)
 
 
 def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, Any]]:
@@ -108,7 +115,7 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
             _forget(state)
             _background.log("%s serves with the change." % unit.name)
             return _result(_looked_again(state), others)
-        return _restart(unit.name, others, timeout, remount)
+        return restart_locked(unit.name, others, timeout, remount)
 
 
 def _is_off(service: str) -> bool:
@@ -127,11 +134,14 @@ def _comes_to_serve(state: State, timeout: float) -> bool:
     return False
 
 
-def _restart(name: str, others: Sequence[Seen], timeout: float, remount: bool) -> Dict[str, Any]:
+def restart_locked(
+    name: str, others: Sequence[Seen], timeout: float, remount: bool, loaded: Optional[_node.Loaded] = None
+) -> Dict[str, Any]:
+    """As `restart`, for a caller that holds the lock and may have loaded the settings file already."""
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.run(["systemctl", "daemon-reload"], 90)
-    state = _look(name, remount)
+    state = _look(name, remount, loaded)
     recorded = _change.recorded(state.plan.service)
     change = _undoable(state, recorded)
     ends_sessions = _ends_sessions(recorded, change)
@@ -159,8 +169,10 @@ def _restart(name: str, others: Sequence[Seen], timeout: float, remount: bool) -
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
-def _look(name: str, remount: bool) -> State:
+def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None) -> State:
     plan = _instance.plan(_systemd.show(name)[0])
+    if loaded is not None:
+        return State(plan, loaded, remount)
     # A fresh installation has no settings file: its first start writes the default.
     loaded = _instance.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
     return State(plan, loaded, remount)

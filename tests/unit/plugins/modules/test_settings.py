@@ -108,7 +108,7 @@ def test_a_change_while_the_new_text_is_checked_is_noticed_too(path):
     [
         (b"module.exports = {uiPort: 1881", "SyntaxError"),
         (b"require('no-such-module'); module.exports = {uiPort: 1881}", "no-such-module"),
-        (b"module.exports = {uiPort: 1881}; module.exports.uiPort = 1880", "not in force in what it exports: uiPort"),
+        (b"module.exports = {uiPort: 1881}; module.exports.uiPort = 1880", "not in effect in what it exports: uiPort"),
     ],
 )
 def test_a_candidate_that_does_not_do_never_replaces_the_file(path, new, problem):

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: drop-ins of systemd units, as part of a change that can be undone."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
+
+# The comment that tells a later run which words of the command line are from this file.
+OPTIONS = "# Options of pifleet.nodered at the end of the command line: "
+
+
+class DropIn(NamedTuple):
+    """What a drop-in is to hold. Without sections and options there is to be none."""
+
+    unit: str
+    """Such as `nodered.service` or `nodered.socket`."""
+    name: str
+    """Without `.conf`."""
+    sections: Mapping[str, object]
+    options: Sequence[str]
+    """Words at the end of the service's command line."""
+
+    @property
+    def path(self) -> str:
+        return os.path.join(UNIT_FOLDER, self.unit + ".d", self.name + ".conf")
+
+
+def text(service: Unit, wanted: DropIn, own: Optional[Content]) -> Optional[str]:
+    """The text of the file; None if there is to be none. `own` is what it holds now."""
+    sections: Dict[str, List[Directive]] = _unit_files.from_data(wanted.sections)
+    if wanted.options:
+        line = command_line(service, wanted.options, recorded_options(own, len(wanted.options)))
+        sections["Service"] = [*sections.get("Service", []), *line]
+    if not sections:
+        return None
+    comment = OPTIONS + json.dumps(list(wanted.options)) + "\n" if wanted.options else ""
+    return comment + _unit_files.text(sections)
+
+
+def recorded_options(own: Optional[Content], count: int) -> List[str]:
+    """The words that this file put at the end of the command line when it was written."""
+    lines = own.data.decode("utf-8", "replace").splitlines() if own else []
+    for line in lines:
+        if line.startswith(OPTIONS):
+            return [str(word) for word in json.loads(line[len(OPTIONS) :])]
+    commands = [line for line in lines if line.startswith("ExecStart=") and line != "ExecStart="]
+    # Up to 0.2.0 the file did not say which: there it was always one option with its value, as today.
+    return commands[-1].split()[-count:] if commands else []
+
+
+def command_line(unit: Unit, options: Sequence[str], before: Sequence[str]) -> List[Directive]:
+    """The directives that end the service's command line with these options.
+
+    `before` are the words that this file added earlier. They are only taken away where the command line still ends with
+    them: a later file, such as the override.conf of systemctl edit, may have set another one.
+    """
+    command = _systemd.command(unit)
+    words = list(command.words)
+    if not words:
+        raise Failure(
+            "%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name
+        )
+    if before and words[-len(before) :] == list(before):
+        words = words[: -len(before)]
+    if not command.expand:
+        words[0] = ":" + words[0]
+    return [Directive("ExecStart"), Directive("ExecStart", words + list(options), keep_dollar=True)]
+
+
+def present(path: str) -> Optional[Content]:
+    return _files.read(path) if os.path.lexists(path) else None
+
+
+def write(service: Unit, wanted: DropIn) -> bool:
+    """Record and write the file, or remove it; whether it changed. systemd has to read its files again then."""
+    own = present(wanted.path)
+    new = text(service, wanted, own)
+    data = None if new is None else new.encode()
+    if data == (own.data if own else None):
+        return False
+    with _files.explained(wanted.path):
+        _files.make_folders(os.path.dirname(wanted.path), 0o755)
+    checksum = None if data is None else _files.checksum(data)
+    _change.extend(service.service, service.main_pid, wanted.path, own, checksum)
+    if data is None:
+        _files.remove(wanted.path)
+    else:
+        _files.replace(wanted.path, data, Attributes(0, 0, 0o644, {}))
+    return True
+
+
+def reload() -> None:
+    answer = _systemd.run(["systemctl", "daemon-reload"], 90)
+    if answer.returncode != 0:
+        raise Failure("systemd did not read its files again: %s" % answer.stderr.strip(), "See systemctl status.")

@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: apply everything that was planned for one Node-RED, or nothing of it.
+
+Everything is recorded and written, loaded once by the machine's own node, and Node-RED is restarted and has to respond.
+What fails on the way is undone, also if the controller is gone by then (the work is done in a process of its own) and
+after a power cut (`_boot`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import os
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
+    _boot,
+    _certificate_files,
+    _change,
+    _companion,
+    _drop_in,
+    _restart,
+    _settings_file,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._settings_file import Edit, Target
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _instance,
+    _node,
+    _private_files,
+    _sessions,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
+
+PRIVATE = "private"
+
+
+class Request(NamedTuple):
+    """What the controller asks for. Empty values change nothing."""
+
+    service: str
+    settings_file: str
+    user_dir: str
+    edit: Optional[Edit]
+    companions: Mapping[str, Optional[str]]
+    """File name to text; None removes the file."""
+    drop_ins: Sequence[DropIn]
+    certificate: Optional[_certificate_files.Wanted]
+    sessions: str
+    """How the sessions file has to be, a state of `_sessions`."""
+    close_files: str
+    """`private`: the files with secrets and their folder; `directory`: the folder."""
+    restart: bool
+    timeout: int
+    """Seconds that Node-RED gets to respond after a restart."""
+    remount: bool
+
+
+def request(given: Mapping[str, Any]) -> Request:
+    """The request from JSON. Raises Failure if it is not what the action plugin sends."""
+    try:
+        return Request(
+            service=given["service"],
+            settings_file=given["settings_file"],
+            user_dir=given["user_dir"],
+            edit=_edit(given["edit"]) if given["edit"] else None,
+            companions=given["companions"],
+            drop_ins=[DropIn(**one) for one in given["drop_ins"]],
+            certificate=_certificate_files.Wanted(**given["certificate"]) if given["certificate"] else None,
+            sessions=given["sessions"],
+            close_files=given["close_files"],
+            restart=given["restart"],
+            timeout=given["timeout"],
+            remount=given["remount"],
+        )
+    except (binascii.Error, KeyError, TypeError):
+        raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
+
+
+def _edit(given: Mapping[str, Any]) -> Edit:
+    content = base64.b64decode(given["content"], validate=True)
+    return Edit(content, given["checksum"], given["wanted"], given["changed"])
+
+
+def apply(wanted: Request) -> Dict[str, Any]:
+    """The result of the module: `instance`, `rolled_back` and `closed`, or `failed` and `msg`."""
+    unit, others = _instance.find(wanted.service)
+    # Twice, as undoing takes as long as trying.
+    with _change.locked(unit.service, 2 * wanted.timeout):
+        with _deadline.within(_deadline.SECONDS):
+            written = _write(unit, wanted)
+        if wanted.restart:
+            result = _restart.restart_locked(unit.name, others, wanted.timeout, wanted.remount, written.loaded)
+        else:
+            result = _restart.described(unit.name, others, wanted.remount, written.loaded)
+    return dict(result, backup_file=written.backup_file, closed=written.closed)
+
+
+class Written(NamedTuple):
+    """What was written."""
+
+    loaded: Optional[_node.Loaded]
+    """The new settings as node loaded them."""
+    backup_file: Optional[str]
+    closed: List[str]
+
+
+def _write(unit: Unit, wanted: Request) -> Written:
+    """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
+    plan = _instance.plan(unit)
+    certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
+    repairs = _repairs(plan, wanted)
+    exposed = _exposed(plan, wanted)
+    places = _places(plan, wanted, certificate, repairs, exposed)
+    with _boot.writing(unit.service, places, wanted.remount):
+        try:
+            if certificate:
+                _certificate_files.place(certificate, plan)
+            return _write_recorded(unit, wanted, repairs, exposed)
+        except (Failure, OSError):
+            _undo(unit)
+            raise
+
+
+def _places(
+    plan: _instance.Plan,
+    wanted: Request,
+    certificate: Optional[_certificate_files.Work],
+    repairs: Sequence[Repair],
+    exposed: Sequence[Exposed],
+) -> List[str]:
+    """The folders that are written to."""
+    found = []
+    if wanted.edit or wanted.companions:
+        found.append(os.path.dirname(os.path.realpath(wanted.settings_file)))
+    if wanted.drop_ins:
+        found.append(UNIT_FOLDER)
+    if certificate:
+        found += [_instance.tls_folder(plan), UNIT_FOLDER, *certificate.places]
+    found += [os.path.dirname(one.path) for one in repairs]
+    found += [one.path for one in exposed]
+    return found
+
+
+def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], exposed: Sequence[Exposed]) -> Written:
+    """In this order: units first, as they decide how settings are loaded; companions before what requires them."""
+    changed = [_drop_in.write(unit, one) for one in wanted.drop_ins]
+    if any(changed):
+        _drop_in.reload()
+        unit = _systemd.show(unit.name)[0]
+    plan = _instance.plan(unit)
+    _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is not None})
+    loaded: Optional[_node.Loaded] = None
+    result: Dict[str, Any] = {}
+    if wanted.edit:
+        result, loaded = _settings_file.replace(Target(wanted.settings_file), wanted.edit, unit, check_mode=False)
+    _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is None})
+    if repairs:
+        place = _instance.sessions_place(plan, wanted.user_dir)
+        _sessions.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
+    closed = [one.path for one in exposed if _private_files.close(one, plan.identity)]
+    return Written(loaded, result.get("backup_file"), closed)
+
+
+def _write_companions(
+    unit: Unit, plan: _instance.Plan, wanted: Request, companions: Mapping[str, Optional[str]]
+) -> None:
+    if not companions:
+        return
+    user = plan.user_for(wanted.settings_file)
+    settings = _files.read(wanted.settings_file, user)
+    for name, text in companions.items():
+        _companion.write(unit, settings, user, name, text)
+
+
+def _repairs(plan: _instance.Plan, wanted: Request) -> List[Repair]:
+    if not wanted.sessions:
+        return []
+    place = _instance.sessions_place(plan, wanted.user_dir)
+    found = [Repair(**one) for one in place.identity.run(_described_repairs, place, wanted.sessions)]
+    refused = next((one.refusal for one in found if one.refusal), None)
+    if refused:
+        raise Failure(refused, "Then run again.")
+    return found
+
+
+def _described_repairs(place: _sessions.Place, state: str) -> List[Dict[str, Any]]:
+    return [one.described() for one in _sessions.repairs(place, state, _mounts.table().mounts)]
+
+
+def _exposed(plan: _instance.Plan, wanted: Request) -> List[Exposed]:
+    """What is closed to other users."""
+    if not wanted.close_files:
+        return []
+    found = [Exposed(**one) for one in plan.identity.run(_described_exposed, wanted.user_dir, plan)]
+    return [one for one in found if one.wanted is not None and (one.folder or wanted.close_files == PRIVATE)]
+
+
+def _described_exposed(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
+
+
+def _undo(unit: Unit) -> None:
+    """Put back what this transaction has written. Node-RED was not stopped and goes on with the old configuration."""
+    change = _change.recorded(unit.service)
+    if change is None:
+        return
+    try:
+        _change.undo(change)
+        if change.touches_unit():
+            _drop_in.reload()
+        _change.forget(unit.service)
+    except (Failure, OSError) as failure:
+        # The record stays, so a restart or the next boot undoes the rest.
+        _background.log("The change of %s could not be undone: %s" % (unit.name, failure), failed=True)

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apply
+short_description: Apply what the roles have planned for a Node-RED
+description:
+  - Applies the plans that M(pifleet.nodered.plan) has made in this play for a host, in one transaction. All files are
+    written, the machine's own node loads the new settings once, Node-RED is restarted if that is needed and has to
+    respond. If something fails, everything is undone on the machine, also if the controller is gone by then.
+  - Then the result is verified from outside, see M(pifleet.nodered.verify). If firewall rules change, they wrap all
+    this, so that a machine that can no longer be reached puts its old rules back.
+  - The roles use it as a handler. If a plan has failed, nothing is applied on that host.
+version_added: 0.3.0
+author: The pifleet authors (@pifleet)
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.attributes
+attributes:
+  check_mode:
+    details: Applies nothing. What would be applied was reported by the plans.
+  diff_mode:
+    support: none
+    details: The plans show the differences.
+options:
+  restart:
+    description: >-
+      Restart Node-RED. If plans wait to be applied, the restart is part of their transaction.
+    type: bool
+    default: false
+  request:
+    description: Private; what the action plugin sends to the host.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Apply the plans
+  pifleet.nodered.apply:
+  become: true
+"""
+
+RETURN = r"""
+msg:
+  description: What was verified, or what failed.
+  returned: always
+  type: str
+rolled_back:
+  description: Whether the change was undone.
+  returned: if something was applied
+  type: bool
+backup_file:
+  description: The copy of the old settings file.
+  returned: if the settings file was replaced
+  type: str
+"""
+
+import json
+from typing import Any, Dict
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _transaction
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+
+ARGUMENT_SPEC: Dict[str, Any] = {
+    "restart": {"type": "bool", "default": False},
+    # Text, not a dictionary: of that, no_log would hide each single word wherever it occurs in the result.
+    "request": {"type": "str", "no_log": True},
+}
+
+
+def main() -> None:
+    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        wanted = _transaction.request(json.loads(module.params["request"] or "{}"))
+        result = _background.finish(lambda: _transaction.apply(wanted), "Change of Node-RED")
+    except (Failure, ValueError) as failure:
+        module.fail_json(msg=str(failure))
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
