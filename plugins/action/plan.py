@@ -43,6 +43,8 @@ ROLES = {
 }
 # What a role needs to know from the controller, or from one more execution on the host.
 GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {}
+# What applying and verifying need of the variables, since handlers do not see those of an included role.
+LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
 COLLECTION = "pifleet.nodered."
 
 
@@ -55,6 +57,7 @@ class ActionModule(Step):
         self.begin(task_vars or {})
         state = self.discovered()
         role = options["role"]
+        state.variables |= {name: self.variables[name] for name in LATER if name in self.variables}
         found = self._found(state, role)
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))

@@ -33,6 +33,10 @@ else:
     _KEY = Fernet.generate_key()
 
 
+# Stands among the roles that failed if a transaction did. The next plan finds out anew what is there.
+APPLY = "apply"
+
+
 @dataclass
 class State:
     """The state of one Node-RED in one play."""
@@ -67,6 +71,10 @@ class State:
     def pending(self) -> bool:
         """Whether something is planned and not applied."""
         return self.text != self.source or any(plan.changes for plan in self.plans.values())
+
+    def checks(self, role: str) -> dict[str, Any]:
+        """What this role has verified; empty if it has not planned in this play."""
+        return self.plans[role].checks if role in self.plans else {}
 
     @property
     def needs_restart(self) -> bool:

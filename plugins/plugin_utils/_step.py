@@ -13,7 +13,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ._run_state import State, Store, stores_of_host
+from ._run_state import APPLY, State, Store, stores_of_host
 
 TaskVars = dict[str, t.Any]
 Result = dict[str, t.Any]
@@ -64,7 +64,7 @@ class Step(ActionBase):  # type: ignore[misc]
     def discovered(self) -> State:
         """The state of this host, with the one execution that finds its Node-RED if this play has none yet."""
         state = self.store().load()
-        if state:
+        if state and APPLY not in state.failed:
             return state
         service = self.variables.get("nodered_service")
         found = self.module("instance_info", source=True, **({"service": service} if service else {}))

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply the plans of all roles for a host in one transaction, and verify the result.
+
+The module of the same name carries the documentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+
+
+class ActionModule(VerifyStep):
+    """One remote execution applies; where firewall rules change, two or three more guard it."""
+
+    def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        self.begin(task_vars or {})
+        results = []
+        if options["restart"] and not self.stores():
+            self.discovered()
+        for store in self.stores():
+            state = t.cast(State, store.load())
+            result = self._restart(store, state) if options["restart"] else self._apply(store, state)
+            if result.get("failed"):
+                return result
+            results.append(result)
+        return _together(results)
+
+    def _restart(self, store: Store, state: State) -> Result:
+        """Restart, or have the transaction do it that this play is about to run."""
+        if self._task.check_mode:
+            return {"changed": True, "msg": "Node-RED would be restarted."}
+        if state.pending and not state.failed:
+            state.restart_requested = True
+            store.save(state)
+            return {"changed": False}
+        result = self.module(
+            "restart",
+            service=state.instance["service"],
+            timeout=int(state.variables["nodered_restart_timeout"]),
+            remount=bool(state.variables["nodered_remount"]),
+        )
+        self._note(store, state, result)
+        return result if result.get("failed") else self.verified(store, state, result)
+
+    def _apply(self, store: Store, state: State) -> Result:
+        if state.failed:
+            roles = ", ".join(state.failed)
+            return {
+                "failed": True,
+                "msg": f"{self.host}: nothing was applied, because the plan of {roles} failed. Correct what it "
+                "reports, then run again.",
+            }
+        if self._task.check_mode or state.check_mode or not (state.pending or state.restart_requested):
+            return {"changed": False}
+        firewall = state.plans["ufw"].firewall if "ufw" in state.plans else {}
+        if firewall:
+            return _guarded_firewall.GuardedFirewall(self, store, state, firewall).run(
+                lambda: self._transaction(store, state)
+            )
+        return self._transaction(store, state)
+
+    def _transaction(self, store: Store, state: State) -> Result:
+        """Send everything to the host, and verify it. What is kept on the controller is written immediately before."""
+        for plan in state.plans.values():
+            for path, password in plan.passwords.items():
+                _password_files.keep(path, password)
+        certificate = self._certificate(state)
+        wanted = _request.request(state, certificate)
+        result: Result = {"changed": False}
+        if _request.sends(wanted):
+            result = self.module("apply", request=json.dumps(wanted))
+            self._note(store, state, result)
+            if result.get("failed"):
+                return result
+        return self.verified(store, state, result)
+
+    def _certificate(self, state: State) -> dict[str, t.Any] | None:
+        """The certificate that is sent, made now. The verification trusts it, too."""
+        plan = state.plans.get("tls")
+        if plan is None or not plan.certificate:
+            return None
+        prepared = _certificates.prepare(plan.certificate, self)
+        plan.checks |= prepared.checks
+        return prepared.request
+
+    def _note(self, store: Store, state: State, result: Result) -> None:
+        """Keep what is so now; a failed transaction is not tried again in this play."""
+        state.earlier = state.earlier or state.instance
+        state.instance = result.get("instance", state.instance)
+        state.restart_requested = False
+        state.verified = False
+        if result.get("failed"):
+            state.failed = sorted({*state.failed, APPLY})
+        else:
+            state.source = state.text
+            state.checksum = hashlib.sha256(state.text.encode("utf-8", "surrogateescape")).hexdigest()
+            state.plans = {role: _applied(plan) for role, plan in state.plans.items()}
+        store.save(state)
+
+
+def _applied(plan: Plan) -> Plan:
+    """The plan without what was applied; the firewall is a step of its own."""
+    return dataclasses.replace(
+        plan, companions={}, drop_ins=[], sessions="", close_files="", certificate={}, restart="", passwords={}
+    )
+
+
+def _together(results: t.Sequence[Result]) -> Result:
+    """One result of the services of a host."""
+    messages = [line for result in results for line in _listed(result.get("msg", ()))]
+    merged: Result = {"changed": any(result.get("changed") for result in results)}
+    for result in results:
+        merged |= {name: result[name] for name in ("backup_file", "rolled_back", "warnings") if result.get(name)}
+    return merged | ({"msg": messages, "_ansible_verbose_always": True} if messages else {})
+
+
+def _listed(message: t.Any) -> list[str]:
+    return [message] if isinstance(message, str) else list(message)

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random passwords in files of the controller, as the lookup `ansible.builtin.password` keeps them. Private."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import secrets
+import string
+
+LENGTH = 20
+CHARACTERS = string.ascii_letters + string.digits
+
+
+class PasswordFileError(ValueError):
+    """A password cannot be read or kept; the message names the file and the remedy."""
+
+
+def new() -> str:
+    """A random password."""
+    return "".join(secrets.choice(CHARACTERS) for _ in range(LENGTH))
+
+
+def read(path: str) -> str | None:
+    """The password in this file; None if there is no file. Raises PasswordFileError."""
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PasswordFileError(f"The password file {path} cannot be read: {error}. Correct or remove it.") from None
+    # The lookup can add a salt, which is of no use here.
+    return text.splitlines()[0].rpartition(" salt=")[0] or text.splitlines()[0] if text.strip() else None
+
+
+def keep(path: str, password: str) -> None:
+    """Write it, readable by its owner. Raises PasswordFileError if there is another one since the plan was made."""
+    file = pathlib.Path(path)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if read(path) != password:
+            raise PasswordFileError(f"Another run has written {path} meanwhile. Run again.") from None
+        return
+    except OSError as error:
+        raise PasswordFileError(f"The password cannot be kept in {path}: {error}. Make that folder writable.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(password + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())

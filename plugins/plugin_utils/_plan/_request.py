@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request to the host that applies the plans of all roles. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from .. import _settings_change
+from .._run_state import State
+
+
+def request(state: State, certificate: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the module `apply` takes, as JSON can hold it.
+
+    `certificate` has the pair that is sent, or the files that it is copied from on the host.
+    """
+    plans = list(state.plans.values())
+    return {
+        "service": state.instance["service"],
+        "settings_file": state.instance["settings_file"],
+        "user_dir": state.instance["user_dir"],
+        "edit": _edit(state),
+        "companions": {name: text for plan in plans for name, text in plan.companions.items()},
+        "drop_ins": [
+            {"unit": one.unit, "name": one.name, "sections": dict(one.sections), "options": list(one.options)}
+            for plan in plans
+            for one in plan.drop_ins
+        ],
+        "certificate": certificate,
+        "sessions": next((plan.sessions for plan in plans if plan.sessions), ""),
+        "close_files": next((plan.close_files for plan in plans if plan.close_files), ""),
+        "restart": state.needs_restart or state.restart_requested,
+        "timeout": int(state.variables["nodered_restart_timeout"]),
+        "remount": bool(state.variables["nodered_remount"]),
+    }
+
+
+def sends(wanted: Mapping[str, Any]) -> bool:
+    """Whether there is anything to do on the host."""
+    parts = ("edit", "companions", "drop_ins", "certificate", "sessions", "close_files", "restart")
+    return any(wanted[part] for part in parts)
+
+
+def _edit(state: State) -> dict[str, Any] | None:
+    if state.text == state.source:
+        return None
+    wanted = {name: value for plan in state.plans.values() for name, value in plan.set.items()}
+    removed = [name for plan in state.plans.values() for name in plan.remove if name not in wanted]
+    return {
+        "content": base64.b64encode(state.text.encode("utf-8", "surrogateescape")).decode("ascii"),
+        "checksum": state.checksum,
+        "wanted": _settings_change.expected(state.text, wanted, removed),
+        "changed": state.changed_settings,
+    }
