@@ -1,19 +1,19 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turn the users that people write down into Node-RED's `adminAuth`. Private; knows no Ansible.
+"""Turn a list of users into Node-RED's `adminAuth`. Private; knows no Ansible.
 
-Every mistake is refused with the variable named and never with a secret in the message.
+A message about a mistake names the variable and never shows a secret.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ._arguments import release_numbers
+from ._arguments import ArgumentError, release_numbers
 from ._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
 
 USER_KEYS = ("username", "password", "password_hash", "permissions")
@@ -50,10 +50,11 @@ NODE_SCOPE = re.compile(r"[a-z0-9][a-z0-9-]*\.(read|write)")
 # Native bcrypt, which Node-RED carried up to 3.1, takes no $2y$ and before 0.19 no $2b$ either: such a login fails.
 FIRST_WITH_2Y = (4, 0)
 FIRST_WITH_2B = (0, 19)
+LOWEST_ROUNDS, HIGHEST_ROUNDS = 4, 31
 
 
-class LoginError(ValueError):
-    """A user that cannot be turned into `adminAuth`; the message names the variable and the remedy."""
+class LoginError(ArgumentError):
+    """Users that cannot be turned into `adminAuth`; each message names the variable and the remedy."""
 
 
 def admin_auth(
@@ -72,34 +73,34 @@ def admin_auth(
         users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent.
         node_red: the release that will read it, such as ``"4.1.15"``.
         rounds: bcrypt cost for new hashes.
-        default_permissions: what somebody without a login may do, or None for nothing at all.
+        default_permissions: what is allowed without a login, or None for nothing at all.
         session_expiry: seconds until a login ends, or None to leave that as it is.
-        present: the `adminAuth` that stands there now; what the other arguments do not decide is taken over.
+        present: the `adminAuth` that is there now; what the other arguments do not decide is taken over.
         variable: what the messages call `users`.
 
     Raises:
-        LoginError: with the first mistake found.
+        LoginError: with all mistakes.
         MissingLibraryError: where a password could not be hashed on this machine, before anything relies on it.
     """
     release = release_numbers(node_red)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
     if not isinstance(users, Sequence) or isinstance(users, str) or not users:
         raise LoginError(f"{variable} must be a list of at least one user with username and password.")
-    listed = [_user(user, f"{variable}[{index}]", release, rounds, ident) for index, user in enumerate(users)]
-    _refuse_duplicates([str(user["username"]) for user in listed], variable)
+    problems = [*_problems_of_numbers(rounds, session_expiry), *_problems_of_default(default_permissions)]
+    listed = []
+    for index, user in enumerate(users):
+        try:
+            listed.append(_user(user, f"{variable}[{index}]", release, rounds, ident))
+        except LoginError as error:
+            problems += error.problems
+    problems += _duplicates(users, variable)
+    if problems:
+        raise LoginError(*problems)
     kept = {name: value for name, value in (present or {}).items() if name != "default"}
     auth: dict[str, object] = {"type": "credentials", **kept, "users": listed}
     if default_permissions:
-        permissions = _permissions(default_permissions, "nodered_login_default_permissions")
-        if _covers_everything(permissions):
-            raise LoginError(
-                "nodered_login_default_permissions must not be '*': everybody could change flows without a login. "
-                "Give 'read', or leave it unset."
-            )
-        auth["default"] = {"permissions": permissions}
+        auth["default"] = {"permissions": _permissions(default_permissions, "nodered_login_default_permissions")}
     if session_expiry is not None:
-        if session_expiry < 1:
-            raise LoginError("nodered_login_session_expiry is in seconds and must be at least 1.")
         auth["sessionExpiryTime"] = session_expiry
     return auth
 
@@ -150,12 +151,37 @@ def _is_same_user(wanted: Mapping[str, object], present: Mapping[str, object]) -
     )
 
 
+def _problems_of_numbers(rounds: int, session_expiry: int | None) -> Iterator[str]:
+    if not LOWEST_ROUNDS <= rounds <= HIGHEST_ROUNDS:
+        yield f"nodered_login_rounds must be a bcrypt cost from {LOWEST_ROUNDS} to {HIGHEST_ROUNDS}."
+    if session_expiry is not None and session_expiry < 1:
+        yield "nodered_login_session_expiry is in seconds and must be at least 1."
+
+
+def _problems_of_default(permissions: object) -> Iterator[str]:
+    if not permissions:
+        return
+    try:
+        everything = _covers_everything(_permissions(permissions, "nodered_login_default_permissions"))
+    except LoginError as error:
+        yield from error.problems
+    else:
+        if everything:
+            yield (
+                "nodered_login_default_permissions must not be '*': anyone could change flows without a login. "
+                "Set it to 'read', or leave it unset."
+            )
+
+
 def _user(user: object, place: str, release: tuple[int, ...], rounds: int, ident: str) -> dict[str, object]:
     if not isinstance(user, Mapping):
         raise LoginError(f"{place} must be a mapping with username and password.")
     unknown = sorted(str(key) for key in set(user) - set(USER_KEYS))
     if unknown:
-        raise LoginError(f"{place} has the unknown key {unknown[0]}; known are {', '.join(USER_KEYS)}.")
+        # Another key is not shown: it may be a password on the wrong line.
+        misspelled = [key for key in unknown if difflib.get_close_matches(key, USER_KEYS)]
+        shown = f"the unknown key {misspelled[0]}" if misspelled else "an unknown key"
+        raise LoginError(f"{place} has {shown}; known are {', '.join(USER_KEYS)}.")
     username = user.get("username")
     if not isinstance(username, str) or not username:
         raise LoginError(f"{place}.username must be a name that is not empty.")
@@ -187,7 +213,7 @@ def _secret(
 def _checked_hash(password_hash: object, place: str, release: tuple[int, ...]) -> str:
     if not isinstance(password_hash, str) or not is_bcrypt(password_hash):
         raise LoginError(
-            f"{place}.password_hash is no bcrypt hash ($2b$ and 56 more characters), so nobody could log in with it. "
+            f"{place}.password_hash is not a bcrypt hash ($2b$ and 56 more characters), so a login would always fail. "
             "Give the password itself, or what `node-red admin hash-pw` prints."
         )
     prefix = password_hash[:4]
@@ -195,7 +221,7 @@ def _checked_hash(password_hash: object, place: str, release: tuple[int, ...]) -
     if too_new:
         raise LoginError(
             f"{place}.password_hash starts with {prefix}, which this host's Node-RED {'.'.join(map(str, release))} "
-            "does not accept, so nobody could log in with it. Give the password itself, or a $2a$ hash of it."
+            "does not accept, so a login would always fail. Give the password itself, or a $2a$ hash of it."
         )
     return password_hash
 
@@ -206,7 +232,7 @@ def _permissions(permissions: object, place: str) -> object:
         raise LoginError(f"{place} must be '*', 'read', 'write' or a list of scopes such as flows.read.")
     for number, scope in enumerate(scopes, 1):
         if not isinstance(scope, str) or not _is_scope(scope):
-            # What stands there is not shown: it may be a password on the wrong line.
+            # The value is not shown: it may be a password on the wrong line.
             raise LoginError(
                 f"{place}: the permission number {number} is unknown. Use '*', 'read', 'write', "
                 f"or any of {', '.join(sorted(SCOPES))}."
@@ -215,7 +241,7 @@ def _permissions(permissions: object, place: str) -> object:
 
 
 def _is_scope(scope: str) -> bool:
-    """Whether Node-RED or one of its nodes may ask for it; what looks like a slip for one of Node-RED's own is not."""
+    """Whether Node-RED or one of its nodes may ask for it; a misspelled one of Node-RED's own is not."""
     if scope in WILDCARDS | SCOPES:
         return True
     return bool(NODE_SCOPE.fullmatch(scope)) and not difflib.get_close_matches(scope, SCOPES, cutoff=0.9)
@@ -225,9 +251,10 @@ def _covers_everything(permissions: object) -> bool:
     return permissions == "*" or (isinstance(permissions, list) and "*" in permissions)
 
 
-def _refuse_duplicates(names: list[str], variable: str) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise LoginError(
-                f"{variable}[{index}].username: {name} is listed twice; Node-RED would only see the last one."
-            )
+def _duplicates(users: Sequence[object], variable: str) -> Iterator[str]:
+    names: list[object] = []
+    for index, user in enumerate(users):
+        name = user.get("username") if isinstance(user, Mapping) else None
+        if isinstance(name, str) and name in names:
+            yield f"{variable}[{index}].username: {name} is listed twice; Node-RED would use only the last one."
+        names.append(name)

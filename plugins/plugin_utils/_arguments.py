@@ -8,9 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+_TRUTH = {
+    **dict.fromkeys(("y", "yes", "on", "1", "true", "t"), True),
+    **dict.fromkeys(("n", "no", "off", "0", "false", "f"), False),
+}
+
 
 class ArgumentError(ValueError):
-    """Something of the wrong kind; the message names it and the remedy."""
+    """Something that cannot be used. `problems` has one message for each mistake, with what is wrong and the remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 def text(value: object, what: str) -> str:
@@ -39,6 +48,16 @@ def whole_number(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentError(f"{what} must be a whole number, not {_kind(value)}.")
     return value
+
+
+def truth(value: object, what: str) -> bool:
+    """Yes or no, also in the words that Ansible knows for them: the option -e of ansible-playbook gives text."""
+    if isinstance(value, bool):
+        return value
+    found = _TRUTH.get(str(value).lower()) if isinstance(value, (str, int)) else None
+    if found is None:
+        raise ArgumentError(f"{what} must be true or false, not {_kind(value)}.")
+    return found
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:

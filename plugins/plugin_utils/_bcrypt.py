@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ._settings_error import MissingLibraryError
@@ -67,6 +68,12 @@ def verify(password: str, hashed: str) -> bool:
     if len(_encoded(password)) > LONGEST_PASSWORD:
         return False
     require_library()
+    return _verified(password, hashed)
+
+
+# A plan asks whether a password changes, and the edit that it leads to asks again.
+@functools.lru_cache(maxsize=32)
+def _verified(password: str, hashed: str) -> bool:
     return bool(bcrypt.verify(password, hashed))
 
 

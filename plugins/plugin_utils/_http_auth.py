@@ -3,19 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which settings put a password in front of everything that is not the editor. Private; knows no Ansible.
 
-Every mistake is refused with the variable named and never with a secret in the message. What somebody else has set up
-is never dropped silently: it is kept, or replaced where that was asked for, and what is kept is said.
+A message about a mistake names the variable and never shows a secret. Custom code is kept and reported, or replaced on
+request.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import _settings_js
-from ._arguments import release_numbers
+from ._arguments import ArgumentError, release_numbers
 from ._bcrypt import PasswordError, check_password, require_library
 
 COMPANION = "pifleet-http-auth.js"
@@ -44,13 +44,13 @@ IO_MIDDLEWARE = {"$js": f"{REQUIRED}.ioMiddleware"}
 VERIFY_CLIENT = {"$js": f"{REQUIRED}.verifyClient"}
 
 
-class HttpAuthError(ValueError):
-    """What was asked for cannot be had; the message names the variable and the remedy."""
+class HttpAuthError(ArgumentError):
+    """What was asked for is not possible; each message names the variable and the remedy."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be set, what stays as somebody else made it, and what no setting can close here."""
+    """What to set, which custom code stays, and what no setting can close here."""
 
     settings: dict[str, object] = field(default_factory=dict)
     left_alone: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ def plan(
     admin_root: str | None = None,
     replace: bool = False,
 ) -> Plan:
-    """Return what to set in the settings file `source` so that nothing is served without a password.
+    """Return what to set in the settings file `source` so that nothing beside the editor is open without a password.
 
     Args:
         source: the text of the settings file.
@@ -86,33 +86,39 @@ def plan(
         static_user: another name for static files, with `static_password`.
         open_paths: paths below httpNodeRoot that ask for no password, with all below them; no patterns of routes.
         admin_root: where the editor is to be, or None to leave it where it is.
-        replace: replace code that somebody else put in the place of ours.
+        replace: replace custom code.
 
     Raises:
-        HttpAuthError: with the first mistake found.
+        HttpAuthError: with all mistakes.
         SettingsError: where the settings file cannot be read with certainty, or no password be hashed on this machine.
     """
     release = release_numbers(str(instance["version"]))
-    _check(user, password, rounds, static_user, static_password)
-    paths = _checked_paths(open_paths, release)
-    settings: dict[str, object] = {}
+    problems = [
+        *_problems_of_names(user, static_user, static_password),
+        *_problems_of_passwords(password, static_password, rounds),
+        *_problems_of_paths(open_paths, release),
+    ]
+    if admin_root is not None and not _is_path(admin_root):
+        problems.append("nodered_http_auth_admin_root must be a path such as /admin.")
+    if problems:
+        raise HttpAuthError(*problems)
+    settings: dict[str, object] = {} if admin_root is None else {"httpAdminRoot": admin_root}
     left_alone: list[str] = []
-    if admin_root is not None:
-        settings["httpAdminRoot"] = _checked_admin_root(admin_root)
     not_closed = _not_closed(release, instance)
     node = _value(source, "httpNodeAuth", instance)
     if _is_foreign(node, instance["http_node_password"]) and not replace:
         left_alone.append(
-            f"httpNodeAuth in {instance['settings_file']} is code of somebody's own, so it and everything that "
-            "depends on it stay as they are. Set nodered_http_auth_replace: true to have it replaced."
+            f"httpNodeAuth in {instance['settings_file']} is custom code, so it and everything that depends on it are "
+            "left unchanged. Set nodered_http_auth_replace: true to replace it."
         )
         return Plan(settings, left_alone, not_closed, managed=False)
+    if static_password is not None:
+        _refuse_shadow(instance, open_paths)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
     static = _value(source, "httpStaticAuth", instance)
     credentials = _credentials(user, password, rounds, ident) or _kept(node, static, instance)
-    settings.update(_auth(credentials, static, password, paths, instance, left_alone))
+    settings.update(_auth(credentials, static, password, open_paths, instance, left_alone))
     if static_password is not None:
-        _refuse_shadow(instance, paths)
         settings["httpStaticAuth"] = _credentials(static_user or user, static_password, rounds, ident)
     settings.update(_sockets(source, instance, release, replace, left_alone))
     return Plan(settings, left_alone, not_closed)
@@ -135,15 +141,20 @@ def as_mapping(found: Plan) -> dict[str, object]:
 # The variables
 
 
-def _check(user: str, password: str | None, rounds: int, static_user: str | None, static_password: str | None) -> None:
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or not LOWEST_ROUNDS <= rounds <= HIGHEST_ROUNDS:
-        raise HttpAuthError(
-            f"nodered_http_auth_rounds must be {LOWEST_ROUNDS} to {HIGHEST_ROUNDS}: Node-RED stands still while "
-            "it checks such a password."
-        )
+def _problems_of_names(user: object, static_user: object, static_password: object) -> Iterator[str]:
     for name, variable in ((user, "nodered_http_auth_user"), (static_user, "nodered_http_auth_static_user")):
         if name is not None and (not isinstance(name, str) or not re.fullmatch(r"[^:\x00-\x1f\x7f]+", name)):
-            raise HttpAuthError(f"{variable} must be a name that is not empty and has no colon in it (RFC 7617).")
+            yield f"{variable} must be a name that is not empty and has no colon in it (RFC 7617)."
+    if static_user is not None and static_password is None:
+        yield "nodered_http_auth_static_user needs nodered_http_auth_static_password."
+
+
+def _problems_of_passwords(password: object, static_password: object, rounds: object) -> Iterator[str]:
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or not LOWEST_ROUNDS <= rounds <= HIGHEST_ROUNDS:
+        yield (
+            f"nodered_http_auth_rounds must be {LOWEST_ROUNDS} to {HIGHEST_ROUNDS}: Node-RED does nothing else while "
+            "it checks such a password."
+        )
     for secret, variable in (
         (password, "nodered_http_auth_password"),
         (static_password, "nodered_http_auth_static_password"),
@@ -151,61 +162,58 @@ def _check(user: str, password: str | None, rounds: int, static_user: str | None
         if secret is None:
             continue
         if not isinstance(secret, str):
-            raise HttpAuthError(f"{variable} must be a string; put it in quotes.")
+            yield f"{variable} must be a string; put it in quotes."
+            continue
         try:
             check_password(secret)
         except PasswordError as error:
-            raise HttpAuthError(f"{variable}: {error}") from None
-    if static_user is not None and static_password is None:
-        raise HttpAuthError("nodered_http_auth_static_user needs nodered_http_auth_static_password.")
+            yield f"{variable}: {error}"
 
 
-def _checked_paths(paths: Sequence[str], release: tuple[int, ...]) -> list[str]:
+def _problems_of_paths(paths: object, release: tuple[int, ...]) -> Iterator[str]:
     if isinstance(paths, str) or not isinstance(paths, Sequence):
-        raise HttpAuthError("nodered_http_auth_open_paths must be a list of paths such as /hooks/github.")
+        yield "nodered_http_auth_open_paths must be a list of paths such as /hooks/github."
+        return
     if paths and release < FIRST_WITH_MIDDLEWARE:
-        raise HttpAuthError(
+        yield (
             f"nodered_http_auth_open_paths needs Node-RED 4.0, and this is {'.'.join(map(str, release))}: before, "
-            "httpNodeAuth knows no exceptions. Upgrade Node-RED, or leave the variable out for this host."
+            "httpNodeAuth allows no exceptions. Upgrade Node-RED, or leave the variable unset for this host."
         )
     for index, path in enumerate(paths):
-        _refuse_pattern(index, path)
-        if (
-            not isinstance(path, str)
-            or not re.fullmatch(r"(/[A-Za-z0-9._~!$&+,;=@-]+)+", path)
-            or {".", ".."} & set(path.split("/"))
-        ):
-            raise HttpAuthError(
-                f"nodered_http_auth_open_paths[{index}] must be a path below httpNodeRoot such as /hooks/github, with "
-                "a slash at its beginning and none at its end."
-            )
-    return list(paths)
+        yield from _problem_of_path(f"nodered_http_auth_open_paths[{index}]", path)
 
 
-def _refuse_pattern(index: int, path: object) -> None:
-    """Refuse a route of a flow in the place of a path: it would open nothing."""
+def _problem_of_path(place: str, path: object) -> Iterator[str]:
     pattern = isinstance(path, str) and _ROUTE_PATTERN.search(path)
     if pattern:
-        raise HttpAuthError(
-            f"nodered_http_auth_open_paths[{index}] is {path!r}, and {pattern[0]!r} belongs to a pattern of routes. "
-            "These are paths, not patterns: each opens itself and what is below it, compared character by character. "
-            "Name the part that is the same in every request (/devices for /devices/:device/command). If the "
+        # A route of a flow would open nothing.
+        yield (
+            f"{place} is {path!r}, and {pattern[0]!r} is part of a route pattern. These are paths, not patterns: each "
+            "opens itself and what is below it, compared character by character. "
+            "Give the part that is the same in every request (/devices for /devices/:device/command). If the "
             "route begins with a variable part, first put a fixed part in front of it in the flow."
+        )
+    elif (
+        not isinstance(path, str)
+        or not re.fullmatch(r"(/[A-Za-z0-9._~!$&+,;=@-]+)+", path)
+        or {".", ".."} & set(path.split("/"))
+    ):
+        yield (
+            f"{place} must be a path below httpNodeRoot such as /hooks/github, with a slash at its beginning and none "
+            "at its end."
         )
 
 
-def _checked_admin_root(root: str) -> str:
-    if not isinstance(root, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root):
-        raise HttpAuthError("nodered_http_auth_admin_root must be a path such as /admin.")
-    return root
+def _is_path(root: object) -> bool:
+    return isinstance(root, str) and re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root) is not None
 
 
 def _refuse_shadow(instance: Mapping[str, Any], paths: Sequence[str]) -> None:
-    """Refuse credentials of their own for static files where a request would need both at once."""
+    """Reject separate credentials for static files where a request would need both at once."""
     if paths:
         raise HttpAuthError(
             "nodered_http_auth_static_password and nodered_http_auth_open_paths exclude each other: with open "
-            "paths, the credentials of the flows' pages stand in httpStaticAuth. Leave one of them out."
+            "paths, the credentials of the flows' pages are in httpStaticAuth. Set only one of them."
         )
     node_root = instance["expected_node_root"]
     roots = instance["static_roots"] or ["/"]
@@ -214,7 +222,7 @@ def _refuse_shadow(instance: Mapping[str, Any], paths: Sequence[str]) -> None:
         raise HttpAuthError(
             f"nodered_http_auth_static_password differs from nodered_http_auth_password, but httpNodeRoot "
             f"({node_root}) covers the static files at {covered}: each request there would need both passwords in one "
-            "header, so nobody could reach them. Leave nodered_http_auth_static_password out, or give httpNodeRoot or "
+            "header, which is impossible. Unset nodered_http_auth_static_password, or give httpNodeRoot or "
             "httpStaticRoot a path of its own in the settings."
         )
 
@@ -244,12 +252,12 @@ def _kept(node: object, static: object, instance: Mapping[str, Any]) -> object:
     for name, (value, kind) in names.items():
         if value is None or kind == "none" or _is_ours(value):
             continue
-        # Not known where the file cannot be loaded; that is then said when it is written.
+        # Not known where the file cannot be loaded; the load check before it is written reports that.
         if kind not in ("bcrypt", None):
-            what = "an MD5 hash, which is broken" if kind == "md5" else "no bcrypt hash, so nobody gets in"
+            what = "an MD5 hash, which is broken" if kind == "md5" else "not a bcrypt hash, so every login fails"
             raise HttpAuthError(
                 f"{name}.pass in {instance['settings_file']} is {what}. Set nodered_http_auth_user and "
-                "nodered_http_auth_password to have it replaced."
+                "nodered_http_auth_password to replace it."
             )
         return value
     raise HttpAuthError("nodered_http_auth_password is needed: there are no credentials yet that could be kept.")
@@ -279,9 +287,9 @@ def _auth(
         return {"httpNodeAuth": {"$js": f"{REQUIRED}.everywhereExcept([{listed}])"}, "httpStaticAuth": credentials}
     if password is None and static is not None and static != credentials and instance["http_static_password"] != "none":
         left_alone.append(
-            f"httpStaticAuth in {instance['settings_file']} has credentials of its own, which stay as they are. Where "
-            "httpNodeRoot covers the static files, nobody can reach those; set nodered_http_auth_password to have "
-            "both replaced."
+            f"httpStaticAuth in {instance['settings_file']} has other credentials, which are left unchanged. Where "
+            "httpNodeRoot covers the static files, no request can reach those; set nodered_http_auth_password to "
+            "replace both."
         )
         return {"httpNodeAuth": credentials}
     return {"httpNodeAuth": credentials, "httpStaticAuth": credentials}
@@ -302,8 +310,8 @@ def _sockets(
         present = _value(source, name, instance)
         if present and not _is_ours(present) and not replace:
             left_alone.append(
-                f"{name} in {instance['settings_file']} is somebody's own and stays as it is, so whether it asks for a "
-                "password is its own affair. Set nodered_http_auth_replace: true to have it replaced."
+                f"{name} in {instance['settings_file']} is custom code and is left unchanged. Whether it asks for a "
+                "password is not known. Set nodered_http_auth_replace: true to replace it."
             )
         else:
             settings[name] = ours
@@ -313,7 +321,7 @@ def _sockets(
 def _falls_back(source: str, instance: Mapping[str, Any]) -> bool:
     """Whether @flowfuse/node-red-dashboard takes more from `ui` than ioMiddleware.
 
-    It does where `dashboard` is not set; setting `dashboard` would take that away from it.
+    It does where `dashboard` is not set, and would no longer if we set `dashboard`.
     """
     if _value(source, "dashboard", instance) is not None:
         return False
@@ -322,13 +330,14 @@ def _falls_back(source: str, instance: Mapping[str, Any]) -> bool:
 
 def _not_closed(release: tuple[int, ...], instance: Mapping[str, Any]) -> list[str]:
     found = [
-        f"the sockets of {package['name']} {package['version']}: this release has no setting that could close them. "
-        "Update it, or let in nobody without a client certificate (nodered_tls_client_authority)."
+        f"The sockets of {package['name']} {package['version']} stay open: this release has no setting that could "
+        "close them. Update it, or require a client certificate (nodered_tls_client_authority)."
         for package in instance["socket_packages"]
         if not package["closable"]
     ]
     if release < FIRST_WITH_VERIFY_CLIENT:
         found.append(
-            f'"websocket in" nodes: Node-RED {".".join(map(str, release))} has no setting that could close them'
+            f'"websocket in" nodes stay open: Node-RED {".".join(map(str, release))} has no setting that could close '
+            "them. Update Node-RED."
         )
     return found

@@ -170,7 +170,5 @@ def test_middleware_of_somebody_else_is_kept_and_named(fleet, pi50, variables):
     settings = pi50.settings
     run = fleet.play("secure", "--check", variables=variables | VARIABLES, limit="pi50")
     assert not run.failed
-    assert run.says(
-        "httpNodeAuth in /home/pi/.node-red/settings.js is code of somebody's own", "nodered_http_auth_replace"
-    )
+    assert run.says("httpNodeAuth in /home/pi/.node-red/settings.js is custom code", "nodered_http_auth_replace")
     assert pi50.settings == settings

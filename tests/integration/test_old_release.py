@@ -89,7 +89,9 @@ def test_what_can_be_closed_is_and_what_cannot_is_said(first, old):
     assert pi.get("/hello").status == 401
     assert send_to_listener(base, "/ws/in", {}) == 401
     assert send_to_listener(base, "/ws/in", basic(*HOUSE)) == 101
-    assert first.says("the sockets of node-red-dashboard 2.26.2: this release has no setting that could close them")
+    assert first.says(
+        "The sockets of node-red-dashboard 2.26.2 stay open: this release has no setting that could close them"
+    )
 
 
 def test_a_second_run_changes_nothing_and_a_renewal_gets_its_restart(first, secure, old):

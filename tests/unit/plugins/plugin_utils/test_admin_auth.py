@@ -107,6 +107,31 @@ def test_a_hash_must_suit_the_bcrypt_of_the_release(prefix, release, accepted):
         assert release in refused(users, node_red=release)
 
 
+def test_all_mistakes_are_reported_at_once():
+    users = [ADA, ADA | {"password": ""}, {"username": "bob"}]
+    with pytest.raises(LoginError) as caught:
+        admin_auth(users, node_red="4.1.15", rounds=3, session_expiry=0, default_permissions="*")
+    named = [problem.split()[0].rstrip(":") for problem in caught.value.problems]
+    assert named == [
+        "nodered_login_rounds",
+        "nodered_login_session_expiry",
+        "nodered_login_default_permissions",
+        "nodered_login_users[1].password",
+        "nodered_login_users[2]",
+        "nodered_login_users[1].username",
+    ]
+
+
+@pytest.mark.parametrize("rounds", [3, 32, -1])
+def test_a_cost_that_bcrypt_does_not_have_is_refused(rounds):
+    assert "nodered_login_rounds" in refused([ADA], rounds=rounds)
+
+
+def test_a_misspelled_key_is_shown_and_another_one_not_since_it_may_be_a_password():
+    assert "key usrname;" in refused([{"usrname": "ada", "password": "x"}])
+    assert "correct horse" not in refused([{"username": "ada", "correct horse": None}])
+
+
 def test_a_user_listed_twice_is_refused():
     assert "nodered_login_users[1].username" in refused([ADA, ADA])
 

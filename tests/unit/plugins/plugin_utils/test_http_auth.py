@@ -168,8 +168,8 @@ def test_what_no_setting_can_close_is_said():
     ]
     said = planned(found={"socket_packages": packages, "version": "0.16.2"})
     assert [line.split(":")[0] for line in said.not_closed] == [
-        "the sockets of node-red-dashboard 2.26.2",
-        '"websocket in" nodes',
+        "The sockets of node-red-dashboard 2.26.2 stay open",
+        '"websocket in" nodes stay open',
     ]
     assert "webSocketNodeVerifyClient" not in said.settings
 
@@ -230,6 +230,19 @@ def test_a_route_with_a_pattern_is_no_path(path, part):
     assert "nodered_http_auth_open_paths[1]" in said
     assert part in said
     assert "paths, not patterns" in said
+
+
+def test_all_mistakes_are_reported_at_once():
+    with pytest.raises(HttpAuthError) as caught:
+        planned(user="a:b", password="", rounds=7, open_paths=["/ok", "/", "/*"])
+    named = [problem.split()[0].rstrip(":") for problem in caught.value.problems]
+    assert named == [
+        "nodered_http_auth_user",
+        "nodered_http_auth_rounds",
+        "nodered_http_auth_password",
+        "nodered_http_auth_open_paths[1]",
+        "nodered_http_auth_open_paths[2]",
+    ]
 
 
 def test_open_paths_are_refused_where_the_release_has_no_way():
