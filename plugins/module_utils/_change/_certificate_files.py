@@ -19,7 +19,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
@@ -61,7 +60,7 @@ def work(wanted: Wanted, plan: _instance.Plan) -> Work:
     units = unit_paths(plan.service)
     stale = [] if wanted.certificate_file else [path for path in units if os.path.exists(path)]
     unwatched = bool(wanted.certificate_file) and not is_watched(plan.service)
-    watch_ = unwatched or any(path.startswith(UNIT_FOLDER) for path in files)
+    watch_ = unwatched or any(path.startswith(_systemd.UNIT_FOLDER) for path in files)
     return Work(None if there else pair, files, stale, watch_)
 
 
@@ -99,13 +98,16 @@ def _files_for(wanted: Wanted, plan: _instance.Plan, folder: str) -> Dict[str, b
 
 
 def unit_paths(service: str) -> List[str]:
-    return [os.path.join(UNIT_FOLDER, "pifleet-%s-certificate.%s" % (service, kind)) for kind in ("path", "service")]
+    return [
+        os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.%s" % (service, kind))
+        for kind in ("path", "service")
+    ]
 
 
 def is_watched(service: str) -> bool:
     """Whether systemd watches the files after each boot: a power cut may have come between the unit and its link."""
     unit = os.path.basename(unit_paths(service)[0])
-    return os.path.islink(os.path.join(UNIT_FOLDER, "multi-user.target.wants", unit))
+    return os.path.islink(os.path.join(_systemd.UNIT_FOLDER, "multi-user.target.wants", unit))
 
 
 def path_unit_text(wanted: Wanted, service: str) -> str:
@@ -149,7 +151,7 @@ def write(files: Dict[str, bytes], stale: List[str], plan: _instance.Plan, folde
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o755)
         _files.replace(path, data, Attributes(0, gid, 0o640 if path.startswith(folder) else 0o644, {}))
-    if stale or any(path.startswith(UNIT_FOLDER) for path in files):
+    if stale or any(path.startswith(_systemd.UNIT_FOLDER) for path in files):
         _systemd.run(["systemctl", "daemon-reload"], 90)
 
 

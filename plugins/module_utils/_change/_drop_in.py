@@ -14,7 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 # The comment that tells a later run which words of the command line are from this file.
@@ -34,7 +34,7 @@ class DropIn(NamedTuple):
 
     @property
     def path(self) -> str:
-        return os.path.join(UNIT_FOLDER, self.unit + ".d", self.name + ".conf")
+        return os.path.join(_systemd.UNIT_FOLDER, self.unit + ".d", self.name + ".conf")
 
 
 def text(service: Unit, wanted: DropIn, own: Optional[Content]) -> Optional[str]:

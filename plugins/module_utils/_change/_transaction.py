@@ -39,7 +39,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 PRIVATE = "private"
 
@@ -143,9 +143,9 @@ def _places(
     if wanted.edit or wanted.companions:
         found.append(os.path.dirname(os.path.realpath(wanted.settings_file)))
     if wanted.drop_ins:
-        found.append(UNIT_FOLDER)
+        found.append(_systemd.UNIT_FOLDER)
     if certificate:
-        found += [_instance.tls_folder(plan), UNIT_FOLDER, *certificate.places]
+        found += [_instance.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
     found += [os.path.dirname(one.path) for one in repairs]
     found += [one.path for one in exposed]
     return found

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a transaction writes and undoes. Restarts are tried on a machine with systemd."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
+    _boot,
+    _change,
+    _restart,
+    _settings_file,
+    _transaction,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+
+OLD, NEW = "module.exports = {};\n", "module.exports = {uiPort: 1885};\n"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A Node-RED whose node loads everything, and what happened to it."""
+    unit = Unit("nodered.service", {})
+    plan = SimpleNamespace(service="nodered", user_for=lambda _path: None)
+    found = SimpleNamespace(settings=tmp_path / "settings.js", companion=tmp_path / "our.js", events=[], error=None)
+    found.settings.write_text(OLD)
+
+    def check(temporary, *_):
+        found.events.append("load")
+        found.required = found.companion.exists()
+        if found.error:
+            raise Failure(found.error)
+        return "loaded"
+
+    def restart(_name, _others, _timeout, _remount, loaded):
+        found.events.append(("restart", loaded))
+        return {"changed": True, "instance": {}}
+
+    monkeypatch.setattr(_instance, "find", lambda _service: (unit, ()))
+    monkeypatch.setattr(_instance, "plan", lambda _unit: plan)
+    monkeypatch.setattr(_systemd, "show", lambda _name: [unit])
+    monkeypatch.setattr(_systemd, "run", lambda command, _timeout=0: found.events.append(command[1]) or ok())
+    monkeypatch.setattr(_boot, "writing", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(
+        _settings_file, "runtime_for", lambda *_: SimpleNamespace(identity=SimpleNamespace(uid=0, gid=0))
+    )
+    monkeypatch.setattr(_settings_file, "check", check)
+    monkeypatch.setattr(_restart, "restart_locked", restart)
+    monkeypatch.setattr(_restart, "described", lambda *_: {"changed": True, "instance": {}})
+    return found
+
+
+def ok():
+    return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+
+def request(machine, **given):
+    edit = {
+        "content": base64.b64encode(NEW.encode()).decode(),
+        "checksum": _files.checksum(OLD.encode()),
+        "wanted": [],
+        "changed": ["uiPort"],
+    }
+    empty = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": ""}
+    common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
+    return _transaction.request(
+        {**empty, **common, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
+    )
+
+
+def drop_in(**sections):
+    return {"unit": "nodered.service", "name": "50-pifleet-port", "sections": sections, "options": []}
+
+
+def test_all_is_written_before_the_one_load_and_the_restart_uses_what_was_loaded(machine):
+    sections = drop_in(Service=[{"UMask": "0077"}])
+    result = _transaction.apply(request(machine, companions={"our.js": "1;\n"}, drop_ins=[sections]))
+    assert machine.events == ["daemon-reload", "load", ("restart", "loaded")]
+    assert machine.required, "the settings may require the companion while they are loaded"
+    assert machine.settings.read_text() == NEW
+    assert result["changed"] and result["backup_file"]
+
+
+def test_what_is_removed_goes_after_the_settings_that_required_it(machine):
+    machine.companion.write_text("1;\n")
+    _transaction.apply(request(machine, companions={"our.js": None}))
+    assert machine.required
+    assert not machine.companion.exists()
+
+
+def test_settings_that_cannot_be_loaded_leave_nothing_behind(machine):
+    machine.companion.write_text("1;\n")
+    machine.error = "SyntaxError"
+    wanted = request(machine, companions={"our.js": "2;\n"}, drop_ins=[drop_in(Service=[{"UMask": "0077"}])])
+    with pytest.raises(Failure, match="SyntaxError"):
+        _transaction.apply(wanted)
+    assert machine.settings.read_text() == OLD
+    assert machine.companion.read_text() == "1;\n"
+    assert machine.events == ["daemon-reload", "load", "daemon-reload"], "Node-RED was not restarted"
+    assert _change.recorded("nodered") is None
+    assert [path.name for path in machine.settings.parent.glob("settings.js*")] == ["settings.js"]
+
+
+def test_settings_that_have_changed_since_they_were_read_are_not_replaced(machine):
+    machine.settings.write_text("module.exports = {uiPort: 1};\n")
+    with pytest.raises(Failure, match="changed by somebody else"):
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
+    assert not machine.companion.exists()
+
+
+def test_without_a_restart_none_happens(machine):
+    _transaction.apply(request(machine, edit=None, restart=False))
+    assert machine.events == []
+
+
+@pytest.mark.parametrize("given", [{}, {"service": "nodered"}, {"edit": "x"}])
+def test_a_request_of_another_form_is_rejected(given):
+    with pytest.raises(Failure, match="not what the action plugin sends"):
+        _transaction.request(given)
