@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_change, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
     hardening,
     http_auth,
@@ -42,7 +43,7 @@ ROLES = {
     "ufw": ufw,
 }
 # What a role needs to know from the controller, or from one more execution on the host.
-GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {}
+GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {"sessions": _gather_sessions.gather}
 # What applying and verifying need of the variables, since handlers do not see those of an included role.
 LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
 COLLECTION = "pifleet.nodered."
@@ -93,6 +94,7 @@ class ActionModule(Step):
         try:
             plan = ROLES[role].plan(found, self.variables)
             edit = _settings_js.edit(found.text, set=plan.set, remove=plan.remove, filename=filename)
+            plan.errors += [] if plan.errors else _remaining_errors(role, found, plan, edit)
         except (SettingsError, Failure) as error:
             return Plan(errors=[str(error)]), _settings_js.Edit(found.text, ())
         return plan, edit
@@ -107,6 +109,15 @@ class ActionModule(Step):
         if self._task.diff and result["changed"]:
             result["diff"] = _diffs(found, plan, edit)
         return result
+
+
+def _remaining_errors(role: str, found: Found, plan: Plan, edit: _settings_js.Edit) -> list[str]:
+    """What the role hardening has left to this role, and this role does not replace."""
+    earlier = found.planned.get("hardening")
+    if role == "hardening" or earlier is None:
+        return []
+    now = dataclasses.replace(found, text=edit.text, planned={**found.planned, role: plan})
+    return [f"Role hardening: {error}" for error in hardening.remaining_errors(earlier, now)]
 
 
 def _listed(host: str, errors: t.Sequence[str]) -> str:

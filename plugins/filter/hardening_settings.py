@@ -55,7 +55,7 @@ from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._hardening import HardeningError, plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._hardening import plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 
 
@@ -69,8 +69,10 @@ def hardening_settings(
             text=_arguments.text(text, "hardening_settings: text"),
             filename=_arguments.text(filename, "hardening_settings: filename"),
         )
-    except (_arguments.ArgumentError, HardeningError, SettingsError) as error:
+    except (_arguments.ArgumentError, SettingsError) as error:
         raise AnsibleFilterError(str(error)) from None
+    if found.mistakes:
+        raise AnsibleFilterError("\n".join(found.mistakes))
     return {"set": found.set, "remove": found.remove, "left_out": found.left_out}
 
 

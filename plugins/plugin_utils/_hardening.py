@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turn what is wanted of the role `hardening` into Node-RED's settings. Private; knows no Ansible.
 
-Every mistake is refused with the variable named. A setting that the release does not know is not written, and said.
+All mistakes are reported at once, each with its variable. A setting that the release does not know is not written, and
+reported.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ._arguments import release_numbers
+from ._arguments import ArgumentError, release_numbers, truth
 from ._settings_js import edit, known
 
 VARIABLE = "nodered_hardening_"
 Wanted = dict[str, object]
 Release = tuple[int, ...]
 
-# For a page that is shown in a frame of somebody else's, clicks on it are not what they seem; nosniff and
-# Referrer-Policy keep what flows hold from being read as a script, and the editor's address from other sites.
+# The first two keep other sites from showing the editor in a frame, where clicks are not what they seem. nosniff keeps
+# the content of flows from being run as a script, and Referrer-Policy the editor's address from other sites.
 HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "frame-ancestors 'self'",
@@ -70,11 +71,14 @@ class HardeningError(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings to write, settings to take out, and a sentence for each that this release does not know."""
+    """What to change in the settings file."""
 
-    set: Wanted
-    remove: list[str]
-    left_out: list[str]
+    set: Wanted = field(default_factory=dict)
+    remove: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """A sentence for each setting that this release does not know."""
+    mistakes: list[str] = field(default_factory=list)
+    """For each variable that cannot be turned into settings, with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class _Variable:
 
 
 def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filename: str = "settings.js") -> Plan:
-    """What to write so that the variables hold.
+    """What to change in the settings file for these variables.
 
     Args:
         wanted: the role's variables without their prefix; None for one that is unset.
@@ -96,38 +100,46 @@ def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filen
         filename: what errors call it.
 
     Raises:
-        HardeningError: with the first mistake found.
-        SettingsError: where the text cannot be read with certainty.
+        SettingsError: if the text cannot be read with certainty.
     """
-    release = release_numbers(node_red or "")
-    found = Plan({}, [], [])
+    found = Plan()
     for key, variable in _VARIABLES.items():
+        name = variable.name or VARIABLE + key
         if wanted.get(key) is None:
             continue
-        name = variable.name or VARIABLE + key
-        for setting, value in variable.settings(name, wanted[key]).items():
-            since = EXTERNAL_MODULES.get(setting.partition(".")[2], variable.since)
-            if release and release < since:
-                found.left_out.append(
-                    f"{name}: Node-RED {node_red} does not know {setting}, which came with "
-                    f"{'.'.join(map(str, since))}, so it was not written."
-                )
-            elif setting == "httpAdminMiddleware":
-                _plan_headers(found, bool(value), text, filename)
-            else:
-                found.set[setting] = value
+        try:
+            settings = variable.settings(name, wanted[key])
+            known_ones = _known_to_release(found, name, variable, settings, node_red)
+            if "httpAdminMiddleware" in known_ones:
+                _plan_headers(found, bool(known_ones.pop("httpAdminMiddleware")), text, filename)
+            found.set.update(known_ones)
+        except (HardeningError, ArgumentError) as error:
+            found.mistakes.append(str(error))
     return found
 
 
+def _known_to_release(found: Plan, name: str, variable: _Variable, settings: Wanted, node_red: str | None) -> Wanted:
+    """Those of the settings that this release knows; a sentence for each other one is added to `found`."""
+    release = release_numbers(node_red or "")
+    since = {setting: EXTERNAL_MODULES.get(setting.partition(".")[2], variable.since) for setting in settings}
+    unknown = [setting for setting in settings if release and release < since[setting]]
+    found.left_out.extend(
+        f"{name}: Node-RED {node_red} does not know {setting}, which came with "
+        f"{'.'.join(map(str, since[setting]))}, so it was not written."
+        for setting in unknown
+    )
+    return {setting: value for setting, value in settings.items() if setting not in unknown}
+
+
 def _plan_headers(found: Plan, wanted: bool, text: str, filename: str) -> None:
-    """Write our middleware or take it out; anybody else's stays."""
+    """Set our middleware or remove it; custom code stays."""
     middleware = {"httpAdminMiddleware": {"$js": MIDDLEWARE}}
     present = "httpAdminMiddleware" in known(text, filename=filename)
     ours = present and not edit(text, set=middleware, filename=filename).changed
     if wanted and present and not ours:
         raise HardeningError(
-            f"{VARIABLE}headers: {filename} has an httpAdminMiddleware of its own, which would be lost. Set the "
-            f"headers there ({', '.join(HEADERS)}) and leave the variable unset, or remove it from the file."
+            f"{VARIABLE}headers: {filename} has a custom httpAdminMiddleware, which would be lost. Set the headers "
+            f"there ({', '.join(HEADERS)}) and leave the variable unset, or remove httpAdminMiddleware from the file."
         )
     if wanted:
         found.set.update(middleware)
@@ -137,9 +149,7 @@ def _plan_headers(found: Plan, wanted: bool, text: str, filename: str) -> None:
 
 def _flag(*settings: str) -> Callable[[str, object], Wanted]:
     def convert(name: str, value: object) -> Wanted:
-        if not isinstance(value, bool):
-            raise HardeningError(f"{name} must be true or false, without quotes.")
-        return dict.fromkeys(settings, value)
+        return dict.fromkeys(settings, truth(value, name))
 
     return convert
 

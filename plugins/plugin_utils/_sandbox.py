@@ -88,12 +88,16 @@ _STRICT: Directives = [
 
 
 class SandboxError(ValueError):
-    """Paths from which no sandbox can be made; the message names the remedy."""
+    """Paths from which no sandbox can be made; each problem names the remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the machine says about the paths of its Node-RED, with links followed."""
+    """The paths of a Node-RED, with links followed."""
 
     account_home: str
     """The home directory in the passwd database."""
@@ -101,9 +105,9 @@ class Found:
     user_dir_by_root: bool
     """Whether the unit names the user directory, and no file that the service user can write."""
     flow_file: str | None = None
-    """The flow file where the settings or the command line name it by an absolute path."""
+    """The flow file if the settings or the command line name it by an absolute path."""
     known_hosts: bool = False
-    """Whether there is a ~/.ssh/known_hosts, which Node-RED's projects need where they use SSH."""
+    """Whether there is a ~/.ssh/known_hosts, which Node-RED's projects need if they use SSH."""
     port: int | None = None
     """The port that Node-RED opens itself."""
 
@@ -126,13 +130,12 @@ def plan(level: str, found: Found, *, private_files: bool, listed: Sequence[str]
         listed: the folders that the operator lets Node-RED write (nodered_hardening_writable_paths).
 
     Raises:
-        SandboxError: where a path cannot be accepted.
+        SandboxError: if a path cannot be accepted.
     """
     if level not in LEVELS:
         raise SandboxError(f"{short_line(level)} is not a level of the sandbox. Use {', '.join(LEVELS)}.")
     service: Directives = [{"UMask": "0077"}] if private_files else []
-    for path in listed:
-        _require_usable(path, VARIABLE, f"Correct {VARIABLE}.")
+    _require_all_usable(listed)
     if level == "strict":
         writable = writable_folders(found, listed)
         service += _STRICT + _paths(found, writable)
@@ -196,6 +199,17 @@ def _require_user_dir(found: Found, listed: Sequence[str]) -> None:
             f"The sandbox cannot leave the user directory {shown} writable: what is in {short_line(home)}/{first} runs "
             f"outside of it. {remedy}"
         )
+
+
+def _require_all_usable(listed: Sequence[str]) -> None:
+    problems: list[str] = []
+    for path in listed:
+        try:
+            _require_usable(path, VARIABLE, f"Correct {VARIABLE}.")
+        except SandboxError as error:
+            problems += error.problems
+    if problems:
+        raise SandboxError(*problems)
 
 
 def _require_usable(path: str, what: str, remedy: str) -> None:

@@ -10,7 +10,7 @@ action plugin `plan` collects what it needs, and `apply` sends what it returns.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,12 +46,8 @@ class Found:
         return None if value is _settings_js.UNDEFINED else value
 
     def overrides(self, *settings: str) -> list[Mapping[str, Any]]:
-        """The options and variables that override one of these settings or a part of it."""
-        return [
-            one
-            for one in self.instance["overrides"]
-            if any(one["setting"] == name or one["setting"].startswith(name + ".") for name in settings)
-        ]
+        """The options and variables that override one of these settings, a part of it, or what it is a part of."""
+        return [one for one in self.instance["overrides"] if any(_overlap(one["setting"], name) for name in settings)]
 
     def drop_in_text(self, name: str, unit: str = "") -> str:
         """The text of a drop-in of this collection as it is now, empty if there is none."""
@@ -65,7 +61,7 @@ class DropIn:
     unit: str
     name: str
     """Without `.conf`."""
-    sections: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    sections: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     """Words at the end of the service's command line."""
 
@@ -154,8 +150,18 @@ def drop_in_path(unit: str, name: str) -> str:
 
 def overridden(found: Found, what: str, *settings: str) -> list[str]:
     """An error for each option or variable that overrides one of these settings; `what` would have no effect."""
-    return [
-        f"{one['channel']} in {one['where']} sets {one['setting']} and overrides {found.instance['settings_file']}, so "
-        f"{what} written there would have no effect. Remove that option, then run again."
-        for one in found.overrides(*settings)
-    ]
+    return [override_error(found, one, what) for one in found.overrides(*settings)]
+
+
+def override_error(found: Found, override: Mapping[str, Any], what: str) -> str:
+    """That this option or variable leaves `what` without effect."""
+    return (
+        f"{override['channel']} in {override['where']} sets {override['setting']} and overrides "
+        f"{found.instance['settings_file']}, so {what} written there would have no effect. Remove that option, then "
+        "run again."
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one setting is the other or a part of it, such as `logging` and `logging.console.audit`."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

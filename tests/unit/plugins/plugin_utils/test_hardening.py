@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._hardening import HEADERS, HardeningError, plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._hardening import HEADERS, plan
 
 TEXT = "module.exports = {\n    uiPort: 1880,\n}\n"
 
@@ -16,9 +16,9 @@ def planned(node_red="4.1.15", text=TEXT, **wanted):
 
 
 def refused(**wanted):
-    with pytest.raises(HardeningError) as caught:
-        planned(**wanted)
-    return str(caught.value)
+    found = planned(**wanted)
+    assert found.set == {}
+    return found.mistakes
 
 
 def with_headers(text=TEXT):
@@ -59,7 +59,7 @@ def test_each_variable_becomes_its_settings(wanted, settings):
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"disable_editor": "yes"},
+        {"disable_editor": "maybe"},
         {"admin_root": "admin"},
         {"admin_root": True},
         {"listen_address": "my-pi"},
@@ -72,7 +72,19 @@ def test_each_variable_becomes_its_settings(wanted, settings):
 )
 def test_a_mistake_is_refused_with_the_variable_named(wanted):
     key = next(iter(wanted))
-    assert ("nodered_disable_editor" if key == "disable_editor" else f"nodered_hardening_{key}") in refused(**wanted)
+    (mistake,) = refused(**wanted)
+    assert ("nodered_disable_editor" if key == "disable_editor" else f"nodered_hardening_{key}") in mistake
+
+
+def test_all_mistakes_are_reported_at_once():
+    found = planned(admin_root="admin", audit_log="maybe", telemetry=False)
+    assert len(found.mistakes) == 2
+    assert found.set == {"telemetry.enabled": False}
+
+
+@pytest.mark.parametrize("value, meaning", [("yes", True), ("True", True), ("false", False), ("0", False), (1, True)])
+def test_a_flag_can_come_from_the_command_line(value, meaning):
+    assert planned(audit_log=value).set == {"logging.console.audit": meaning}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +118,6 @@ def test_headers_are_written_once_and_taken_out_again():
 
 def test_a_middleware_of_somebody_else_stays():
     foreign = TEXT.replace("uiPort", "httpAdminMiddleware: function(req, res, next) { next(); },\n    uiPort")
-    with pytest.raises(HardeningError, match="nodered_hardening_headers"):
-        planned(headers=True, text=foreign)
+    assert "nodered_hardening_headers" in planned(headers=True, text=foreign).mistakes[0]
     assert planned(headers=False, text=foreign).remove == []
     assert planned(headers=False).remove == []
