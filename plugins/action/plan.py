@@ -17,6 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import
 from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
     hardening,
     http_auth,
@@ -43,7 +44,10 @@ ROLES = {
     "ufw": ufw,
 }
 # What a role needs to know from the controller, or from one more execution on the host.
-GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {"sessions": _gather_sessions.gather}
+GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
+    "sessions": _gather_sessions.gather,
+    "ufw": _gather_ufw.gather,
+}
 # What applying and verifying need of the variables, since handlers do not see those of an included role.
 LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
 COLLECTION = "pifleet.nodered."

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide which rules ufw gets and which it loses. Private; knows no Ansible, and touches nothing.
 
-Whoever wrote a rule by hand has thought about it: where there is one for a port, none of ours is added for it, and none
-of theirs is taken away, save for the port of Node-RED itself. Rules of ours are known by their comment.
+Rules written by hand are kept: where there is one for a port, none of ours is added for it and none of theirs is
+deleted, except for the port of Node-RED itself. Rules of ours are recognized by their comment.
 """
 
 from __future__ import annotations
@@ -90,22 +90,27 @@ class Rule:
         address, network = ipaddress.ip_address(client), _network(self.from_address)
         return address.version == network.version and address in network
 
-    def words(self) -> str:
-        """About what `ufw show added` prints."""
+    def arguments(self) -> list[str]:
+        """What `ufw` or `ufw delete` is given for this rule, without its comment."""
         words = [self.action]
         for direction, interface in (("in", self.interface_in), ("out", self.interface_out)):
             words += [direction, "on", interface] if interface else []
         words += [self.log] if self.log else []
-        if self.application:
-            return " ".join([*words, f"from {self.from_address}", f"to {self.to_address} app {self.application!r}"])
-        words += [f"from {self.from_address}"] + ([f"port {self.from_port}"] if self.from_port != ANY else [])
-        words += [f"to {self.to_address}"] + ([f"port {self.to_port}"] if self.to_port != ANY else [])
-        return " ".join(words + ([f"proto {self.protocol}"] if self.protocol != ANY else []))
+        words += ["from", self.from_address, *_port_words(self.from_port, self.from_application)]
+        words += ["to", self.to_address, *_port_words(self.to_port, self.application)]
+        by_application = self.application or self.from_application
+        return words + (["proto", self.protocol] if self.protocol != ANY and not by_application else [])
+
+    def words(self) -> str:
+        """About what `ufw show added` prints."""
+        words = self.arguments()
+        names = [f"{word!r}" if before == "app" else word for before, word in zip(words, words[1:], strict=False)]
+        return " ".join([words[0], *names])
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A rule that is to be there: who may reach a port."""
+    """A rule that has to be there: which addresses may reach a port."""
 
     action: str
     protocol: str
@@ -141,6 +146,10 @@ class Wanted:
     def words(self) -> str:
         return self.as_rule().words()
 
+    def arguments(self) -> list[str]:
+        """What `ufw` is given to add it."""
+        return [*self.as_rule().arguments(), "comment", self.comment]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -150,10 +159,10 @@ class Plan:
     """Whether the default policy for incoming packets has to become `deny`."""
     enable: bool = False
     refusals: list[str] = field(default_factory=list)
-    """Why nothing may be touched, each with its remedy."""
+    """Why nothing may be changed, each with its remedy."""
     notes: list[str] = field(default_factory=list)
     controller: str = "open"
-    """What whoever came by SSH will find at Node-RED's port: `open`, `limited`, `closed` or `unknown`."""
+    """What Ansible's own address finds at Node-RED's port afterwards: `open`, `limited`, `closed` or `unknown`."""
 
     @property
     def changes(self) -> bool:
@@ -195,16 +204,17 @@ def plan(
     *,
     port: int | None,
     left_ports: Sequence[int] = (),
+    other_ports: Sequence[int] = (),
     sources: Sequence[str] = (),
     rate_limit: bool = False,
     keep: object = LISTENING,
 ) -> Plan:
     """What has to change.
 
-    `firewall` is what the module firewall_info returned, of a machine with ufw. `port` is where Node-RED serves; None
-    where nobody outside may reach it. `left_ports` are where it served before. `sources` are the networks that may
-    reach it, none for all. `keep` is `listening`, or a list such as `["1883/tcp"]`. One of these two that cannot be
-    understood is refused.
+    `firewall` is what the module firewall_info returned for a machine with ufw. `port` is where Node-RED responds; None
+    if no other machine may reach it. `left_ports` are where it responded before, `other_ports` where other Node-REDs of
+    the same machine respond: their rules stay. `sources` are the networks that may reach it, none for all. `keep` is
+    `listening`, or a list such as `["1883/tcp"]`. An invalid value of these two is a refusal.
     """
     machine = _machine(firewall)
     try:
@@ -222,7 +232,11 @@ def plan(
         rule
         for rule in machine.rules
         if not any(one.is_place_of(rule) for one in wanted)
-        and (_is_stale(rule, machine, kept) if rule.ours else _is_about_node_red(rule, cleared, networks))
+        and (
+            _is_stale(rule, machine, kept, cleared, other_ports)
+            if rule.ours
+            else _is_about_node_red(rule, cleared, networks)
+        )
     ]
     added = [one for one in wanted if not one.is_there(machine.rules, machine.ipv6)]
     controller = _seen_from(machine, port, wanted, lost)
@@ -241,11 +255,11 @@ def plan(
 
 
 def _for_ssh(machine: _Machine) -> list[Wanted]:
-    """Whoever came by SSH comes in again, and so does everybody else whom no rule keeps out now."""
+    """The SSH client of this run can connect again, and so can all others that no rule keeps out now."""
     wanted = []
     for port in machine.ssh_ports:
         client = machine.client if port == machine.ssh_port else None
-        # A rule for every port says nothing about SSH, save where nothing else can have let anybody in.
+        # A rule for every port does not count for SSH, unless nothing else can have let a client in.
         about = [
             rule
             for rule in machine.theirs
@@ -253,7 +267,7 @@ def _for_ssh(machine: _Machine) -> list[Wanted]:
         ]
         if any(rule.takes(client) for rule in about) or (about and client is None):
             continue
-        # Their rules let in others only: one address is enough.
+        # Their rules let in other clients only: one more address is enough.
         wanted.append(Wanted("allow", "tcp", port, client if about and client else ANY, SSH))
     return wanted
 
@@ -283,19 +297,31 @@ def _for_the_rest(
     ]
 
 
-def _is_stale(rule: Rule, machine: _Machine, kept: list[tuple[int, str]] | None) -> bool:
-    """Whether a rule of ours that is not wanted has to go."""
+def _is_stale(
+    rule: Rule,
+    machine: _Machine,
+    kept: list[tuple[int, str]] | None,
+    cleared: Sequence[int],
+    other_ports: Sequence[int],
+) -> bool:
+    """Whether a rule of ours that is not wanted is deleted."""
     if rule.comment == SSH:
         return not any(rule.names(port, "tcp") for port in machine.ssh_ports)
+    if any(rule.names(port, "tcp") for port in other_ports):
+        # The role manages it for the other Node-RED, which has an inventory name of its own.
+        return False
+    if any(rule.names(port, "tcp") and rule.to_port == str(port) for port in cleared):
+        # Also one that was made as a port to keep, when the other Node-RED ran the role first.
+        return True
     if rule.comment == KEPT and kept is None and machine.closed:
-        # Ours name one port; somebody may have made more of it.
+        # Ours name one port, but can have been edited.
         ports = [port for part in _ranges(rule.to_port) for port in part]
         return bool(ports) and all(any(other.names(port, rule.protocol) for other in machine.theirs) for port in ports)
     return True
 
 
 def _is_about_node_red(rule: Rule, ports: Sequence[int], networks: list[Network]) -> bool:
-    """Whether a rule of theirs lets in somebody to one of these ports alone, who is not among the networks."""
+    """Whether a rule of theirs is about one of these ports alone and lets in a client outside of the networks."""
     return rule.lets_in and any(
         rule.names(port, "tcp") and rule.to_port == str(port) and not _within(rule, networks) for port in ports
     )
@@ -308,7 +334,7 @@ def _within(rule: Rule, networks: list[Network]) -> bool:
     return any(_contains(wider, network) for wider in networks)
 
 
-# --- what stands against it ----------------------------------------------------------------------------------------
+# --- why nothing may be changed ------------------------------------------------------------------------------------
 
 
 def _refusals(
@@ -325,18 +351,18 @@ def _refusals(
         found.append(f"{machine.problem} Then run again, or set {VARIABLE}manage: false.")
     if "firewalld" in machine.other_firewalls:
         found.append(
-            "firewalld is active, and two firewall managers take each other's rules away. Stop it (systemctl disable "
+            "firewalld is active, and two firewall managers delete each other's rules. Stop it (systemctl disable "
             f"--now firewalld), then run again, or set {VARIABLE}manage: false."
         )
     if machine.client and ":" in machine.client and not machine.ipv6:
         found.append(
-            "The SSH connection in use is one over IPv6, which ufw closes altogether here. Set IPV6=yes in "
-            "/etc/default/ufw, or come over IPv4, then run again."
+            "The SSH connection in use is over IPv6, which ufw blocks completely here. Set IPV6=yes in "
+            "/etc/default/ufw, or connect over IPv4, then run again."
         )
     for source in networks:
         if source.version == 6 and not machine.ipv6:
             found.append(
-                f"{VARIABLE}sources names {source}, and IPv6 is switched off in ufw. Set IPV6=yes in /etc/default/ufw, "
+                f"{VARIABLE}sources contains {source}, and IPv6 is disabled in ufw. Set IPV6=yes in /etc/default/ufw, "
                 "then run again."
             )
     for number, client in [*((each, machine.client) for each in machine.ssh_ports), *([(port, None)] if port else [])]:
@@ -351,26 +377,26 @@ def _refusals(
         return found
     if port in machine.published:
         found.append(
-            f"Docker publishes port {port}, and what it publishes goes past ufw: no rule would protect it. Take the "
-            f"port away from the container, or set {VARIABLE}manage: false."
+            f"Docker publishes port {port}, and ufw does not filter published ports: no rule would protect it. Stop "
+            f"publishing it, or set {VARIABLE}manage: false, then run again."
         )
     remaining = [rule for rule in machine.theirs if rule not in lost and rule.lets_in]
     for rule in (rule for rule in remaining if limited and _opens_further(rule, port, networks)):
         found.append(
-            f"The rule '{rule.words()}' lets others reach port {port}, past {VARIABLE}sources and "
-            f"{VARIABLE}rate_limit. Narrow it, or delete it (ufw delete {rule.words()}), then run again."
+            f"The rule '{rule.words()}' lets other addresses reach port {port}, despite {VARIABLE}sources and "
+            f"{VARIABLE}rate_limit. Restrict it, or delete it (ufw delete {rule.words()}), then run again."
         )
     about_old = [rule for rule in lost if not rule.ours and any(rule.names(old, "tcp") for old in left_ports)]
     if about_old and not networks and all(rule.from_address != ANY or rule.interface_in for rule in about_old):
         found.append(
-            f"Node-RED leaves a port that not everybody may reach ('{about_old[0].words()}'), and nothing says who may "
-            f"reach port {port}. Set {VARIABLE}sources, then run again."
+            f"Node-RED leaves a port that only some addresses can reach ('{about_old[0].words()}'), and it is unknown "
+            f"which addresses may reach port {port}. Set {VARIABLE}sources, then run again."
         )
     return found
 
 
 def _opens_further(rule: Rule, port: int, networks: list[Network]) -> bool:
-    """Whether the rule gets around sources or rate limit. One that trusts a machine with every port does not count."""
+    """Whether the rule allows more than sources or limit. One that opens every port to a machine does not count."""
     if not rule.reaches(port, "tcp") or (rule.action == "limit" and not networks) or _within(rule, networks):
         return False
     return rule.to_port != ANY or (rule.from_address == ANY and not rule.interface_in)
@@ -379,7 +405,7 @@ def _opens_further(rule: Rule, port: int, networks: list[Network]) -> bool:
 def _first(rules: Iterable[Rule], port: int, client: str | None) -> Rule | None:
     """The first rule that is certain to decide about new connections; None where none is.
 
-    Without a client, one that lets somebody in decides, and one that keeps out only some does not.
+    Without a client, a rule that lets in any client decides, and one that keeps out only some does not.
     """
     for rule in rules:
         if not rule.reaches(port, "tcp") or (rule.to_address, rule.from_port) != (ANY, ANY):
@@ -392,7 +418,7 @@ def _first(rules: Iterable[Rule], port: int, client: str | None) -> Rule | None:
     return None
 
 
-# --- what is said --------------------------------------------------------------------------------------------------
+# --- notes ---------------------------------------------------------------------------------------------------------
 
 
 def _notes(
@@ -413,28 +439,30 @@ def _notes(
         process = one["process"] or "the kernel"
         (reached if reachable else closed).append(f"{number}/{protocol} ({process})")
     if reached:
-        notes.append(f"Reachable beside SSH and Node-RED: {', '.join(reached)}.")
+        notes.append(f"Reachable besides SSH and Node-RED: {', '.join(reached)}.")
     if closed:
         notes.append(
-            f"Listening, and closed by ufw: {', '.join(closed)}. What shall be reachable belongs into {VARIABLE}keep."
+            f"Listening, and closed by ufw: {', '.join(closed)}. Add to {VARIABLE}keep what must be reachable."
         )
     if machine.stops_forwarding:
         notes.append(
-            "This machine passes packets of others on, and ufw will drop them. If it is a router, a hotspot or the end "
-            'of a VPN, set DEFAULT_FORWARD_POLICY="ACCEPT" in /etc/default/ufw first.'
+            "This machine forwards packets, and ufw will drop them. If it is a router, a hotspot or a VPN endpoint, "
+            'set DEFAULT_FORWARD_POLICY="ACCEPT" in /etc/default/ufw first.'
         )
     if machine.published:
         notes.append(
-            f"Containers publish the ports {_some(machine.published)}. Their packets go past ufw: anyone "
-            "who can reach this machine can reach these ports."
+            f"Containers publish the ports {_some(machine.published)}. ufw does not filter these: anyone who can reach "
+            "this machine can reach them."
         )
     for other in machine.other_firewalls:
         if other != "firewalld":
-            notes.append(f"{other} is active beside ufw: it sets packet filters, too, and can let in or keep out more.")
+            notes.append(f"{other} is active besides ufw: it also sets packet filters, and can allow or block more.")
     for rule in staying:
         for old in left_ports:
             if not rule.ours and rule.lets_in and rule.names(old, "tcp"):
-                notes.append(f"The rule '{rule.words()}' is not only about port {old}, which it leaves open.")
+                notes.append(
+                    f"The rule '{rule.words()}' is not only about port {old}, so it stays, and port {old} stays open."
+                )
     return notes
 
 
@@ -446,11 +474,13 @@ def _some(ports: Sequence[int]) -> str:
 def _notes_for_the_controller(machine: _Machine, port: int | None, controller: str) -> list[str]:
     if controller != "closed" or machine.client is None:
         return []
-    return [f"{machine.client}, from where this run comes, is kept out of port {port}: the editor does not open there."]
+    return [
+        f"{machine.client}, from which Ansible connects, cannot reach port {port}, so the editor does not open there."
+    ]
 
 
 def _seen_from(machine: _Machine, port: int | None, wanted: list[Wanted], lost: list[Rule]) -> str:
-    """What the SSH client's address finds at Node-RED's port once all is done."""
+    """What the SSH client's address finds at Node-RED's port after the change."""
     if port is None:
         return "open"
     staying = [rule for rule in machine.rules if rule not in lost and not any(one.is_place_of(rule) for one in wanted)]
@@ -523,7 +553,7 @@ def _source(source: str) -> Network:
     zone = re.search(r"%[^/]*", source)
     if zone:
         raise PlanError(
-            f"{VARIABLE}sources: {source} names an interface ({zone[0]}), which no rule of ufw can do. Write "
+            f"{VARIABLE}sources: {source} names an interface ({zone[0]}), which a rule of ufw cannot do. Write "
             f"{source.replace(zone[0], '')}."
         )
     try:
@@ -533,10 +563,10 @@ def _source(source: str) -> Network:
             f"{VARIABLE}sources: {source!r} is neither an address nor a network. Write it as 192.168.1.0/24."
         ) from None
     if network.prefixlen == 0:
-        raise PlanError(f"{VARIABLE}sources: {source} is everybody. Leave the list empty for that.")
+        raise PlanError(f"{VARIABLE}sources: {source} is every address. Leave the list empty for that.")
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         mapped = ipaddress.ip_network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
-        raise PlanError(f"{VARIABLE}sources: {source} stands for IPv4, and comes as IPv4. Write {_written(mapped)}.")
+        raise PlanError(f"{VARIABLE}sources: {source} is an IPv4 address in IPv6 notation. Write {_written(mapped)}.")
     return network
 
 
@@ -550,7 +580,7 @@ def _kept(keep: object) -> list[tuple[int, str]] | None:
     for one in keep:
         match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", str(one))
         if not match or not 1 <= int(match[1]) <= 65535:
-            raise PlanError(f"{VARIABLE}keep: {one!r} is no port with its protocol. Write it as 1883/tcp.")
+            raise PlanError(f"{VARIABLE}keep: {one!r} is not a port with its protocol. Write it as 1883/tcp.")
         found.append((int(match[1]), match[2]))
     return found
 
@@ -567,6 +597,12 @@ def _ranges(ports: str) -> list[range]:
 
 def _network(address: str) -> Network:
     return ipaddress.ip_network(address, strict=False)
+
+
+def _port_words(port: str, application: str) -> list[str]:
+    if application:
+        return ["app", application]
+    return ["port", port] if port != ANY else []
 
 
 def _contains(wider: Network, network: Network) -> bool:

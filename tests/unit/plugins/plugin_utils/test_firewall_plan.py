@@ -71,7 +71,7 @@ def test_a_machine_without_rules_keeps_ssh_node_red_and_what_listens():
     assert added(decided) == [ANYBODY_22, ANYBODY_1880, ANYBODY_1883]
     assert decided.delete == []
     assert (decided.enable, decided.deny, decided.refusals) == (True, False, [])
-    assert decided.notes == ["Reachable beside SSH and Node-RED: 1883/tcp (mosquitto), 5353/udp (avahi-daemon)."]
+    assert decided.notes == ["Reachable besides SSH and Node-RED: 1883/tcp (mosquitto), 5353/udp (avahi-daemon)."]
 
 
 def test_with_everything_in_place_nothing_changes():
@@ -210,12 +210,12 @@ def test_an_open_default_is_closed():
         (machine(published=[1880]), {}, "Docker publishes port 1880"),
         (machine(problem="iptables cannot."), {}, "iptables cannot."),
         (machine(other_firewalls=["firewalld"]), {}, "firewalld is active"),
-        (machine(ipv6=False), {"sources": ["fd00::/8"]}, "IPv6 is switched off in ufw"),
-        (machine(ipv6=False, ssh={"connection": connection("fd00::7"), "ports": [22]}), {}, "closes altogether"),
-        (machine(rule("1800:1900")), {"sources": [LAN]}, "lets others reach port 1880"),
-        (machine(rule("1880,1881")), {"rate_limit": True}, "lets others reach port 1880"),
-        (machine(Rule("allow")), {"sources": [LAN]}, "lets others reach port 1880"),
-        (machine(rule(1870, source=LAN)), {"left_ports": [1870]}, "nothing says who may reach port 1880"),
+        (machine(ipv6=False), {"sources": ["fd00::/8"]}, "IPv6 is disabled in ufw"),
+        (machine(ipv6=False, ssh={"connection": connection("fd00::7"), "ports": [22]}), {}, "blocks completely"),
+        (machine(rule("1800:1900")), {"sources": [LAN]}, "lets other addresses reach port 1880"),
+        (machine(rule("1880,1881")), {"rate_limit": True}, "lets other addresses reach port 1880"),
+        (machine(Rule("allow")), {"sources": [LAN]}, "lets other addresses reach port 1880"),
+        (machine(rule(1870, source=LAN)), {"left_ports": [1870]}, "unknown which addresses may reach port 1880"),
     ],
 )
 def test_nothing_is_touched_where_it_would_go_wrong(found, arguments, words):
@@ -249,8 +249,8 @@ def test_trust_in_a_machine_with_every_port_is_not_taken_away():
 def test_what_goes_past_ufw_is_said():
     notes = plan(machine(rule(22), published=[8080], other_firewalls=["nftables"]), port=1880).notes
     assert "8080" in notes[0]
-    assert "past ufw" in notes[0]
-    assert "nftables is active beside ufw" in notes[1]
+    assert "ufw does not filter" in notes[0]
+    assert "nftables is active besides ufw" in notes[1]
 
 
 def test_of_very_many_ports_some_are_named():
@@ -284,17 +284,17 @@ def test_an_address_that_somebody_keeps_out_finds_it_closed():
     "arguments, words",
     [
         ({"sources": ["192.168.1"]}, "nodered_ufw_sources: '192.168.1' is neither"),
-        ({"sources": ["::ffff:192.168.1.5"]}, "comes as IPv4. Write 192.168.1.5."),
-        ({"sources": ["::ffff:c0a8:100/120"]}, "comes as IPv4. Write 192.168.1.0/24."),
-        ({"sources": ["fe80::7%eth0"]}, "names an interface (%eth0), which no rule of ufw can do. Write fe80::7."),
+        ({"sources": ["::ffff:192.168.1.5"]}, "is an IPv4 address in IPv6 notation. Write 192.168.1.5."),
+        ({"sources": ["::ffff:c0a8:100/120"]}, "is an IPv4 address in IPv6 notation. Write 192.168.1.0/24."),
+        ({"sources": ["fe80::7%eth0"]}, "names an interface (%eth0), which a rule of ufw cannot do. Write fe80::7."),
         ({"sources": ["fe80::%eth0/64"]}, "Write fe80::/64."),
         ({"sources": [7]}, "nodered_ufw_sources: '7' is neither"),
         ({"sources": LAN}, "must be a list"),
-        ({"sources": ["0.0.0.0/0"]}, "is everybody"),
+        ({"sources": ["0.0.0.0/0"]}, "is every address"),
         ({"keep": "all"}, "nodered_ufw_keep must be listening or a list"),
-        ({"keep": ["1883"]}, "'1883' is no port with its protocol"),
-        ({"keep": ["70000/tcp"]}, "'70000/tcp' is no port"),
-        ({"keep": [{"port": 1883}]}, "is no port with its protocol"),
+        ({"keep": ["1883"]}, "'1883' is not a port with its protocol"),
+        ({"keep": ["70000/tcp"]}, "'70000/tcp' is not a port"),
+        ({"keep": [{"port": 1883}]}, "is not a port with its protocol"),
     ],
 )
 def test_with_a_variable_that_cannot_be_understood_nothing_is_touched(arguments, words):
@@ -325,5 +325,39 @@ def test_that_a_router_would_stop_passing_packets_on_is_said():
 
 def test_that_the_one_who_came_will_find_the_editor_closed_is_said():
     (note,) = plan(machine(rule(22)), port=1880, sources=["10.9.0.0/16"]).notes
-    assert note.startswith(f"{CLIENT}, from where this run comes, is kept out of port 1880")
+    assert note.startswith(f"{CLIENT}, from which Ansible connects, cannot reach port 1880")
     assert plan(machine(rule(22)), port=1880, sources=[LAN]).notes == []
+
+
+def test_the_rules_of_another_node_red_on_the_machine_stay():
+    other = {"port": 1890, "protocol": "tcp", "process": "node-red", "unit": "second.service"}
+    found = active(rule(22), ours(1880), ours(1890), ours(1891, "kept"), listening=[SSHD, NODE_RED, other])
+    decided = plan(found, port=1880, other_ports=[1890], keep=[])
+    assert deleted(decided) == ["allow from any to any port 1891 proto tcp"]
+
+
+def test_a_rule_that_the_run_of_another_node_red_made_for_this_one_is_replaced():
+    found = active(rule(22), ours(1880), ours(1890, "kept"))
+    decided = plan(found, port=1890, other_ports=[1880], sources=[LAN])
+    assert added(decided) == [f"allow from {LAN} to any port 1890 proto tcp"]
+    assert deleted(decided) == ["allow from any to any port 1890 proto tcp"]
+
+
+@pytest.mark.parametrize(
+    "one, arguments",
+    [
+        (rule(1880), "allow from any to any port 1880 proto tcp"),
+        (rule(1880, protocol="any", log="log-all"), "allow log-all from any to any port 1880"),
+        (rule(1880, interface_in="eth0", source=LAN), f"allow in on eth0 from {LAN} to any port 1880 proto tcp"),
+        (rule(1880, from_port="99"), "allow from any port 99 to any port 1880 proto tcp"),
+        (rule(1880, application="Node RED"), "allow from any to any app Node RED"),
+        (rule(1880, from_application="One", from_port="9"), "allow from any app One to any port 1880"),
+    ],
+)
+def test_ufw_is_given_the_words_of_a_rule(one, arguments):
+    assert " ".join(one.arguments()) == arguments
+
+
+def test_the_comment_of_a_rule_is_one_word():
+    (one,) = plan(machine(rule(22)), port=1880).add
+    assert one.arguments()[-2:] == ["comment", "pifleet.nodered Node-RED"]

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the role `ufw`: the rules of the firewall. Private; knows no Ansible.
+
+`_firewall_plan` decides about rules. `decide` is called again while they are changed, with what the host has then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import _arguments, _firewall_plan
+from .._firewall_plan import LISTENING
+from . import port
+from ._base import Found, Plan, Wanted
+
+# Ansible waits up to 10 seconds for a connection, and the probe up to 5 for an answer. A user who is locked out waits
+# for all of it.
+LEAST_SECONDS, MOST_SECONDS = 30, 3600
+DEFAULT_SECONDS = 120
+_LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
+
+
+def plan(found: Found, wanted: Wanted) -> Plan:
+    """Let in SSH, Node-RED and what else listens, and close the rest. `found.controller` is what `gather` returned."""
+    try:
+        if not manages(wanted):
+            return Plan()
+        limited = _arguments.truth(wanted.get("nodered_ufw_rate_limit", False), "nodered_ufw_rate_limit")
+        may_remount = _arguments.truth(wanted.get("nodered_remount", False), "nodered_remount")
+    except _arguments.ArgumentError as error:
+        return Plan(errors=[f"{error} Change it, then run again."])
+    errors = _seconds_errors(wanted)
+    firewall = found.controller["firewall"]
+    if not firewall["installed"]:
+        return _without_ufw(errors, wanted)
+    if found.controller["remote"] and firewall["ssh"]["connection"] is None:
+        errors.append(
+            "Ansible connects over SSH, but the host cannot find out which SSH connection this is: the method by which "
+            "Ansible becomes root hides it. Use sudo (become_method: sudo), then run again."
+        )
+    responding = _port(found, wanted)
+    if responding is None:
+        errors.append(
+            f"It is not known on which port {found.instance['service']} responds, so the firewall is not changed. See "
+            f"journalctl -u {found.instance['service']} on the host, then run again."
+        )
+        return Plan(errors=errors)
+    request = _request(found, wanted, responding, limited=limited)
+    decided = decide(firewall, request)
+    errors += decided.refusals + _read_only_errors(found, decided, firewall, may_remount=may_remount)
+    if errors:
+        return Plan(errors=errors)
+    change = _change(decided, firewall, request, int(str(_seconds(wanted))))
+    settled = not (decided.changes or firewall["unconfirmed"])
+    return Plan(
+        firewall=change,
+        notes=[*decided.notes, *(f"Firewall: {line}" for line in change.get("lines", ()))],
+        checks={"ufw": {"controller": decided.controller, "settled": settled}},
+    )
+
+
+def manages(wanted: Wanted) -> bool:
+    """Whether the role may read and change the firewall. Raises ArgumentError."""
+    return _arguments.truth(wanted.get("nodered_ufw_manage", True), "nodered_ufw_manage")
+
+
+def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall_plan.Plan:
+    """What changes on a host with ufw, for the `request` of a plan. `firewall` is what `firewall_info` returned."""
+    return _firewall_plan.plan(
+        firewall,
+        port=None if request["hidden"] else request["port"],
+        left_ports=request["left_ports"],
+        other_ports=request["other_ports"],
+        sources=request["sources"],
+        rate_limit=request["rate_limit"],
+        keep=request["keep"],
+    )
+
+
+def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:
+    """The request for where Node-RED responds now, which is `instance` as `instance_info` returns it."""
+    now = request["port"] if instance["port"] is None else instance["port"]
+    left = {request["found_port"], *request["left_ports"]} - {None, now, *request["other_ports"]}
+    hidden = request["behind_proxy"] or _is_loopback(instance["host"])
+    return {**request, "port": now, "left_ports": sorted(left), "hidden": hidden}
+
+
+def rules(decided: _firewall_plan.Plan) -> dict[str, list[list[str]]]:
+    """The rules to add and to delete, each as the words that `ufw` or `ufw delete` is given."""
+    return {"add": [one.arguments() for one in decided.add], "delete": [one.arguments() for one in decided.delete]}
+
+
+def lines(decided: _firewall_plan.Plan) -> list[str]:
+    """What changes, for the user: one line for each rule."""
+    changed = [f"+ {one.words()}" for one in decided.add] + [f"- {one.words()}" for one in decided.delete]
+    return changed + ["default: deny incoming"] * decided.deny + ["enable"] * decided.enable
+
+
+# --- where Node-RED responds ---------------------------------------------------------------------------------------
+
+
+def _port(found: Found, wanted: Wanted) -> int | None:
+    """Where Node-RED responds after this run: planned, else as it is now, else where its next start would open it."""
+    planned = found.planned.get("port")
+    if planned is None and "port" in found.later_roles:
+        # The roles can have any order in a site playbook.
+        planned = port.plan(found, wanted)
+    if planned is not None and "port" in planned.details:
+        return int(planned.details["port"])
+    instance = found.instance
+    expected = urlsplit(instance["expected_url"] or "").port
+    # A change that was made before without a restart takes effect with the restart of this run.
+    ahead = (expected, instance["port"]) if instance["unconfirmed"] else (instance["port"], expected)
+    return next((one for one in ahead if one is not None), None)
+
+
+def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) -> dict[str, Any]:
+    others = sorted({one for other in found.instance["others"] for one in other["ports"]} - {responding})
+    behind_proxy = wanted.get("nodered_tls_proxy_url") is not None
+    return {
+        "port": responding,
+        "found_port": found.instance["port"],
+        "left_ports": sorted({found.instance["port"]} - {None, responding, *others}),
+        "other_ports": others,
+        "behind_proxy": behind_proxy,
+        # Behind a proxy and on loopback, no other machine may reach it.
+        "hidden": behind_proxy or _is_loopback(_host(found, wanted)),
+        "sources": _plain(wanted.get("nodered_ufw_sources", [])),
+        "rate_limit": limited,
+        "keep": _plain(wanted.get("nodered_ufw_keep", LISTENING)),
+    }
+
+
+def _plain(value: object) -> object:
+    """A list of texts, not of the types that Ansible makes of variables; what is no list is rejected by `decide`."""
+    return value if isinstance(value, str) or not isinstance(value, Sequence) else [str(one) for one in value]
+
+
+def _host(found: Found, wanted: Wanted) -> object:
+    """The address on which Node-RED listens after this run."""
+    if "hardening" in found.planned:
+        return found.planned["hardening"].set.get("uiHost", found.instance["host"])
+    ahead = wanted.get("nodered_hardening_listen_address") if "hardening" in found.later_roles else None
+    return ahead or found.instance["host"]
+
+
+def _is_loopback(host: object) -> bool:
+    return bool(_LOOPBACK.match(str(host or "")))
+
+
+# --- errors --------------------------------------------------------------------------------------------------------
+
+
+def _seconds(wanted: Wanted) -> object:
+    return wanted.get("nodered_ufw_confirm_seconds", DEFAULT_SECONDS)
+
+
+def _seconds_errors(wanted: Wanted) -> list[str]:
+    text = str(_seconds(wanted))
+    if re.fullmatch("[0-9]{1,4}", text) and LEAST_SECONDS <= int(text) <= MOST_SECONDS:
+        return []
+    return [
+        f"nodered_ufw_confirm_seconds must be a whole number from {LEAST_SECONDS} to {MOST_SECONDS}, not {text}: a new "
+        "connection and the verification must fit in, and a user who is locked out waits for that long. Change it, "
+        "then run again."
+    ]
+
+
+def _without_ufw(errors: list[str], wanted: Wanted) -> Plan:
+    if wanted.get("nodered_ufw_sources"):
+        errors.append(
+            "ufw is not installed, so nodered_ufw_sources would have no effect. Install it (apt install ufw), or set "
+            "nodered_ufw_manage: false, then run again."
+        )
+    return Plan(
+        errors=errors,
+        notes=["ufw is not installed, so no port is closed. To close what is not used, install it (apt install ufw)."],
+    )
+
+
+def _read_only_errors(
+    found: Found, decided: _firewall_plan.Plan, firewall: Mapping[str, Any], *, may_remount: bool
+) -> list[str]:
+    if not found.instance["root_read_only"]:
+        return []
+    errors = []
+    if decided.changes and not may_remount:
+        errors.append(
+            "The root file system is read-only, and ufw keeps its rules there. Set nodered_remount: true, or "
+            "nodered_ufw_manage: false, then run again."
+        )
+    if not firewall["starts_at_boot"]:
+        errors.append(
+            "systemd does not start ufw at boot, and the root file system is read-only. Make it writable (mount -o "
+            "remount,rw /), run systemctl enable ufw on the host, then run again."
+        )
+    return errors
+
+
+# --- the change ----------------------------------------------------------------------------------------------------
+
+
+def _change(
+    decided: _firewall_plan.Plan, firewall: Mapping[str, Any], request: Mapping[str, Any], seconds: int
+) -> dict[str, Any]:
+    """What `_guarded_firewall` needs; empty if there is nothing to do."""
+    undo_first, enable_at_boot = bool(firewall["unconfirmed"]), not firewall["starts_at_boot"]
+    if not (decided.changes or undo_first or enable_at_boot):
+        return {}
+    first = ["roll back an earlier change that was not confirmed"] * undo_first
+    return {
+        **rules(decided),
+        "deny": decided.deny,
+        "enable": decided.enable,
+        "checksum": firewall["checksum"],
+        "undo_first": undo_first,
+        "enable_at_boot": enable_at_boot,
+        "seconds": seconds,
+        "lines": [*first, *lines(decided), *["start ufw at boot"] * enable_at_boot],
+        "request": dict(request),
+        "found": dict(firewall),
+    }
