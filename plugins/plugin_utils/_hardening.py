@@ -65,8 +65,8 @@ COOKIE_OPTIONS = (
 )
 
 
-class HardeningError(ValueError):
-    """A variable that cannot be turned into settings; the message names it and the remedy."""
+class HardeningError(ArgumentError):
+    """A variable that cannot be turned into settings."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filen
             if "httpAdminMiddleware" in known_ones:
                 _plan_headers(found, bool(known_ones.pop("httpAdminMiddleware")), text, filename)
             found.set.update(known_ones)
-        except (HardeningError, ArgumentError) as error:
-            found.mistakes.append(str(error))
+        except ArgumentError as error:
+            found.mistakes.extend(error.problems)
     return found
 
 

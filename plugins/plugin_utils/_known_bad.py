@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find what is known to be bad in a settings file. Private; knows no Ansible.
 
-Two kinds: what leaves Node-RED open or locks people out, and what is only unwise. Only the text is looked at, so a
-value that is computed is not judged. No finding holds a password, a hash or a secret.
+Two kinds: what leaves Node-RED open or locks people out, and what is only unwise. Only the text is read, so a value
+that is computed is not judged. No finding holds a password, a hash or a secret.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _PROTECTIVE = """
     adminAuth disableEditor httpAdminMiddleware httpAdminRoot httpNodeAuth httpNodeMiddleware httpNodeRoot
     httpStaticAuth https requireHttps uiHost webSocketNodeVerifyClient
 """
-# A slip of one or two letters; what is less alike may be a setting of somebody's own nodes.
+# One or two wrong letters; what is less alike may be a setting of installed nodes.
 ALIKE = 0.85
-# Any of these lets somebody change flows, and with them run any program (editor-api/lib/auth/permissions.js).
+# Each of these allows to change flows, and with them to run any program (editor-api/lib/auth/permissions.js).
 CHANGES_FLOWS = frozenset({"*", "write", "*.write", "flows.write"})
 MD5_LENGTH = 32
 
@@ -73,9 +73,9 @@ class _Iterations:
 
 
 def findings(text: str, *, filename: str = "settings.js", replaced: Collection[str] = ()) -> list[Finding]:
-    """What is known to be bad in the text. SettingsError where it cannot be read with certainty.
+    """What is known to be bad in the text. SettingsError if it cannot be read with certainty.
 
-    `replaced` are the settings that are about to get another value, so theirs are not judged.
+    `replaced` are the settings that are about to get another value, so their present values are not judged.
     """
     settings = known(text, filename=filename)
     iterations = _Iterations()
@@ -100,8 +100,8 @@ def _misspelled(settings: dict[str, object], replaced: Collection[str]) -> Itera
         missing = meant not in settings and meant not in replaced
         yield Finding(
             _shown(name),
-            f"Node-RED knows no such setting and ignores it; probably {meant} is meant.",
-            f"Rename it to {meant}." if missing else f"Remove it: {meant} is the one that counts.",
+            f"Node-RED does not know this setting and ignores it; probably {meant} is meant.",
+            f"Rename it to {meant}." if missing else f"Remove it: {meant} is the setting that has an effect.",
             missing and meant in PROTECTIVE and _alike(name, meant),
         )
 
@@ -114,11 +114,11 @@ def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
     if "type" not in auth and "tokens" not in auth:
-        yield Finding("adminAuth.type", "It is missing, so nobody can log in.", 'Set it to "credentials".', True)
+        yield Finding("adminAuth.type", "It is missing, so no login works.", 'Set it to "credentials".', True)
     elif isinstance(auth.get("type"), str) and auth["type"] not in ("credentials", "strategy"):
         yield Finding(
             "adminAuth.type",
-            f"{_shown(repr(auth['type']))} is no kind of login, so nobody can log in.",
+            f"{_shown(repr(auth['type']))} is not a kind of login, so no login works.",
             'Set it to "credentials", or to "strategy".',
             True,
         )
@@ -136,8 +136,7 @@ def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
     if any(isinstance(scope, str) and scope in CHANGES_FLOWS for scope in scopes):
         yield Finding(
             "adminAuth.default",
-            f"Without a login, anybody may do {_shown(repr(permissions))}: "
-            "change flows, and with them run any program.",
+            f"Without a login, anyone can do {_shown(repr(permissions))}: change flows, and with them run any program.",
             "Remove adminAuth.default, or give it no more than 'read'.",
             True,
         )
@@ -147,7 +146,7 @@ def _password(setting: str, password: object, whose: str, remedy: str, iteration
     if not isinstance(password, str):
         return
     if not _bcrypt.is_bcrypt(password):
-        yield Finding(setting, f"{whose} is no bcrypt hash, so nobody can log in with it.", remedy, True)
+        yield Finding(setting, f"{whose} is not a bcrypt hash, so no login works with it.", remedy, True)
     elif iterations.is_sample(password):
         yield Finding(setting, f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.', remedy, True)
 
@@ -162,11 +161,11 @@ def _basic_auth(name: str, auth: object, iterations: _Iterations) -> Iterator[Fi
         return
     remedy = "Give it a bcrypt hash (node-red admin hash-pw), or remove it."
     if "pass" not in auth:
-        yield Finding(name, "It has no pass, so Node-RED ends when it is started.", remedy, True)
+        yield Finding(name, "It has no pass, so Node-RED exits when it starts.", remedy, True)
         return
     password = auth["pass"]
     if isinstance(password, str) and len(password) == MD5_LENGTH:
-        yield Finding(name, "Its password is an MD5 sum, which is found in seconds.", remedy, True)
+        yield Finding(name, "Its password is an MD5 sum, which can be cracked in seconds.", remedy, True)
         return
     yield from _password(name, password, "Its password", remedy, iterations)
 
@@ -174,11 +173,11 @@ def _basic_auth(name: str, auth: object, iterations: _Iterations) -> Iterator[Fi
 def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:
     if not settings.get(name, False) and not _computed(settings, name):
         return
-    clash = " It also keeps out the editor's own login (adminAuth)." if "adminAuth" in settings else ""
+    clash = " It also disables the editor's own login (adminAuth)." if "adminAuth" in settings else ""
     yield Finding(
         name,
         f"It is a login of old releases, often with an MD5 sum, and leaves the websocket of the editor open.{clash}",
-        f"Remove {name}; adminAuth (role login) and httpNodeAuth take its place.",
+        f"Remove {name}; adminAuth (role login) and httpNodeAuth replace it.",
         True,
     )
 
@@ -190,14 +189,14 @@ def _computed(settings: dict[str, object], name: str) -> bool:
 def _credential_secret(settings: dict[str, object]) -> Iterator[Finding]:
     secret = settings.get("credentialSecret")
     if secret is False:
-        problem = "It is false, so the credentials of flows lie on the disk unencrypted."
+        problem = "It is false, so the credentials of flows are stored unencrypted."
     elif isinstance(secret, str) and secret in WELL_KNOWN_SECRETS:
-        problem = "It is one that everybody knows, so whoever reads the credentials file can decrypt it."
+        problem = "It is well known, so anyone who can read the credentials file can decrypt it."
     else:
         return
     yield Finding(
         "credentialSecret",
         problem,
-        "Choose one of your own, then enter the credentials in the editor again: Node-RED cannot convert them.",
+        "Choose another one, then enter the credentials in the editor again: Node-RED cannot convert them.",
         False,
     )

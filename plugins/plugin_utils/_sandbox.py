@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..module_utils._core._text import printable_line, short_line
+from ._arguments import ArgumentError
 
 LEVELS = ("none", "baseline", "strict")
 VARIABLE = "nodered_hardening_writable_paths"
@@ -87,12 +88,8 @@ _STRICT: Directives = [
 ]
 
 
-class SandboxError(ValueError):
-    """Paths from which no sandbox can be made; each problem names the remedy."""
-
-    def __init__(self, *problems: str) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
+class SandboxError(ArgumentError):
+    """Paths from which no sandbox can be made."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,7 @@ def writable_folders(found: Found, listed: Sequence[str]) -> list[str]:
 def _require_user_dir(found: Found, listed: Sequence[str]) -> None:
     remedy = (
         "Use a folder of its own in the home directory of Node-RED's user (userDir in settings.js, option -u, HOME), "
-        f"or, where this is right, list the folder in {VARIABLE}."
+        f"or, if this is intended, list the folder in {VARIABLE}."
     )
     _require_usable(found.user_dir, "The user directory of Node-RED", remedy)
     if found.user_dir_by_root or any(_within(found.user_dir, posixpath.normpath(path)) for path in listed):
@@ -214,12 +211,12 @@ def _require_all_usable(listed: Sequence[str]) -> None:
 
 def _require_usable(path: str, what: str, remedy: str) -> None:
     if not isinstance(path, str) or re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", path):
-        raise SandboxError(f"{what}: {short_line(str(path))} has a control character in it or is no text. {remedy}")
+        raise SandboxError(f"{what}: {short_line(str(path))} contains a control character or is not text. {remedy}")
     normal = posixpath.normpath(path)
     if not path.startswith("/") or path.startswith("//") or path.rstrip("/") != normal.rstrip("/"):
         raise SandboxError(f"{what}: {short_line(path)} must be an absolute path without . or .. in it. {remedy}")
     if normal in SYSTEM_FOLDERS:
-        raise SandboxError(f"{what}: there is no sandbox while {short_line(normal)} can be written. {remedy}")
+        raise SandboxError(f"{what}: the sandbox has no effect while {short_line(normal)} is writable. {remedy}")
 
 
 def _paths(found: Found, writable: Sequence[str]) -> Directives:
@@ -257,7 +254,7 @@ def _notes(found: Found, writable: Sequence[str]) -> list[str]:
     notes = []
     if _home_is_writable(found, writable):
         notes.append(
-            f"Node-RED may write in {short_line(found.account_home)}, the home directory of its user. The sandbox "
+            f"Node-RED can write in {short_line(found.account_home)}, the home directory of its user. The sandbox "
             "protects files such as .ssh and .profile that exist there, but Node-RED can create those that do not. To "
             "close that, give Node-RED a user directory below the home directory."
         )

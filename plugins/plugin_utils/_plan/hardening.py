@@ -47,7 +47,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         accepted = _arguments.names(wanted["nodered_hardening_accepted"], "nodered_hardening_accepted")
     except _arguments.ArgumentError as error:
         accepted = []
-        result.errors.append(str(error))
+        result.errors += error.problems
     _plan_settings(result, found, wanted)
     _plan_sandbox(result, found, wanted, accepted)
     _plan_files(result, found, wanted)
@@ -176,10 +176,10 @@ def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collecti
         )
         drop_in = DropIn(f"{instance['service']}.service", DROP_IN, sandbox.sections)
         differs = not drop_in.matches(found.drop_in_text(DROP_IN))
-    except _sandbox.SandboxError as error:
+    except _arguments.ArgumentError as error:
         result.errors += error.problems
         return
-    except (_arguments.ArgumentError, Failure) as error:
+    except Failure as error:
         result.errors.append(str(error))
         return
     result.drop_ins += [drop_in] if differs else []
