@@ -24,15 +24,19 @@ def new() -> str:
 
 
 def read(path: str) -> str | None:
-    """The password in this file; None if there is no file. Raises PasswordFileError."""
+    """The password in this file; None if there is no file. Raises PasswordFileError, also for an empty file."""
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise PasswordFileError(f"The password file {path} cannot be read: {error}. Correct or remove it.") from None
+    first = text.partition("\n")[0].rstrip()
     # The lookup can add a salt, which is of no use here.
-    return text.splitlines()[0].rpartition(" salt=")[0] or text.splitlines()[0] if text.strip() else None
+    password = first.rpartition(" salt=")[0] or first
+    if not password:
+        raise PasswordFileError(f"The password file {path} is empty. Write the password to it, or remove it.")
+    return password
 
 
 def keep(path: str, password: str) -> None:

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The random password of a host, which a file on the controller keeps. Private."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _password_files
+
+if TYPE_CHECKING:
+    from .._step import Step
+
+
+def password(step: Step, folder: object, variable: str) -> dict[str, Any]:
+    """The password file of this host, and what is or could be in it.
+
+    Args:
+        step: the task's action.
+        folder: where the files are. A relative path is relative to the playbook, as for the lookups of Ansible.
+        variable: what the messages call `folder`.
+
+    Returns:
+        `password_file`: its path. `known_password`: what it holds, None without a file. `planned_password`: what this
+        play is going to write to it, None if nothing. `new_password`: a random one. `problem`: why the file cannot be
+        used, else empty.
+    """
+    found: dict[str, Any] = dict.fromkeys(("known_password", "planned_password"))
+    found |= {"password_file": "", "new_password": _password_files.new(), "problem": ""}
+    if not isinstance(folder, str) or not folder:
+        return found | {"problem": f"{variable} must be the path of a folder on the controller."}
+    path = str(step._loader.path_dwim(f"{folder}/{step.host}"))
+    try:
+        known = _password_files.read(path)
+    except _password_files.PasswordFileError as error:
+        return found | {"problem": str(error)}
+    return found | {"password_file": path, "known_password": known, "planned_password": _planned(step, path)}
+
+
+def _planned(step: Step, path: str) -> str | None:
+    """What another role, another service of this host or an earlier plan of the same role is going to write there."""
+    states = [state for state in (store.load() for store in step.stores()) if state]
+    return next(
+        (plan.passwords[path] for state in states for plan in state.plans.values() if path in plan.passwords), None
+    )

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the role `http_auth`: a password for pages, static files and sockets. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .. import _http_auth, _settings_js
+from .._arguments import ArgumentError, truth, whole_number
+from ._base import Found, Plan, Wanted, overridden
+from ._random_password import RandomPassword
+
+SETTINGS = ("httpNodeAuth", "httpStaticAuth", "ui", "dashboard", "webSocketNodeVerifyClient")
+REMOVED = "nodered_http_auth_admin_root"
+
+
+def plan(found: Found, wanted: Wanted) -> Plan:
+    """Close all but the editor with `nodered_http_auth_password`, the present credentials, or a random password."""
+    result = Plan(errors=overridden(found, "a password", *SETTINGS), details={"managed": False})
+    if REMOVED in wanted:
+        result.errors.append(f"{REMOVED} was removed. Set nodered_hardening_admin_root (role hardening) in its place.")
+    try:
+        random = _random(found, wanted)
+        password = random.text if random else wanted.get("nodered_http_auth_password")
+        closing = _closing(found, wanted, password)
+        result.notes = [*closing.left_alone, *closing.not_closed]
+        if closing.managed:
+            _set(result, found, closing)
+            result.checks = {"managed": True, "open_paths": list(wanted["nodered_http_auth_open_paths"])}
+            result.credentials = _credentials(found, wanted, closing, password)
+            if random:
+                result.passwords = random.to_write
+                result.notes.append(random.note(f"{wanted['nodered_http_auth_user']} (pages and dashboards)"))
+    except ArgumentError as error:
+        result.errors += error.problems
+    return result
+
+
+def _random(found: Found, wanted: Wanted) -> RandomPassword | None:
+    """The random password if this Node-RED is open or has got it before. Other credentials are kept."""
+    if wanted.get("nodered_http_auth_password") is not None:
+        return None
+    if found.controller["problem"]:
+        raise ArgumentError(found.controller["problem"])
+    password = RandomPassword.gathered(found.controller)
+    # None: not known, because the settings file cannot be loaded.
+    kinds = {found.instance["http_node_password"], found.instance["http_static_password"]}
+    return password if password.known or kinds <= {"none", None} else None
+
+
+def _closing(found: Found, wanted: Wanted, password: str | None) -> _http_auth.Plan:
+    return _http_auth.plan(
+        found.text,
+        instance=found.instance,
+        user=wanted["nodered_http_auth_user"],
+        password=password,
+        rounds=whole_number(wanted["nodered_http_auth_rounds"], "nodered_http_auth_rounds"),
+        static_user=wanted.get("nodered_http_auth_static_user"),
+        static_password=wanted.get("nodered_http_auth_static_password"),
+        open_paths=wanted["nodered_http_auth_open_paths"],
+        replace=truth(wanted["nodered_http_auth_replace"], "nodered_http_auth_replace"),
+    )
+
+
+def _set(result: Plan, found: Found, closing: _http_auth.Plan) -> None:
+    result.set = closing.settings
+    result.details["managed"] = True
+    script = str(found.controller["script"])
+    present = found.instance["companions"].get(_http_auth.COMPANION)
+    if closing.needs_companion and present != hashlib.sha256(script.encode()).hexdigest():
+        result.companions[_http_auth.COMPANION] = script
+
+
+def _credentials(found: Found, wanted: Wanted, closing: _http_auth.Plan, password: str | None) -> dict[str, str]:
+    """What the verification opens pages with: a known password, and only if needed, as the host receives it.
+
+    That is if this play changes it, if an earlier run has changed settings and was interrupted before the restart, or
+    if it is asked for. The verification asks for a page that does not exist, which Node-RED looks for among the static
+    files, too; so the password is of no use where these have another one.
+    """
+    static_password = wanted.get("nodered_http_auth_static_password")
+    if password is None or (static_password is not None and found.instance["static_roots"]):
+        return {}
+    every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
+    earlier = "http_auth" in found.planned and found.planned["http_auth"].credentials
+    # With open paths, the password is in httpStaticAuth.
+    holders = ["httpNodeAuth", *(["httpStaticAuth"] if static_password is None else [])]
+    if every_time or earlier or _changes(found, {name: closing.settings[name] for name in holders}):
+        return {"http_username": wanted["nodered_http_auth_user"], "http_password": password}
+    return {}
+
+
+def _changes(found: Found, settings: Mapping[str, object]) -> bool:
+    filename = str(found.instance["settings_file"])
+    return bool(_settings_js.edit(found.text, set=settings, filename=filename).changed)
+
+
+def pages_to_check(plan: Plan, instance: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `probe` for what this role has closed, on the Node-RED that runs now; empty if it closes nothing.
+
+    What is below an open path is left out.
+    """
+    if not plan.checks.get("managed"):
+        return {}
+    node_root = instance["node_root"]
+    opened = [re.escape(path) for path in plan.checks["open_paths"]]
+    open_path = re.compile(re.escape((node_root or "/").rstrip("/")) + f"({'|'.join(opened)})(/|$)")
+    return {
+        **({"node_root": node_root} if node_root else {}),
+        "static_roots": instance["static_roots"],
+        "dashboard_sockets": instance["dashboard_sockets"],
+        "websockets": [path for path in instance["websockets"] if not (opened and open_path.match(path))],
+    }

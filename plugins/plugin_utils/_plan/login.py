@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the role `login`: the users of the editor and its admin API. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import _admin_auth
+from .._arguments import ArgumentError, truth, whole_number
+from ._base import Found, Plan, Wanted, overridden
+from ._random_password import RandomPassword
+
+SETTING = "adminAuth"
+GENERATED_USER = "admin"
+
+
+def plan(found: Found, wanted: Wanted) -> Plan:
+    """Set the users of `nodered_login_users`; without any, give an open Node-RED one user with a random password."""
+    result = Plan(errors=overridden(found, "a login", SETTING), details={"managed": False})
+    present = found.setting(SETTING)
+    try:
+        listed = _listed(wanted["nodered_login_users"])
+        replace = truth(wanted["nodered_login_replace"], "nodered_login_replace")
+        random = _random(found, present) if not listed else None
+        users = [_generated(random)] if random else listed
+        if _is_foreign(present) and not (users and replace):
+            result.notes.append(_left_unchanged(found))
+        elif users:
+            _set(result, found, wanted, users, present)
+            if random:
+                result.passwords = random.to_write
+                result.notes.append(random.note(GENERATED_USER))
+    except ArgumentError as error:
+        result.errors += error.problems
+    return result
+
+
+def _listed(users: object) -> Sequence[object]:
+    if isinstance(users, str) or not isinstance(users, Sequence):
+        raise ArgumentError("nodered_login_users must be a list of users with username and password.")
+    return users
+
+
+def _is_foreign(present: object) -> bool:
+    """Whether `adminAuth` is something else than a list of users. Node-RED is open without it, with null and false."""
+    return bool(present) and not (isinstance(present, Mapping) and present.get("type") == "credentials")
+
+
+def _random(found: Found, present: object) -> RandomPassword | None:
+    """The random password if this Node-RED is open or has got it before. Users from elsewhere are left unchanged."""
+    if present and _names(present) != [GENERATED_USER]:
+        return None
+    if found.controller["problem"]:
+        raise ArgumentError(found.controller["problem"])
+    password = RandomPassword.gathered(found.controller)
+    return password if password.known or not present else None
+
+
+def _names(present: object) -> list[object]:
+    users = present.get("users") if isinstance(present, Mapping) and not _is_foreign(present) else None
+    return [user.get("username") for user in users if isinstance(user, Mapping)] if isinstance(users, list) else []
+
+
+def _generated(password: RandomPassword) -> Mapping[str, object]:
+    return {"username": GENERATED_USER, "password": password.text, "permissions": "*"}
+
+
+def _left_unchanged(found: Found) -> str:
+    return (
+        f"adminAuth in {found.instance['settings_file']} is not a list of users but custom code, a strategy or OAuth; "
+        "left unchanged. To replace it, set nodered_login_replace: true and list the users in nodered_login_users."
+    )
+
+
+def _set(result: Plan, found: Found, wanted: Wanted, users: Sequence[object], present: object) -> None:
+    expiry = wanted.get("nodered_login_session_expiry")
+    auth = _admin_auth.admin_auth(
+        users,
+        node_red=str(found.instance["version"]),
+        rounds=whole_number(wanted["nodered_login_rounds"], "nodered_login_rounds"),
+        default_permissions=wanted.get("nodered_login_default_permissions"),
+        session_expiry=None if expiry is None else whole_number(expiry, "nodered_login_session_expiry"),
+        present=present if isinstance(present, Mapping) and not _is_foreign(present) else None,
+    )
+    result.set[SETTING] = auth
+    result.details["managed"] = True
+    result.credentials = _credentials(found, wanted, auth, present)
+
+
+def _credentials(found: Found, wanted: Wanted, auth: Mapping[str, Any], present: object) -> dict[str, str]:
+    """What the verification logs in with: a user whose password is known, and only if needed, as the host receives it.
+
+    That is if this play changes that user, if an earlier run has changed settings and was interrupted before the
+    restart, or if it is asked for.
+    """
+    known = {user["username"]: user["password"]["$password"] for user in auth["users"] if _is_known(user)}
+    earlier = found.planned["login"].credentials if "login" in found.planned else {}
+    changed = [*_admin_auth.changed_users(auth, present), earlier.get("username")]
+    every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
+    names = [name for name in known if name in changed] or (list(known) if every_time else [])
+    return {"username": names[0], "password": known[names[0]]} if names else {}
+
+
+def _is_known(user: Mapping[str, Any]) -> bool:
+    return isinstance(user["password"], Mapping)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which random password a host has, or gets."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth, login
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import HOST, found
+
+
+@pytest.fixture
+def gathered(tmp_path):
+    """What is gathered for the login; `plans` are those of other services of this host, `folder` is the variable."""
+    loader = DataLoader()
+    loader.set_basedir(str(tmp_path))
+
+    def gather(*plans, folder="passwords", role=login):
+        stores = [Store(str(tmp_path), "play", HOST, f"service{number}") for number, _plan in enumerate(plans)]
+        for store, plan in zip(stores, plans, strict=True):
+            store.save(State({}, "", "", "", plans={"login": plan}))
+        step = types.SimpleNamespace(host=HOST, _loader=loader, stores=lambda: stores)
+        names = ("nodered_login_password_dir", "nodered_http_auth_password_dir")
+        return role.gather(step, found(), dict.fromkeys(names, folder))
+
+    return gather
+
+
+def write(tmp_path, content):
+    (tmp_path / "passwords").mkdir()
+    (tmp_path / "passwords" / HOST).write_bytes(content)
+
+
+def test_a_new_host_gets_a_new_random_password_each_time(gathered, tmp_path):
+    first, second = gathered(), gathered()
+    assert first["password_file"] == str(tmp_path / "passwords" / HOST)
+    assert first["known_password"] is first["planned_password"] is None
+    assert len(first["new_password"]) == 20
+    assert first["new_password"].isalnum()
+    assert first["new_password"] != second["new_password"]
+    assert not (tmp_path / "passwords").exists(), "planning writes nothing"
+
+
+@pytest.mark.parametrize(
+    "content", [b"known one\n", b"known one", b"known one salt=abcdef\n", b"known one  \r\nmore\n"]
+)
+def test_the_password_in_the_file_is_known(gathered, tmp_path, content):
+    write(tmp_path, content)
+    assert gathered()["known_password"] == "known one"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"  \n", b"\xff\xfe"])
+def test_a_file_without_a_password_is_a_problem_that_names_it(gathered, tmp_path, content):
+    write(tmp_path, content)
+    asked = gathered()
+    assert str(tmp_path / "passwords" / HOST) in asked["problem"]
+    assert asked["known_password"] is None
+
+
+def test_a_folder_in_place_of_the_file_is_a_problem(gathered, tmp_path):
+    (tmp_path / "passwords" / HOST).mkdir(parents=True)
+    assert HOST in gathered()["problem"]
+
+
+@pytest.mark.parametrize("folder", ["", None, ["x"]])
+def test_a_folder_that_is_none_is_a_problem_that_names_the_variable(gathered, folder):
+    assert "nodered_login_password_dir" in gathered(folder=folder)["problem"]
+    assert "nodered_http_auth_password_dir" in gathered(folder=folder, role=http_auth)["problem"]
+
+
+def test_two_services_of_one_host_share_what_is_in_one_file(gathered, tmp_path):
+    path = str(tmp_path / "passwords" / HOST)
+    plans = Plan(), Plan(passwords={path: "planned one", "/another": "x"})
+    assert gathered(*plans)["planned_password"] == "planned one"
+    assert gathered(Plan(passwords={"/another": "x"}))["planned_password"] is None
+
+
+def test_the_code_for_sockets_is_the_file_of_the_role(gathered):
+    script = gathered(role=http_auth)["script"]
+    assert "ioMiddleware" in script
+    assert hashlib.sha256(script.encode()).hexdigest() == hashlib.sha256(http_auth.FILE.read_bytes()).hexdigest()
+
+
+def test_a_kept_password_is_known_from_then_on(gathered):
+    asked = gathered()
+    _password_files.keep(asked["password_file"], asked["new_password"])
+    assert gathered()["known_password"] == asked["new_password"]

@@ -1,0 +1,261 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import login
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
+    EMPTY,
+    found,
+    override,
+    settings_with,
+)
+
+SECRET = "correct horse"
+ADA = {"username": "ada", "password": SECRET}
+FILE = "/controller/pi1"
+NEW = "NewRandomPassword123"
+CONTROLLER = {
+    "password_file": FILE,
+    "known_password": None,
+    "planned_password": None,
+    "new_password": NEW,
+    "problem": "",
+}
+DEFAULTS = {
+    "nodered_login_users": [],
+    "nodered_login_password_dir": "/controller",
+    "nodered_login_rounds": 4,
+    "nodered_login_replace": False,
+    "nodered_verify_login": False,
+}
+STRATEGY = settings_with("adminAuth: require('./oauth.js')")
+
+
+def hashed(password, rounds=4):
+    return _bcrypt.hash_password(password, rounds=rounds)
+
+
+def login_of(username, password):
+    user = f"{{ username: '{username}', password: '{hashed(password)}', permissions: '*' }}"
+    return settings_with(f"adminAuth: {{ type: 'credentials', users: [{user}] }}")
+
+
+def planned(text=EMPTY, *, controller=None, variables=None, **different):
+    state = found(text, controller={**CONTROLLER, **(controller or {})}, **different)
+    return login.plan(state, {**DEFAULTS, **(variables or {})})
+
+
+def marked(password):
+    return {"$password": password, "$rounds": 4, "$ident": "2b"}
+
+
+# Which users
+
+
+def test_an_open_node_red_gets_one_user_with_a_random_password():
+    plan = planned()
+    assert plan.set["adminAuth"]["users"] == [{"username": "admin", "password": marked(NEW), "permissions": "*"}]
+    assert plan.passwords == {FILE: NEW}
+    assert plan.details == {"managed": True}
+    assert plan.errors == []
+    assert NEW not in str(plan.notes)
+    assert FILE in plan.notes[0]
+
+
+@pytest.mark.parametrize("value", ["null", "false", "undefined"])
+def test_node_red_is_open_with_an_empty_login(value):
+    assert planned(settings_with(f"adminAuth: {value}")).passwords == {FILE: NEW}
+
+
+def test_a_password_that_the_file_has_is_used_again_and_not_written():
+    plan = planned(login_of("admin", "from the file"), controller={"known_password": "from the file"})
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("from the file")
+    assert plan.passwords == {}
+    assert plan.notes == [f"The password of admin is in {FILE} on the controller."]
+
+
+def test_an_unchanged_login_changes_nothing_and_sends_no_password():
+    text = login_of("admin", "from the file")
+    plan = planned(text, controller={"known_password": "from the file"})
+    assert _settings_js.edit(text, set=plan.set).changed == ()
+    assert not plan.changes
+    assert plan.credentials == {}
+
+
+@pytest.mark.parametrize("known", ["from the file", None])
+def test_users_from_elsewhere_are_left_unchanged(known):
+    plan = planned(login_of("bob", "his own"), controller={"known_password": known})
+    assert plan == Plan(details={"managed": False})
+
+
+def test_an_admin_from_elsewhere_is_left_unchanged():
+    assert planned(login_of("admin", "his own")) == Plan(details={"managed": False})
+
+
+@pytest.mark.parametrize("users", ["undefined", "{ 0: 1 }", "'admin'", "users()", "[null, 7]", "[{}]"])
+def test_users_that_are_no_list_of_users_are_left_unchanged(users):
+    text = settings_with(f"adminAuth: {{ type: 'credentials', users: {users} }}")
+    assert planned(text, controller={"known_password": "x"}).set == {}
+
+
+def test_a_second_plan_in_the_same_play_keeps_the_password_that_is_going_to_be_written():
+    first = planned()
+    text = _settings_js.edit(EMPTY, set=first.set).text
+    again = planned(text, controller={"planned_password": NEW, "new_password": "another"}, planned={"login": first})
+    assert _settings_js.edit(text, set=again.set).changed == ()
+    assert again.passwords == {FILE: NEW}
+    assert again.credentials == first.credentials == {"username": "admin", "password": NEW}
+
+
+def test_listed_users_replace_all_others_and_need_no_file():
+    plan = planned(
+        login_of("bob", "his own"), variables={"nodered_login_users": [ADA]}, controller={"problem": "unreadable"}
+    )
+    assert [user["username"] for user in plan.set["adminAuth"]["users"]] == ["ada"]
+    assert plan.passwords == {}
+    assert plan.notes == []
+
+
+def test_what_the_role_has_no_variable_for_stays():
+    text = settings_with(
+        "adminAuth: { type: 'credentials', users: [], sessionExpiryTime: 60, default: { permissions: '*' } }"
+    )
+    auth = planned(text, variables={"nodered_login_users": [ADA]}).set["adminAuth"]
+    assert auth["sessionExpiryTime"] == 60
+    assert "default" not in auth
+
+
+def test_numbers_may_be_text_from_the_command_line():
+    variables = {"nodered_login_users": [ADA], "nodered_login_rounds": "9", "nodered_login_session_expiry": "60"}
+    auth = planned(variables=variables).set["adminAuth"]
+    assert auth["users"][0]["password"]["$rounds"] == 9
+    assert auth["sessionExpiryTime"] == 60
+
+
+# A login of another kind
+
+
+def test_custom_code_is_left_unchanged_and_reported():
+    plan = planned(STRATEGY, variables={"nodered_login_users": [ADA]})
+    assert plan.set == {}
+    assert plan.details == {"managed": False}
+    assert "nodered_login_replace" in plan.notes[0]
+
+
+def test_custom_code_is_replaced_on_request():
+    variables = {"nodered_login_users": [ADA], "nodered_login_replace": "yes"}
+    assert planned(STRATEGY, variables=variables).set["adminAuth"]["type"] == "credentials"
+
+
+def test_text_that_means_no_does_not_replace_custom_code():
+    variables = {"nodered_login_users": [ADA], "nodered_login_replace": "false"}
+    assert planned(STRATEGY, variables=variables).set == {}
+
+
+def test_custom_code_is_not_replaced_by_nothing():
+    plan = planned(STRATEGY, variables={"nodered_login_replace": True}, controller={"known_password": "x"})
+    assert plan.set == {}
+    assert "nodered_login_users" in plan.notes[0]
+
+
+def test_users_are_not_checked_where_they_would_not_be_written():
+    assert planned(STRATEGY, variables={"nodered_login_users": [{"username": ""}]}).errors == []
+
+
+# Errors
+
+
+def test_an_option_that_overrides_the_login_is_an_error_with_the_other_mistakes():
+    plan = planned(
+        overrides=[override("adminAuth.users"), override("uiPort")],
+        variables={"nodered_login_users": [{"username": "ada"}, {"username": "bob", "password": ""}]},
+    )
+    assert len(plan.errors) == 3
+    assert "sets adminAuth.users and overrides" in plan.errors[0]
+    assert "nodered_login_users[0]" in plan.errors[1]
+    assert "nodered_login_users[1].password" in plan.errors[2]
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        f"ada:{SECRET}",
+        {"ada": SECRET},
+        None,
+        7,
+        [f"ada:{SECRET}"],
+        [["ada", SECRET]],
+        [{"ada": SECRET}],
+        [{SECRET: None}],
+        [{**ADA, "password": [SECRET]}],
+        [{**ADA, "permissions": [SECRET]}],
+        [{**ADA, "password_hash": SECRET}],
+        [{"username": "ada", "password_hash": SECRET}],
+    ],
+)
+def test_malformed_users_are_an_error_that_shows_no_password(users):
+    plan = planned(variables={"nodered_login_users": users})
+    assert plan.errors
+    assert plan.set == {}
+    assert plan.passwords == {}
+    assert all("nodered_login_users" in error for error in plan.errors)
+    assert SECRET not in str(plan)
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("nodered_login_rounds", "many"),
+        ("nodered_login_rounds", 3),
+        ("nodered_login_replace", "perhaps"),
+        ("nodered_login_session_expiry", "soon"),
+        ("nodered_login_session_expiry", 0),
+        ("nodered_login_default_permissions", "*"),
+        ("nodered_verify_login", "perhaps"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variable, value):
+    (error,) = planned(variables={"nodered_login_users": [ADA], variable: value}).errors
+    assert variable in error
+
+
+def test_a_password_file_that_cannot_be_used_is_an_error_where_it_is_needed():
+    assert planned(controller={"problem": "It is empty."}).errors == ["It is empty."]
+    assert planned(login_of("bob", "x"), controller={"problem": "It is empty."}).errors == []
+
+
+# What the verification logs in with
+
+
+def test_the_verification_logs_in_as_the_first_user_that_changes():
+    text = login_of("ada", SECRET)
+    users = [ADA, {"username": "bob", "password": "new"}, {"username": "eve", "password": "new"}]
+    plan = planned(text, variables={"nodered_login_users": users})
+    assert plan.credentials == {"username": "bob", "password": "new"}
+
+
+def test_the_verification_logs_in_with_a_new_random_password():
+    assert planned().credentials == {"username": "admin", "password": NEW}
+
+
+@pytest.mark.parametrize("variables, different", [({"nodered_verify_login": "true"}, {}), ({}, {"unconfirmed": True})])
+def test_the_verification_logs_in_without_a_change_if_asked_or_after_an_interrupted_run(variables, different):
+    ready = {"username": "bob", "password_hash": hashed("not known")}
+    plan = planned(login_of("ada", SECRET), variables={"nodered_login_users": [ready, ADA], **variables}, **different)
+    assert plan.credentials == {"username": "ada", "password": SECRET}
+
+
+def test_the_verification_does_not_log_in_as_a_user_whose_password_is_not_known():
+    ready = {"username": "bob", "password_hash": hashed("not known")}
+    variables = {"nodered_login_users": [ready], "nodered_verify_login": True}
+    assert planned(variables=variables).credentials == {}
+
+
+def test_the_verification_does_not_log_in_where_the_role_leaves_the_login_unchanged():
+    variables = {"nodered_login_users": [ADA], "nodered_verify_login": True}
+    assert planned(STRATEGY, variables=variables).credentials == {}
