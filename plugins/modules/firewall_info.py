@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: firewall_info
-short_description: Find out what ufw is told on a machine, what it would close, and what goes around it
+short_description: Read the rules of ufw on a host, what it would close, and which packets it does not filter
 version_added: 0.2.0
 author:
   - The pifleet authors (@pifleet)
 description:
-  - Reads ufw's rules and settings, looks what listens on the machine, and finds the SSH connection in use.
-  - Where ufw is installed and not active, ufw's own test C(check-requirements) shows whether the kernel can filter. It
-    adds rules to chains that nothing uses, and removes them again.
+  - Reads the rules and settings of ufw, finds out what listens on the host, and which SSH connection is in use.
+  - If ufw is installed and not active, its own test C(check-requirements) shows whether the kernel can filter. It adds
+    rules to chains that nothing uses, and removes them again.
   - Run it as root.
 requirements:
   - systemd
@@ -26,7 +26,6 @@ extends_documentation_fragment:
 options: {}
 seealso:
   - module: pifleet.nodered.firewall_guard
-  - module: community.general.ufw
 """
 
 EXAMPLES = r"""

@@ -8,6 +8,10 @@ a clock (a transient systemd timer), and a service that is enabled and not start
 Both run one shell script, which needs nothing of Ansible. The first to rename the folder `armed` decides: the script,
 or the confirmation. A firewall that was active stays active while the script puts the old rules back.
 
+Two runs can want to change the firewall of one machine at the same time, such as those for two Node-REDs that share it.
+The folder `armed` holds the owner of the change that waits. No other owner can continue, confirm or undo it, and a lock
+that is held between executions is not needed: the clock ends the change of an owner that is gone.
+
 What was read-only stays writable in between, as ufw writes. The script and the confirmation make it read-only again.
 Nothing here waits for the script while it holds the lock of _remount, which the script may wait for.
 """
@@ -20,7 +24,7 @@ import json
 import os
 import shutil
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
@@ -58,53 +62,140 @@ def waiting() -> bool:
     return os.path.isdir(ARMED) or os.path.isdir(RETURNING)
 
 
-def arm(seconds: int, expected: Optional[str], again: bool = False, remount: bool = False) -> Dict[str, Any]:
-    """Save what ufw has, and see to it that it comes back in so many seconds. `expected` is the checksum that was read.
+Rules = Sequence[Sequence[str]]
+"""The words of rules, as `ufw` or `ufw delete` takes them."""
+_ADDS, _DELETES = ("allow", "limit"), ("allow", "limit", "deny", "reject")
 
-    Where a change waits already, what to go back to stays, and the clock starts anew. With `again`, one has to wait:
-    the way back may have been taken meanwhile, and what was changed until then (the rule for SSH) is gone with it.
-    With `remount`, what ufw writes to is writable from then on.
+
+def arm(
+    seconds: int,
+    expected: Optional[str],
+    again: bool = False,
+    remount: bool = False,
+    *,
+    add: Rules = (),
+    owner: str = "",
+) -> Dict[str, Any]:
+    """Save what ufw has, schedule the rollback to it in so many seconds, and add rules.
+
+    `expected` is the checksum that was read. If a change waits already, its rollback stays, and the clock restarts.
+    With `again`, one has to wait: it may have been rolled back, and what was changed until then (the rule for SSH) is
+    gone with it. With `remount`, what ufw writes to is writable from then on.
+
+    With an `owner`, a change of another one that waits, or a different checksum, is no Failure: `armed` is False then,
+    and nothing was done.
     """
-    if again and not os.path.isdir(ARMED):
-        raise _nothing_to_confirm()
+    if again:
+        _require(owner)
+    if owner and not again and not _is_free(owner, expected):
+        return _not_armed()
+    return _changed(seconds, _commands(add), lambda longer: _arm(longer, expected, again, remount, owner))
+
+
+def close(
+    seconds: int,
+    deny: bool,
+    enable: bool,
+    remount: bool = False,
+    *,
+    add: Rules = (),
+    delete: Rules = (),
+    owner: str = "",
+) -> Dict[str, Any]:
+    """Add and delete rules and close what has no rule, immediately after the clock was restarted.
+
+    Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after
+    a rollback has no rule for SSH any more, and nothing would undo it.
+    """
+    _require(owner)
+    commands = _commands(add, delete)
+    commands += [("default", "deny", "incoming")] if deny else []
+    commands += [("--force", "enable")] if enable else []
+    return _changed(seconds, commands, lambda longer: _arm(longer, None, True, remount, owner))
+
+
+def start_at_boot() -> Dict[str, Any]:
+    """Have systemd load the rules of ufw at boot."""
+    if _state.starts_at_boot():
+        return {"changed": False}
+    _call("systemctl", "enable", "ufw.service")
+    return {"changed": True}
+
+
+def _commands(add: Rules, delete: Rules = ()) -> List[Tuple[str, ...]]:
+    """What `ufw` is given for these rules. Raises Failure for words that are no rule, such as another command."""
+    for rules, actions in ((add, _ADDS), (delete, _DELETES)):
+        for rule in rules:
+            if len(rule) < 2 or rule[0] not in actions:
+                raise Failure(
+                    "%r is not a rule." % " ".join(rule), "Begin it with %s, as for ufw." % " or ".join(actions)
+                )
+    return [tuple(rule) for rule in add] + [("delete", *rule) for rule in delete]
+
+
+def _changed(seconds: int, commands: Sequence[Sequence[str]], armed: Callable[[int], Dict[str, Any]]) -> Dict[str, Any]:
+    """The result of `armed`, with these commands of ufw run while the clock cannot end."""
+    # A command that takes longer is ended, so the rollback cannot begin before or between them.
+    result = armed(seconds + len(commands) * SECONDS_COMMAND)
+    if result["armed"] and commands:
+        for command in commands:
+            _ufw(*command)
+        _start_clock(seconds)
+    return result
+
+
+def _arm(seconds: int, expected: Optional[str], again: bool, remount: bool, owner: str) -> Dict[str, Any]:
     if os.path.isdir(RETURNING):
         raise _being_put_back()
     connection = _state.connection()
     if not os.path.isdir(ARMED) and expected is not None and expected != _state.checksum():
-        raise Failure(
-            "ufw's rules or settings were changed by somebody else after they were read.",
-            "Nothing was touched. Run again.",
-        )
+        raise Failure("The rules or settings of ufw were changed after they were read.", "Nothing was done. Run again.")
     with _remount.writable(_places(), remount) as opened:
+        if owner and not again and not _is_free(owner, expected):
+            # Another owner was faster, and this waited for it.
+            return _not_armed()
         if os.path.isdir(ARMED):
             _remember(connection)
         elif again:
             raise _nothing_to_confirm()
         else:
-            _save(connection, opened)
+            _save(connection, opened, owner)
         _start_clock(seconds)
         if not os.path.isdir(ARMED):
             # The old clock struck before the new one ran, and the way back has stopped both.
             raise _nothing_to_confirm()
         _remount.hold(opened)
-    return {"changed": True, "connection": _as_dictionary(connection)}
+    return {"changed": True, "armed": True, "connection": _as_dictionary(connection)}
 
 
-def close(seconds: int, deny: bool, enable: bool, remount: bool = False) -> Dict[str, Any]:
-    """Close what has no rule, where the way back is still there, and in the same breath as the clock starts anew.
+def _is_free(owner: str, expected: Optional[str]) -> bool:
+    """Whether this owner can begin its change, or continue it."""
+    if waiting():
+        return _owner() == owner
+    return expected is None or expected == _state.checksum()
 
-    Between two tasks of a play any time can pass (other hosts, a laptop that sleeps). A firewall that is enabled after
-    the way back was taken has no rule for SSH any more, and nothing would undo it.
-    """
-    ufw = shutil.which("ufw", path=_state.SYSTEM_PATH) or "ufw"
-    commands = [[ufw, "default", "deny", "incoming"]] if deny else []
-    commands += [[ufw, "--force", "enable"]] if enable else []
-    # A command that takes longer is ended, so the clock cannot strike before or between them.
-    result = arm(seconds + len(commands) * SECONDS_COMMAND, None, again=True, remount=remount)
-    for command in commands:
-        _call(*command)
-    _start_clock(seconds)
-    return result
+
+def _not_armed() -> Dict[str, Any]:
+    return {"changed": False, "armed": False, "connection": _as_dictionary(_state.connection())}
+
+
+def _owner() -> str:
+    """Whose change waits, or is being undone; empty for one without an owner."""
+    for folder in (ARMED, RETURNING):
+        with contextlib.suppress(OSError), open(os.path.join(folder, "owner"), encoding="utf-8") as stream:
+            return stream.read()
+    return ""
+
+
+def _require(owner: str) -> None:
+    """Raise Failure unless a change of this owner waits for its confirmation. Without an owner, any change will do."""
+    if not os.path.isdir(ARMED):
+        raise _nothing_to_confirm()
+    if owner and _owner() != owner:
+        raise Failure(
+            "It is too late: this change was rolled back, and another run changes the firewall now.",
+            "Give it more time (nodered_ufw_confirm_seconds), then run again.",
+        )
 
 
 def _being_put_back() -> Failure:
@@ -123,10 +214,11 @@ def _read_only_later(opened: Sequence[Mount]) -> List[Mount]:
     return list({mount.point: mount for mount in [*later, *_remount.held(), *opened]}.values())
 
 
-def _save(connection: Optional[Connection], opened: Sequence[Mount]) -> None:
+def _save(connection: Optional[Connection], opened: Sequence[Mount], owner: str) -> None:
     _clear()
     arming = os.path.join(FOLDER, "arming")
     _copy_to(arming, connection)
+    _write(os.path.join(arming, "owner"), owner)
     _place_way_back(opened)
     _files.remove(UNDONE)
     with _files.explained(ARMED):
@@ -219,10 +311,9 @@ def _start_clock(seconds: int) -> None:
         _call("systemctl", "stop", *older)
 
 
-def confirm() -> Dict[str, Any]:
-    """Keep the new rules, where this came in over a connection that is newer than they are."""
-    if not os.path.isdir(ARMED):
-        raise _nothing_to_confirm()
+def confirm(owner: str = "") -> Dict[str, Any]:
+    """Keep the new rules, if this came over a connection that is newer than they are."""
+    _require(owner)
     now, before = _as_dictionary(_state.connection()), _connections()
     if now is None and before != [None]:
         raise Failure(
@@ -270,10 +361,10 @@ def _stop_clocks() -> None:
     _systemd.run(["systemctl", "stop", CLOCKS])
 
 
-def undo(reason: str) -> Dict[str, Any]:
-    """Take the way back now, or wait until it has been taken. Where there is none, that is said and nothing is done."""
-    if not waiting():
-        return {"changed": False, "undone": _undone()}
+def undo(reason: str, owner: str = "") -> Dict[str, Any]:
+    """Roll back now, or wait until that is done. If no change (of this owner) waits, nothing is done."""
+    if not waiting() or (owner and _owner() != owner):
+        return {"changed": False, "undone": _undone(owner)}
     with contextlib.suppress(Failure, OSError):
         _write(os.path.join(ARMED, "reason"), reason)
     held = _remount.held()
@@ -285,13 +376,14 @@ def undo(reason: str) -> Dict[str, Any]:
         )
     # What was too busy for the script is tried again here, where who keeps it busy can be said.
     _remount.make_read_only(held)
-    return {"changed": True, "undone": _undone()}
+    return {"changed": True, "undone": _undone(owner)}
 
 
-def _undone() -> Optional[str]:
-    """When the way back was taken, and why; None where it was not since the last change."""
+def _undone(owner: str = "") -> Optional[str]:
+    """When the last change (of this owner) was rolled back, and why; None if it was not."""
     with contextlib.suppress(OSError), open(UNDONE, encoding="utf-8") as stream:
-        return stream.read().strip()
+        text, _newline, whose = stream.read().partition("\n")
+        return text.strip() if not owner or whose.strip() == owner else None
     return None
 
 
@@ -301,6 +393,13 @@ def _write(path: str, text: str) -> None:
 
 def _as_dictionary(connection: Optional[Connection]) -> Optional[Dict[str, Any]]:
     return dataclasses.asdict(connection) if connection else None
+
+
+def _ufw(*words: str) -> None:
+    program = shutil.which("ufw", path=_state.SYSTEM_PATH) or "ufw"
+    answer = _systemd.run([program, *words], SECONDS_COMMAND)
+    if answer.returncode != 0:
+        raise Failure("ufw %s failed: %s" % (" ".join(words), (answer.stderr or answer.stdout).strip()))
 
 
 def _call(*arguments: str) -> None:

@@ -164,7 +164,7 @@ go_back() {
     reason=$(why)
     echo "Putting the old firewall back: $reason"
     persist 12 put_back || return 1
-    echo "$(date -u +%Y-%m-%dT%H:%M:%SZ): $reason" >undone
+    { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ): $reason" && cat returning/owner; } >undone
     # At one stroke: where the power fails, half of the copies would lead nowhere.
     mv returning over || return 1
     echo "The old firewall is back."

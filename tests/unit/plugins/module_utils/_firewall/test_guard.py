@@ -312,7 +312,7 @@ def test_to_arm_again_keeps_what_to_go_back_to(machine):
 def test_what_somebody_else_changed_meanwhile_is_left_alone(machine):
     read = _state.checksum()
     machine.write("ufw/user.rules", "somebody else's")
-    with pytest.raises(Failure, match="changed by somebody else"):
+    with pytest.raises(Failure, match="changed after they were read"):
         _guard.arm(60, read)
     assert not _guard.waiting()
     _guard.arm(60, _state.checksum())
@@ -674,3 +674,138 @@ def test_files_of_ufw_that_a_power_cut_has_emptied_are_put_back_too(machine):
     assert machine.go_back().returncode == 0
     assert_everything_is_old(machine)
     assert machine.state == ["undone"]
+
+
+SSH_RULE = ["allow", "from", "any", "to", "any", "port", "22", "proto", "tcp", "comment", "pifleet.nodered SSH"]
+OLD_RULE = ["allow", "from", "any", "to", "any", "port", "1880"]
+
+
+def ufw_commands(machine):
+    return [command.partition("/bin/")[2] for command in machine.commands if "/bin/ufw " in command]
+
+
+def test_rules_are_added_after_the_rollback_is_scheduled(machine):
+    result = _guard.arm(60, None, add=[SSH_RULE])
+    assert result["armed"]
+    words = ("systemctl enable", "--on-active=150s", "/bin/ufw allow from any to any port 22", "--on-active=60s")
+    at = [next(number for number, command in enumerate(machine.commands) if one in command) for one in words]
+    assert at == sorted(at)
+
+
+def test_a_rule_is_given_to_ufw_word_by_word(machine, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        _systemd, "run", lambda arguments, timeout=60: given.append(arguments) or machine.run(arguments)
+    )
+    _guard.arm(60, None, add=[SSH_RULE])
+    assert [str(machine.folder / "bin/ufw"), *SSH_RULE] in given
+
+
+def test_rules_are_added_and_deleted_before_the_rest_is_closed(machine):
+    _guard.arm(60, None)
+    machine.commands.clear()
+    _guard.close(60, deny=True, enable=True, add=[SSH_RULE], delete=[OLD_RULE])
+    assert ufw_commands(machine) == [
+        f"ufw {' '.join(SSH_RULE)}",
+        f"ufw delete {' '.join(OLD_RULE)}",
+        "ufw default deny incoming",
+        "ufw --force enable",
+    ]
+    clocks = [command for command in machine.commands if "--on-active" in command]
+    assert ["--on-active=420s" in clocks[0], "--on-active=60s" in clocks[-1], len(clocks)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    "add, delete",
+    [
+        ([["--force", "disable"]], []),
+        ([["reset", "now"]], []),
+        ([["deny", "22"]], []),
+        ([["allow"]], []),
+        ([[]], []),
+        ([], [["1", "2"]]),
+        ([], [["--dry-run", "allow", "22"]]),
+    ],
+)
+def test_what_is_no_rule_is_not_given_to_ufw(machine, add, delete):
+    _guard.arm(60, None)
+    machine.commands.clear()
+    with pytest.raises(Failure, match="is not a rule"):
+        _guard.close(60, deny=False, enable=False, add=add, delete=delete)
+    assert machine.commands == []
+
+
+def test_a_rule_that_ufw_rejects_is_a_failure_and_stays_undoable(machine):
+    machine.fails = "/bin/ufw allow"
+    with pytest.raises(Failure, match="ufw allow from any to any port 22 .* failed: no"):
+        _guard.arm(60, None, add=[SSH_RULE])
+    assert _guard.waiting()
+    assert any("--on-active=150s" in command for command in machine.commands)
+
+
+def test_while_the_change_of_another_owner_waits_nothing_is_done(machine):
+    _guard.arm(60, None, owner="one")
+    machine.commands.clear()
+    assert _guard.arm(60, _state.checksum(), add=[SSH_RULE], owner="two")["armed"] is False
+    assert machine.commands == []
+    assert _guard.undo("Failed.", "two") == {"changed": False, "undone": None}
+    machine.connection = NEW
+    for work in (
+        lambda: _guard.confirm("two"),
+        lambda: _guard.close(60, deny=True, enable=True, owner="two"),
+        lambda: _guard.arm(60, None, again=True, owner="two"),
+    ):
+        with pytest.raises(Failure, match="another run changes the firewall now"):
+            work()
+    assert _guard.confirm("one")["connection"]["client_port"] == 50001
+
+
+def test_an_owner_that_waited_for_another_one_does_nothing(machine, read_only, monkeypatch):
+    def slow(*arguments):
+        if not _guard.waiting():
+            monkeypatch.setattr(_remount, "writable", real)
+            _guard.arm(60, None, remount=True, owner="one")
+        return real(*arguments)
+
+    real = _remount.writable
+    monkeypatch.setattr(_remount, "writable", slow)
+    assert _guard.arm(60, _state.checksum(), remount=True, owner="two")["armed"] is False
+    assert _guard._owner() == "one"
+
+
+def test_rules_that_changed_since_they_were_read_are_told_to_an_owner(machine):
+    read = _state.checksum()
+    machine.write("ufw/user.rules", "another run's")
+    assert _guard.arm(60, read, owner="two")["armed"] is False
+    assert not _guard.waiting()
+
+
+def test_an_owner_continues_its_own_change(machine):
+    _guard.arm(60, None, owner="one")
+    change(machine)
+    assert _guard.arm(10, None, owner="one")["armed"]
+    assert _guard.close(60, deny=True, enable=True, owner="one")["armed"]
+
+
+def test_an_owner_is_told_of_its_own_rollback_only(machine):
+    _guard.arm(60, None, owner="one")
+    machine.go_back()
+    assert "nobody confirmed" in _guard.undo("Failed.", "one")["undone"]
+    assert _guard.undo("Failed.", "two")["undone"] is None
+    assert "nobody confirmed" in _guard.undo("Failed.")["undone"]
+
+
+def test_a_change_of_an_owner_that_is_gone_can_be_undone(machine):
+    _guard.arm(60, None, owner="one")
+    change(machine)
+    assert _guard.undo("The run did not end.")["undone"].endswith("The run did not end.")
+    assert_everything_is_old(machine)
+
+
+def test_ufw_is_started_at_boot_once(machine, monkeypatch):
+    monkeypatch.setattr(_state, "starts_at_boot", lambda: False)
+    assert _guard.start_at_boot() == {"changed": True}
+    assert machine.commands == ["systemctl enable ufw.service"]
+    monkeypatch.setattr(_state, "starts_at_boot", lambda: True)
+    assert _guard.start_at_boot() == {"changed": False}
+    assert len(machine.commands) == 1
