@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_change, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
@@ -50,7 +50,6 @@ GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
 }
 # What applying and verifying need of the variables, since handlers do not see those of an included role.
 LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
-COLLECTION = "pifleet.nodered."
 
 
 class ActionModule(Step):
@@ -86,12 +85,8 @@ class ActionModule(Step):
             instance=state.instance,
             text=state.text,
             planned=state.plans,
-            later_roles=self._roles_of_play() - set(state.plans) - {role},
+            later_roles=_play.later_roles(self._task, self.task_vars) - set(state.plans) - {role},
         )
-
-    def _roles_of_play(self) -> frozenset[str]:
-        names = (str(role.get_name()) for role in self._task.get_play().roles)
-        return frozenset(name[len(COLLECTION) :] for name in names if name.startswith(COLLECTION))
 
     def _plan(self, role: str, found: Found) -> tuple[Plan, _settings_js.Edit]:
         filename = str(found.instance["settings_file"])
