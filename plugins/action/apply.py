@@ -15,8 +15,8 @@ import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
@@ -67,12 +67,21 @@ class ActionModule(VerifyStep):
             }
         if self._task.check_mode or state.check_mode or not (state.pending or state.restart_requested):
             return {"changed": False}
+        errors = self._missing(state)
+        if errors:
+            return {"failed": True, "msg": f"{self.host}: nothing was applied. {' '.join(errors)}"}
         firewall = state.plans["ufw"].firewall if "ufw" in state.plans else {}
         if firewall:
             return _guarded_firewall.GuardedFirewall(self, store, state, firewall).run(
                 lambda: self._transaction(store, state)
             )
         return self._transaction(store, state)
+
+    def _missing(self, state: State) -> list[str]:
+        """What the role hardening left to a role that has not planned."""
+        plan = state.plans.get("hardening")
+        found = Found(self.host, state.instance, state.text, state.plans)
+        return hardening.errors_before_apply(plan, found) if plan else []
 
     def _transaction(self, store: Store, state: State) -> Result:
         """Send everything to the host, and verify it. What is kept on the controller is written immediately before."""

@@ -9,8 +9,9 @@ judged by `remaining_errors`, once that role has planned. So the order of the ro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
 
 from ...module_utils._core._failure import Failure
 from .. import _arguments, _hardening, _known_bad, _sandbox
@@ -58,9 +59,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         "disable_editor": result.set.get("disableEditor") is True,
     }
     result.errors += _login_errors(result, found)
-    findings = _findings(found)
-    result.errors += _refused(found, findings, accepted)
-    result.notes += [_described(found, one) for one in findings if not one.grave or one.setting in accepted]
+    _plan_findings(result, found, accepted)
     return result
 
 
@@ -77,6 +76,11 @@ def remaining_errors(plan: Plan, found: Found) -> list[str]:
         *_login_errors(plan, found),
         *_refused(found, _findings(found), plan.details["accepted"]),
     ]
+
+
+def errors_before_apply(plan: Plan, found: Found) -> list[str]:
+    """What must not be applied before a later role has planned: an editor that is switched off without a login."""
+    return list(_login_errors(plan, dataclasses.replace(found, later_roles=frozenset())))
 
 
 # The settings
@@ -145,6 +149,21 @@ def _has_no_admin_api(plan: Plan, found: Found) -> bool:
 # What is known to be bad
 
 
+def _plan_findings(result: Plan, found: Found, accepted: Collection[str]) -> None:
+    findings = _findings(found)
+    refused = _refused(found, findings, accepted)
+    result.errors += refused
+    result.notes += [_described(found, one) for one in findings if not one.grave or one.setting in accepted]
+    if result.details["awaited"]:
+        # With a condition (when), the other role may not run at all. This is then the only report.
+        everything = _refused(found, _findings(dataclasses.replace(found, later_roles=frozenset())), accepted)
+        result.notes += [
+            f"{error} A later role of this play ({', '.join(result.details['awaited'])}) can still replace it."
+            for error in everything
+            if error not in refused
+        ]
+
+
 def _findings(found: Found) -> list[_known_bad.Finding]:
     replaced = {setting for role in found.later_roles for setting in _MANAGED.get(role, ())}
     return _known_bad.findings(found.text, filename=str(found.instance["settings_file"]), replaced=replaced)
@@ -170,7 +189,7 @@ def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collecti
     try:
         sandbox = _sandbox.plan(
             level,
-            _paths(instance, wanted),
+            _paths(found, wanted),
             private_files=wanted["nodered_hardening_files"] == "private",
             listed=_arguments.names(wanted["nodered_hardening_writable_paths"], _sandbox.VARIABLE),
         )
@@ -188,10 +207,8 @@ def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collecti
         result.notes += _sandbox.about_root(level, instance["user"], instance["ways_to_root"])
 
 
-def _paths(instance: Mapping[str, Any], wanted: Wanted) -> _sandbox.Found:
-    paths = instance["sandbox"]
-    # If systemd opens the port, Node-RED needs no capability for it.
-    port = None if instance["socket_port"] is not None else wanted.get("nodered_port") or instance["port"]
+def _paths(found: Found, wanted: Wanted) -> _sandbox.Found:
+    paths, port = found.instance["sandbox"], _own_port(found, wanted)
     return _sandbox.Found(
         account_home=_arguments.text(paths["account_home"], "The home directory of Node-RED's user"),
         user_dir=_arguments.text(paths["user_dir"], "The user directory of Node-RED"),
@@ -200,6 +217,16 @@ def _paths(instance: Mapping[str, Any], wanted: Wanted) -> _sandbox.Found:
         known_hosts=paths["known_hosts"] is True,
         port=None if port is None else _arguments.whole_number(port, "nodered_port"),
     )
+
+
+def _own_port(found: Found, wanted: Wanted) -> object:
+    """The port that Node-RED opens itself after this run; None if systemd does, so that no capability is needed."""
+    instance = found.instance
+    if instance["socket_port"] is not None:
+        return None
+    planned = found.planned["port"].details.get("port") if "port" in found.planned else None
+    ahead = wanted.get("nodered_port") if "port" in found.later_roles else None
+    return planned or ahead or instance["port"] or urlsplit(instance["expected_url"] or "").port
 
 
 def _plan_files(result: Plan, found: Found, wanted: Wanted) -> None:

@@ -181,6 +181,17 @@ def test_a_login_can_come_later_but_it_must_come():
     assert "nodered_disable_editor" in error
 
 
+def test_nothing_is_applied_before_the_login_is_planned():
+    about = found(later_roles=("login",))
+    plan = planned(about, disable_editor=True)
+    assert len(hardening.errors_before_apply(plan, after(about, plan, "tls", ["login"]))) == 1
+    login = {"type": "credentials", "users": []}
+    assert hardening.errors_before_apply(plan, after(about, plan, adminAuth=login)) == []
+    bad = found(BAD_LOGIN, later_roles=("login",))
+    plan = planned(bad)
+    assert hardening.errors_before_apply(plan, after(bad, plan, "tls", ["login"])) == []
+
+
 def test_later_no_login_is_needed_without_the_admin_api():
     about = found(later_roles=("login",))
     plan = planned(about, disable_editor=True, hardening_admin_root=False)
@@ -226,6 +237,7 @@ def test_what_a_later_role_manages_is_judged_when_it_has_planned(text, role, set
     about = found(text, later_roles=(role, "ufw"))
     plan = planned(about)
     assert plan.errors == []
+    assert f"A later role of this play ({role}) can still replace it." in plan.notes[-1]
     assert hardening.remaining_errors(plan, after(about, plan, role, ["ufw"], **settings)) == []
     left = hardening.remaining_errors(plan, after(about, plan, role, ["ufw"]))
     assert len(left) == 1
@@ -352,13 +364,17 @@ def test_only_listed_folders_are_writable():
 @pytest.mark.parametrize(
     "variables, about, capability",
     [
-        ({"port": 80}, {}, True),
-        ({"port": "80"}, {}, True),
+        ({"port": 80}, {"later_roles": ("port",)}, True),
+        ({"port": "80"}, {"later_roles": ("port",)}, True),
+        ({"port": 1880}, {"port": 80, "later_roles": ("port",)}, False),
+        ({"port": None}, {"port": 80, "later_roles": ("port",)}, True),
+        ({"port": 80}, {"planned": {"port": Plan(details={"port": 80})}}, True),
+        ({}, {"planned": {"port": Plan()}, "port": 80}, True),
+        ({"port": 80}, {}, False),
         ({}, {"port": 80}, True),
-        ({"port": 1880}, {"port": 80}, False),
-        ({"port": None}, {"port": 1880}, False),
-        ({}, {"port": None}, False),
-        ({"port": 80}, SOCKET, False),
+        ({}, {"port": None, "expected_url": "http://127.0.0.1:80/"}, True),
+        ({}, {"port": None, "expected_url": None}, False),
+        ({"port": 80}, {**SOCKET, "later_roles": ("port",)}, False),
     ],
 )
 def test_the_sandbox_is_that_of_the_port_that_node_red_will_open(variables, about, capability):
