@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import truth
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
@@ -52,7 +53,7 @@ class ActionModule(VerifyStep):
             "restart",
             service=state.instance["service"],
             timeout=int(state.variables["nodered_restart_timeout"]),
-            remount=bool(state.variables["nodered_remount"]),
+            remount=truth(state.variables["nodered_remount"], "nodered_remount"),
         )
         self._note(store, state, result)
         return result if result.get("failed") else self.verified(store, state, result)

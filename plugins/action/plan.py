@@ -16,6 +16,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth as _gather_http_auth
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import login as _gather_login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
@@ -45,6 +47,8 @@ ROLES = {
 }
 # What a role needs to know from the controller, or from one more execution on the host.
 GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
+    "login": _gather_login.gather,
+    "http_auth": _gather_http_auth.gather,
     "sessions": _gather_sessions.gather,
     "ufw": _gather_ufw.gather,
 }
@@ -66,12 +70,13 @@ class ActionModule(Step):
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
         plan, edit = self._plan(role, found)
-        state.plans.pop(role, None)
         state.check_mode = state.check_mode or self._task.check_mode
         if plan.errors:
             state.failed = sorted({*state.failed, role})
             self.store().save(state)
             return {"failed": True, "msg": _listed(self.host, plan.errors)}
+        # An earlier plan of the role stays if this one fails: it has the password for the hash that is in the text.
+        state.plans.pop(role, None)
         state.plans[role] = plan
         state.failed = [name for name in state.failed if name != role]
         state.text = edit.text

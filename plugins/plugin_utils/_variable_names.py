@@ -26,7 +26,6 @@ VARIABLES = (
     "nodered_hardening_telemetry",
     "nodered_hardening_writable_paths",
     "nodered_hosts",
-    "nodered_http_auth_admin_root",
     "nodered_http_auth_open_paths",
     "nodered_http_auth_password",
     "nodered_http_auth_password_dir",
@@ -76,6 +75,9 @@ VARIABLES = (
     "nodered_verify_login",
 )
 
+# Names of earlier releases, with what to set in their place. The role that they belonged to rejects them.
+REMOVED = {"nodered_http_auth_admin_root": "nodered_hardening_admin_root"}
+
 # One or two wrong letters in names as long as these; measured on the collection's own names.
 ALIKE = 0.85
 
@@ -92,7 +94,7 @@ def misspelled(names: Collection[str], known: Collection[str] = VARIABLES) -> li
 
 def _nearest(names: Iterable[str], known: Collection[str]) -> Iterable[tuple[str, str]]:
     # Ansible's own variables, and those of other products, begin with other letters.
-    candidates = [name for name in names if name[:1] in "nN" and name not in known]
+    candidates = [name for name in names if name[:1] in "nN" and name not in known and name not in REMOVED]
     for name in candidates:
         for meant in difflib.get_close_matches(name, known, n=1, cutoff=ALIKE):
             yield name, meant

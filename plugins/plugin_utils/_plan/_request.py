@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import _settings_change
+from .._arguments import truth
 from .._run_state import State
 
 
@@ -35,7 +36,7 @@ def request(state: State, certificate: Mapping[str, Any] | None) -> dict[str, An
         "close_files": next((plan.close_files for plan in plans if plan.close_files), ""),
         "restart": state.needs_restart or state.restart_requested,
         "timeout": int(state.variables["nodered_restart_timeout"]),
-        "remount": bool(state.variables["nodered_remount"]),
+        "remount": truth(state.variables["nodered_remount"], "nodered_remount"),
     }
 
 

@@ -10,20 +10,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .. import _http_auth, _settings_js
+from .. import _http_auth, _settings_js, _variable_names
 from .._arguments import ArgumentError, truth, whole_number
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 
 SETTINGS = ("httpNodeAuth", "httpStaticAuth", "ui", "dashboard", "webSocketNodeVerifyClient")
-REMOVED = "nodered_http_auth_admin_root"
 
 
 def plan(found: Found, wanted: Wanted) -> Plan:
     """Close all but the editor with `nodered_http_auth_password`, the present credentials, or a random password."""
     result = Plan(errors=overridden(found, "a password", *SETTINGS), details={"managed": False})
-    if REMOVED in wanted:
-        result.errors.append(f"{REMOVED} was removed. Set nodered_hardening_admin_root (role hardening) in its place.")
+    result.errors += [
+        f"{name} was removed. Set {instead} in its place, then run again."
+        for name, instead in _variable_names.REMOVED.items()
+        if name in wanted
+    ]
     try:
         random = _random(found, wanted)
         password = random.text if random else wanted.get("nodered_http_auth_password")

@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 from .. import _variable_names
+from .._arguments import ArgumentError, truth, whole_number
 from ._base import Found, Plan, Wanted
+
+UNCONFIRMED = "The settings were changed before without a restart, so Node-RED is restarted now."
 
 
 def plan(found: Found, wanted: Wanted) -> Plan:
     """Reject misspelled variables; restart a Node-RED whose settings were changed without a restart."""
-    return Plan(
-        errors=[_misspelled(name, meant) for name, meant in _variable_names.misspelled(wanted)],
-        notes=_notes(found, wanted),
-        restart=(
-            "The settings were changed before without a restart, so Node-RED is restarted now."
-            if found.instance["unconfirmed"]
-            else ""
-        ),
-    )
+    result = Plan(errors=[_misspelled(name, meant) for name, meant in _variable_names.misspelled(wanted)])
+    try:
+        if whole_number(wanted["nodered_restart_timeout"], "nodered_restart_timeout") < 1:
+            raise ArgumentError("nodered_restart_timeout is in seconds and must be at least 1.")
+        result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
+    except ArgumentError as error:
+        result.errors += error.problems
+    if found.instance["unconfirmed"]:
+        result.restart = UNCONFIRMED
+        result.notes.append(UNCONFIRMED)
+    return result
 
 
 def _misspelled(name: str, meant: str) -> str:
@@ -27,15 +32,15 @@ def _misspelled(name: str, meant: str) -> str:
     return f"{name} is not a variable of pifleet.nodered. Did you mean {meant}? Rename it, then run again.{other}"
 
 
-def _notes(found: Found, wanted: Wanted) -> list[str]:
+def _notes(found: Found, *, may_remount: bool) -> list[str]:
     notes = []
     if found.instance["user"] == "root":
         notes.append(
-            "Node-RED runs as root: anyone who can change its flows, and every node that it has installed, can do "
-            "anything on this machine, whatever the sandbox. Give it a user of its own: see "
+            f"Node-RED runs as root on {found.host}: anyone who can change its flows, and every node that it has "
+            "installed, can do anything on this machine, whatever the sandbox. Give it a user of its own: see "
             '"Node-RED run by root" in the README of the role instance.'
         )
     read_only = ", ".join(one["mount"] for one in found.instance["read_only"])
-    if read_only and not wanted.get("nodered_remount"):
+    if read_only and not may_remount:
         notes.append(f"{read_only} is read-only. A change needs nodered_remount set to true.")
     return notes

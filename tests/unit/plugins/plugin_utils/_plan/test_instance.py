@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import instance
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found
+
+DEFAULTS = {"nodered_restart_timeout": 120, "nodered_remount": False, "nodered_verify_login": False}
+READ_ONLY = [{"mount": "/", "by": "fstab"}, {"mount": "/boot", "by": "fstab"}]
+
+
+def planned(variables=None, **different):
+    return instance.plan(found(**different), {**DEFAULTS, **(variables or {})})
+
+
+def test_nothing_changes_on_a_machine_without_a_finding():
+    assert planned() == Plan()
+
+
+def test_settings_that_were_changed_without_a_restart_lead_to_one():
+    plan = planned(unconfirmed=True)
+    assert plan.changes
+    assert plan.needs_restart
+    assert plan.notes == [plan.restart]
+    assert "without a restart" in plan.restart
+
+
+def test_every_misspelled_variable_is_an_error_that_names_the_right_one():
+    plan = planned({"nodered_prot": 1885, "nodered_login_user": []})
+    assert len(plan.errors) == 2
+    assert "nodered_prot is not a variable of pifleet.nodered. Did you mean nodered_port?" in plan.errors[0]
+    assert "Did you mean nodered_login_users?" in plan.errors[1]
+    assert "as well" not in plan.errors[0]
+
+
+def test_a_name_of_another_product_may_stay_beside_the_right_one():
+    (error,) = planned({"node_red_port": 1885}).errors
+    assert "set nodered_port as well" in error
+    assert planned({"node_red_port": 1885, "nodered_port": 1885}).errors == []
+
+
+def test_node_red_run_by_root_is_reported():
+    (note,) = planned(user="root").notes
+    assert "Node-RED runs as root on pi1:" in note
+
+
+@pytest.mark.parametrize("remount, count", [(False, 1), ("false", 1), (True, 0), ("true", 0)])
+def test_a_read_only_file_system_is_reported_unless_it_may_be_remounted(remount, count):
+    notes = planned({"nodered_remount": remount}, read_only=READ_ONLY).notes
+    assert notes == ["/, /boot is read-only. A change needs nodered_remount set to true."][:count]
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [("nodered_restart_timeout", "soon"), ("nodered_restart_timeout", 0), ("nodered_remount", "perhaps")],
+)
+def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variable, value):
+    (error,) = planned({variable: value}).errors
+    assert variable in error

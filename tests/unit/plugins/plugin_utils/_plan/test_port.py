@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import port
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan, drop_in_path
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
+    EMPTY,
+    UNIT_FILE,
+    found,
+    override,
+    settings_with,
+)
+
+DROP_IN = drop_in_path("nodered.service", "50-pifleet-port")
+CAPABILITY = {"Service": [{"AmbientCapabilities": "CAP_NET_BIND_SERVICE"}]}
+ON_SOCKET = {
+    "socket": "nodered.socket",
+    "socket_file": "/lib/systemd/system/nodered.socket",
+    "socket_streams": ["[::]:1880"],
+    "socket_port": 1880,
+}
+SOCKET_SETTINGS = settings_with("uiPort: process.env.LISTEN_PID > 0 ? 'systemd' : 1880")
+
+
+def planned(wanted, text=EMPTY, **different):
+    return port.plan(found(text, **different), {} if wanted is None else {"nodered_port": wanted})
+
+
+def held(number):
+    return {"port": number, "address": "0.0.0.0", "pid": 99, "process": "nginx"}
+
+
+def test_without_the_variable_nothing_changes():
+    assert planned(None) == Plan()
+    assert port.plan(found(), {"nodered_port": None}) == Plan()
+
+
+@pytest.mark.parametrize("wanted", [8443, "8443"])
+def test_the_port_is_a_number_in_the_settings(wanted):
+    plan = planned(wanted)
+    assert plan == Plan(set={"uiPort": 8443}, details={"port": 8443})
+
+
+def test_the_present_port_needs_no_edit():
+    plan = planned(1880)
+    assert _settings_js.edit(EMPTY, set=plan.set).changed == ()
+    assert not plan.changes
+
+
+@pytest.mark.parametrize("wanted", [0, 65536, -1, "abc", "", "1e3", 18.8, True, "１８８０", [1880]])
+def test_what_is_no_port_is_an_error(wanted):
+    plan = planned(wanted)
+    assert "nodered_port must be a whole number from 1 to 65535" in plan.errors[0]
+    assert plan.set == {}
+
+
+def test_a_port_that_another_process_holds_is_an_error_that_names_it():
+    (error,) = planned(8443, held_ports=[held(22), held(8443)]).errors
+    assert "nginx (pid 99, on 0.0.0.0) on pi1" in error
+
+
+def test_a_process_that_is_not_known_is_reported_as_such():
+    (error,) = planned(8443, held_ports=[{**held(8443), "pid": None, "process": None}]).errors
+    assert "another process (pid unknown" in error
+
+
+# A port below 1024
+
+
+def test_a_low_port_needs_a_privilege():
+    assert planned(443).drop_ins == [DropIn("nodered.service", "50-pifleet-port", CAPABILITY)]
+    assert planned(1024).drop_ins == []
+
+
+def test_root_needs_no_privilege():
+    assert planned(443, user="root").drop_ins == []
+
+
+def test_a_privilege_that_is_there_is_not_written_again():
+    present = {DROP_IN: "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"}
+    assert planned(443, drop_ins=present).drop_ins == []
+
+
+def test_a_privilege_that_is_not_needed_any_more_is_removed():
+    present = {DROP_IN: "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"}
+    assert planned(8443, drop_ins=present).drop_ins == [DropIn("nodered.service", "50-pifleet-port")]
+
+
+# An option or a variable that overrides the settings
+
+
+@pytest.mark.parametrize("channel", ["-p", "-D"])
+def test_an_option_is_overridden_by_a_later_one(channel):
+    plan = planned(8443, overrides=[override("uiPort", channel)])
+    assert plan.drop_ins == [DropIn("nodered.service", "50-pifleet-port", {}, ("-p", "8443"))]
+    assert plan.errors == []
+
+
+def test_an_option_that_was_added_before_is_not_written_again():
+    present = {DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/bin/node-red -p 1880 -p 8443\n"}
+    assert planned(8443, overrides=[override("uiPort", "-p", DROP_IN)], drop_ins=present).drop_ins == []
+    assert planned(8444, overrides=[override("uiPort", "-p", DROP_IN)], drop_ins=present).drop_ins != []
+
+
+def test_a_variable_that_the_settings_read_needs_no_option():
+    text = settings_with("uiPort: process.env.PORT || 1880")
+    plan = planned(8443, text, overrides=[override("uiPort", "PORT", "/etc/environment")])
+    assert plan.drop_ins == []
+    assert _settings_js.value(_settings_js.edit(text, set=plan.set).text, "uiPort") == 8443
+
+
+# Where systemd listens for Node-RED
+
+
+def test_the_port_moves_in_the_socket_unit():
+    plan = planned(8443, SOCKET_SETTINGS, **ON_SOCKET)
+    (drop_in,) = plan.drop_ins
+    assert drop_in.path == "/etc/systemd/system/nodered.socket.d/zz-pifleet-port.conf"
+    assert drop_in.text == "[Socket]\nListenStream=\nListenStream=8443\n"
+    assert plan.needs_restart
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("[::]:1880", "8443"),
+        ("127.0.0.1:1880", "127.0.0.1:8443"),
+        ("[::1]:1880", "[::1]:8443"),
+        ("0.0.0.0:1880", "0.0.0.0:8443"),
+        ("1880", "8443"),
+    ],
+)
+def test_the_address_of_the_socket_stays(before, after):
+    (drop_in,) = planned(8443, SOCKET_SETTINGS, **{**ON_SOCKET, "socket_streams": [before]}).drop_ins
+    assert drop_in.sections == {"Socket": [{"ListenStream": ""}, {"ListenStream": after}]}
+
+
+def test_a_socket_on_that_port_already_is_left_unchanged():
+    assert planned(1880, SOCKET_SETTINGS, **ON_SOCKET).drop_ins == []
+
+
+def test_only_the_number_without_the_socket_changes_in_the_settings():
+    plan = planned(8443, SOCKET_SETTINGS, **ON_SOCKET)
+    text = _settings_js.edit(SOCKET_SETTINGS, set=plan.set).text
+    assert text == SOCKET_SETTINGS.replace("1880", "8443")
+
+
+def test_systemd_needs_no_privilege_for_a_low_port():
+    drop_ins = planned(443, SOCKET_SETTINGS, **ON_SOCKET).drop_ins
+    assert [one.name for one in drop_ins] == ["zz-pifleet-port"]
+
+
+def test_a_socket_with_several_addresses_is_an_error_that_says_where_to_change_it():
+    streams = ["[::]:1880", "127.0.0.1:1881"]
+    plan = planned(8443, SOCKET_SETTINGS, **{**ON_SOCKET, "socket_streams": streams})
+    assert "[::]:1880 and 127.0.0.1:1881" in plan.errors[0]
+    assert "systemctl edit nodered.socket" in plan.errors[0]
+    assert plan.drop_ins == []
+    own = {**ON_SOCKET, "socket_streams": streams, "socket_file": "/etc/systemd/system/nodered.socket"}
+    assert "(/etc/systemd/system/nodered.socket)" in planned(8443, SOCKET_SETTINGS, **own).errors[0]
+
+
+def test_an_option_that_bypasses_the_socket_is_an_error():
+    different = {**ON_SOCKET, "socket_port": None, "overrides": [override("uiPort", "-p")]}
+    (error,) = planned(8443, **different).errors
+    assert f"-p in {UNIT_FILE} makes Node-RED open a port of its own" in error
+
+
+def test_a_held_port_and_an_option_beside_a_socket_are_reported_at_once():
+    different = {**ON_SOCKET, "socket_port": None, "overrides": [override("uiPort", "-p")], "held_ports": [held(8443)]}
+    assert len(planned(8443, **different).errors) == 2
