@@ -12,6 +12,7 @@ import pathlib
 import ssl
 import subprocess
 import sys
+import typing
 import urllib.error
 import urllib.request
 
@@ -22,26 +23,38 @@ FLEET = CHECKOUT / "containers" / "pi" / "fleet"
 STATE = CHECKOUT / "build" / "fleet" / "demo"
 PORT = 1881
 MACHINES = ["pi31", "pi41", "pi50"]
+# The dashboard is asked for a page that no flow has, so only a password can make a difference.
+CHECKS = {"read all flows": "/flows", "see the editor": "/settings", "use pages and dashboards": "/no-such-page"}
+LOGINS = [
+    ("the editor", "admin", ".nodered-passwords"),
+    ("pages and dashboards", "nodered", ".nodered-passwords/http-auth"),
+]
 
 
 def main() -> int:
     headline(f"Starting {len(MACHINES)} machines with Node-RED 3.1, 4.1 and 5.0")
     call(FLEET, "up", "--name", "demo", *MACHINES)
     inventory = STATE / "inventory.yml"
-    hosts = yaml.safe_load(inventory.read_text())["nodered"]["hosts"]
+    hosts = {name: host["ansible_host"] for name, host in read(inventory)["nodered"]["hosts"].items()}
+    before = {name: seen_by_a_stranger(address) for name, address in hosts.items()}
 
-    headline("What a stranger may do before")
-    for name, host in hosts.items():
-        print(f"  {name}: {what_a_stranger_may_do(host['ansible_host'])}")
-
-    headline(f"Securing them: a login, TLS, port {PORT} instead of 1880, and a firewall")
+    headline(f"Securing them: logins, TLS, port {PORT} instead of 1880, and a firewall")
     call("ansible-playbook", "-i", inventory, "-e", f"nodered_port={PORT}", "pifleet.nodered.secure")
+    after = {name: seen_by_a_stranger(address) for name, address in hosts.items()}
 
-    headline("How to get in")
-    print(table([("host", "URL", "user", "the password is in"), *(way_in(name, host) for name, host in hosts.items())]))
-    print("\nEach has a certificate of its own, which your browser does not know yet: it asks once.")
-    print("\nRemove it all with: make demo-down")
+    headline("What anyone in the network can do without a password")
+    rows = [(name, check, before[name][check], after[name][check]) for name in hosts for check in CHECKS]
+    print(table([("host", "", "before", "now"), *rows]))
+
+    headline("How to log in")
+    print(table([("host", "for", "URL", "user", "the password is in"), *logins(hosts)]))
+    print("\nEach has a certificate of its own. Your browser does not know it yet and asks once.")
+    print("\nRemove everything with: make demo-down")
     return 0
+
+
+def read(inventory: pathlib.Path) -> dict[str, typing.Any]:
+    return typing.cast("dict[str, typing.Any]", yaml.safe_load(inventory.read_text()))
 
 
 def headline(text: str) -> None:
@@ -52,21 +65,31 @@ def call(*command: object) -> None:
     subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, cwd=CHECKOUT)
 
 
-def what_a_stranger_may_do(address: str) -> str:
-    for url in (f"http://{address}:1880/flows", f"https://{address}:{PORT}/flows"):
+def seen_by_a_stranger(address: str) -> dict[str, str]:
+    """What each request without a password gets."""
+    return {check: ask(address, path) for check, path in CHECKS.items()}
+
+
+def ask(address: str, path: str) -> str:
+    for url in (f"http://{address}:1880{path}", f"https://{address}:{PORT}{path}"):
+        how = "plain HTTP" if url.startswith("http:") else "TLS"
         try:
-            with urllib.request.urlopen(url, timeout=10, context=ssl._create_unverified_context()):
-                return f"open: {url} gives every flow away, without a login"
+            with urllib.request.urlopen(url, timeout=5, context=ssl._create_unverified_context()):
+                return f"open, over {how}"
         except urllib.error.HTTPError as error:
-            return f"closed already (HTTP {error.code}); it was secured before. For a fresh start: make demo-down demo"
+            # A page that does not exist is one that anyone may ask for.
+            return f"{'open' if error.code == 404 else 'closed'} (HTTP {error.code}), over {how}"
         except OSError:
             continue
-    return "nothing answers"
+    return "no response"
 
 
-def way_in(name: str, host: dict[str, str]) -> tuple[str, str, str, str]:
-    password_file = (STATE / ".nodered-passwords" / name).relative_to(CHECKOUT)
-    return name, f"https://{host['ansible_host']}:{PORT}/", "admin", str(password_file)
+def logins(hosts: dict[str, str]) -> list[tuple[str, ...]]:
+    return [
+        (name, what, f"https://{address}:{PORT}/", user, str((STATE / folder / name).relative_to(CHECKOUT)))
+        for name, address in hosts.items()
+        for what, user, folder in LOGINS
+    ]
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
