@@ -74,7 +74,8 @@ class State:
 
     def checks(self, role: str) -> dict[str, Any]:
         """What this role has verified; empty if it has not planned in this play."""
-        return self.plans[role].checks if role in self.plans else {}
+        found = self.plans[role].checks.get(role, {}) if role in self.plans else {}
+        return dict(found)
 
     @property
     def needs_restart(self) -> bool:
