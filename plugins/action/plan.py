@@ -70,19 +70,27 @@ class ActionModule(Step):
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
         plan, edit = self._plan(role, found)
+        self._keep(state, role, plan, edit)
+        if plan.errors:
+            return {"failed": True, "msg": _listed(self.host, plan.errors)}
+        return self._result(found, plan, edit)
+
+    def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:
+        """Keep the plan for the later roles and for applying. One role alone in check mode plans for nobody else."""
+        whole_run = bool(self.task_vars.get("ansible_check_mode"))
+        if self._task.check_mode and not whole_run:
+            return
         state.check_mode = state.check_mode or self._task.check_mode
         if plan.errors:
+            # An earlier plan of the role stays: it has the password for the hash that is in the text.
             state.failed = sorted({*state.failed, role})
-            self.store().save(state)
-            return {"failed": True, "msg": _listed(self.host, plan.errors)}
-        # An earlier plan of the role stays if this one fails: it has the password for the hash that is in the text.
-        state.plans.pop(role, None)
-        state.plans[role] = plan
-        state.failed = [name for name in state.failed if name != role]
-        state.text = edit.text
-        state.changed_settings = list(dict.fromkeys([*state.changed_settings, *edit.changed]))
+        else:
+            state.plans.pop(role, None)
+            state.plans[role] = plan
+            state.failed = [name for name in state.failed if name != role]
+            state.text = edit.text
+            state.changed_settings = list(dict.fromkeys([*state.changed_settings, *edit.changed]))
         self.store().save(state)
-        return self._result(found, plan, edit)
 
     def _found(self, state: State, role: str) -> Found:
         return Found(
