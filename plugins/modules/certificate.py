@@ -181,14 +181,14 @@ import shlex
 import sys
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._pair import Pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _program
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._pair import Pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive

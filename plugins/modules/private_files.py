@@ -75,10 +75,10 @@ left:
 import dataclasses
 from typing import Any, Dict, List
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _private_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 

@@ -73,7 +73,7 @@ path:
 import os
 from typing import Any, Dict, List, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
@@ -93,7 +93,7 @@ def change(module: Module) -> Dict[str, Any]:
         raise Failure(refused, "Then run again.")
     if found and not module.check_mode:
         with _boot.changing(unit.service, os.path.dirname(place.path), module.params["remount"]):
-            _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
+            _sessions_file.repair(place, wanted, unit.service, unit.main_pid, found)
     return result(place.path, found)
 
 

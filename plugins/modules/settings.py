@@ -167,14 +167,14 @@ import os
 import shutil
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 

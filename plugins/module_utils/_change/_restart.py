@@ -18,14 +18,14 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node, _serving, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node, _serving
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._instance import Plan, Seen
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # How long it must keep answering, as the same process, after its first good answer.
@@ -264,8 +264,8 @@ def _end_sessions(state: State) -> None:
     user_dir = _instance.user_dir(state.plan, state.loaded.in_force)
     place = _instance.sessions_place(state.plan, user_dir)
     # Those in /run can be deleted on any machine.
-    with _remount.writable([user_dir] if _sessions.on_disk(place) else [], state.remount, whole_run=False):
-        _sessions.end(place, state.plan.service)
+    with _remount.writable([user_dir] if _sessions_file.on_disk(place) else [], state.remount, whole_run=False):
+        _sessions_file.end(place, state.plan.service)
 
 
 def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:

@@ -18,12 +18,13 @@ import socket
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
     _node,
+    _pair,
     _private_files,
     _serving,
     _sessions,
@@ -873,7 +874,7 @@ def held_ports(unit: Unit, socket_unit: Optional[Socket] = None) -> List[Dict[st
 def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[str, Any]:
     """What can be written where the user directory, the settings and the rest of a change are."""
     of_user_dir = table.holding(folder)
-    places = [folder, os.path.dirname(os.path.realpath(settings_file)), _change.STATE_FOLDER, _systemd.UNIT_FOLDER]
+    places = [folder, os.path.dirname(os.path.realpath(settings_file)), _own_folders.STATE, _systemd.UNIT_FOLDER]
     return {
         "root_read_only": table.holding("/").read_only,
         "user_dir_read_only": of_user_dir.read_only,

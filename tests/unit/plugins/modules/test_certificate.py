@@ -8,8 +8,8 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.modules import certificate
 
@@ -33,7 +33,7 @@ def systemd(tmp_path, monkeypatch):
     monkeypatch.setattr(_systemd, "show", lambda *_: [SimpleNamespace(name="nodered.service", loaded=True)])
     monkeypatch.setattr(certificate, "UNIT_FOLDER", str(tmp_path / "system"))
     monkeypatch.setattr(certificate, "PROGRAM", str(tmp_path / "lib" / "follow-certificate"))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(_own_folders, "LOCKS", str(tmp_path / "run"))
     monkeypatch.setattr(_instance, "plan", lambda _unit: SimpleNamespace(service="nodered"))
     monkeypatch.setattr(_instance, "tls_folder", lambda _plan: str(tmp_path / "tls"))
     monkeypatch.setattr(_instance, "reader", lambda _plan: _pair.Reader("root", "root", "node"))

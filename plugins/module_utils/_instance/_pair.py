@@ -20,11 +20,11 @@ import sys
 import time
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._renewal import why_no_renewal
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._renewal import why_no_renewal
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
