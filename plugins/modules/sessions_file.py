@@ -78,7 +78,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _dead
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _sessions, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
 
@@ -86,7 +86,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mou
 def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
-    place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
+    place = _sessions.place_of(_start_plan.plan(unit), module.params["user_dir"])
     found = [Repair(**one) for one in place.identity.run(_repairs, place, wanted)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:

@@ -173,7 +173,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -221,7 +221,7 @@ def handed_over(text: str) -> Edit:
 
 def read(params: Mapping[str, Any]) -> Dict[str, Any]:
     unit = unit_of(params)
-    content = usable(_files.read(params["path"], file_user(params, _instance.plan(unit) if unit else None)))
+    content = usable(_files.read(params["path"], file_user(params, _start_plan.plan(unit) if unit else None)))
     return {
         "changed": False,
         "path": content.path,
@@ -235,7 +235,7 @@ def unit_of(params: Mapping[str, Any]) -> Optional[Unit]:
     return _systemd.existing(params["service"], remedy) if params["service"] else None
 
 
-def file_user(params: Mapping[str, Any], plan: Optional[_instance.Plan]) -> Optional[Identity]:
+def file_user(params: Mapping[str, Any], plan: Optional[_start_plan.Plan]) -> Optional[Identity]:
     """As whom the settings file is read and written; None is this process itself."""
     if plan:
         return plan.user_for(params["path"])
@@ -275,7 +275,7 @@ def write(params: Mapping[str, Any], edit: Edit, check_mode: bool) -> Dict[str, 
 
 
 def replace(params: Mapping[str, Any], edit: Edit, unit: Optional[Unit], check_mode: bool) -> Dict[str, Any]:
-    plan = _instance.plan(unit) if unit else None
+    plan = _start_plan.plan(unit) if unit else None
     user = file_user(params, plan)
     old = usable(_files.read(params["path"], user))
     unchanged_since(old, edit.checksum)
@@ -331,7 +331,7 @@ def backed_up(
 
 
 def runtime_for(
-    params: Mapping[str, Any], old: Content, plan: Optional[_instance.Plan], user: Optional[Identity]
+    params: Mapping[str, Any], old: Content, plan: Optional[_start_plan.Plan], user: Optional[Identity]
 ) -> _node.Runtime:
     """With what and as whom the new text is loaded: as the service does it, where there is one."""
     given = _identity.of(params["user"]) if params["user"] else None

@@ -15,6 +15,7 @@ import re
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
@@ -181,3 +182,25 @@ def _refusal(path: str, where: str, remedy: str) -> str:
 def is_our_link(place: Place) -> bool:
     """Whether `.sessions.json` is the link into the runtime directory."""
     return os.path.islink(place.path) and os.path.realpath(place.path) == os.path.realpath(place.link_target)
+
+
+def place_of(plan_: Plan, folder: str) -> Place:
+    """Where the service of this plan keeps its sessions; `folder` is its user directory."""
+    links_work = writes_through_links(plan_.version)
+    return Place(folder, plan_.identity, runtime_folder(plan_.service), links_work)
+
+
+def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
+    """Where the logins are kept, and what would have to change for another place."""
+    place = place_of(plan_, folder)
+    return {
+        "sessions_file": file_in_use(place, settings),
+        "sessions": {
+            "link_target": place.link_target,
+            "runtime_file": os.path.join(place.runtime_folder, STORE_NAME),
+            "runtime_directory": os.path.basename(place.runtime_folder),
+            "repairs": {state: [one.described() for one in repairs(place, state, mounts)] for state in STATES},
+        },
+        "storage_module": settings.get("storageModule"),
+        "runtime_directories": plan_.unit.text("RuntimeDirectory").split(),
+    }
