@@ -5,24 +5,20 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import contextlib
 import hashlib
 import http.server
-import inspect
 import json
 import socket
 import threading
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
     _answers,
     _comms_checks,
     _login_checks,
-    _probe,
     _urls,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
@@ -553,11 +549,6 @@ def test_a_missing_authority_is_named():
 )
 def test_permissions_grant_what_node_red_would_grant(permissions, scope, granted):
     assert _answers.grants(permissions, scope) is granted
-
-
-@pytest.mark.parametrize("module", [_http, _probe])
-def test_the_text_that_runs_on_a_pi_is_python_3_8(module):
-    ast.parse(inspect.getsource(module), feature_version=(3, 8))
 
 
 def unused_port() -> int:
