@@ -113,7 +113,7 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
     view, path = exported(text), _path(name)
     for depth, key in enumerate(path):
         found = view.find(key)
-        _refuse_doubt(view, found, name, name)
+        _refuse_doubt(view, found, name)
         if found.winner is None:
             return UNDEFINED
         if depth == len(path) - 1:
@@ -337,7 +337,7 @@ def _holds(view: View, wish: _Wish) -> bool:
         is_parent = depth < len(wish.path) - 1
         if is_parent and not removing:
             _refuse_doubtful_parent(view, found, wish.name)
-        _refuse_doubt(view, found, key, wish.name, absent_is_fine=not removing)
+        _refuse_doubt(view, found, wish.name, absent_is_fine=not removing)
         if not is_parent:
             if removing:
                 return _is_absent(view, found, wish.name)
@@ -401,7 +401,7 @@ def _reaches(path: Path, wanted: object) -> bool:
     return any(_reaches(path[1:], member) for member in inside)
 
 
-def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fine: bool = False) -> None:
+def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False) -> None:
     """Refuse a key whose value, once it is what we want, may still become another one."""
     doubt = found.doubt()
     if doubt is None:
@@ -469,7 +469,7 @@ def _plain(source: Source, view: View, found: Found, depth: int = 0) -> object:
         members = {}
         for key in inner.names():
             member = inner.find(key)
-            _refuse_doubt(inner, member, key, key)
+            _refuse_doubt(inner, member, key)
             if member.winner is not None:
                 members[key] = _plain(source, inner, member, depth + 1)
         return members
