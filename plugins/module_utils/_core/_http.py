@@ -64,7 +64,7 @@ def request(
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     with channel_to(host, port, deadline, context=context, name=host) as channel:
         connection = http.client.HTTPConnection(host, port)
-        connection.sock = _AsSocket(channel)  # type: ignore[assignment]
+        connection.sock = _AsSocket(channel)
         connection.request(
             method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})}
         )

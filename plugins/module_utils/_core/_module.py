@@ -38,10 +38,12 @@ class Module(AnsibleModule):
         self.exit_json(**result)
 
     def exit_json(self, **result: Any) -> NoReturn:
-        super().exit_json(**printable_result(result))
+        end: Callable[..., NoReturn] = super().exit_json
+        end(**printable_result(result))
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
-        super().fail_json(printable(msg), **printable_result(result))
+        end: Callable[..., NoReturn] = super().fail_json
+        end(printable(msg), **printable_result(result))
 
 
 def _clean_up_when_ended() -> None:

@@ -109,9 +109,10 @@ def from_files(certificate_file: str, key_file: str) -> Pair:
         problem, remedy = explained("passphrase")
         raise Failure("%s: %s." % (key_file, problem), remedy)
     with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
-        problem = _mismatch(certificate, key)
-    if problem:
-        raise Failure("%s with %s: %s." % ((certificate_file, key_file) + problem[:1]), problem[1])
+        mismatch = _mismatch(certificate, key)
+    if mismatch:
+        problem, remedy = mismatch
+        raise Failure("%s with %s: %s." % (certificate_file, key_file, problem), remedy)
     return pair
 
 
