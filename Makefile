@@ -34,7 +34,7 @@ machine: ## Check or install what the tests need beside Python: Docker, Node.js,
 lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 	ruff check .
 	ruff format --check .
-	mypy plugins/plugin_utils
+	mypy -p ansible_collections.pifleet.nodered.plugins
 	yamllint --strict .
 	ansible-lint --offline -c .config/ansible-lint.yml
 	antsibull-changelog lint

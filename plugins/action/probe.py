@@ -22,7 +22,21 @@ from urllib.parse import urlsplit
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _channel, _http
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe, _websocket
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
+    _anonymous_checks,
+    _answers,
+    _comms_checks,
+    _errors,
+    _examination,
+    _login_checks,
+    _page_checks,
+    _port_checks,
+    _probe,
+    _tls,
+    _tls_checks,
+    _urls,
+    _websocket,
+)
 from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     ARGUMENT_SPEC,
     CREDENTIALS,
@@ -41,6 +55,24 @@ START_SECONDS = 20
 # Characters. The checks have a few KB.
 OUTPUT_LIMIT = 1024 * 1024
 
+# What the probe consists of, each after those that it imports.
+PROBE_MODULES = (
+    _channel,
+    _http,
+    _websocket,
+    _answers,
+    _errors,
+    _urls,
+    _tls,
+    _examination,
+    _anonymous_checks,
+    _comms_checks,
+    _login_checks,
+    _page_checks,
+    _port_checks,
+    _tls_checks,
+    _probe,
+)
 # The only text in the process list. Program and parameters come through standard input, so that a password is in no
 # argument, no environment and no file; -I keeps the user's own modules and environment out.
 BOOTSTRAP = "import json, sys; given = json.load(sys.stdin); exec(given['program'])"
@@ -86,7 +118,7 @@ class ActionModule(ActionBase):
             return self._run_module(options, task_vars)
         try:
             checks = self._checks(options, task_vars)
-        except _probe.ProbeError as error:
+        except _errors.ProbeError as error:
             raise AnsibleActionFail(str(error)) from None
         return _result(checks)
 
@@ -126,14 +158,14 @@ class ActionModule(ActionBase):
         return result if result.get("failed") else {**result, **_result(_trusted(result.get("checks"), host, ()))}
 
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
-        _probe.checked_url(options["url"])
+        _urls.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
         end = time.monotonic() + _probe.ALL_CHECKS * options["timeout"]
         if options["run_on"] == "host" and not self._is_local():
             if not self._connection.has_pipelining:
                 raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
             return self._probe_on_host(_local_urls(options), arguments, end, task_vars)
-        reason = _probe.why_no_password(options["url"], validate_certs=options["validate_certs"])
+        reason = _urls.why_no_password(options["url"], validate_certs=options["validate_certs"])
         without_password = options["password"] is None and options["http_password"] is None
         if without_password or reason is None or self._is_local():
             return _probe.probe(options["url"], **arguments)
@@ -168,7 +200,7 @@ class ActionModule(ActionBase):
         if not self._connection.has_pipelining:
             return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
         if time.monotonic() >= end:
-            late = _probe.out_of_time(_probe.ALL_CHECKS * options["timeout"])
+            late = _errors.out_of_time(_probe.ALL_CHECKS * options["timeout"])
             return skipped + _marked(outside, checks, "fail", late)
         seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, end, task_vars)
         if seen[0]["status"] == "fail":
@@ -178,14 +210,13 @@ class ActionModule(ActionBase):
 
     def _probe_on_host(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks made on the host with the seconds that are left until `end` (monotonic clock)."""
-        # The files are the controller's, and to itself the host needs no certificate: `_probe.why_no_password` sees to
-        # it that a password goes to no other machine from there.
+        # The files are the controller's, and to itself the host needs no certificate: `_urls.why_no_password` sees
+        # to it that a password goes to no other machine from there.
         files = {"ca": None, "authorities": None, "client_cert": None, "client_key": None, "validate_certs": False}
         seconds = max(1.0, end - time.monotonic())
-        modules = (_channel, _http, _websocket, _probe)
         given = {
             "program": PROGRAM,
-            "modules": [[module.__name__, inspect.getsource(module)] for module in modules],
+            "modules": [[module.__name__, inspect.getsource(module)] for module in PROBE_MODULES],
             "seconds": seconds,
             "arguments": {**arguments, **files},
             "urls": urls,
@@ -194,7 +225,7 @@ class ActionModule(ActionBase):
         command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
         # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
         in_data = json.dumps(given).encode("ascii")
-        with _limited(seconds + _probe.REVOKE_LIMIT + START_SECONDS, self._host):
+        with _limited(seconds + _login_checks.REVOKE_LIMIT + START_SECONDS, self._host):
             outcome = self._low_level_execute_command(command, sudoable=False, in_data=in_data)
         passwords = [arguments.get("password"), arguments.get("http_password")]
         return _parsed(outcome, self._host, passwords, arguments.get("only"))
@@ -318,7 +349,7 @@ def _trusted(
     trusted = []
     for given in checks if isinstance(checks, list) else ():
         check = known.pop(given["id"], None) if isinstance(given, dict) and isinstance(given.get("id"), str) else None
-        if check is None or given.get("status") not in (_probe.PASS, _probe.FAIL, _probe.SKIP):
+        if check is None or given.get("status") not in (_examination.PASS, _examination.FAIL, _examination.SKIP):
             raise AnsibleActionFail(_wrong_answer(host, "a check that was not asked for"))
         found = _quoted(given.get("found"), passwords)
         about = {"id": check.id, "title": check.title, "expected": check.expected}
@@ -343,4 +374,4 @@ def _quoted(text: object, passwords: t.Sequence[str | None]) -> str:
     """A text of the host for the operator's terminal, unless it repeats a password that the host was given."""
     if isinstance(text, str) and _repeats(text, passwords):
         return "(left out, for it repeats a password)"
-    return _probe.harmless(text, _probe.FOUND_LIMIT)
+    return _answers.harmless(text, _probe.FOUND_LIMIT)

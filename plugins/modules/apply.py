@@ -62,9 +62,9 @@ import json
 from typing import Any, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _transaction
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "restart": {"type": "bool", "default": False},

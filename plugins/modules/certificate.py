@@ -181,14 +181,18 @@ import shlex
 import sys
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._pair import Pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _program
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _certificate,
+    _pair,
+    _start_plan,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._pair import Pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
@@ -226,12 +230,12 @@ ARGUMENT_RULES: Dict[str, Any] = {
 
 
 def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
-    plan = _instance.plan(_systemd.existing(params["service"]))
-    folder = _instance.tls_folder(plan)
+    plan = _start_plan.plan(_systemd.existing(params["service"]))
+    folder = _certificate.tls_folder(plan)
     wanted = wanted_pair(params)
     files = wanted_files(params, plan, folder)
     stale = [] if params["certificate_file"] else [path for path in unit_paths(plan.service) if os.path.exists(path)]
-    another_pair = _pair.placed(folder) != wanted or bool(_pair.why_unusable(folder, _instance.reader(plan)))
+    another_pair = _pair.placed(folder) != wanted or bool(_pair.why_unusable(folder, _certificate.reader(plan)))
     differing = {path: data for path, data in files.items() if _data_of(path) != data}
     unwatched = unit_paths(plan.service)[0] in files and not is_watched(plan.service)
     changed = another_pair or bool(differing) or bool(stale) or unwatched
@@ -239,7 +243,7 @@ def give(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
         places = [folder, UNIT_FOLDER, *differing]
         with _change.locked(plan.service), _remount.writable(places, params["remount"]):
             if another_pair:
-                _pair.place(folder, wanted, _instance.reader(plan))
+                _pair.place(folder, wanted, _certificate.reader(plan))
             write(differing, stale, plan, folder)
             if unwatched or any(path.startswith(UNIT_FOLDER) for path in differing):
                 watch(plan.service)
@@ -267,7 +271,7 @@ def _text(certificate: bytes) -> str:
     return certificate.decode("utf-8", "replace")
 
 
-def wanted_files(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> Dict[str, bytes]:
+def wanted_files(params: Mapping[str, Any], plan: _start_plan.Plan, folder: str) -> Dict[str, bytes]:
     """What else has to be there: the authorities of clients, and what follows renewals."""
     found = {}
     if params["client_authority"]:
@@ -304,8 +308,8 @@ def path_unit_text(params: Mapping[str, Any], service: str) -> str:
     )
 
 
-def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: str) -> str:
-    reader = _instance.reader(plan)
+def service_unit_text(params: Mapping[str, Any], plan: _start_plan.Plan, folder: str) -> str:
+    reader = _certificate.reader(plan)
     words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
     words += ["--group", reader.group, "--node", reader.node]
     words += ["--certificate", params["certificate_file"], "--key", params["key_file"]]
@@ -321,14 +325,14 @@ def service_unit_text(params: Mapping[str, Any], plan: _instance.Plan, folder: s
     )
 
 
-def write(files: Mapping[str, bytes], stale: List[str], plan: _instance.Plan, folder: str) -> None:
+def write(files: Mapping[str, bytes], stale: List[str], plan: _start_plan.Plan, folder: str) -> None:
     path_unit = os.path.basename(unit_paths(plan.service)[0])
     if stale:
         _systemd.run(["systemctl", "disable", "--now", path_unit], 60)
     for path in stale:
         _files.remove(path)
     for path, data in files.items():
-        gid = _instance.reader(plan).gid if path.startswith(folder) else 0
+        gid = _certificate.reader(plan).gid if path.startswith(folder) else 0
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o755)
         _files.replace(path, data, Attributes(0, gid, 0o640 if path.startswith(folder) else 0o644, {}))

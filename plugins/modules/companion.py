@@ -95,7 +95,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -106,7 +106,7 @@ def change(module: Module) -> Dict[str, Any]:
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
     unit = _systemd.existing(module.params["service"])
-    user = _instance.plan(unit).user_for(module.params["settings_file"])
+    user = _start_plan.plan(unit).user_for(module.params["settings_file"])
     settings = _files.read(module.params["settings_file"], user)
     path = os.path.join(os.path.dirname(settings.path), name)
     if path == settings.path:

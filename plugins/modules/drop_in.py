@@ -120,6 +120,8 @@ path:
   sample: /etc/systemd/system/nodered.service.d/50-pifleet-port.conf
 """
 
+import contextlib
+import json
 import os
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -133,6 +135,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files._files impo
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import UNIT_FOLDER, Unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
+
+OPTIONS = "Ends the command line with "
 
 
 def wanted_sections(data: Mapping[str, object], kind: str = "Service") -> Dict[str, List[Directive]]:
@@ -154,12 +158,34 @@ def command_line(unit: Unit, path: str, options: Sequence[str]) -> List[Directiv
         raise Failure(
             "%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name
         )
-    own = present_file(path)
-    if own and b"\nExecStart=" in own.data:
-        words = words[: -len(options)]
+    if not command.exact:
+        raise Failure(
+            "The words of ExecStart of %s are not certain, as D-Bus does not say them." % unit.name,
+            "Install and start D-Bus (apt install dbus), and run again.",
+        )
+    given = options_given(present_file(path), words, options)
+    if given and words[-len(given) :] == given:
+        words = words[: -len(given)]
     if not command.expand:
         words[0] = ":" + words[0]
     return [Directive("ExecStart"), Directive("ExecStart", words + list(options), keep_dollar=True)]
+
+
+def options_given(own: Optional[Content], words: Sequence[str], options: Sequence[str]) -> List[str]:
+    """The options with which this drop-in ends a command line. `words` are those of the command line in force."""
+    if own is None:
+        return []
+    said = own.data.decode("utf-8", "replace").partition("\n")[0].partition(OPTIONS)[2]
+    with contextlib.suppress(ValueError, TypeError):
+        return [str(option) for option in json.loads(said)]
+    # Written before drop-ins said it, or edited. The command line may be that of a later one.
+    likely = list(words[-len(options) :])
+    return likely if b"\nExecStart=" in own.data and likely[:1] == list(options[:1]) else []
+
+
+def text(sections: Mapping[str, Sequence[Directive]], options: Sequence[str]) -> bytes:
+    """The text of the drop-in, which says on its first line with which options it ends the command line."""
+    return _unit_files.text(sections, OPTIONS + json.dumps(list(options)) if options else "").encode()
 
 
 def present_file(path: str) -> Optional[Content]:
@@ -199,7 +225,7 @@ def change(module: Module) -> Dict[str, Any]:
         sections["Service"] = [*sections.get("Service", []), *command_line(unit, path, options)]
     if present and not sections:
         raise Failure("A drop-in needs the option sections or the option options.", "Give one, or use state: absent.")
-    data = _unit_files.text(sections).encode() if present else None
+    data = text(sections, options) if present else None
     result = _files.compared(path, present_file(path), data)
     if result["changed"] and not module.check_mode:
         with _boot.changing(unit.service, UNIT_FOLDER, module.params["remount"]):

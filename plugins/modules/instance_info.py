@@ -429,16 +429,20 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _dead
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _description,
+    _find,
+    _start_plan,
+)
 
 
 def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
-    unit, others = _instance.find(service)
-    plan = _instance.plan(unit)
-    _instance.require_settings_file(plan)
+    unit, others = _find.find(service)
+    plan = _start_plan.plan(unit)
+    _start_plan.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
-    loaded = _instance.load(plan)
+    loaded = _start_plan.load(plan)
     if loaded.timed_out:
         # Each further module would wait as long.
         raise Failure(
@@ -446,7 +450,7 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
             "Load it by hand as user %s (node -e 'require(\"%s\")') and see what it waits for."
             % (plan.user, plan.settings_file),
         )
-    instance = _instance.describe(plan, loaded, others)
+    instance = _description.describe(plan, loaded, others)
     instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:

@@ -75,20 +75,24 @@ left:
 import dataclasses
 from typing import Any, Dict, List
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _private_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _find,
+    _private_files,
+    _start_plan,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 
 
-def _found(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
+def _found(user_dir: str, plan: _start_plan.Plan) -> List[Dict[str, Any]]:
     return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
 
 
 def closed(service: str, user_dir: str, files: bool, remount: bool, check_mode: bool) -> Dict[str, Any]:
-    plan = _instance.plan(_instance.find(service)[0])
+    plan = _start_plan.plan(_find.find(service)[0])
     found = [Exposed(**one) for one in plan.identity.run(_found, user_dir, plan)]
     if not files:
         found = [one for one in found if one.folder]

@@ -252,7 +252,8 @@ checks:
 """
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ProbeError, probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},

@@ -100,9 +100,9 @@ seconds:
 """
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
 
 
 def main() -> None:

@@ -73,12 +73,12 @@ path:
 import os
 from typing import Any, Dict, List, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _sessions, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
 
@@ -86,14 +86,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mou
 def change(module: Module) -> Dict[str, Any]:
     wanted = module.params["state"]
     unit = _systemd.existing(module.params["service"])
-    place = _instance.sessions_place(_instance.plan(unit), module.params["user_dir"])
+    place = _sessions.place_of(_start_plan.plan(unit), module.params["user_dir"])
     found = [Repair(**one) for one in place.identity.run(_repairs, place, wanted)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:
         raise Failure(refused, "Then run again.")
     if found and not module.check_mode:
         with _boot.changing(unit.service, os.path.dirname(place.path), module.params["remount"]):
-            _sessions.repair(place, wanted, unit.service, unit.main_pid, found)
+            _sessions_file.repair(place, wanted, unit.service, unit.main_pid, found)
     return result(place.path, found)
 
 

@@ -165,13 +165,13 @@ import json
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _remount, _settings_file
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _settings_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._settings_file import Edit, Target
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -208,7 +208,7 @@ def target(params: Mapping[str, Any]) -> Target:
 
 def read(params: Mapping[str, Any]) -> Dict[str, Any]:
     unit = unit_of(params)
-    user = _settings_file.file_user(target(params), _instance.plan(unit) if unit else None)
+    user = _settings_file.file_user(target(params), _start_plan.plan(unit) if unit else None)
     content = _settings_file.usable(_files.read(params["path"], user))
     return {
         "changed": False,

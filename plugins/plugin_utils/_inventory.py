@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ansible.errors import AnsibleError  # type: ignore[import-untyped]
+from ansible.errors import AnsibleError
 
 NAMES = ("ansible_host", "nodered_address", "nodered_tls_names")
 AUTHORITY_NAMES = "nodered_tls_authority_names"

@@ -15,7 +15,7 @@ attacker, so its size, its depth and the time that it takes are limited (`_js/_t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -39,7 +39,7 @@ from ._js._literals import (
     same,
 )
 from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value
-from ._js._tree import DEEPEST, Patience, Source, too_deep, unwrapped
+from ._js._tree import DEEPEST, Source, too_deep, unwrapped
 from ._js._uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
 
@@ -99,10 +99,11 @@ def edit(
     if refused is not None:
         raise refused
     editor = Editor(before, view)
-    editor.fulfil(view, _tree(unmet))
+    wanted = _tree(unmet)
+    editor.fulfil(view, wanted)
     changes = sorted(editor.changes(), key=lambda change: (change.start, change.end))
     text = applied(before, changes)
-    _verify(text, filename, wishes, before.patience)
+    _verify(text, view, wishes, wanted)
     return Edit(text, tuple(wish.name for wish in unmet), tuple(changes))
 
 
@@ -112,7 +113,7 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
     view, path = exported(text), _path(name)
     for depth, key in enumerate(path):
         found = view.find(key)
-        _refuse_doubt(view, found, name, name)
+        _refuse_doubt(view, found, name)
         if found.winner is None:
             return UNDEFINED
         if depth == len(path) - 1:
@@ -137,19 +138,46 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
-def _verify(text: str, filename: str, wishes: list[_Wish], patience: Patience) -> None:
-    """Read the edited text as if it came from outside: every wish must hold in it."""
+def _verify(text: str, before: View, wishes: list[_Wish], wanted: Members) -> None:
+    """Read the edited text as if it came from outside: every wish must hold in it, and all else be as before."""
     remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
+    filename = before.source.filename
     try:
-        view = exported(Source(text, filename, patience))
+        view = exported(Source(text, filename, before.source.patience))
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
+        lost = next(_differences(before, view, wanted), None)
     except SettingsError as error:
         # Its place is one in the edited text, which nobody has seen.
         problem = f"the edited text did not pass the check: {error.problem}"
         raise SettingsError(problem, remedy=remedy, filename=filename) from None
     if missed:
-        problem = f"the edit did not bring {', '.join(missed)} into force"
+        problem = f"the edit did not bring {', '.join(missed)} into effect"
         raise SettingsError(problem, remedy=remedy, filename=filename)
+    if lost is not None:
+        raise SettingsError(f"the edit would change {lost}, too", remedy=remedy, filename=filename)
+
+
+def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
+    """The settings that differ though nobody wanted that."""
+    for key in dict.fromkeys([*before.names(), *after.names()]):
+        old, new = before.find(key), after.find(key)
+        wish = wanted.get(key)
+        if key not in wanted:
+            if _written(before.source, old) != _written(after.source, new):
+                yield key
+        elif isinstance(wish, Members):
+            inside = before.inner(old), after.inner(new)
+            if old.winner is None and old.doubts and new.winner is not None:
+                yield key
+            if inside[0] is not None and inside[1] is not None:
+                yield from (f"{key}.{name}" for name in _differences(inside[0], inside[1], wish))
+
+
+def _written(source: Source, found: Found) -> str:
+    """What the text gives a setting as a whole, as it stands there."""
+    if found.winner is None:
+        return ""
+    return source.read(found.value if found.value is not None else _place(found.winner))
 
 
 # What is wanted
@@ -306,8 +334,11 @@ def _holds(view: View, wish: _Wish) -> bool:
         removing = wish.value is REMOVED
         if isinstance(wish.value, Fallback):
             return _falls_back(view, found, wish.value)
-        _refuse_doubt(view, found, key, wish.name, absent_is_fine=not removing)
-        if depth == len(wish.path) - 1:
+        is_parent = depth < len(wish.path) - 1
+        if is_parent and not removing:
+            _refuse_doubtful_parent(view, found, wish.name)
+        _refuse_doubt(view, found, wish.name, absent_is_fine=not removing)
+        if not is_parent:
             if removing:
                 return _is_absent(view, found, wish.name)
             return _matches(view, found, wish.value, wish.name)
@@ -370,7 +401,7 @@ def _reaches(path: Path, wanted: object) -> bool:
     return any(_reaches(path[1:], member) for member in inside)
 
 
-def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fine: bool = False) -> None:
+def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False) -> None:
     """Refuse a key whose value, once it is what we want, may still become another one."""
     doubt = found.doubt()
     if doubt is None:
@@ -380,6 +411,18 @@ def _refuse_doubt(view: View, found: Found, key: str, name: str, *, absent_is_fi
     if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
         return
     raise _doubtful(view.source, doubt, name)
+
+
+def _refuse_doubtful_parent(view: View, found: Found, name: str) -> None:
+    """Refuse a name below an object that may come from what the text does not tell: made anew, it loses the rest."""
+    doubt = found.doubt()
+    if doubt is not None and found.winner is None:
+        raise view.source.error(
+            f"{name} lies in {found.key}, and what else that holds is not certain: {doubt.reason}",
+            doubt.place,
+            f"Write {found.key}: {{ ... }} with all its members into the object literal below this, or set all of "
+            f"{found.key}.",
+        )
 
 
 def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
@@ -426,7 +469,7 @@ def _plain(source: Source, view: View, found: Found, depth: int = 0) -> object:
         members = {}
         for key in inner.names():
             member = inner.find(key)
-            _refuse_doubt(inner, member, key, key)
+            _refuse_doubt(inner, member, key)
             if member.winner is not None:
                 members[key] = _plain(source, inner, member, depth + 1)
         return members

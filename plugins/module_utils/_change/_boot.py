@@ -16,12 +16,12 @@ import os
 import sys
 from typing import Iterator, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount, _restart
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _program
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _program
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 # A small Pi that is booting is slow.

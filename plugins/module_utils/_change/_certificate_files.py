@@ -11,13 +11,13 @@ import shlex
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._pair import Pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _program
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._pair import Pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
@@ -51,11 +51,11 @@ class Work(NamedTuple):
         return [os.path.dirname(path) for path in (*self.files, *self.stale)]
 
 
-def work(wanted: Wanted, plan: _instance.Plan) -> Work:
+def work(wanted: Wanted, plan: Plan) -> Work:
     """What there is to do. Raises Failure if the pair cannot be read or is not what the controller accepted."""
-    folder = _instance.tls_folder(plan)
+    folder = _certificate.tls_folder(plan)
     pair = _wanted_pair(wanted)
-    there = _pair.placed(folder) == pair and not _pair.why_unusable(folder, _instance.reader(plan))
+    there = _pair.placed(folder) == pair and not _pair.why_unusable(folder, _certificate.reader(plan))
     files = {path: data for path, data in _files_for(wanted, plan, folder).items() if _data_of(path) != data}
     units = unit_paths(plan.service)
     stale = [] if wanted.certificate_file else [path for path in units if os.path.exists(path)]
@@ -64,11 +64,11 @@ def work(wanted: Wanted, plan: _instance.Plan) -> Work:
     return Work(None if there else pair, files, stale, watch_)
 
 
-def place(todo: Work, plan: _instance.Plan) -> None:
+def place(todo: Work, plan: Plan) -> None:
     """Do it. The caller holds the lock of the service, and the places can be written."""
-    folder = _instance.tls_folder(plan)
+    folder = _certificate.tls_folder(plan)
     if todo.pair:
-        _pair.place(folder, todo.pair, _instance.reader(plan))
+        _pair.place(folder, todo.pair, _certificate.reader(plan))
     write(todo.files, todo.stale, plan, folder)
     if todo.watch:
         watch(plan.service)
@@ -83,7 +83,7 @@ def _wanted_pair(wanted: Wanted) -> Pair:
     return pair
 
 
-def _files_for(wanted: Wanted, plan: _instance.Plan, folder: str) -> Dict[str, bytes]:
+def _files_for(wanted: Wanted, plan: Plan, folder: str) -> Dict[str, bytes]:
     """What else has to be there: the authority of clients, and what follows renewals."""
     found = {}
     if wanted.client_authority:
@@ -123,8 +123,8 @@ def path_unit_text(wanted: Wanted, service: str) -> str:
     )
 
 
-def service_unit_text(wanted: Wanted, plan: _instance.Plan, folder: str) -> str:
-    reader = _instance.reader(plan)
+def service_unit_text(wanted: Wanted, plan: Plan, folder: str) -> str:
+    reader = _certificate.reader(plan)
     words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
     words += ["--group", reader.group, "--node", reader.node]
     words += ["--certificate", wanted.certificate_file, "--key", wanted.key_file]
@@ -140,14 +140,14 @@ def service_unit_text(wanted: Wanted, plan: _instance.Plan, folder: str) -> str:
     )
 
 
-def write(files: Dict[str, bytes], stale: List[str], plan: _instance.Plan, folder: str) -> None:
+def write(files: Dict[str, bytes], stale: List[str], plan: Plan, folder: str) -> None:
     path_unit = os.path.basename(unit_paths(plan.service)[0])
     if stale:
         _systemd.run(["systemctl", "disable", "--now", path_unit], 60)
     for path in stale:
         _files.remove(path)
     for path, data in files.items():
-        gid = _instance.reader(plan).gid if path.startswith(folder) else 0
+        gid = _certificate.reader(plan).gid if path.startswith(folder) else 0
         with _files.explained(path):
             _files.make_folders(os.path.dirname(path), 0o755)
         _files.replace(path, data, Attributes(0, gid, 0o640 if path.startswith(folder) else 0o644, {}))

@@ -18,17 +18,13 @@ import secrets
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
-STATE_FOLDER = "/var/lib/pifleet.nodered"
-# Not beside the record: a machine with a read-only root can be restarted too.
-LOCK_FOLDER = "/run/pifleet.nodered"
-# How long a change waits for a restart that is under way.
-LOCK_SECONDS = 300
 # How long a change may have waited for its restart when the power failed, and how long the machine may have been off.
 INTERRUPTED_SECONDS = 86400.0
 DROP_IN_SUFFIX = ".conf"
@@ -128,7 +124,7 @@ class Change:
 
 
 def folder(service: str) -> str:
-    return os.path.join(STATE_FOLDER, service)
+    return os.path.join(_own_folders.STATE, service)
 
 
 def record_file(service: str) -> str:
@@ -157,13 +153,13 @@ def places(service: str) -> List[str]:
 
 
 @contextlib.contextmanager
-def locked(service: str, timeout: float = LOCK_SECONDS) -> Iterator[None]:
+def locked(service: str, timeout: float = _own_folders.LOCK_SECONDS) -> Iterator[None]:
     """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
     held = Failure(
         "Another restart or change of %s is still going on." % service,
         "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
     )
-    with _files.locked(os.path.join(LOCK_FOLDER, service + ".lock"), timeout, held):
+    with _files.locked(os.path.join(_own_folders.LOCKS, service + ".lock"), timeout, held):
         yield
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
@@ -17,8 +18,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _sys
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
-# The comment that tells a later run which words of the command line are from this file.
-OPTIONS = "# Options of pifleet.nodered at the end of the command line: "
+# Begins the first line, which records the options for a later run.
+OPTIONS = "Ends the command line with "
 
 
 class DropIn(NamedTuple):
@@ -41,30 +42,29 @@ def text(service: Unit, wanted: DropIn, own: Optional[Content]) -> Optional[str]
     """The text of the file; None if there is to be none. `own` is what it holds now."""
     sections: Dict[str, List[Directive]] = _unit_files.from_data(wanted.sections)
     if wanted.options:
-        line = command_line(service, wanted.options, recorded_options(own, len(wanted.options)))
-        sections["Service"] = [*sections.get("Service", []), *line]
+        sections["Service"] = [*sections.get("Service", []), *command_line(service, wanted.options, own)]
     if not sections:
         return None
-    comment = OPTIONS + json.dumps(list(wanted.options)) + "\n" if wanted.options else ""
-    return comment + _unit_files.text(sections)
+    return _unit_files.text(sections, OPTIONS + json.dumps(list(wanted.options)) if wanted.options else "")
 
 
-def recorded_options(own: Optional[Content], count: int) -> List[str]:
-    """The words that this file put at the end of the command line when it was written."""
-    lines = own.data.decode("utf-8", "replace").splitlines() if own else []
-    for line in lines:
-        if line.startswith(OPTIONS):
-            return [str(word) for word in json.loads(line[len(OPTIONS) :])]
-    commands = [line for line in lines if line.startswith("ExecStart=") and line != "ExecStart="]
-    # Up to 0.2.0 the file did not say which: there it was always one option with its value, as today.
-    return commands[-1].split()[-count:] if commands else []
+def recorded_options(own: Optional[Content], words: Sequence[str], options: Sequence[str]) -> List[str]:
+    """The options with which this file ends a command line. `words` are those of the command line in effect."""
+    if own is None:
+        return []
+    recorded = own.data.decode("utf-8", "replace").partition("\n")[0].partition(OPTIONS)[2]
+    with contextlib.suppress(ValueError, TypeError):
+        return [str(option) for option in json.loads(recorded)]
+    # Written before drop-ins recorded them, or edited. The command line may be that of a later file.
+    likely = list(words[-len(options) :])
+    return likely if b"\nExecStart=" in own.data and likely[:1] == list(options[:1]) else []
 
 
-def command_line(unit: Unit, options: Sequence[str], before: Sequence[str]) -> List[Directive]:
+def command_line(unit: Unit, options: Sequence[str], own: Optional[Content]) -> List[Directive]:
     """The directives that end the service's command line with these options.
 
-    `before` are the words that this file added earlier. They are only taken away where the command line still ends with
-    them: a later file, such as the override.conf of systemctl edit, may have set another one.
+    What this file added earlier is only taken away where the command line still ends with it: a later file, such as the
+    override.conf of systemctl edit, may have set another one.
     """
     command = _systemd.command(unit)
     words = list(command.words)
@@ -72,7 +72,13 @@ def command_line(unit: Unit, options: Sequence[str], before: Sequence[str]) -> L
         raise Failure(
             "%s has no ExecStart." % unit.name, "Give the service a command line first (systemctl cat %s)." % unit.name
         )
-    if before and words[-len(before) :] == list(before):
+    if not command.exact:
+        raise Failure(
+            "The words of ExecStart of %s are not certain, as D-Bus does not respond." % unit.name,
+            "Install and start D-Bus (apt install dbus), and run again.",
+        )
+    before = recorded_options(own, words, options)
+    if before and words[-len(before) :] == before:
         words = words[: -len(before)]
     if not command.expand:
         words[0] = ":" + words[0]

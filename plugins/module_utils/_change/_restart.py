@@ -18,14 +18,24 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node, _serving, _sessions
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._instance import Plan, Seen
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _description,
+    _endpoint,
+    _find,
+    _node,
+    _service_ports,
+    _serving,
+    _sessions,
+    _start_plan,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find import Seen
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # How long it must keep answering, as the same process, after its first good answer.
@@ -66,7 +76,7 @@ class State:
 
     @property
     def where(self) -> Endpoint:
-        return _instance.expected(self.plan, self.loaded)
+        return _endpoint.expected(self.plan, self.loaded)
 
     @property
     def runs(self) -> bool:
@@ -86,7 +96,7 @@ NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
 
 def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, Any]:
     """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
-    unit, others = _instance.find(service)
+    unit, others = _find.find(service)
     # Twice, as undoing takes as long as trying.
     with _change.locked(unit.service, 2 * timeout):
         return restart_locked(unit.name, others, timeout, remount)
@@ -109,7 +119,7 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
         if change is None or _is_off(service):
             return None
         _background.log("The power failed before a change of %s was finished. It is finished now." % service)
-        unit, others = _instance.find(service)
+        unit, others = _find.find(service)
         state = _look(unit.name, remount)
         if not change.ends_sessions() and _comes_to_serve(state, timeout):
             _forget(state)
@@ -170,11 +180,11 @@ def restart_locked(
 
 
 def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None) -> State:
-    plan = _instance.plan(_systemd.show(name)[0])
+    plan = _start_plan.plan(_systemd.show(name)[0])
     if loaded is not None:
         return State(plan, loaded, remount)
     # A fresh installation has no settings file: its first start writes the default.
-    loaded = _instance.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
+    loaded = _start_plan.load(plan) if os.path.exists(plan.settings_file) else NOTHING_LOADED
     return State(plan, loaded, remount)
 
 
@@ -187,7 +197,7 @@ def _undoable(state: State, change: Optional[Change]) -> Optional[Change]:
     unit = state.plan.unit
     if change is None or change.counts(unit.main_pid):
         return change
-    proved = not state.loaded.error and state.runs and _instance.serving(unit, state.where) is not None
+    proved = not state.loaded.error and state.runs and _endpoint.serving(unit, state.where) is not None
     # Started since (the power failed), but it does not serve: still a change to undo.
     return None if proved or not change.in_place() else change
 
@@ -206,7 +216,7 @@ def _foreseen(state: State) -> Optional[Trouble]:
         )
     if state.where.problem:
         return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
-    return _held_by_another(state, family=set(_instance.family(state.plan.unit)))
+    return _held_by_another(state, family=set(_service_ports.family(state.plan.unit)))
 
 
 def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
@@ -214,7 +224,7 @@ def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
     where = state.where
     if where.port is None or where.headless:
         return None
-    if _instance.takes_socket(state.plan, state.loaded):
+    if _endpoint.takes_socket(state.plan, state.loaded):
         family = family | {SYSTEMD_PID}
     for pid, listener in _processes.holders(where.host, where.port):
         ours = pid in family if pid is not None else bool(family) and listener.uid == state.plan.identity.uid
@@ -273,11 +283,11 @@ def _start_unattended(state: State) -> None:
 
 
 def _end_sessions(state: State) -> None:
-    user_dir = _instance.user_dir(state.plan, state.loaded.in_force)
-    place = _instance.sessions_place(state.plan, user_dir)
+    user_dir = _start_plan.user_dir(state.plan, state.loaded.in_force)
+    place = _sessions.place_of(state.plan, user_dir)
     # Those in /run can be deleted on any machine.
-    with _remount.writable([user_dir] if _sessions.on_disk(place) else [], state.remount, whole_run=False):
-        _sessions.end(place, state.plan.service)
+    with _remount.writable([user_dir] if _sessions_file.on_disk(place) else [], state.remount, whole_run=False):
+        _sessions_file.end(place, state.plan.service)
 
 
 def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
@@ -350,7 +360,7 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
                 "Look at https in settings.js: it needs a key and the certificate that belongs to it.",
             )
         if not serving and unit.main_pid:
-            held = _held_by_another(state, family=set(_instance.family(unit)))
+            held = _held_by_another(state, family=set(_service_ports.family(unit)))
             if held:
                 return held
         time.sleep(POLL_SECONDS)
@@ -385,7 +395,7 @@ def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
         return False, "its process does not run", False
     if where.headless:
         return True, "", False
-    sockets = _instance.listeners(unit)
+    sockets = _service_ports.listeners(unit)
     if where.port is None:
         found = _serving.found_among(sockets, where)
         return found is not None, "it listens on no port", False
@@ -530,7 +540,7 @@ def _failed(
 
 
 def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
-    instance = _instance.describe(state.plan, state.loaded, others)
+    instance = _description.describe(state.plan, state.loaded, others)
     instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid)
     return {"instance": instance}
 

@@ -11,12 +11,12 @@ import shutil
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _start_plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -50,7 +50,7 @@ class Target:
     """As whom it is loaded, if not as the service's user."""
 
 
-def file_user(target: Target, plan: Optional[_instance.Plan]) -> Optional[Identity]:
+def file_user(target: Target, plan: Optional[Plan]) -> Optional[Identity]:
     """As whom the settings file is read and written; None is this process itself."""
     if plan:
         return plan.user_for(target.path)
@@ -81,7 +81,7 @@ def replace(
     target: Target, edit: Edit, unit: Optional[Unit], check_mode: bool
 ) -> Tuple[Dict[str, Any], Optional[_node.Loaded]]:
     """Replace the settings file; the result of the module, and what node loaded (None without that check)."""
-    plan = _instance.plan(unit) if unit else None
+    plan = _start_plan.plan(unit) if unit else None
     user = file_user(target, plan)
     old = usable(_files.read(target.path, user))
     unchanged_since(old, edit.checksum)
@@ -137,9 +137,7 @@ def backed_up(
     return made, known or made
 
 
-def runtime_for(
-    target: Target, old: Content, plan: Optional[_instance.Plan], user: Optional[Identity]
-) -> _node.Runtime:
+def runtime_for(target: Target, old: Content, plan: Optional[Plan], user: Optional[Identity]) -> _node.Runtime:
     """With what and as whom the new text is loaded: as the service does it, where there is one."""
     given = _identity.of(target.user) if target.user else None
     if plan:

@@ -23,22 +23,26 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _companion,
     _drop_in,
     _restart,
+    _sessions_file,
     _settings_file,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._settings_file import Edit, Target
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background, _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
-    _instance,
+    _certificate,
+    _find,
     _node,
     _private_files,
     _sessions,
+    _start_plan,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 PRIVATE = "private"
@@ -93,7 +97,7 @@ def _edit(given: Mapping[str, Any]) -> Edit:
 
 def apply(wanted: Request) -> Dict[str, Any]:
     """The result of the module: `instance`, `rolled_back` and `closed`, or `failed` and `msg`."""
-    unit, others = _instance.find(wanted.service)
+    unit, others = _find.find(wanted.service)
     # Twice, as undoing takes as long as trying.
     with _change.locked(unit.service, 2 * wanted.timeout):
         with _deadline.within(_deadline.SECONDS):
@@ -116,7 +120,7 @@ class Written(NamedTuple):
 
 def _write(unit: Unit, wanted: Request) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
-    plan = _instance.plan(unit)
+    plan = _start_plan.plan(unit)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
     repairs = _repairs(plan, wanted)
     exposed = _exposed(plan, wanted)
@@ -132,7 +136,7 @@ def _write(unit: Unit, wanted: Request) -> Written:
 
 
 def _places(
-    plan: _instance.Plan,
+    plan: Plan,
     wanted: Request,
     certificate: Optional[_certificate_files.Work],
     repairs: Sequence[Repair],
@@ -145,7 +149,7 @@ def _places(
     if wanted.drop_ins:
         found.append(_systemd.UNIT_FOLDER)
     if certificate:
-        found += [_instance.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
+        found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
     found += [os.path.dirname(one.path) for one in repairs]
     found += [one.path for one in exposed]
     return found
@@ -157,7 +161,7 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], expo
     if any(changed):
         _drop_in.reload()
         unit = _systemd.show(unit.name)[0]
-    plan = _instance.plan(unit)
+    plan = _start_plan.plan(unit)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is not None})
     loaded: Optional[_node.Loaded] = None
     result: Dict[str, Any] = {}
@@ -165,15 +169,13 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], expo
         result, loaded = _settings_file.replace(Target(wanted.settings_file), wanted.edit, unit, check_mode=False)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is None})
     if repairs:
-        place = _instance.sessions_place(plan, wanted.user_dir)
-        _sessions.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
+        place = _sessions.place_of(plan, wanted.user_dir)
+        _sessions_file.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
     closed = [one.path for one in exposed if _private_files.close(one, plan.identity)]
     return Written(loaded, result.get("backup_file"), closed)
 
 
-def _write_companions(
-    unit: Unit, plan: _instance.Plan, wanted: Request, companions: Mapping[str, Optional[str]]
-) -> None:
+def _write_companions(unit: Unit, plan: Plan, wanted: Request, companions: Mapping[str, Optional[str]]) -> None:
     if not companions:
         return
     user = plan.user_for(wanted.settings_file)
@@ -182,10 +184,10 @@ def _write_companions(
         _companion.write(unit, settings, user, name, text)
 
 
-def _repairs(plan: _instance.Plan, wanted: Request) -> List[Repair]:
+def _repairs(plan: Plan, wanted: Request) -> List[Repair]:
     if not wanted.sessions:
         return []
-    place = _instance.sessions_place(plan, wanted.user_dir)
+    place = _sessions.place_of(plan, wanted.user_dir)
     found = [Repair(**one) for one in place.identity.run(_described_repairs, place, wanted.sessions)]
     refused = next((one.refusal for one in found if one.refusal), None)
     if refused:
@@ -197,7 +199,7 @@ def _described_repairs(place: _sessions.Place, state: str) -> List[Dict[str, Any
     return [one.described() for one in _sessions.repairs(place, state, _mounts.table().mounts)]
 
 
-def _exposed(plan: _instance.Plan, wanted: Request) -> List[Exposed]:
+def _exposed(plan: Plan, wanted: Request) -> List[Exposed]:
     """What is closed to other users."""
     if not wanted.close_files:
         return []
@@ -205,7 +207,7 @@ def _exposed(plan: _instance.Plan, wanted: Request) -> List[Exposed]:
     return [one for one in found if one.wanted is not None and (one.folder or wanted.close_files == PRIVATE)]
 
 
-def _described_exposed(user_dir: str, plan: _instance.Plan) -> List[Dict[str, Any]]:
+def _described_exposed(user_dir: str, plan: Plan) -> List[Dict[str, Any]]:
     return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
 
 

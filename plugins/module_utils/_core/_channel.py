@@ -72,7 +72,8 @@ class Channel(io.RawIOBase):
         if self.tls is None:
             return self._receive_raw(count)
         try:
-            return self._in_tls(self.tls.read, count)
+            received: bytes = self._in_tls(self.tls.read, count)
+            return received
         except ssl.SSLEOFError:
             # An end without a farewell, as many servers do it; the length of an answer is checked by its reader.
             return b""

@@ -48,13 +48,11 @@ def request(
     body: Optional[bytes] = None,
     timeout: float,
     context: Optional[ssl.SSLContext] = None,
-    host_override: Optional[Tuple[str, int]] = None,
 ) -> Response:
     """Send one request and return its answer, whatever its status.
 
     `timeout` is in seconds and bounds the connection and the whole answer. `context` is used for `https` only; without
-    one, the certificate is verified against the system's authorities. `host_override` is the (host, port) to connect to
-    in place of the URL's (a forwarded port); the `Host` header and the name in the TLS handshake stay those of the URL.
+    one, the certificate is verified against the system's authorities.
 
     Raises OSError (refused, timed out, reset; ssl.SSLError is one) or http.client.HTTPException (no HTTP answer, or one
     without measure).
@@ -64,9 +62,9 @@ def request(
     host, port = address_of(url)
     context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-    with channel_to(*(host_override or (host, port)), deadline, context=context, name=host) as channel:
+    with channel_to(host, port, deadline, context=context, name=host) as channel:
         connection = http.client.HTTPConnection(host, port)
-        connection.sock = _AsSocket(channel)  # type: ignore[assignment]
+        connection.sock = _AsSocket(channel)
         connection.request(
             method, target, body=body, headers={"Host": parts.netloc.rpartition("@")[2], **(headers or {})}
         )

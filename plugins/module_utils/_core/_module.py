@@ -9,13 +9,13 @@ and Ansible prints them. All of them pass through here; a test checks that no mo
 
 from __future__ import annotations
 
+import signal
 from typing import Any, Callable, Dict, NoReturn, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable, printable_result
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 
 
 class Module(AnsibleModule):
@@ -23,7 +23,7 @@ class Module(AnsibleModule):
 
     def finish(self, work: Callable[[], Dict[str, Any]], seconds: Optional[float] = None) -> NoReturn:
         """Exit with what `work` returns, or fail with its Failure, at the latest after `seconds`."""
-        _files.clean_up_when_ended()
+        _clean_up_when_ended()
         try:
             with _deadline.within(seconds):
                 result = work()
@@ -38,7 +38,19 @@ class Module(AnsibleModule):
         self.exit_json(**result)
 
     def exit_json(self, **result: Any) -> NoReturn:
-        super().exit_json(**printable_result(result))
+        end: Callable[..., NoReturn] = super().exit_json
+        end(**printable_result(result))
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
-        super().fail_json(printable(msg), **printable_result(result))
+        end: Callable[..., NoReturn] = super().fail_json
+        end(printable(msg), **printable_result(result))
+
+
+def _clean_up_when_ended() -> None:
+    """Let a signal that ends the process end it in an orderly way, so that temporary files go."""
+
+    def end(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, end)

@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import secrets
-import signal
 import stat
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
@@ -59,16 +58,6 @@ class Content:
     @property
     def checksum(self) -> str:
         return checksum(self.data)
-
-
-def clean_up_when_ended() -> None:
-    """Let a signal that ends the process end it in an orderly way, so that temporary files go."""
-
-    def end(number: int, _frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, end)
 
 
 def checksum(data: bytes) -> str:

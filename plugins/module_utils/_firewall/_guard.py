@@ -26,24 +26,23 @@ import shutil
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _rollback_script, _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall._state import Connection
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._mounts import Mount
 
-FOLDER = os.path.join(_change.STATE_FOLDER, "firewall")
+FOLDER = os.path.join(_own_folders.STATE, "firewall")
 ARMED = os.path.join(FOLDER, "armed")
 RETURNING = os.path.join(FOLDER, "returning")
 # What was confirmed or put back: only to be deleted.
 OVER = os.path.join(FOLDER, "over")
 UNDONE = os.path.join(FOLDER, "undone")
 # It goes with a restart of the machine, so whoever misses it knows that there was one.
-MARK = os.path.join(_change.LOCK_FOLDER, "firewall-armed")
+MARK = os.path.join(_own_folders.LOCKS, "firewall-armed")
 SCRIPT = os.path.join(FOLDER, "way-back")
 # What the script needs to remount when the machine comes up read-only.
 MOUNTS = os.path.join(FOLDER, "mounts")
@@ -204,7 +203,7 @@ def _being_put_back() -> Failure:
 
 def _places() -> List[str]:
     """Where ufw and the way back write."""
-    return [*_state.paths(), os.path.dirname(SERVICE_PATH), _change.STATE_FOLDER]
+    return [*_state.paths(), os.path.dirname(SERVICE_PATH), _own_folders.STATE]
 
 
 def _read_only_later(opened: Sequence[Mount]) -> List[Mount]:
@@ -237,7 +236,7 @@ def _clear() -> None:
 
 def _copy_to(arming: str, connection: Optional[Connection]) -> None:
     with _files.explained(FOLDER):
-        os.makedirs(_change.STATE_FOLDER, mode=0o700, exist_ok=True)
+        os.makedirs(_own_folders.STATE, mode=0o700, exist_ok=True)
         os.makedirs(FOLDER, mode=0o700, exist_ok=True)
         os.mkdir(arming, 0o700)
     for path in _state.paths():
@@ -253,7 +252,7 @@ def _copy_to(arming: str, connection: Optional[Connection]) -> None:
 
 def _place_way_back(opened: Sequence[Mount]) -> None:
     with _files.explained(MARK):
-        os.makedirs(_change.LOCK_FOLDER, mode=0o700, exist_ok=True)
+        os.makedirs(_own_folders.LOCKS, mode=0o700, exist_ok=True)
     _write(MARK, "")
     _write(MOUNTS, _remount.described(_read_only_later(opened)))
     _write(SCRIPT, _script())
@@ -268,9 +267,9 @@ def _script() -> str:
         {
             "PATH": _state.SYSTEM_PATH,
             "folder": FOLDER,
-            "run": _change.LOCK_FOLDER,
-            "lock": os.path.join(_change.LOCK_FOLDER, _remount.LOCK),
-            "held": os.path.join(_change.LOCK_FOLDER, _remount.HELD),
+            "run": _own_folders.LOCKS,
+            "lock": os.path.join(_own_folders.LOCKS, _remount.LOCK),
+            "held": os.path.join(_own_folders.LOCKS, _remount.HELD),
             "mark": MARK,
             "clocks": CLOCKS,
             "service": SERVICE_PATH,

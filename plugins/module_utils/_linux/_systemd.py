@@ -23,14 +23,12 @@ PROPERTIES = (
     "LoadState",
     "ActiveState",
     "SubState",
-    "Result",
     "UnitFileState",
     "FragmentPath",
     "DropInPaths",
     "NeedDaemonReload",
     "MainPID",
     "NRestarts",
-    "InvocationID",
     "ExecMainCode",
     "ExecMainStatus",
     "User",
@@ -239,6 +237,8 @@ class Command:
     environment: Sequence[str]
     environment_files: Sequence[str]
     expand: bool = True
+    exact: bool = True
+    """Whether these are systemd's own words. Where they are read from a text, one that holds a space is two."""
 
 
 def command(unit: Unit) -> Command:
@@ -277,7 +277,7 @@ def _command_from_text(unit: Unit) -> Command:
     except ValueError:
         environment = unit.text("Environment").split()
     files = [value.rpartition(" (")[0] or value for value in unit.properties.get("EnvironmentFiles", ()) if value]
-    return Command(words.group(1).split() if words else [], environment, files)
+    return Command(words.group(1).split() if words else [], environment, files, exact=False)
 
 
 def _bus_label(name: str) -> str:

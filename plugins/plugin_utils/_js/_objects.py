@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ._literals import NotLiteral, Undefined, key_of, literal
-from ._scopes import declarations, is_visible
+from ._scopes import declarations, is_visible, mentions
 from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._tree import field as node_field
-from ._uses import Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
+from ._uses import FREEZING, Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -64,7 +64,17 @@ class Uncertain:
     owner: Node | None = None
 
 
-Entry = Property | Assignment | Removed | Uncertain
+@dataclass(frozen=True)
+class Frozen:
+    """From here on, writes to the members at the path, which ends in None, change nothing."""
+
+    path: Path
+    place: Node
+
+
+_VARIABLES = {"identifier", "shorthand_property_identifier"}
+
+Entry = Property | Assignment | Removed | Uncertain | Frozen
 
 
 class NotAnObject(Exception):
@@ -89,6 +99,9 @@ class Found:
     deletion: Removed | None = None
     # A getter or setter, which stays when a value is assigned.
     accessor: Property | None = None
+    # What freezes the object that has the key, and what freezes objects inside the value.
+    frozen: Frozen | None = None
+    frozen_inside: list[Frozen] = field(default_factory=list)
 
     @property
     def value(self) -> Node | None:
@@ -105,7 +118,7 @@ class Found:
 
     def take(self, entry: Property | Assignment) -> None:
         """Something gives the key as a whole: it wins over all before it."""
-        self.winner, self.nested, self.deletion = entry, [], None
+        self.winner, self.nested, self.deletion, self.frozen_inside = entry, [], None, []
         self.occurrences.append(entry)
         self.doubts = [doubt for doubt in self.doubts if doubt.later]
         if self.accessor is not None and (isinstance(entry, Assignment) or entry.owner != self.accessor.owner):
@@ -120,11 +133,19 @@ class Found:
             self.take(entry)
         elif isinstance(entry, Uncertain):
             self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
+        elif isinstance(entry, Frozen):
+            if len(entry.path) == 1:
+                self.frozen = entry
+            else:
+                self.frozen_inside.append(entry)
         elif len(entry.path) > 1:
             if isinstance(entry, Assignment):
                 self.nested.append(entry)
             else:
                 self.doubts.append(Uncertain(entry.path, entry.place, "this is deleted here"))
+        elif self.frozen is not None:
+            reason = "the object is frozen above, so this changes nothing"
+            self.doubts.append(Uncertain(entry.path, entry.place, reason, later=True))
         elif isinstance(entry, Assignment):
             self.take(entry)
         else:
@@ -161,7 +182,7 @@ class View:
         keys = (
             entry.key if isinstance(entry, Property) else entry.path[0]
             for entry in self.entries
-            if not isinstance(entry, Uncertain)
+            if not isinstance(entry, Uncertain | Frozen)
         )
         return list(dict.fromkeys(key for key in keys if key is not None))
 
@@ -177,7 +198,8 @@ class View:
             inner = made_object(self.source, found.value)
         except NotAnObject:
             return None
-        later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.nested]
+        later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.frozen_inside]
+        later += [replace(entry, path=entry.path[1:]) for entry in found.nested]
         later += [replace(doubt, path=doubt.path[1:]) for doubt in found.doubts_inside()]
         return View(self.source, inner.entries + later, inner.home)
 
@@ -189,13 +211,16 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
         raise NotAnObject(node, "the objects here are nested too deeply")
     if node.type == "object":
         return View(source, list(_literal_entries(source, node, depth)), node)
-    if node.type == "identifier":
+    if node.type in _VARIABLES:
         return _variable(source, node, depth)
     if node.type == "call_expression":
         called = "".join(source.read(node_field(node, "function")).split())
         given = members(node_field(node, "arguments"))
         if called == "Object.assign" and given:
             return _assigned(source, given, depth)
+        if called in FREEZING and len(given) == 1:
+            view = made_object(source, given[0], depth + 1)
+            return View(source, [Frozen((None,), node), *view.entries], view.home)
     raise NotAnObject(node, f"this is {_described(node)}, not an object literal, so its members cannot be known")
 
 
@@ -287,14 +312,17 @@ def _has_value(declaration: Node) -> bool:
     return declaration.type != "variable_declarator" or declaration.child_by_field_name("value") is not None
 
 
-def _variable(source: Source, node: Node, depth: int) -> View:
-    """The object that a variable holds where the node mentions it."""
+def _variable(source: Source, node: Node, depth: int, *, with_own_use: bool = False) -> View:
+    """The object that a variable holds where the node mentions it.
+
+    What the expression around the node does with it is left out, unless that is asked for.
+    """
     name = source.read(node)
     declared = declarations(source, name)
     known_to_hold = len(declared) == 1 and declared[0].unconditional and declared[0].node.type == "variable_declarator"
     if not known_to_hold or not is_visible(source, name, node):
         raise NotAnObject(node, f"it is not certain what the variable {name} holds")
-    found = [use for use in uses(source, name) if not _covers(use.place, node)]
+    found = uses(source, name, None if with_own_use else node)
     writes = [use for use in found if not use.path and isinstance(use, Write | Doubt)]
     binding = declared[0].node
     value = binding.child_by_field_name("value")
@@ -315,11 +343,6 @@ def _variable(source: Source, node: Node, depth: int) -> View:
             found += uses_of_aliases(source, {use.name}, use.place, known)
     view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge)])
     return view
-
-
-def _covers(place: Node, node: Node) -> bool:
-    """Whether the place is where the object is read from the variable: that is how we came here."""
-    return place.type in ("pair", "spread_element") and place.start_byte <= node.start_byte < place.end_byte
 
 
 # Entries
@@ -394,8 +417,9 @@ def _prototype(source: Source, node: Node, listed: list[Node]) -> Node | None:
 def _assigned(source: Source, given: list[Node], depth: int) -> View:
     """`Object.assign(first, second, ...)`: the first with the members of the others."""
     first = unwrapped(given[0])
-    view = made_object(source, first, depth + 1)
-    if first.type != "identifier":
+    is_variable = first.type == "identifier"
+    view = _variable(source, first, depth + 1, with_own_use=True) if is_variable else made_object(source, first, depth)
+    if not is_variable:
         # Else these members are among what is done with the variable.
         for node in given[1:]:
             view.entries += _taken_over(source, node, node, depth)
@@ -408,13 +432,30 @@ def _assigned(source: Source, given: list[Node], depth: int) -> View:
 def _taken_over(source: Source, expression: Node, place: Node, depth: int, owner: Node | None = None) -> list[Entry]:
     """The members of another object that are copied into this one (`...spread`, `Object.assign`)."""
     node = unwrapped(expression)
-    if depth <= DEEPEST and node.type == "object":
-        return list(_literal_entries(source, node, depth + 1))
+    if node.type != "identifier" or _is_mentioned_once(source, node):
+        try:
+            entries = made_object(source, node, depth + 1).entries
+        except NotAnObject:
+            pass
+        else:
+            return [_copied(entry, place, owner) for entry in entries if not isinstance(entry, Frozen)]
     names = _possible_keys(source, node, depth)
     if names is None:
         return [Uncertain((None,), place, "what is taken over here is not known", owner=owner)]
     reason = "whether this is taken over is not certain"
     return [Uncertain((name,), place, reason, owner=owner) for name in names]
+
+
+def _is_mentioned_once(source: Source, node: Node) -> bool:
+    """Whether nothing but the node mentions a variable, except its declaration."""
+    return len(list(mentions(source, source.read(node)))) == 2
+
+
+def _copied(entry: Entry, place: Node, owner: Node | None) -> Entry:
+    """What an entry of an object means for another one into which its members are copied."""
+    if isinstance(entry, Property):
+        return replace(entry, accessor=False)
+    return replace(entry, place=place, owner=owner) if isinstance(entry, Uncertain) else entry
 
 
 def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | None:

@@ -32,6 +32,8 @@ _LOOKING = re.compile(
     r"|parseInt|parseFloat|(?:util\.)?inspect|path\.(?:join|resolve|dirname|basename)"
     r"|fs\.(?:existsSync|readFileSync|statSync)"
 )
+# Calls after which the members of their argument stay as they are.
+FREEZING = {"Object.freeze", "Object.seal", "Object.preventExtensions"}
 # Methods that change nothing and return nothing that could be changed.
 _LOOKING_METHODS = {"endsWith", "hasOwnProperty", "includes", "indexOf", "join", "replace", "split", "startsWith"}
 _LOOKING_METHODS |= {"toLowerCase", "toString", "toUpperCase", "trim"}
@@ -102,9 +104,12 @@ class Alias:
 Use = Write | Merge | Deletion | Doubt | Alias
 
 
-def uses(source: Source, name: str) -> list[Use]:
-    """The uses of a variable of the file (or `module`, `exports`, `this`) in the order of the text."""
-    return [use for frame in mentions(source, name) for use in _uses_of(source, frame)]
+def uses(source: Source, name: str, without: Node | None = None) -> list[Use]:
+    """The uses of a variable of the file (or `module`, `exports`, `this`) in the order of the text.
+
+    What one mention of it, the node `without`, means is left out.
+    """
+    return [use for frame in mentions(source, name) if frame.node != without for use in _uses_of(source, frame)]
 
 
 def _uses_of(source: Source, mention: Frame) -> list[Use]:

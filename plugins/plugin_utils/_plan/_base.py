@@ -67,7 +67,7 @@ class DropIn:
 
     def matches(self, present: str) -> bool:
         """Whether the file has this text already. The command line before the options is only known on the host."""
-        lines = present.splitlines()
+        lines = [line for line in present.splitlines() if not line.startswith("#")]
         commands = [line for line in lines if line.startswith("ExecStart=")]
         without = [line for line in lines if not line.startswith("ExecStart=") and line.strip()]
         if self.options:

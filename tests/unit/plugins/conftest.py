@@ -7,7 +7,7 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
 
@@ -15,8 +15,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _sys
 def folders(tmp_path_factory, monkeypatch):
     """No test of a unit writes where a real machine keeps its state and its units."""
     machine = tmp_path_factory.mktemp("machine")
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(machine / "state"))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(machine / "run"))
+    monkeypatch.setattr(_own_folders, "STATE", str(machine / "state"))
+    monkeypatch.setattr(_own_folders, "LOCKS", str(machine / "run"))
     monkeypatch.setattr(_systemd, "UNIT_FOLDER", str(machine / "system"))
 
 

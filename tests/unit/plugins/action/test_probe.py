@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import probe as action
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _login_checks, _probe
 
 PASSWORD = "Corr3ct-horse"
 OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASSWORD}
@@ -430,7 +430,7 @@ class Stalls(Observed):
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(action, "START_SECONDS", 0.1)
-    monkeypatch.setattr(_probe, "REVOKE_LIMIT", 0.1)
+    monkeypatch.setattr(_login_checks, "REVOKE_LIMIT", 0.1)
     # `_probe_on_host` gives the program a second at least.
     begun = time.monotonic()
     yield

@@ -8,8 +8,12 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _certificate,
+    _pair,
+    _start_plan,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.modules import certificate
 
@@ -33,10 +37,10 @@ def systemd(tmp_path, monkeypatch):
     monkeypatch.setattr(_systemd, "show", lambda *_: [SimpleNamespace(name="nodered.service", loaded=True)])
     monkeypatch.setattr(certificate, "UNIT_FOLDER", str(tmp_path / "system"))
     monkeypatch.setattr(certificate, "PROGRAM", str(tmp_path / "lib" / "follow-certificate"))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
-    monkeypatch.setattr(_instance, "plan", lambda _unit: SimpleNamespace(service="nodered"))
-    monkeypatch.setattr(_instance, "tls_folder", lambda _plan: str(tmp_path / "tls"))
-    monkeypatch.setattr(_instance, "reader", lambda _plan: _pair.Reader("root", "root", "node"))
+    monkeypatch.setattr(_own_folders, "LOCKS", str(tmp_path / "run"))
+    monkeypatch.setattr(_start_plan, "plan", lambda _unit: SimpleNamespace(service="nodered"))
+    monkeypatch.setattr(_certificate, "tls_folder", lambda _plan: str(tmp_path / "tls"))
+    monkeypatch.setattr(_certificate, "reader", lambda _plan: _pair.Reader("root", "root", "node"))
     monkeypatch.setattr(_pair, "from_files", lambda *_: _pair.Pair(b"certificate", b"key"))
     monkeypatch.setattr(_pair, "placed", lambda _folder: _pair.Pair(b"certificate", b"key"))
     monkeypatch.setattr(_pair, "why_unusable", lambda *_: "")

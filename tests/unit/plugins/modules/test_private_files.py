@@ -26,8 +26,8 @@ def machine(monkeypatch):
     closed = []
     identity = Identity("pi", os.getuid(), os.getgid(), ())
     plan = types.SimpleNamespace(identity=identity, settings_file="/home/pi/settings.js")
-    monkeypatch.setattr(private_files._instance, "find", lambda service: (service, []))
-    monkeypatch.setattr(private_files._instance, "plan", lambda unit: plan)
+    monkeypatch.setattr(private_files._find, "find", lambda service: (service, []))
+    monkeypatch.setattr(private_files._start_plan, "plan", lambda unit: plan)
     monkeypatch.setattr(private_files._private_files, "exposed", lambda *where: [FOLDER, SESSIONS, FOREIGN])
     monkeypatch.setattr(private_files._private_files, "close", lambda one, who: closed.append(one.path) or True)
     return closed

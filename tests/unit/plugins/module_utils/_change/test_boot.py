@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _restart
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -38,7 +38,7 @@ class Booted:
         self.restarts = []
         monkeypatch.setattr(_processes, "boot_id", lambda: "the next boot")
         monkeypatch.setattr(_systemd, "show", lambda name: [Unit("nodered.service", self.properties)])
-        monkeypatch.setattr(_instance, "find", lambda service: (Unit("nodered.service", self.properties), []))
+        monkeypatch.setattr(_find, "find", lambda service: (Unit("nodered.service", self.properties), []))
         monkeypatch.setattr(_restart, "_look", self.look)
         monkeypatch.setattr(_restart, "_serves", self.serves)
         monkeypatch.setattr(_restart, "_restart", lambda *arguments: self.restarts.append(arguments) or {})

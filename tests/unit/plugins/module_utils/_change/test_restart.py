@@ -12,10 +12,10 @@ import pwd
 import socket
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node, _sessions
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._instance import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Socket, Unit
@@ -232,7 +232,7 @@ def runtime(tmp_path_factory, monkeypatch):
 
 def end_sessions(user_dir, plan=None):
     plan = plan or state().plan
-    _sessions.end(_instance.sessions_place(plan, str(user_dir)), plan.service)
+    _sessions_file.end(_sessions.place_of(plan, str(user_dir)), plan.service)
 
 
 def test_sessions_end_with_their_file(tmp_path):

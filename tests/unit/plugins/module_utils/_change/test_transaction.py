@@ -19,7 +19,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -45,8 +45,8 @@ def machine(tmp_path, monkeypatch):
         found.events.append(("restart", loaded))
         return {"changed": True, "instance": {}}
 
-    monkeypatch.setattr(_instance, "find", lambda _service: (unit, ()))
-    monkeypatch.setattr(_instance, "plan", lambda _unit: plan)
+    monkeypatch.setattr(_find, "find", lambda _service: (unit, ()))
+    monkeypatch.setattr(_start_plan, "plan", lambda _unit: plan)
     monkeypatch.setattr(_systemd, "show", lambda _name: [unit])
     monkeypatch.setattr(_systemd, "run", lambda command, _timeout=0: found.events.append(command[1]) or ok())
     monkeypatch.setattr(_boot, "writing", lambda *_: contextlib.nullcontext())

@@ -58,12 +58,6 @@ def test_a_redirect_is_an_answer(answer):
     assert _http.request(f"http://127.0.0.1:{port}/", timeout=5).status == 302
 
 
-def test_a_forwarded_port_sees_the_host_of_the_url(answer):
-    port, requests = answer(b"HTTP/1.1 204 No Content\r\n\r\n")
-    _http.request("http://pi.local:1880/x", timeout=5, host_override=("127.0.0.1", port))
-    assert b"\r\nHost: pi.local:1880\r\n" in requests[0]
-
-
 def test_an_answer_that_dribbles_ends_with_the_time_given(answer):
     port, _requests = answer(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 50, pause=0.1)
     started = time.monotonic()

@@ -20,7 +20,7 @@ VISIBLE = "a\\x1b]0;b\\x07\\u202ec"
 def end(call):
     """What a module prints that ends with this call."""
     program = f"""
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 TEXT = {HOSTILE!r}
 module = Module(argument_spec={{"known": {{"type": "str"}}}})

@@ -12,9 +12,10 @@ import os
 import shutil
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _pair
 
 OURS = _files.Attributes(os.geteuid(), os.getegid(), 0o600, {})
 

@@ -15,13 +15,12 @@ import time
 import traceback
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _rollback_script, _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall._state import Connection
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _systemd
 
 OLD = Connection("192.0.2.9", 50000, "192.0.2.1", 22)
 NEW = Connection("192.0.2.9", 50001, "192.0.2.1", 22)
@@ -123,8 +122,8 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_systemd, "run", played.run)
     monkeypatch.setattr(_background, "log", lambda *_anything, **_more: None)
     state = tmp_path / "state"
-    monkeypatch.setattr(_change, "STATE_FOLDER", str(state))
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(_own_folders, "STATE", str(state))
+    monkeypatch.setattr(_own_folders, "LOCKS", str(tmp_path / "run"))
     folder = state / "firewall"
     names = {"FOLDER": "", "ARMED": "armed", "OVER": "over", "RETURNING": "returning", "UNDONE": "undone"}
     for name, entry in {**names, "SCRIPT": "way-back", "MOUNTS": "mounts"}.items():
@@ -428,7 +427,7 @@ def test_the_script_makes_the_root_read_only_again(machine, read_only):
 @pytest.fixture
 def somebody_who_writes(machine):
     """A function that lets somebody else have the lock without which nothing may be remounted."""
-    path = os.path.join(_change.LOCK_FOLDER, _remount.LOCK)
+    path = os.path.join(_own_folders.LOCKS, _remount.LOCK)
     return lambda: _files.locked(path, 0, Failure("It is held."))
 
 

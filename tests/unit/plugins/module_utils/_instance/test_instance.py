@@ -13,7 +13,16 @@ import time
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _description,
+    _endpoint,
+    _find,
+    _node,
+    _overrides,
+    _sandbox_paths,
+    _service_ports,
+    _start_plan,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener, Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Socket, Unit
@@ -43,7 +52,7 @@ def machine(tmp_path, monkeypatch):
         def plan(self, words=None, environment=(), files=(), **properties):
             if words is not None or environment or files:
                 self.command = Command(words or self.command.words, [f"HOME={self.home}", *environment], files)
-            return _instance.plan(unit(**properties))
+            return _start_plan.plan(unit(**properties))
 
     machine = Machine()
     machine.command = Command(machine.command.words, [f"HOME={machine.home}"], [])
@@ -70,7 +79,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_systemd, "show", show)
     monkeypatch.setattr(_systemd, "command", lambda _unit: machine.command)
     monkeypatch.setattr(_systemd, "manager_environment", lambda: {"PATH": str(bin_folder)})
-    monkeypatch.setattr(_instance, "_running", lambda: machine.running)
+    monkeypatch.setattr(_find, "_running", lambda: machine.running)
     return machine
 
 
@@ -79,7 +88,7 @@ def process(pid, name="node-red"):
 
 
 def test_the_one_service_is_found(machine):
-    found, others = _instance.find(None)
+    found, others = _find.find(None)
     assert found.name == "nodered.service"
     assert others == []
 
@@ -87,7 +96,7 @@ def test_the_one_service_is_found(machine):
 def test_a_service_that_runs_wins_over_one_that_does_not(machine):
     machine.units["node-red.service"] = unit("node-red.service")
     machine.units["nodered.service"] = unit(ActiveState="inactive", SubState="dead")
-    found, others = _instance.find(None)
+    found, others = _find.find(None)
     assert found.name == "node-red.service"
     assert [str(one) for one in others] == ["nodered.service (inactive, dead)"]
 
@@ -95,26 +104,26 @@ def test_a_service_that_runs_wins_over_one_that_does_not(machine):
 def test_a_service_in_a_crash_loop_counts_as_running(machine):
     machine.units["nodered.service"] = unit(ActiveState="activating", SubState="auto-restart")
     machine.units["node-red.service"] = unit("node-red.service", ActiveState="inactive", SubState="dead")
-    assert _instance.find(None)[0].name == "nodered.service"
+    assert _find.find(None)[0].name == "nodered.service"
 
 
 def test_a_service_of_another_name_is_found_by_its_process(machine):
     machine.units = {"flows.service": unit("flows.service")}
     machine.running = [("flows.service", process(os.getpid()))]
-    assert _instance.find(None)[0].name == "flows.service"
+    assert _find.find(None)[0].name == "flows.service"
 
 
 def test_two_that_run_are_listed_with_the_remedy(machine):
     machine.units["node-red.service"] = unit("node-red.service")
     with pytest.raises(Failure) as failure:
-        _instance.find(None)
+        _find.find(None)
     for part in ("More than one", "nodered.service (active", "node-red.service (active", "nodered_service"):
         assert part in str(failure.value)
 
 
 def test_of_two_the_given_one_is_taken_and_the_other_told(machine):
     machine.units["node-red.service"] = unit("node-red.service")
-    found, others = _instance.find("node-red")
+    found, others = _find.find("node-red")
     assert found.name == "node-red.service"
     assert [one.service for one in others] == ["nodered.service"]
 
@@ -122,7 +131,7 @@ def test_of_two_the_given_one_is_taken_and_the_other_told(machine):
 def test_a_process_outside_of_the_service_is_listed(machine):
     machine.running = [("nodered.service", process(1)), (None, process(os.getpid()))]
     with pytest.raises(Failure) as failure:
-        _instance.find(None)
+        _find.find(None)
     assert "outside of any system service" in str(failure.value)
     assert f"pid {os.getpid()}" in str(failure.value)
     assert ME.pw_name in str(failure.value)
@@ -131,7 +140,7 @@ def test_a_process_outside_of_the_service_is_listed(machine):
 def test_without_any_service_the_error_says_how_to_get_one(machine):
     machine.units = {}
     with pytest.raises(Failure, match="No Node-RED was found"):
-        _instance.find(None)
+        _find.find(None)
 
 
 def test_a_node_red_in_a_container_is_explained(machine, monkeypatch):
@@ -139,12 +148,12 @@ def test_a_node_red_in_a_container_is_explained(machine, monkeypatch):
     machine.running = [(None, process(os.getpid()))]
     monkeypatch.setattr(_processes, "in_container", lambda pid: True)
     with pytest.raises(Failure, match="container"):
-        _instance.find(None)
+        _find.find(None)
 
 
 def test_a_service_that_does_not_exist_is_named_with_what_was_seen(machine):
     with pytest.raises(Failure) as failure:
-        _instance.find("node-red")
+        _find.find("node-red")
     assert "node-red.service does not exist" in str(failure.value)
     assert "nodered.service (active" in str(failure.value)
 
@@ -174,7 +183,7 @@ def test_a_user_directory_with_settings_wins_over_home(machine, tmp_path):
     (data / "settings.js").touch()
     plan = machine.plan(words)
     assert plan.settings_file == str(data / "settings.js")
-    assert _instance.user_dir(plan, {"userDir": "/elsewhere"}) == str(data)
+    assert _start_plan.user_dir(plan, {"userDir": "/elsewhere"}) == str(data)
 
 
 def test_relative_paths_count_from_the_working_directory(machine, tmp_path):
@@ -186,12 +195,12 @@ def test_a_config_file_in_node_red_home_makes_that_the_place(machine, tmp_path):
     (tmp_path / ".config.json").touch()
     plan = machine.plan(environment=[f"NODE_RED_HOME={tmp_path}"])
     assert plan.settings_file == str(tmp_path / "settings.js")
-    assert _instance.user_dir(plan, {}) == str(tmp_path)
+    assert _start_plan.user_dir(plan, {}) == str(tmp_path)
 
 
 def test_the_user_directory_may_be_set_in_the_settings(machine):
-    assert _instance.user_dir(machine.plan(), {"userDir": "/data"}) == "/data"
-    assert _instance.user_dir(machine.plan(), {}) == str(machine.home / ".node-red")
+    assert _start_plan.user_dir(machine.plan(), {"userDir": "/data"}) == "/data"
+    assert _start_plan.user_dir(machine.plan(), {}) == str(machine.home / ".node-red")
 
 
 def test_variables_that_env_sets_count(machine):
@@ -226,7 +235,7 @@ def test_overrides_are_told_with_their_place_and_only_harmless_values(machine, t
     file = str(tmp_path / "environment")
     (tmp_path / "environment").write_text("NODE_RED_OPTIONS=-p 1881 -D credentialSecret=hunter2\nPORT=1999\n")
     plan = machine.plan(files=[file])
-    overrides = _instance.overrides(
+    overrides = _overrides.overrides(
         plan, loaded({"uiPort": "1999"}, {"credentialSecret": "hunter2"}, [["credentialSecret"]], reads_port=True)
     )
     assert [(one["setting"], one["channel"], one["value"]) for one in overrides] == [
@@ -239,27 +248,27 @@ def test_overrides_are_told_with_their_place_and_only_harmless_values(machine, t
 
 def test_a_port_variable_that_the_file_does_not_read_is_no_override(machine):
     plan = machine.plan(environment=["PORT=1999"])
-    assert _instance.overrides(plan, loaded({"uiPort": 1880})) == []
+    assert _overrides.overrides(plan, loaded({"uiPort": 1880})) == []
 
 
 def test_an_option_in_the_unit_is_told_with_the_file_that_has_it(machine, tmp_path):
     drop_in = tmp_path / "50.conf"
     drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/node-red -p 1881\n")
     plan = machine.plan(["node-red", "-p", "1881"], FragmentPath="/lib/x.service", DropInPaths=str(drop_in))
-    assert _instance.overrides(plan, loaded())[0]["where"] == str(drop_in)
+    assert _overrides.overrides(plan, loaded())[0]["where"] == str(drop_in)
 
 
 def test_a_missing_settings_file_is_said_with_the_remedy(machine):
     os.unlink(machine.home / ".node-red" / "settings.js")
     with pytest.raises(Failure, match="systemctl start nodered"):
-        _instance.require_settings_file(machine.plan())
+        _start_plan.require_settings_file(machine.plan())
 
 
 def test_only_the_drop_ins_of_this_collection_are_brought_along(tmp_path):
     texts = {"50-pifleet-port.conf": "[Service]\n", "override.conf": "[Service]\nEnvironment=SECRET=1\n"}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    found = _instance.own_drop_ins(
+    found = _description.own_drop_ins(
         unit(DropInPaths=" ".join(str(tmp_path / name) for name in [*texts, "60-pifleet-x.conf"]))
     )
     assert found == {str(tmp_path / "50-pifleet-port.conf"): "[Service]\n"}
@@ -285,7 +294,7 @@ def test_without_a_socket_unit_nobody_claims_to_listen(machine):
 
 
 def test_where_systemd_listens_its_address_counts_and_not_the_settings(with_socket):
-    where = _instance.expected(with_socket.plan(), loaded(in_force={"uiPort": "systemd", "uiHost": "10.0.0.1"}))
+    where = _endpoint.expected(with_socket.plan(), loaded(in_force={"uiPort": "systemd", "uiHost": "10.0.0.1"}))
     assert (where.host, where.port, where.problem) == ("127.0.0.1", 1885, "")
 
 
@@ -296,18 +305,18 @@ def test_where_systemd_listens_its_address_counts_and_not_the_settings(with_sock
 )
 def test_a_node_red_that_opens_its_own_port_takes_no_socket(with_socket, in_force, words, port):
     plan = with_socket.plan(words=words)
-    assert not _instance.takes_socket(plan, loaded(in_force=in_force))
-    assert _instance.expected(plan, loaded(in_force=in_force)).port == port
-    assert _instance._socket(plan, loaded(in_force=in_force))["socket_port"] is None
+    assert not _endpoint.takes_socket(plan, loaded(in_force=in_force))
+    assert _endpoint.expected(plan, loaded(in_force=in_force)).port == port
+    assert _description._socket(plan, loaded(in_force=in_force))["socket_port"] is None
 
 
 def test_the_port_that_systemd_holds_for_the_service_is_not_held_by_another(with_socket, monkeypatch):
-    monkeypatch.setattr(_instance, "listeners", lambda _unit: [])
+    monkeypatch.setattr(_service_ports, "listeners", lambda _unit: [])
     everybody = [(1, Listener("127.0.0.1", 1885)), (7, Listener("127.0.0.1", 1886))]
     monkeypatch.setattr(_processes, "everybody", lambda: everybody)
     plan = with_socket.plan()
-    assert [one["port"] for one in _instance.held_ports(plan.unit, plan.socket)] == [1886]
-    assert [one["port"] for one in _instance.held_ports(plan.unit)] == [1885, 1886]
+    assert [one["port"] for one in _service_ports.held_ports(plan.unit, plan.socket)] == [1886]
+    assert [one["port"] for one in _service_ports.held_ports(plan.unit)] == [1885, 1886]
 
 
 def test_a_process_in_the_control_group_of_a_service_does_not_make_it_node_red(machine):
@@ -315,28 +324,28 @@ def test_a_process_in_the_control_group_of_a_service_does_not_make_it_node_red(m
     machine.command = Command(["/usr/sbin/cron", "-f"], [], [])
     machine.units["cron.service"] = unit("cron.service", User="", MainPID="1")
     machine.running = [("cron.service", Process(NO_PID, 1, 1, "node-red", ("node-red",), 1000))]
-    found, others = _instance.find(None)
+    found, others = _find.find(None)
     assert found.name == "nodered.service"
     assert [one.service for one in others] == [None]
     machine.units.pop("nodered.service")
     with pytest.raises(Failure, match="not as a systemd service"):
-        _instance.find(None)
+        _find.find(None)
 
 
 def test_the_processes_of_a_service_belong_to_it_where_they_run_as_its_user(machine):
     machine.command = Command(["/srv/start.sh"], [], [])
     machine.units = {"flows.service": unit("flows.service", MainPID=str(os.getpid()))}
     machine.running = [("flows.service", process(os.getpid()))]
-    assert _instance.find(None)[0].name == "flows.service"
+    assert _find.find(None)[0].name == "flows.service"
     machine.units = {"flows.service": unit("flows.service", MainPID=str(os.getpid()), User="nobody")}
     with pytest.raises(Failure, match="not as a systemd service"):
-        _instance.find(None)
+        _find.find(None)
 
 
 def test_a_process_of_another_user_with_this_name_hinders_nothing(machine):
     machine.running = [(None, Process(NO_PID, 1, 1, "node-red", ("node-red",), 54321))]
     machine.units["nodered.service"] = unit(User="nobody")
-    assert _instance.find(None)[0].name == "nodered.service"
+    assert _find.find(None)[0].name == "nodered.service"
 
 
 def test_only_lines_of_the_services_own_processes_count_in_the_journal(machine, monkeypatch, open_folders):
@@ -363,7 +372,7 @@ def test_a_path_in_a_file_that_others_can_change_is_never_worked_on_by_root(mach
     (tmp_path / "environment").write_text("NODE_RED_OPTIONS=-s /etc/shadow\n")
     os.chown(tmp_path / "environment", NOBODY.uid, -1)
     monkeypatch.setattr(_identity, "of", lambda *_who: NOBODY)
-    monkeypatch.setattr(_instance.Identity, "run", lambda _self, work, *arguments: work(*arguments))
+    monkeypatch.setattr(_start_plan.Identity, "run", lambda _self, work, *arguments: work(*arguments))
     plan = machine.plan(files=[str(tmp_path / "environment")])
     assert plan.settings_file == "/etc/shadow"
     assert plan.user_for("/etc/shadow") == NOBODY
@@ -390,7 +399,7 @@ def test_an_environment_file_of_others_that_is_missing_is_not_read_a_moment_late
             file.write_text("NODE_OPTIONS=--require /home/pi/evil.js\n")
         return found
 
-    monkeypatch.setattr(_instance.os.path, "lexists", missing_for_the_moment)
+    monkeypatch.setattr(_start_plan.os.path, "lexists", missing_for_the_moment)
     assert "NODE_OPTIONS" not in machine.plan(files=[str(file)]).environment
 
 
@@ -406,7 +415,7 @@ def test_a_process_that_only_says_that_it_is_node_red_is_none(monkeypatch):
         try:
             monkeypatch.undo()
             time.sleep(0.3)
-            assert process.pid not in [one.pid for _unit, one in _instance._running()]
+            assert process.pid not in [one.pid for _unit, one in _find._running()]
         finally:
             process.kill()
 
@@ -414,7 +423,7 @@ def test_a_process_that_only_says_that_it_is_node_red_is_none(monkeypatch):
 @pytest.mark.parametrize("name", ["x\nExecStartPre=+/home/pi/evil.sh", "\x1b]0;title\x07", "x\x7f"])
 def test_a_path_with_a_control_character_is_rejected(machine, name):
     with pytest.raises(Failure, match="control character"):
-        _instance.user_dir(machine.plan(), {"userDir": "/home/pi/" + name})
+        _start_plan.user_dir(machine.plan(), {"userDir": "/home/pi/" + name})
     with pytest.raises(Failure, match="control character"):
         machine.plan(environment=["HOME=/home/pi/" + name])
 
@@ -445,19 +454,19 @@ def test_a_version_is_a_version_or_unknown(machine, version):
 def test_only_the_unit_names_a_user_directory_for_root(
     machine, tmp_path, words, variables, settings, by_root, monkeypatch
 ):
-    monkeypatch.setattr(_instance, "_from_journal", lambda *_who: (str(tmp_path / "settings.js"), "/srv/nodered"))
+    monkeypatch.setattr(_start_plan, "from_journal", lambda *_who: (str(tmp_path / "settings.js"), "/srv/nodered"))
     unit_file = tmp_path / "nodered.service"
     unit_file.write_text(f'[Service]\nEnvironment="HOME={machine.home}"\n')
     variables_file = tmp_path / "environment"
     variables_file.write_text(variables + "\n")
     plan = machine.plan(words, files=[str(variables_file)], FragmentPath=str(unit_file))
-    assert _instance.user_dir_by_root(plan, _instance.user_dir(plan, settings)) is by_root
+    assert _sandbox_paths.user_dir_by_root(plan, _start_plan.user_dir(plan, settings)) is by_root
 
 
 def test_the_paths_of_a_sandbox_are_those_that_links_lead_to(machine, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     plan = machine.plan(["node-red", "-u", str(tmp_path / "link")])
-    paths = _instance.sandbox(plan, {"flowFile": "/srv/f.json"}, str(tmp_path / "link"))
+    paths = _sandbox_paths.sandbox(plan, {"flowFile": "/srv/f.json"}, str(tmp_path / "link"))
     assert paths == {
         "account_home": os.path.realpath(ME.pw_dir),
         "user_dir": str(tmp_path / "elsewhere"),
@@ -466,4 +475,4 @@ def test_the_paths_of_a_sandbox_are_those_that_links_lead_to(machine, tmp_path):
         "known_hosts": os.path.isfile(os.path.join(ME.pw_dir, ".ssh", "known_hosts")),
     }
     for flow_file in ("f.json", "/f\0", 1, None):
-        assert _instance.sandbox(plan, {"flowFile": flow_file}, str(tmp_path))["flow_file"] is None
+        assert _sandbox_paths.sandbox(plan, {"flowFile": flow_file}, str(tmp_path))["flow_file"] is None

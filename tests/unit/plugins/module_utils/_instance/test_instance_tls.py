@@ -10,7 +10,7 @@ import types
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _instance
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _description
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
 
@@ -25,17 +25,17 @@ def links(monkeypatch):
 
 def test_addresses_of_every_interface_are_found(links):
     links(("eth0", [{"local": "192.0.2.7"}, {"local": "2001:DB8::7"}]), ("wlan0", [{"local": "198.51.100.7"}]))
-    assert _instance.addresses() == ["192.0.2.7", "198.51.100.7", "2001:db8::7"]
+    assert _description.addresses() == ["192.0.2.7", "198.51.100.7", "2001:db8::7"]
 
 
 def test_an_address_that_changes_every_day_would_renew_the_certificate_every_day(links):
     links(("eth0", [{"local": "2001:db8::8", "temporary": True}, {"local": "2001:db8::9", "deprecated": True}]))
-    assert _instance.addresses() == []
+    assert _description.addresses() == []
 
 
 def test_bridges_of_containers_lead_nobody_here(links):
     links(("docker0", [{"local": "172.17.0.1"}]), ("br-0a1b2c", [{"local": "172.18.0.1"}]))
-    assert _instance.addresses() == []
+    assert _description.addresses() == []
 
 
 def test_a_machine_without_ip_has_none_that_are_known(monkeypatch):
@@ -43,4 +43,4 @@ def test_a_machine_without_ip_has_none_that_are_known(monkeypatch):
         raise Failure("ip is not installed on this machine.")
 
     monkeypatch.setattr(_systemd, "run", missing)
-    assert _instance.addresses() == []
+    assert _description.addresses() == []

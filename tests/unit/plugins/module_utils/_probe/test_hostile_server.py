@@ -19,7 +19,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _chan
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _serving
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe, _websocket
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
+    _comms_checks,
+    _errors,
+    _examination,
+    _login_checks,
+    _probe,
+    _websocket,
+)
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from ansible_collections.pifleet.nodered.tests.integration.evil_server import BEHAVIOURS, EvilServer
 
@@ -133,7 +140,7 @@ def test_the_identifier_of_a_session_fits_into_a_url(sid):
 
 @pytest.mark.parametrize("behaviour", sorted(BEHAVIOURS))
 def test_all_checks_together_end_in_time(behaviour, monkeypatch):
-    monkeypatch.setattr(_probe, "COMMS_LIMIT", LIMIT)
+    monkeypatch.setattr(_comms_checks, "COMMS_LIMIT", LIMIT)
     paths = {"node_root": "/", "dashboard_sockets": ["/ui/socket.io/"], "websockets": ["/ws"]}
     with EvilServer(behaviour) as evil, at_most(1 + 1):
         checks = _probe.probe(
@@ -155,9 +162,9 @@ def test_when_the_time_is_used_up_the_checks_that_remain_fail_and_say_so():
 def test_silence_is_no_pass_where_the_probe_stopped_listening():
     """Nothing in the clear within 10 seconds is good; nothing within what is left for all checks is not."""
     with EvilServer("silent") as evil:
-        examination = _probe.Examination(
+        examination = _examination.Examination(
             url=f"https://127.0.0.1:{evil.port}", timeout=10, context=None, verified=False, admin_api=True,
-            username=None, password=None, closed_ports=(), web=_probe.Web(), seconds=0.2,
+            username=None, password=None, closed_ports=(), web=_examination.Web(), seconds=0.2,
             deadline=time.monotonic() + 0.2,
         )  # fmt: skip
         check = next(one for one in _probe.CHECKS if one.id == "plain_http_refused")
@@ -170,22 +177,24 @@ def test_silence_is_no_pass_where_the_probe_stopped_listening():
 def test_a_session_is_ended_even_when_the_time_is_used_up(monkeypatch):
     sent = []
     monkeypatch.setattr(
-        _probe, "request", lambda url, **options: sent.append((url, options)) or _http.Response(200, Message(), b"")
+        _examination,
+        "request",
+        lambda url, **options: sent.append((url, options)) or _http.Response(200, Message(), b""),
     )
-    examination = _probe.Examination(
+    examination = _examination.Examination(
         url="http://127.0.0.1:1", timeout=10, context=None, verified=False, admin_api=True, username=None,
-        password=None, closed_ports=(), web=_probe.Web(), deadline=time.monotonic() - 1,
+        password=None, closed_ports=(), web=_examination.Web(), deadline=time.monotonic() - 1,
     )  # fmt: skip
-    assert _probe._revoke(examination, "token")
-    assert sent[0][1]["timeout"] == _probe.REVOKE_LIMIT
-    with pytest.raises(_probe.OutOfTime):
+    assert _login_checks._revoke(examination, "token")
+    assert sent[0][1]["timeout"] == _login_checks.REVOKE_LIMIT
+    with pytest.raises(_errors.OutOfTime):
         examination.send("/settings")
 
 
 @pytest.mark.parametrize("token", ["a\r\nb", "ä", "a b", "x" * 5000, "", 7, ["x"]])
 def test_a_token_that_fits_into_no_header_is_no_session(token):
     body = as_json({"access_token": token})
-    assert _probe._token(_http.Response(200, Message(), body)) is None
+    assert _login_checks._token(_http.Response(200, Message(), body)) is None
 
 
 def as_json(value):
@@ -208,8 +217,8 @@ def test_settings_with_values_of_another_type_are_judged(user, monkeypatch):
         path = url[len("http://127.0.0.1:1") :]
         return _http.Response(200, Message(), as_json(known.get(path, {})))
 
-    monkeypatch.setattr(_probe, "request", answer)
-    monkeypatch.setattr(_probe, "listen_to_comms", lambda *_arguments: "open")
+    monkeypatch.setattr(_examination, "request", answer)
+    monkeypatch.setattr(_comms_checks, "listen_to_comms", lambda *_arguments: "open")
     for check in _probe.probe("http://127.0.0.1:1", timeout=1):
         assert check["found"].isprintable() and len(check["found"]) <= _probe.FOUND_LIMIT
 

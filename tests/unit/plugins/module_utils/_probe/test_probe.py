@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import contextlib
 import hashlib
 import http.server
-import inspect
 import json
 import socket
 import threading
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ProbeError, is_this_machine, probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
+    _answers,
+    _comms_checks,
+    _login_checks,
+    _urls,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls import is_this_machine
 
 PASSWORD = "Corr3ct-horse"
 BEARER = {"WWW-Authenticate": 'Bearer realm="Users"'}
@@ -82,7 +86,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if user is None:
             self.reply(401, raw=b"Unauthorized", headers=BEARER)
             return False
-        if not _probe._grants(user[1], scope):
+        if not _answers.grants(user[1], scope):
             self.reply(401)
             return False
         return True
@@ -162,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def node_red(monkeypatch):
-    monkeypatch.setattr(_probe, "COMMS_LIMIT", 0.4)
+    monkeypatch.setattr(_comms_checks, "COMMS_LIMIT", 0.4)
     server = FakeNodeRed()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -264,8 +268,8 @@ def test_a_default_user_who_may_only_read_the_flows_is_somebodys_decision(node_r
 
 
 def test_permissions_that_cannot_be_understood_count_as_everything():
-    assert _probe._permissions_of({"permissions": {"x": 1}}) == "*"
-    assert _probe._permissions_of({"permissions": 7}) == "*"
+    assert _answers.permissions_of({"permissions": {"x": 1}}) == "*"
+    assert _answers.permissions_of({"permissions": 7}) == "*"
 
 
 def test_an_answer_that_is_nested_without_end_is_not_node_red(node_red):
@@ -298,7 +302,7 @@ def test_the_session_is_ended_when_the_probe_breaks_off(node_red, monkeypatch):
     def interrupted(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_probe, "_read_only_attempt", interrupted)
+    monkeypatch.setattr(_login_checks, "_read_only_attempt", interrupted)
     with pytest.raises(KeyboardInterrupt):
         probe(node_red.url, username="admin", password=PASSWORD)
     assert node_red.issued and not node_red.sessions
@@ -444,7 +448,7 @@ def test_only_the_checks_asked_for_are_returned(node_red):
 
 
 def test_a_password_is_not_sent_over_plain_http(monkeypatch, node_red):
-    monkeypatch.setattr(_probe, "is_this_machine", lambda host: False)
+    monkeypatch.setattr(_urls, "is_this_machine", lambda host: False)
     found = by_id(probe(node_red.url, username="admin", password=PASSWORD))["login_works"]
     assert found["status"] == "skip"
     assert "in the clear" in found["found"]
@@ -468,7 +472,7 @@ def test_a_password_is_not_sent_over_plain_http(monkeypatch, node_red):
     ],
 )
 def test_a_password_goes_to_verified_tls_or_stays_on_this_machine(url, validate_certs, allowed):
-    assert (_probe.why_no_password(url, validate_certs=validate_certs) is None) is allowed
+    assert (_urls.why_no_password(url, validate_certs=validate_certs) is None) is allowed
 
 
 def test_an_address_of_this_machine_is_recognised():
@@ -544,12 +548,7 @@ def test_a_missing_authority_is_named():
     ],
 )
 def test_permissions_grant_what_node_red_would_grant(permissions, scope, granted):
-    assert _probe._grants(permissions, scope) is granted
-
-
-@pytest.mark.parametrize("module", [_http, _probe])
-def test_the_text_that_runs_on_a_pi_is_python_3_8(module):
-    ast.parse(inspect.getsource(module), feature_version=(3, 8))
+    assert _answers.grants(permissions, scope) is granted
 
 
 def unused_port() -> int:

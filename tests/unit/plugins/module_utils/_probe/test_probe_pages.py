@@ -9,8 +9,10 @@ from email.message import Message
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import Examination, ProbeError, Web, probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _examination, _page_checks, _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import Examination, Web
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._websocket import ABSENT, OPEN, REFUSED
 
 PASSWORD = "for the hoüse"
@@ -46,7 +48,7 @@ def answers(monkeypatch):
             asked.append((url, headers.get("Authorization")))
             return next(answer for root, answer in given if url.startswith("http://127.0.0.1:1880" + root))
 
-        monkeypatch.setattr(_probe, "request", request)
+        monkeypatch.setattr(_examination, "request", request)
         return asked
 
     return serve
@@ -90,7 +92,7 @@ def sockets(monkeypatch):
                 asked.append((url, headers.get("Authorization")))
                 return outcome
 
-            monkeypatch.setattr(_probe, name, connect)
+            monkeypatch.setattr(_page_checks, name, connect)
         return asked
 
     return serve
@@ -122,7 +124,7 @@ def test_a_dashboard_has_to_work_with_the_password(sockets, outcome, status):
 
 @pytest.mark.parametrize("answer, status", [(101, "fail"), (401, "pass"), (404, "pass")])
 def test_a_websocket_that_opens_is_an_open_door(monkeypatch, answer, status):
-    monkeypatch.setattr(_probe, "upgrade_status", lambda *_arguments: answer)
+    monkeypatch.setattr(_page_checks, "upgrade_status", lambda *_arguments: answer)
     assert verdict("websockets_closed", websockets=["/ws/in"]).status == status
 
 
@@ -130,7 +132,7 @@ def test_a_websocket_that_is_hung_up_on_is_not_there(monkeypatch):
     def hang_up(*_arguments):
         raise ConnectionResetError
 
-    monkeypatch.setattr(_probe, "upgrade_status", hang_up)
+    monkeypatch.setattr(_page_checks, "upgrade_status", hang_up)
     assert verdict("websockets_closed", websockets=["/ws/in"]).found == "/ws/in: nothing is there"
 
 

@@ -20,11 +20,11 @@ import sys
 import time
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._renewal import why_no_renewal
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._renewal import why_no_renewal
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
@@ -109,9 +109,10 @@ def from_files(certificate_file: str, key_file: str) -> Pair:
         problem, remedy = explained("passphrase")
         raise Failure("%s: %s." % (key_file, problem), remedy)
     with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
-        problem = _mismatch(certificate, key)
-    if problem:
-        raise Failure("%s with %s: %s." % ((certificate_file, key_file) + problem[:1]), problem[1])
+        mismatch = _mismatch(certificate, key)
+    if mismatch:
+        problem, remedy = mismatch
+        raise Failure("%s with %s: %s." % (certificate_file, key_file, problem), remedy)
     return pair
 
 

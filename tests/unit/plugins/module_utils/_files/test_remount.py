@@ -16,11 +16,11 @@ import sys
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _remount
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _systemd
 
 
 class Machine:
@@ -79,7 +79,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_remount, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(_remount, "LONGER_POLL_SECONDS", 0.1)
     monkeypatch.setattr(_remount, "LONGER_SECONDS", 5.0)
-    monkeypatch.setattr(_change, "LOCK_FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(_own_folders, "LOCKS", str(tmp_path / "run"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return machine
 
@@ -187,7 +187,7 @@ def test_nobody_else_writes_before_what_a_killed_writer_left_open_is_read_only(m
             machine.busy.touch()
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(writer, 0)
-    path, held = os.path.join(_change.LOCK_FOLDER, _remount.LOCK), Failure("It is held.")
+    path, held = os.path.join(_own_folders.LOCKS, _remount.LOCK), Failure("It is held.")
     with pytest.raises(Failure, match="It is held"), _files.locked(path, 0, held):
         pytest.fail("another one could write")
     machine.busy.unlink()

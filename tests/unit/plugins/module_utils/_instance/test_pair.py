@@ -16,10 +16,10 @@ import threading
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._pair import Pair, Reader
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _program
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._pair import Pair, Reader
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 

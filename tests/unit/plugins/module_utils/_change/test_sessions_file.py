@@ -10,7 +10,7 @@ import pwd
 import types
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _sessions
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import (
@@ -55,7 +55,7 @@ def repairs(place, wanted, mounts=()):
 def repair(place, wanted):
     """Repair, and see that nothing is left to repair."""
     found = repairs(place, wanted)
-    _sessions.repair(place, wanted, "nodered", None, found)
+    _sessions_file.repair(place, wanted, "nodered", None, found)
     assert repairs(place, wanted) == []
     return [(one.before, one.after) for one in found]
 
@@ -201,6 +201,6 @@ def test_where_it_cannot_be_repaired_the_reason_is_said(place, sessions, monkeyp
     def refuse(*_arguments, **_named):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(_sessions.os, "unlink", refuse)
+    monkeypatch.setattr(_sessions_file.os, "unlink", refuse)
     with pytest.raises(_files.Failure, match="read-only"):
-        _sessions.repair(place, FILE, "nodered", None, found)
+        _sessions_file.repair(place, FILE, "nodered", None, found)

@@ -18,13 +18,12 @@ import stat
 import time
 from typing import Any, BinaryIO, ContextManager, Dict, Iterator, List, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._mounts import Mount
 
 # No name of a service begins with a dot.
@@ -42,7 +41,7 @@ _UNTOUCHED = "Nothing was changed."
 
 def shared_places() -> List[str]:
     """Where a run of the roles writes besides the settings: what undoes a change, and the service's drop-ins."""
-    return [_change.STATE_FOLDER, _systemd.UNIT_FOLDER]
+    return [_own_folders.STATE, _systemd.UNIT_FOLDER]
 
 
 @contextlib.contextmanager
@@ -69,7 +68,7 @@ def _locked() -> ContextManager[int]:
         "Somebody else writes to the file systems of this machine and does not end.",
         "Wait until that run has ended, or look for it (ps -ef), and run again.",
     )
-    return _files.locked(os.path.join(_change.LOCK_FOLDER, LOCK), _change.LOCK_SECONDS, busy)
+    return _files.locked(os.path.join(_own_folders.LOCKS, LOCK), _own_folders.LOCK_SECONDS, busy)
 
 
 def hold(mounts: Sequence[Mount]) -> None:
@@ -78,7 +77,7 @@ def hold(mounts: Sequence[Mount]) -> None:
     The note is gone after a restart of the machine, like what it tells.
     """
     text = described(list(dict.fromkeys(held() + [_plain(mount.point, mount.only_here) for mount in mounts])))
-    _files.replace(os.path.join(_change.LOCK_FOLDER, HELD), text.encode(), Attributes(0, 0, 0o600, {}))
+    _files.replace(os.path.join(_own_folders.LOCKS, HELD), text.encode(), Attributes(0, 0, 0o600, {}))
 
 
 def described(mounts: Sequence[Mount]) -> str:
@@ -89,7 +88,7 @@ def described(mounts: Sequence[Mount]) -> str:
 def held() -> List[Mount]:
     """What has to become read-only when it is released."""
     try:
-        with open(os.path.join(_change.LOCK_FOLDER, HELD), encoding="utf-8") as stream:
+        with open(os.path.join(_own_folders.LOCKS, HELD), encoding="utf-8") as stream:
             lines = [line.rstrip("\n").partition(" ") for line in stream]
     except FileNotFoundError:
         return []
@@ -106,7 +105,7 @@ def released() -> Iterator[None]:
     """What is held can be written for the last time, and is read-only afterwards, as with `writable`."""
     with _locked() as lock, _opened(held(), lock):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(_change.LOCK_FOLDER, HELD))
+            os.unlink(os.path.join(_own_folders.LOCKS, HELD))
         yield
 
 
@@ -329,8 +328,8 @@ def _try_on(mounts: Sequence[Mount]) -> None:
     left, busy = list(mounts), Failure("Somebody else writes.")
     while left and time.monotonic() < deadline:
         time.sleep(LONGER_POLL_SECONDS)
-        with contextlib.suppress(Failure), _files.locked(os.path.join(_change.LOCK_FOLDER, LOCK), 0, busy):
-            if not os.path.exists(os.path.join(_change.LOCK_FOLDER, HELD)):
+        with contextlib.suppress(Failure), _files.locked(os.path.join(_own_folders.LOCKS, LOCK), 0, busy):
+            if not os.path.exists(os.path.join(_own_folders.LOCKS, HELD)):
                 left = _set_back(left, 0)
     for mount in mounts:
         _background.log(

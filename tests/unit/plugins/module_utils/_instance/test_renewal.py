@@ -9,7 +9,7 @@ import base64
 import ssl
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change._renewal import made, why_no_renewal
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._renewal import made, why_no_renewal
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from cryptography import x509
 from cryptography.x509.oid import NameOID

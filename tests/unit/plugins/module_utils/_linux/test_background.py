@@ -9,9 +9,8 @@ import signal
 import time
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _background
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _systemd
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the certificate that this collection has given to a service."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Any, Dict
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _pair
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+
+TLS_FOLDER = "/etc/nodered-tls"
+
+
+def tls_folder(plan_: Plan) -> str:
+    """Where this collection keeps the service's certificate and key."""
+    return os.path.join(TLS_FOLDER, plan_.service)
+
+
+def reader(plan_: Plan) -> _pair.Reader:
+    """Who reads the certificate and its key."""
+    return _pair.Reader(plan_.user, plan_.group, plan_.runtime.node, plan_.supplementary_groups)
+
+
+def tls(plan_: Plan) -> Dict[str, Any]:
+    """The certificate that this collection has given to the service; nothing of its key but whether it can be used."""
+    folder = tls_folder(plan_)
+    pair = _pair.placed(folder)
+    return {
+        "folder": os.path.join(folder, _pair.CURRENT),
+        "certificate": pair.certificate.decode("utf-8", "replace") if pair else None,
+        "problem": _pair.why_unusable(folder, reader(plan_)) if pair else None,
+        "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
+        "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan_.service)),
+    }

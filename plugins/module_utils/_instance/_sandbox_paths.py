@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the paths of which a sandbox of the service is made."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Mapping, Optional
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+
+
+def sandbox(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+    """The paths of which a sandbox is made, with links followed, and whether root chose the user directory."""
+    named = (plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None) or settings.get("flowFile")
+    absolute = isinstance(named, str) and os.path.isabs(named) and "\0" not in named
+    user_dir_real = os.path.realpath(folder)
+    home = os.path.realpath(plan_.account_home)
+    return {
+        "account_home": home,
+        "user_dir": user_dir_real,
+        # The service user can put a link where root has named a folder.
+        "user_dir_by_root": user_dir_real == folder and user_dir_by_root(plan_, folder),
+        "flow_file": os.path.realpath(str(named)) if absolute else None,
+        "known_hosts": os.path.isfile(os.path.join(home, ".ssh", "known_hosts")),
+    }
+
+
+def user_dir_by_root(plan_: Plan, folder: str) -> bool:
+    """Whether the unit itself names the user directory: who can write to a unit is root.
+
+    A variable of an environment file does not count, as the service user can often write to that file.
+    """
+    line = plan_.line
+    if line is None:
+        return False
+    if line.user_dir:
+        at_home = line.user_dir.value.startswith("~/")
+        return _by_unit(plan_, line.user_dir.variable) and (not at_home or _by_unit(plan_, "HOME"))
+    return folder == os.path.join(plan_.home, ".node-red") and _by_unit(plan_, "HOME")
+
+
+def _by_unit(plan_: Plan, variable: Optional[str]) -> bool:
+    """Whether a value comes from the unit, its drop-ins or systemd; None stands for one without a variable."""
+    if variable is None or variable not in plan_.environment:
+        return True
+    in_command = plan_.line is not None and variable in plan_.line.assignments
+    origin = plan_.origins.get(variable)
+    return not in_command and (origin is None or origin in plan_.unit.files)

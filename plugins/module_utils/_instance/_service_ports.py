@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the processes of a service, and the ports that they and others hold."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
+
+
+def family(unit: Unit) -> List[int]:
+    """The service's main process and everything that it has started."""
+    pid = unit.main_pid
+    return sorted(_processes.with_descendants(pid, _processes.processes())) if pid else []
+
+
+def listeners(unit: Unit) -> List[_processes.Listener]:
+    return list(dict.fromkeys(_processes.listeners(*family(unit))))
+
+
+def held_ports(unit: Unit, socket_unit: Optional[Socket] = None) -> List[Dict[str, Any]]:
+    """The TCP ports that processes outside of the service hold; what systemd holds for the service is its own."""
+    own = {(listener.address, listener.port) for listener in listeners(unit)}
+    if socket_unit and socket_unit.address and socket_unit.state == "active":
+        own.add(socket_unit.address)
+    found = []
+    for pid, listener in _processes.everybody():
+        if (listener.address, listener.port) not in own:
+            holder = _processes.process(pid) if pid else None
+            name = holder.name if holder else None
+            found.append({"port": listener.port, "address": listener.address, "pid": pid, "process": name})
+    return found

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: checks of the login to the editor, and of what a user may do."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import secrets
+from typing import Optional
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._anonymous_checks import judge_write, try_to_write
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._answers import (
+    demands_login,
+    described,
+    grants,
+    harmless,
+    json_object,
+    lacks_permission,
+    named,
+    permissions_of,
+    user_in,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import (
+    FAIL,
+    PASS,
+    SKIP,
+    Examination,
+    Verdict,
+)
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls import why_no_password
+
+# Seconds. A session that was obtained is ended even when the time for all checks is used up.
+REVOKE_LIMIT = 5.0
+
+TOKEN_LIMIT = 4096
+
+
+def login_offered(examination: Examination) -> Verdict:
+    if not examination.admin_api:
+        return Verdict(SKIP, "left out: there is no admin API")
+    kind = examination.login_type()
+    if kind is not None:
+        way = "with user name and password" if kind == "credentials" else "through another provider (strategy)"
+        return Verdict(PASS, way)
+    if demands_login(examination.anonymous("/settings")):
+        return Verdict(FAIL, "none, but a login is demanded: nobody can log in; adminAuth needs type: 'credentials'")
+    return Verdict(FAIL, "none: adminAuth is not in force")
+
+
+def _ask_for_token(examination: Examination, username: str, password: str) -> Response:
+    return examination.send(
+        "/auth/token",
+        method="POST",
+        form={
+            "client_id": "node-red-editor",
+            "grant_type": "password",
+            # Empty means all that this user may; without it, Node-RED hands out a token that is good for nothing.
+            "scope": "",
+            "username": username,
+            "password": password,
+        },
+    )
+
+
+def _token(response: Response) -> Optional[str]:
+    """The token of a session, where it can be sent back in a header (RFC 6750 section 2.1)."""
+    token = (json_object(response) or {}).get("access_token") if response.status == 200 else None
+    if not isinstance(token, str) or len(token) > TOKEN_LIMIT or not re.fullmatch(r"[\x21-\x7e]+", token):
+        return None
+    return token
+
+
+def wrong_password_refused(examination: Examination) -> Verdict:
+    if not examination.admin_api or examination.login_type() != "credentials":
+        return Verdict(SKIP, "left out: there is no login with user name and password")
+    answer = _ask_for_token(examination, "probe-" + secrets.token_hex(8), secrets.token_urlsafe(18))
+    token = _token(answer)
+    if token is not None:
+        _revoke(examination, token)
+        return Verdict(FAIL, "open: a made-up user was let in")
+    if answer.status == 403:
+        return Verdict(PASS, "403, refused")
+    return Verdict(FAIL, described(answer))
+
+
+def _revoke(examination: Examination, token: str) -> bool:
+    try:
+        limit = min(examination.timeout, REVOKE_LIMIT)
+        answer = examination.send("/auth/revoke", method="POST", token=token, form={"token": token}, limit=limit)
+        return answer.status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def login_works(examination: Examination) -> Verdict:
+    if examination.username is None or examination.password is None:
+        return Verdict(SKIP, "left out: no user name and password were given")
+    if not examination.admin_api:
+        return Verdict(SKIP, "left out: there is no admin API")
+    reason = why_no_password(examination.url, validate_certs=examination.verified)
+    if reason is not None:
+        return Verdict(SKIP, "left out: %s" % reason)
+    kind = examination.login_type()
+    if kind == "strategy":
+        return Verdict(SKIP, "left out: the login goes through another provider")
+    if kind != "credentials":
+        return Verdict(FAIL, "no login with user name and password is offered")
+    answer = _ask_for_token(examination, examination.username, examination.password)
+    token = _token(answer)
+    if token is None:
+        return Verdict(FAIL, _why_no_token(answer))
+    revoked = False
+    try:
+        seen = examination.send("/settings", token=token)
+        examination.write_attempt = _read_only_attempt(examination, seen, token)
+    finally:
+        revoked = _revoke(examination, token)
+    if not revoked:
+        return Verdict(FAIL, "logged in, but the session could not be ended: it stays valid until it expires")
+    return _judge_session(examination, seen, examination.send("/settings", token=token))
+
+
+def _why_no_token(answer: Response) -> str:
+    if answer.status == 403:
+        return "403: wrong password, unknown user, or a user without permissions"
+    if answer.status == 500 and b"oo many" in answer.body:
+        return "Node-RED has locked this user name after too many failed logins; wait ten minutes or restart it"
+    return "no session: %s" % described(answer)
+
+
+def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
+    user = user_in(seen)
+    if seen.status == 200 and user.get("username") != examination.username:
+        return Verdict(FAIL, "logged in, but as somebody else: %s" % harmless(user.get("username", "unknown")))
+    if seen.status != 200 and not lacks_permission(seen):
+        return Verdict(FAIL, "logged in, but the session is not accepted: %s" % described(seen))
+    if afterwards.status == 200:
+        if not user_in(afterwards).get("anonymous"):
+            return Verdict(FAIL, "logged in and out, but the session is still accepted")
+    elif not (demands_login(afterwards) or lacks_permission(afterwards)):
+        return Verdict(FAIL, "logged in and out, but then got %s" % described(afterwards))
+    rights = (
+        "the permissions %s" % named(permissions_of(user))
+        if seen.status == 200
+        else "no permission to see the settings"
+    )
+    return Verdict(PASS, "logged in with %s, and out again" % rights)
+
+
+def _read_only_attempt(examination: Examination, seen: Response, token: str) -> Verdict:
+    permissions = permissions_of(user_in(seen))
+    if permissions is None:
+        return Verdict(SKIP, "left out: the permissions of this user are not known")
+    if grants(permissions, "flows.write"):
+        return Verdict(SKIP, "left out: this user may change the flows")
+    return judge_write(try_to_write(examination, token), examination)
+
+
+def read_only_cannot_write(examination: Examination) -> Verdict:
+    return examination.write_attempt or Verdict(SKIP, "left out: nobody was logged in")
