@@ -123,13 +123,12 @@ def _write(unit: Unit, wanted: Request) -> Written:
     plan = _start_plan.plan(unit)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
     repairs = _repairs(plan, wanted)
-    exposed = _exposed(plan, wanted)
-    places = _places(plan, wanted, certificate, repairs, exposed)
+    places = _places(plan, wanted, certificate, repairs)
     with _boot.writing(unit.service, places, wanted.remount):
         try:
             if certificate:
                 _certificate_files.place(certificate, plan)
-            return _write_recorded(unit, wanted, repairs, exposed)
+            return _write_recorded(unit, wanted, repairs)
         except (Failure, OSError):
             _undo(unit)
             raise
@@ -140,7 +139,6 @@ def _places(
     wanted: Request,
     certificate: Optional[_certificate_files.Work],
     repairs: Sequence[Repair],
-    exposed: Sequence[Exposed],
 ) -> List[str]:
     """The folders that are written to."""
     found = []
@@ -151,11 +149,11 @@ def _places(
     if certificate:
         found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
     found += [os.path.dirname(one.path) for one in repairs]
-    found += [one.path for one in exposed]
+    found += [one.path for one in _exposed(plan, wanted)]
     return found
 
 
-def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], exposed: Sequence[Exposed]) -> Written:
+def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair]) -> Written:
     """In this order: units first, as they decide how settings are loaded; companions before what requires them."""
     changed = [_drop_in.write(unit, one) for one in wanted.drop_ins]
     if any(changed):
@@ -171,7 +169,8 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], expo
     if repairs:
         place = _sessions.place_of(plan, wanted.user_dir)
         _sessions_file.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
-    closed = [one.path for one in exposed if _private_files.close(one, plan.identity)]
+    # Found anew: the backup of an open settings file is open, too.
+    closed = [one.path for one in _exposed(plan, wanted) if _private_files.close(one, plan.identity)]
     return Written(loaded, result.get("backup_file"), closed)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import pathlib
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +117,21 @@ def test_settings_that_have_changed_since_they_were_read_are_not_replaced(machin
     with pytest.raises(Failure, match="changed by somebody else"):
         _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
     assert not machine.companion.exists()
+
+
+def test_the_backup_of_an_open_settings_file_is_closed_too(machine, monkeypatch):
+    identity = SimpleNamespace(
+        uid=os.getuid(), gid=os.getgid(), name="pi", run=lambda function, *arguments: function(*arguments)
+    )
+    plan = SimpleNamespace(
+        service="nodered", user_for=lambda _path: None, identity=identity, settings_file=str(machine.settings)
+    )
+    monkeypatch.setattr(_start_plan, "plan", lambda _unit: plan)
+    machine.settings.chmod(0o644)
+    result = _transaction.apply(request(machine, close_files="private"))
+    assert pathlib.Path(result["backup_file"]).stat().st_mode & 0o777 == 0o600
+    assert result["backup_file"] in result["closed"]
+    assert machine.settings.stat().st_mode & 0o777 == 0o600
 
 
 def test_without_a_restart_none_happens(machine):
