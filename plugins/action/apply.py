@@ -74,7 +74,7 @@ class ActionModule(VerifyStep):
         firewall = state.plans["ufw"].firewall if "ufw" in state.plans else {}
         if firewall:
             return _guarded_firewall.GuardedFirewall(self, store, state, firewall).run(
-                lambda: self._transaction(store, state)
+                lambda waits: self._transaction(store, state, firewall_waits=waits)
             )
         return self._transaction(store, state)
 
@@ -84,7 +84,7 @@ class ActionModule(VerifyStep):
         found = Found(self.host, state.instance, state.text, state.plans)
         return hardening.errors_before_apply(plan, found) if plan else []
 
-    def _transaction(self, store: Store, state: State) -> Result:
+    def _transaction(self, store: Store, state: State, *, firewall_waits: bool = False) -> Result:
         """Send everything to the host, and verify it. What is kept on the controller is written immediately before."""
         for plan in state.plans.values():
             for path, password in plan.passwords.items():
@@ -97,7 +97,7 @@ class ActionModule(VerifyStep):
             self._note(store, state, result)
             if result.get("failed"):
                 return result
-        return self.verified(store, state, result)
+        return self.verified(store, state, result, firewall_waits=firewall_waits)
 
     def _certificate(self, state: State) -> dict[str, t.Any] | None:
         """The certificate that is sent, made now. The verification trusts it, too."""

@@ -59,7 +59,8 @@ def main_request(state: State) -> Options:
 def outside_request(state: State) -> Options | None:
     """What the controller checks where the host itself is asked everything else: that the port cannot be reached."""
     closed_by_host = is_local_only(state) and not LOOPBACK.match(str(state.variables["nodered_address"]))
-    closed_by_firewall = _seen_by_controller(state) == "closed"
+    # While a change of the firewall waits, nothing is closed yet.
+    closed_by_firewall = _seen_by_controller(state) == "closed" and state.checks("ufw")["settled"]
     if not (closed_by_host or closed_by_firewall) or state.instance["port"] is None:
         return None
     return {"url": url(state), "closed_ports": [state.instance["port"]]}

@@ -1,0 +1,335 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Change the firewall of a host together with its Node-RED, with a rollback that runs on the host. Private.
+
+The order: schedule the rollback and allow what is new; change Node-RED and verify it; close what is no longer used;
+confirm over a new connection. Whatever fails in between, or is never heard of again, is rolled back.
+
+All of it is in one task. Several inventory names can be one machine, and with the strategy `linear` a host that waits
+for another one between tasks waits forever. Here the other one goes on, and its rollback ends it at the latest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import time
+import typing as t
+import uuid
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.connection import ConnectionBase
+
+from . import _arguments
+from ._firewall_plan import NODE_RED
+from ._plan import _verification, ufw
+from ._run_state import APPLY, State, Store
+from ._step import Result
+from ._verify_step import VerifyStep
+
+# The host is asked this often, in seconds, while another run changes its firewall or while it cannot be reached.
+POLL_SECONDS = 5
+# How much longer than the clock a host may take to restore its firewall: ufw is slow on a small Pi.
+ROLLBACK_SECONDS = 60
+PROBE_SECONDS = 5
+
+
+class _Failed(Exception):
+    """Why the firewall is not changed."""
+
+
+class GuardedFirewall:
+    """One change of the firewall of one host."""
+
+    def __init__(
+        self,
+        step: VerifyStep,
+        store: Store,
+        state: State,
+        planned: t.Mapping[str, t.Any],
+        *,
+        sleep: t.Callable[[float], None] = time.sleep,
+        clock: t.Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`planned` is the `firewall` of the plan of the role `ufw`."""
+        self._step, self._store, self._state, self._planned = step, store, state, planned
+        self._sleep, self._clock = sleep, clock
+        self._owner = uuid.uuid4().hex
+        self._remount = _arguments.truth(state.variables["nodered_remount"], "nodered_remount")
+        # Node-RED is restarted in between, and may take as long again to return to its old settings.
+        self._seconds = int(planned["seconds"])
+        self._deadline = self._seconds + 2 * int(state.variables["nodered_restart_timeout"])
+        self._found: t.Mapping[str, t.Any] = planned["found"]
+        self._decided = ufw.decide(self._found, planned["request"])
+        self._armed = False
+        self._confirmation_lost = False
+        self._warnings: list[str] = []
+
+    def run(self, change: t.Callable[[bool], Result]) -> Result:
+        """Change firewall and Node-RED. `change` applies everything else and verifies it, and keeps it in the state.
+
+        It is given whether a change of the firewall waits meanwhile, so that ufw needs to write. Returns its result,
+        failed if anything failed. What `change` has applied is not undone here if only the firewall fails.
+        """
+        result: Result = {"changed": False}
+        try:
+            if self._planned["undo_first"]:
+                self._undo_earlier()
+            self._arm()
+            if self._armed:
+                result = change(True)
+                if result.get("failed"):
+                    raise _Failed(_message(result))
+                self._close()
+                self._confirm()
+        except (_Failed, AnsibleError) as error:
+            return self._failure(result, _cause(error))
+        if not self._armed:
+            # No rule changes.
+            result = change(False)
+        return result if result.get("failed") else self._finished(result)
+
+    # --- the steps -------------------------------------------------------------------------------------------------
+
+    def _undo_earlier(self) -> None:
+        self._guard("undone", reason="The run that changed the rules did not end.")
+        self._look_again(self._looked())
+
+    def _arm(self) -> None:
+        """Schedule the rollback and allow what is new. Wait while another run changes the firewall of this host."""
+        while self._decided.changes:
+            # If this fails, it is unknown how far it came.
+            self._armed = True
+            answer = self._guard(
+                "armed",
+                seconds=self._deadline,
+                checksum=self._found["checksum"],
+                add=ufw.rules(self._decided)["add"],
+                owner=self._owner,
+                remount=self._remount,
+            )
+            self._armed = bool(answer["armed"])
+            if self._armed:
+                return
+            self._look_again(self._looked_when_free())
+            self._require_no_more_than_planned()
+
+    def _close(self) -> None:
+        """Adapt the rules to where Node-RED really responds, and close what is not used. From here on, time counts."""
+        allowed = ufw.rules(self._decided)["add"]
+        self._decided = ufw.decide(self._found, self._request())
+        if self._decided.refusals:
+            raise _Failed(self._decided.refusals[0])
+        rules = ufw.rules(self._decided)
+        # `ufw delete` takes the rule without its comment.
+        unused = [rule[:-2] for rule in allowed if rule not in rules["add"]]
+        self._deadline = self._seconds
+        try:
+            self._guard(
+                "closed",
+                seconds=self._seconds,
+                add=[rule for rule in rules["add"] if rule not in allowed],
+                delete=[*rules["delete"], *unused],
+                deny=self._decided.deny,
+                enable=self._decided.enable,
+                owner=self._owner,
+                remount=self._remount,
+            )
+        except AnsibleConnectionFailure:
+            # A new connection shows whether the rules let it in, and what they are.
+            return
+
+    def _confirm(self) -> None:
+        """Keep the new rules, if a new connection gets through and they do what they should."""
+        try:
+            self._use_new_connection()
+            looked = self._looked()
+        except AnsibleConnectionFailure:
+            raise _Failed("The new rules let no new SSH connection in.") from None
+        if not looked["unconfirmed"]:
+            raise _Failed(
+                f"The host has restored its old firewall already: {self._seconds} seconds "
+                "(nodered_ufw_confirm_seconds) were not enough."
+            )
+        missing = ufw.lines(ufw.decide(looked, self._request()))
+        if missing:
+            raise _Failed(f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}.")
+        self._probe()
+        try:
+            self._guard("confirmed", owner=self._owner)
+        except AnsibleConnectionFailure:
+            self._confirmation_lost = True
+            raise
+
+    def _probe(self) -> None:
+        """Verify from outside what the new rules let in. An open connection of the verification proves nothing."""
+        options = _verification.firewall_request(self._state)
+        if options is None:
+            return
+        closed = self._state.checks("ufw")["controller"] == "closed"
+        expected = ("old_port_closed",) if closed else ("answers", "old_port_closed")
+        checks = self._step.probed({**options, "timeout": PROBE_SECONDS})
+        failures = _verification.failures(self._state, [check for check in checks if check["id"] in expected])
+        if failures:
+            raise _Failed("With the new rules: " + " ".join(failures))
+
+    def _finished(self, result: Result) -> Result:
+        confirmed = self._armed
+        if self._planned["enable_at_boot"]:
+            try:
+                self._guard("at_boot")
+            except (_Failed, AnsibleError) as error:
+                text = f"{self._step.host}: ufw is not started at boot. {_cause(error)}"
+                return {**result, "failed": True, "msg": text}
+        state = self._state
+        plan = state.plans["ufw"]
+        checks = {"ufw": {**state.checks("ufw"), "settled": True}}
+        state.plans["ufw"] = dataclasses.replace(plan, firewall={}, checks=checks)
+        if confirmed and not self._warnings:
+            # They were writable for ufw, and are not any more.
+            state.instance["read_only"] = (state.earlier or state.instance)["read_only"]
+        self._store.save(state)
+        return self._with_warnings({**result, "changed": True})
+
+    # --- what the steps need ---------------------------------------------------------------------------------------
+
+    def _guard(self, state: str, **arguments: t.Any) -> Result:
+        return self._module("firewall_guard", state=state, **arguments)
+
+    def _module(self, name: str, **arguments: t.Any) -> Result:
+        result = self._step.module(name, **arguments)
+        self._warnings += result.get("warnings", ())
+        if result.get("failed"):
+            raise _Failed(_message(result))
+        return result
+
+    def _looked(self) -> dict[str, t.Any]:
+        return dict(self._module("firewall_info")["firewall"])
+
+    def _looked_when_free(self) -> dict[str, t.Any]:
+        """The firewall, as soon as no change of another run waits for its confirmation."""
+        end = self._clock() + self._deadline + ROLLBACK_SECONDS
+        looked = self._looked()
+        while looked["unconfirmed"]:
+            if self._clock() >= end:
+                raise _Failed(
+                    "Another run is changing the firewall of this host. Wait until it has ended, then run again."
+                )
+            self._sleep(POLL_SECONDS)
+            looked = self._looked()
+        return looked
+
+    def _look_again(self, looked: dict[str, t.Any]) -> None:
+        self._found = looked
+        self._decided = ufw.decide(looked, self._planned["request"])
+        if self._decided.refusals:
+            raise _Failed(self._decided.refusals[0])
+
+    def _require_no_more_than_planned(self) -> None:
+        """Another run has changed the firewall. What it has done already is fine, but the user has seen the plan."""
+        now, planned = self._decided, self._planned
+        rules = ufw.rules(now)
+        more = [rule for kind in ("add", "delete") for rule in rules[kind] if rule not in planned[kind]]
+        if more or (now.deny and not planned["deny"]) or (now.enable and not planned["enable"]):
+            raise _Failed("The rules or settings of ufw were changed after they were read. Run again.")
+
+    def _request(self) -> dict[str, t.Any]:
+        return ufw.responding_at(self._planned["request"], self._state.instance)
+
+    def _use_new_connection(self) -> None:
+        """An open connection continues to work under any rules; only a new one shows that they let Ansible in."""
+        connection = self._step._connection
+        if type(connection).reset is not ConnectionBase.reset:
+            connection.reset()
+        if str(connection.transport).rpartition(".")[2] == "ssh":
+            # The options of a user can name a control socket, and another fork can open the usual one again. Its own
+            # socket, not none: without pipelining, a module takes several connections, and a user's rule `limit` for
+            # SSH blocks the sixth. ssh uses the first value of an option that is given twice.
+            folder = os.path.expanduser(connection.get_option("control_path_dir"))
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            path = os.path.join(folder, uuid.uuid4().hex[:10]).replace("%", "%%")
+            own = shlex.quote(f'ControlPath="{path}"')
+            connection.set_option("ssh_args", f"-o {own} {connection.get_option('ssh_args') or ''}")
+
+    # --- after a failure -------------------------------------------------------------------------------------------
+
+    def _failure(self, result: Result, cause: str) -> Result:
+        """The failed result, after the old firewall is back."""
+        cause = cause.removeprefix(f"{self._step.host}: ")
+        lines = [cause]
+        if result.get("changed") and not result.get("failed"):
+            lines.append("The other changes are applied.")
+        lines.append(self._rolled_back(cause.partition("\n")[0]) if self._armed else "The firewall was not changed.")
+        self._state.failed = sorted({*self._state.failed, APPLY})
+        self._store.save(self._state)
+        return self._with_warnings({**result, "failed": True, "msg": f"{self._step.host}: " + "\n".join(lines)})
+
+    def _rolled_back(self, reason: str) -> str:
+        """Roll back, or wait until the host has done so, and say what the result is."""
+        try:
+            undone = self._undone(reason)["undone"]
+        except AnsibleConnectionFailure:
+            return (
+                "The host cannot be reached. It restores its old firewall at the latest "
+                f"{self._deadline} seconds after the change, or at its next boot."
+            )
+        except _Failed as failure:
+            return str(failure)
+        if undone is not None:
+            return f"The host is reachable, and has its old firewall since {undone}{self._reopened()}"
+        if self._confirmation_lost:
+            return "The host is reachable, and its new firewall is confirmed: only the answer was lost. Run again."
+        return "The host is reachable, and its firewall was not changed."
+
+    def _undone(self, reason: str) -> Result:
+        """What the host reports about the rollback. Raises AnsibleConnectionFailure if it stays unreachable."""
+        end = self._clock() + self._deadline + ROLLBACK_SECONDS
+        while True:
+            try:
+                return self._guard("undone", reason=reason, owner=self._owner)
+            except AnsibleConnectionFailure:
+                if self._clock() >= end:
+                    raise
+                self._sleep(POLL_SECONDS)
+                self._forget_connection()
+
+    def _forget_connection(self) -> None:
+        try:
+            self._use_new_connection()
+        except AnsibleConnectionFailure:
+            # Some connections reconnect at once. The next attempt shows whether they can.
+            return
+
+    def _reopened(self) -> str:
+        """Allow the port that Node-RED moved to, which the old rules do not know, and say so."""
+        port = self._state.instance["port"]
+        if not self._found["active"] or port in (None, self._planned["request"]["found_port"]):
+            return ""
+        rules = ufw.rules(ufw.decide(self._found, self._request()))["add"]
+        rules = [rule for rule in rules if rule[-1] == NODE_RED]
+        if not rules:
+            return ""
+        try:
+            self._guard("armed", seconds=self._seconds, add=rules, owner=self._owner, remount=self._remount)
+            self._use_new_connection()
+            self._guard("confirmed", owner=self._owner)
+        except (_Failed, AnsibleError) as error:
+            return f"\nPort {port}, where Node-RED responds now, could not be allowed: {_cause(error)}"
+        return f"\nPort {port}, where Node-RED responds now, was allowed."
+
+    def _with_warnings(self, result: Result) -> Result:
+        warnings = [*result.get("warnings", ()), *self._warnings]
+        return {**result, "warnings": warnings} if warnings else result
+
+
+def _message(result: Result) -> str:
+    message = result.get("msg") or "A module failed without a message."
+    return message if isinstance(message, str) else "\n".join(map(str, message))
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, AnsibleConnectionFailure):
+        return f"The connection to the host failed: {error}"
+    return str(error)
