@@ -47,9 +47,6 @@ options:
     type: list
     elements: str
     default: []
-  admin_root:
-    description: Where the editor is to be.
-    type: str
   replace:
     description: Whether to replace code that somebody else put in the place of ours.
     type: bool

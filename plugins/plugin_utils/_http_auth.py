@@ -72,7 +72,6 @@ def plan(
     static_user: str | None = None,
     static_password: str | None = None,
     open_paths: Sequence[str] = (),
-    admin_root: str | None = None,
     replace: bool = False,
 ) -> Plan:
     """Return what to set in the settings file `source` so that nothing beside the editor is open without a password.
@@ -85,7 +84,6 @@ def plan(
         rounds: bcrypt cost of new hashes, 8 to 10.
         static_user: another name for static files, with `static_password`.
         open_paths: paths below httpNodeRoot that ask for no password, with all below them; no patterns of routes.
-        admin_root: where the editor is to be, or None to leave it where it is.
         replace: replace custom code.
 
     Raises:
@@ -98,11 +96,9 @@ def plan(
         *_problems_of_passwords(password, static_password, rounds),
         *_problems_of_paths(open_paths, release),
     ]
-    if admin_root is not None and not _is_path(admin_root):
-        problems.append("nodered_http_auth_admin_root must be a path such as /admin.")
     if problems:
         raise HttpAuthError(*problems)
-    settings: dict[str, object] = {} if admin_root is None else {"httpAdminRoot": admin_root}
+    settings: dict[str, object] = {}
     left_alone: list[str] = []
     not_closed = _not_closed(release, instance)
     node = _value(source, "httpNodeAuth", instance)
@@ -111,7 +107,7 @@ def plan(
             f"httpNodeAuth in {instance['settings_file']} is custom code, so it and everything that depends on it are "
             "left unchanged. Set nodered_http_auth_replace: true to replace it."
         )
-        return Plan(settings, left_alone, not_closed, managed=False)
+        return Plan({}, left_alone, not_closed, managed=False)
     if static_password is not None:
         _refuse_shadow(instance, open_paths)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
@@ -203,10 +199,6 @@ def _problem_of_path(place: str, path: object) -> Iterator[str]:
             f"{place} must be a path below httpNodeRoot such as /hooks/github, with a slash at its beginning and none "
             "at its end."
         )
-
-
-def _is_path(root: object) -> bool:
-    return isinstance(root, str) and re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root) is not None
 
 
 def _refuse_shadow(instance: Mapping[str, Any], paths: Sequence[str]) -> None:

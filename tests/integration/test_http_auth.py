@@ -123,7 +123,7 @@ def test_a_second_run_changes_nothing_and_costs_no_more(fleet, closed):
 def test_named_paths_stay_open_and_the_editor_gets_a_root_of_its_own(fleet, pi41, variables):
     variables |= VARIABLES | {
         "nodered_http_auth_open_paths": ["/hello", "/ws"],
-        "nodered_http_auth_admin_root": "/admin",
+        "nodered_hardening_admin_root": "/admin",
     }
     run = fleet.play("secure", variables=variables, limit="pi41")
     assert not run.failed

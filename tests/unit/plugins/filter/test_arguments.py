@@ -57,7 +57,7 @@ CALLS = {
     "http_auth": (
         lambda given, **options: http_auth.http_auth(given, found=instances.OPEN, **options),
         SOURCE,
-        {"user": "web", "password": "x", "rounds": 8, "open_paths": ["/a"], "admin_root": "/b"},
+        {"user": "web", "password": "x", "rounds": 8, "open_paths": ["/a"]},
     ),
     "known_bad": (
         known_bad.known_bad,

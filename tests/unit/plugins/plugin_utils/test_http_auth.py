@@ -196,8 +196,6 @@ def test_separate_static_credentials_need_roots_that_do_not_cover_each_other():
         ({"static_user": "files"}, "nodered_http_auth_static_password"),
         ({"rounds": 7}, "nodered_http_auth_rounds"),
         ({"rounds": 11}, "nodered_http_auth_rounds"),
-        ({"admin_root": "admin"}, "nodered_http_auth_admin_root"),
-        ({"admin_root": "/"}, "nodered_http_auth_admin_root"),
         ({"open_paths": "/hook"}, "nodered_http_auth_open_paths"),
         ({"open_paths": ["hook"]}, "nodered_http_auth_open_paths[0]"),
         ({"open_paths": ["/ok", "/"]}, "nodered_http_auth_open_paths[1]"),
@@ -252,7 +250,3 @@ def test_open_paths_are_refused_where_the_release_has_no_way():
 @pytest.mark.parametrize("path", ["/.well-known/acme", "/c++", "/a@b~c", "/$a,b;c=1!&"])
 def test_a_path_without_patterns_can_be_open(path):
     assert f"'{path}'" in planned(open_paths=[path]).settings["httpNodeAuth"]["$js"]
-
-
-def test_the_editor_gets_a_root_of_its_own_on_request():
-    assert planned(admin_root="/admin").settings["httpAdminRoot"] == "/admin"
