@@ -25,7 +25,10 @@ PROGRAM = "/usr/local/lib/pifleet.nodered/follow-certificate"
 
 
 class Wanted(NamedTuple):
-    """The pair as text, or the files that it is copied from now and at each renewal; and the authority of clients."""
+    """The pair as text, or the files that it is copied from now and at each renewal; and the authority of clients.
+
+    Without both, the pair stays.
+    """
 
     certificate: str = ""
     key: str = ""
@@ -53,12 +56,15 @@ class Work(NamedTuple):
 
 def work(wanted: Wanted, plan: Plan) -> Work:
     """What there is to do. Raises Failure if the pair cannot be read or is not what the controller accepted."""
+    return differing(_wanted_pair(wanted), wanted, plan)
+
+
+def differing(pair: Optional[Pair], wanted: Wanted, plan: Plan) -> Work:
+    """What there is to do for this pair; without one, the pair and what follows its renewals stay."""
     folder = _certificate.tls_folder(plan)
-    pair = _wanted_pair(wanted)
-    there = _pair.placed(folder) == pair and not _pair.why_unusable(folder, _certificate.reader(plan))
+    there = pair is None or (_pair.placed(folder) == pair and not _pair.why_unusable(folder, _certificate.reader(plan)))
     files = {path: data for path, data in _files_for(wanted, plan, folder).items() if _data_of(path) != data}
-    units = unit_paths(plan.service)
-    stale = [] if wanted.certificate_file else [path for path in units if os.path.exists(path)]
+    stale = [path for path in unit_paths(plan.service) if wanted.certificate and os.path.exists(path)]
     unwatched = bool(wanted.certificate_file) and not is_watched(plan.service)
     watch_ = unwatched or any(path.startswith(_systemd.UNIT_FOLDER) for path in files)
     return Work(None if there else pair, files, stale, watch_)
@@ -74,9 +80,11 @@ def place(todo: Work, plan: Plan) -> None:
         watch(plan.service)
 
 
-def _wanted_pair(wanted: Wanted) -> Pair:
-    if not wanted.certificate_file:
+def _wanted_pair(wanted: Wanted) -> Optional[Pair]:
+    if wanted.certificate:
         return Pair(wanted.certificate.encode(), wanted.key.encode())
+    if not wanted.certificate_file:
+        return None
     pair = _pair.from_files(wanted.certificate_file, wanted.key_file)
     if pair.certificate.decode("utf-8", "replace") != wanted.checked:
         raise Failure("%s has changed while it was checked." % wanted.certificate_file, "Run again.")
