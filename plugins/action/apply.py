@@ -89,7 +89,12 @@ class ActionModule(VerifyStep):
         for plan in state.plans.values():
             for path, password in plan.passwords.items():
                 _password_files.keep(path, password)
-        certificate = self._certificate(state)
+        try:
+            certificate = self._certificate(state)
+        except _certificates.PreparationError as error:
+            failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
+            self._note(store, state, failed)
+            return failed
         wanted = _request.request(state, certificate)
         result: Result = {"changed": False}
         if _request.sends(wanted):
@@ -104,7 +109,7 @@ class ActionModule(VerifyStep):
         plan = state.plans.get("tls")
         if plan is None or not plan.certificate:
             return None
-        prepared = _certificates.prepare(plan.certificate, self)
+        prepared = _certificates.prepare(plan.certificate)
         plan.checks |= prepared.checks
         return prepared.request
 

@@ -8,7 +8,6 @@ The module of the same name carries the documentation.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible import constants
@@ -20,6 +19,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import 
     AuthorityError,
     AuthorityFolder,
     effective_constraints,
+    require_client_name,
     require_names,
     warning_about,
 )
@@ -79,12 +79,12 @@ class ActionModule(ActionBase):
             "made": is_new,
             "clients": clients,
             "certificate": "" if pending else folder.certificate(),
-            "warnings": [] if is_new else list(filter(None, [warning_about(folder, wanted)])),
+            "warnings": [] if is_new else _warnings(folder, wanted),
         }
 
     def _clients(self, folder: AuthorityFolder, options: Options, passphrase: str, *, all_due: bool) -> list[str]:
         """Make the client certificates that are due; for whom."""
-        wanted = [*map(_client_name, options["clients"]), *([PROOF] if options["verification"] else [])]
+        wanted = [*map(require_client_name, options["clients"]), *([PROOF] if options["verification"] else [])]
         due = [client for client in wanted if all_due or folder.is_due(client, options["renew_days"])]
         if due and not self._task.check_mode:
             authority = folder.opened(passphrase)
@@ -101,14 +101,9 @@ class ActionModule(ActionBase):
         return found
 
 
-def _client_name(name: str) -> str:
-    """The name, which becomes that of a file."""
-    if name == PROOF or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9@._-]*", name):
-        raise ArgumentError(
-            f"{name!r} cannot be the name of a client (nodered_tls_client_users): it becomes the name of a file, so it "
-            f"must have letters, digits and @._- only, and not be {PROOF}. Rename it."
-        )
-    return name
+def _warnings(folder: AuthorityFolder, wanted: Constraints) -> list[str]:
+    warning = warning_about(folder.certificate(), str(folder.path), wanted)
+    return [warning] if warning else []
 
 
 def _wanted_constraints(options: Options, task_vars: dict[str, t.Any]) -> Constraints:

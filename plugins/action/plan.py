@@ -19,6 +19,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _set
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth as _gather_http_auth
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import login as _gather_login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as _gather_tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
     hardening,
@@ -50,6 +51,7 @@ GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
     "login": _gather_login.gather,
     "http_auth": _gather_http_auth.gather,
     "sessions": _gather_sessions.gather,
+    "tls": _gather_tls.gather,
     "ufw": _gather_ufw.gather,
 }
 # What applying and verifying need of the variables, since handlers do not see those of an included role.
@@ -150,8 +152,7 @@ def _diffs(found: Found, plan: Plan, edit: _settings_js.Edit) -> list[dict[str, 
         lines.append(f"sessions file: {plan.sessions}")
     if plan.close_files:
         lines.append(f"close files to other users: {plan.close_files}")
-    if plan.certificate:
-        lines.append("new certificate")
+    lines += plan.certificate.get("lines", ())
     if plan.restart:
         lines.append(f"restart Node-RED: {plan.restart}")
     lines += [f"firewall: {line}" for line in plan.firewall.get("lines", ())]

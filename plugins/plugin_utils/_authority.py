@@ -12,10 +12,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import hashlib
+import json
 import os
 import pathlib
+import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from ._certificate import CertificateError, constraints_of, is_constrained
 from ._certificate_here import problem_of
@@ -29,6 +33,34 @@ MOST_IN_A_MESSAGE = 5
 
 class AuthorityError(Exception):
     """Why the authority cannot be used, and what to do. Holds nothing of keys and passphrases."""
+
+
+class Candidate(NamedTuple):
+    """An authority that is in no folder yet, as PEM text. The key is encrypted."""
+
+    certificate: str
+    key: str
+
+
+def candidate(constraints: Constraints, passphrase: str) -> Candidate:
+    authority = Authority.new(constraints, datetime.datetime.now(datetime.timezone.utc))
+    return Candidate(authority.pem, authority.protected_key(passphrase))
+
+
+def shared_candidate(run_folder: str, folder: AuthorityFolder, make: Callable[[], Candidate]) -> Candidate:
+    """The authority that this run is going to put into the folder: the same for all hosts, as their settings name it.
+
+    The first host makes it. `run_folder` is a private folder of this run.
+    """
+    digest = hashlib.sha256(json.dumps([str(folder.path), folder.certificate()]).encode()).hexdigest()[:16]
+    path = os.path.join(run_folder, f"pifleet-authority-{digest}.json")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        kept = file.read()
+        if not kept:
+            kept = json.dumps(make())
+            file.write(kept)
+        return Candidate(*json.loads(kept))
 
 
 class AuthorityFolder:
@@ -58,10 +90,14 @@ class AuthorityFolder:
             return self.certificate_file.read_text(encoding="ascii", errors="replace")
         return ""
 
-    def opened(self, passphrase: str) -> Authority:
-        """The authority with its key. Raises AuthorityError where the passphrase or the key is another one's."""
+    def opened(self, passphrase: str, new: Candidate | None = None) -> Authority:
+        """The authority here, or the new one for this folder, with its key.
+
+        Raises AuthorityError if the passphrase or the key belongs to another one.
+        """
         try:
-            return Authority.opened(self.certificate(), self.key_file.read_bytes(), passphrase)
+            certificate, key = new or Candidate(self.certificate(), self.key_file.read_text(encoding="ascii"))
+            return Authority.opened(certificate, key.encode(), passphrase)
         except (OSError, ValueError):
             raise AuthorityError(
                 f"{self.key_file} cannot be opened with nodered_tls_authority_passphrase, or is not the key of "
@@ -70,11 +106,14 @@ class AuthorityFolder:
             ) from None
 
     def make(self, passphrase: str, constraints: Constraints) -> None:
-        """Make a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
-        authority = Authority.new(constraints, datetime.datetime.now(datetime.timezone.utc))
+        """Make a new authority, in place of the one that is here."""
+        self.put(candidate(constraints, passphrase))
+
+    def put(self, new: Candidate) -> None:
+        """Write a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
         self._retire()
-        write(self.key_file, authority.protected_key(passphrase).encode(), 0o600)
-        write(self.certificate_file, authority.pem.encode(), 0o644)
+        write(self.key_file, new.key.encode(), 0o600)
+        write(self.certificate_file, new.certificate.encode(), 0o644)
 
     def _retire(self) -> None:
         # The certificate first: without it, there is no authority any more.
@@ -85,7 +124,7 @@ class AuthorityFolder:
         for file in there:
             file.rename(retired / file.name)
 
-    def is_due(self, client: str, renew_days: int) -> bool:
+    def is_due(self, client: str, renew_days: float) -> bool:
         """Whether a client certificate is missing, about to expire, or made by another authority."""
         kept = self.clients / f"{client}{'.key' if client == PROOF else '.p12'}"
         certificate = self.clients / f"{client}.pem"
@@ -120,25 +159,35 @@ def effective_constraints(certificate: str, wanted: Constraints, *, replace: boo
     return (present.with_more(wanted) if is_constrained(present) else wanted), True
 
 
-def warning_about(folder: AuthorityFolder, wanted: Constraints) -> str:
-    """What is wrong with the authority that is in use, and what to do; empty where nothing is."""
-    present = constraints_of(folder.certificate())
+def warning_about(certificate: str, folder: str, wanted: Constraints) -> str:
+    """What is wrong with the authority in the folder, which is in use, and what to do; empty if nothing is."""
+    present = constraints_of(certificate)
     remedy = (
         "Set nodered_tls_authority_replace: true to replace it. Then install the new authority.pem on every browser "
         "and phone, and remove the old one there."
     )
     if not is_constrained(present):
         return (
-            f"The private authority in {folder.path} has no name constraints: anyone who gets its key can make a "
+            f"The private authority in {folder} has no name constraints: anyone who gets its key can make a "
             f"certificate for every site, and browsers and phones that trust it would accept it. {remedy}"
         )
     lacking = present.lack(wanted)
     if lacking:
         return (
-            f"The private authority in {folder.path} is not allowed to make certificates for "
+            f"The private authority in {folder} is not allowed to make certificates for "
             f"{_listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
         )
     return ""
+
+
+def require_client_name(name: str) -> str:
+    """The name of a client, which becomes that of a file. Raises AuthorityError if it cannot be one."""
+    if name == PROOF or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9@._-]*", name):
+        raise AuthorityError(
+            f"{name!r} cannot be the name of a client (nodered_tls_client_users): it becomes the name of a file, so it "
+            f"must have letters, digits and @._- only, and not be {PROOF}. Rename it."
+        )
+    return name
 
 
 def require_names(constraints: Constraints, names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..module_utils._core._text import printable_line
 from ._certificate_names import Constraints, Network, as_address, canonical, collapsed
@@ -84,6 +84,40 @@ def check(
             f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}. "
             "Have it made with these as subject alternative names, or reach Node-RED by another name (nodered_address)."
         )
+
+
+def problem(
+    certificate: str,
+    *,
+    now: datetime.datetime,
+    system_authorities: Callable[[], str],
+    names: Sequence[str] = (),
+    authorities: str = "",
+    days_left: float = 0,
+    key: str | None = None,
+    purpose: str = "server",
+    called: str = "the certificate",
+) -> str:
+    """Why a server should not use the certificate and what to do; empty if it is good.
+
+    Without `authorities`, the certificate itself is trusted if it is self-signed, otherwise those of the system. For
+    the other arguments see `check`. Raises CannotJudgeError if that cannot be told on this machine.
+    """
+    require_judgement(now)
+    try:
+        check(
+            certificate,
+            now=now,
+            names=names,
+            authorities=authorities or ("" if is_self_signed(certificate) else system_authorities()),
+            days_left=days_left,
+            key=key,
+            purpose=purpose,
+            called=called,
+        )
+    except CertificateError as error:
+        return str(error)
+    return ""
 
 
 def require_judgement(now: datetime.datetime) -> None:

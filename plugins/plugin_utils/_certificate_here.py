@@ -9,7 +9,7 @@ import datetime
 import ssl
 from collections.abc import Sequence
 
-from ._certificate import CertificateError, check, check_authorities, is_self_signed, require_judgement
+from ._certificate import CertificateError, check_authorities, problem, require_judgement
 
 
 def require_judgement_here() -> None:
@@ -31,24 +31,17 @@ def problem_of(
 
     Raises CannotJudgeError where that cannot be told here.
     """
-    require_judgement_here()
-    now = datetime.datetime.now(datetime.timezone.utc)
-    try:
-        if not authorities:
-            authorities = "" if is_self_signed(certificate) else _authorities_of_this_system()
-        check(
-            certificate,
-            now=now,
-            names=names,
-            authorities=authorities,
-            days_left=days_left,
-            key=key,
-            purpose=purpose,
-            called=called,
-        )
-    except CertificateError as error:
-        return str(error)
-    return ""
+    return problem(
+        certificate,
+        now=datetime.datetime.now(datetime.timezone.utc),
+        system_authorities=authorities_of_this_system,
+        names=names,
+        authorities=authorities or "",
+        days_left=days_left,
+        key=key,
+        purpose=purpose,
+        called=called,
+    )
 
 
 def problem_of_authorities(authorities: str, *, called: str) -> str:
@@ -60,6 +53,7 @@ def problem_of_authorities(authorities: str, *, called: str) -> str:
     return ""
 
 
-def _authorities_of_this_system() -> str:
+def authorities_of_this_system() -> str:
+    """The authorities that this machine trusts, as PEM text."""
     context = ssl.create_default_context()
     return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True))

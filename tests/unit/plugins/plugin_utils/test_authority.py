@@ -99,15 +99,15 @@ def test_a_run_that_ended_between_the_files_has_left_no_half_authority(folder):
 
 def test_an_authority_without_constraints_is_reported_and_replaced_on_request_only(folder):
     unconstrained(folder)
-    assert "no name constraints" in warning_about(folder, FLEET)
-    assert "nodered_tls_authority_replace: true" in warning_about(folder, FLEET)
+    assert "no name constraints" in warning_about(folder.certificate(), "here", FLEET)
+    assert "nodered_tls_authority_replace: true" in warning_about(folder.certificate(), "here", FLEET)
     assert effective_constraints(folder.certificate(), FLEET, replace=False)[1] is False
     assert effective_constraints(folder.certificate(), FLEET, replace=True) == (FLEET, True)
 
 
 def test_an_authority_that_lacks_a_name_is_reported_and_replaced_on_request_only(folder):
     wanted = constraints(["pi1", "pi2.example.org", "203.0.113.4"])
-    assert "pi2.example.org, 203.0.113.4/32" in warning_about(folder, wanted)
+    assert "pi2.example.org, 203.0.113.4/32" in warning_about(folder.certificate(), "here", wanted)
     assert effective_constraints(folder.certificate(), wanted, replace=False) == (FLEET, False)
     effective, is_new = effective_constraints(folder.certificate(), constraints(["203.0.113.4"]), replace=True)
     assert is_new
@@ -116,7 +116,7 @@ def test_an_authority_that_lacks_a_name_is_reported_and_replaced_on_request_only
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_good_authority_stays_whatever_is_requested(folder, replace):
-    assert warning_about(folder, FLEET) == ""
+    assert warning_about(folder.certificate(), "here", FLEET) == ""
     assert effective_constraints(folder.certificate(), FLEET, replace=replace) == (FLEET, False)
     assert constraints_of(folder.certificate()) == FLEET
 

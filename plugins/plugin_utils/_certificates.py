@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make what the role `tls` has planned, on the controller, immediately before it is sent. Private; knows no Ansible.
+
+A key that is made here goes from this process to the host, and into no result, fact, file or task argument.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ._authority import PROOF, AuthorityError, AuthorityFolder, Candidate
+from ._certificate import CannotJudgeError, CertificateError
+from ._certificate_here import problem_of, require_judgement_here
+from ._certificate_make import Authority, Pair, self_signed_pair
+
+
+class PreparationError(Exception):
+    """Why a certificate could not be made, and what to do. Holds nothing of keys and passphrases."""
+
+
+class Prepared(NamedTuple):
+    """What was made."""
+
+    request: dict[str, str]
+    """What the host gets: nothing, or a pair (`certificate` and `key` as PEM text, or `certificate_file` and `key_file`
+    on the host with the certificate that was `checked`), and `client_authority` as PEM text."""
+    checks: dict[str, str]
+    """What of `Plan.checks` is different now: a certificate that is its own authority is trusted."""
+
+
+def prepare(planned: Mapping[str, Any]) -> Prepared:
+    """Write the authority and client certificates that are due, and make the host's pair.
+
+    `planned` is `Plan.certificate` of the role `tls`:
+
+    - `authority`: the private authority if it is needed now, else empty: `folder`, its certificate when the plan was
+      made (`before`), the `new` one (`certificate` and encrypted `key`) or None, `passphrase`; the `clients` that are
+      due, `client_passphrase`, `days`, `renew_days`;
+    - `pair`: empty, what is made (`made_by`, `names`, `called`, `days`), or what `Prepared.request` has of a pair;
+    - `client_authority`: PEM text to be sent, or empty;
+    - `trusted`: PEM text of what the verification trusts already.
+
+    Raises PreparationError.
+    """
+    try:
+        require_judgement_here()
+        authority = _authority(planned["authority"]) if planned["authority"] else None
+        request, checks = _pair(planned, authority)
+    except (AuthorityError, CannotJudgeError, CertificateError) as error:
+        raise PreparationError(str(error)) from None
+    except OSError as error:
+        raise PreparationError(
+            f"{error.filename or planned['authority']['folder']} on the controller cannot be used: {error.strerror}. "
+            "Correct that, or set another folder in nodered_tls_authority_dir, then run again."
+        ) from None
+    if planned["client_authority"]:
+        request["client_authority"] = planned["client_authority"]
+    return Prepared(request, checks)
+
+
+def _authority(planned: Mapping[str, Any]) -> Authority:
+    """The private authority, for whose folder the hosts of a run take turns."""
+    folder = AuthorityFolder(planned["folder"])
+    with folder.locked():
+        _put_new(folder, planned)
+        authority = folder.opened(planned["passphrase"])
+        for client in planned["clients"]:
+            # Another host of this run may have been first.
+            if folder.is_due(client, planned["renew_days"]):
+                packed_with = "" if client == PROOF else planned["client_passphrase"]
+                folder.make_client(client, authority, days=planned["days"], passphrase=packed_with)
+    return authority
+
+
+def _put_new(folder: AuthorityFolder, planned: Mapping[str, Any]) -> None:
+    """Write the planned authority, unless another host of this run has."""
+    present, new = folder.certificate(), planned["new"]
+    if new and present == planned["before"]:
+        folder.put(Candidate(**new))
+    elif present != (new["certificate"] if new else planned["before"]):
+        raise AuthorityError(
+            f"{folder.certificate_file} has changed since the run began. Run again, which uses the authority there."
+        )
+
+
+def _pair(planned: Mapping[str, Any], authority: Authority | None) -> tuple[dict[str, str], dict[str, str]]:
+    """The pair that the host gets, and what the verification trusts then."""
+    wanted = planned["pair"]
+    if wanted.get("made_by") == "selfsigned":
+        pair = _made(wanted, None)
+        return pair._asdict(), {"authorities": f"{planned['trusted']}\n{pair.certificate}".strip()}
+    if wanted.get("made_by") == "authority":
+        return _made(wanted, authority)._asdict(), {}
+    return dict(wanted), {}
+
+
+def _made(wanted: Mapping[str, Any], authority: Authority | None) -> Pair:
+    """A new pair for the host, judged like any other; its own authority without one."""
+    names, now = wanted["names"], datetime.datetime.now(datetime.timezone.utc)
+    make = authority.host_pair if authority else self_signed_pair
+    pair = make(names, called=wanted["called"], now=now, days=wanted["days"])
+    found = problem_of(
+        pair.certificate,
+        names=names,
+        authorities=authority.pem if authority else "",
+        key=pair.key,
+        called="the new certificate",
+    )
+    if found:
+        raise CertificateError(found)
+    return pair

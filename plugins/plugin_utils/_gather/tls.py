@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what the plan of the role `tls` needs: files and clock of the controller, and files of the host. Private.
+
+Nothing is written but a new authority into the private folder of the run, with its key encrypted.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible import constants
+
+from .._authority import AuthorityError, AuthorityFolder, Candidate, candidate, shared_candidate
+from .._certificate import CannotJudgeError, CertificateError
+from .._certificate_here import authorities_of_this_system, require_judgement_here
+from .._certificate_names import CertificateNameError, Constraints
+from .._inventory import inventory_names
+from .._plan._base import Found, Wanted
+from .._plan._tls_aim import Aim
+from .._plan._tls_certificates import clients, new_constraints, wanted_constraints
+from .._settings_error import SettingsError
+
+if TYPE_CHECKING:
+    from .._step import Step
+
+FILES = ("nodered_tls_ca", "nodered_tls_client_authority", "nodered_tls_client_certificate", "nodered_tls_client_key")
+
+
+def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
+    """See `_plan/tls.py` for what is in it. One remote execution if the certificate is in files of the host."""
+    try:
+        aim = Aim.of(found, wanted)
+    except SettingsError:
+        # The plan reports it.
+        return {}
+    read: dict[str, Any] = {
+        "now": time.time(),
+        "cannot_judge": _cannot_judge(),
+        "missing": [name for name in FILES if wanted.get(name) is not None and not _is_file(wanted[name])],
+        "ca": _text(wanted.get("nodered_tls_ca")),
+        "client_authority": "" if aim.private_clients else _text(wanted.get("nodered_tls_client_authority")),
+        "files": _files_of_host(step, found, aim),
+    }
+    if aim.made_here or aim.needs_authority:
+        read["inventory"] = _inventory(step)
+    passphrase = aim.text("nodered_tls_authority_passphrase")
+    if aim.needs_authority and passphrase and not read["cannot_judge"]:
+        read["authority"] = _authority(read["inventory"], aim, passphrase)
+    return read | {"system_authorities": _system_authorities(read, aim)}
+
+
+def _cannot_judge() -> str:
+    try:
+        require_judgement_here()
+    except CannotJudgeError as error:
+        return str(error)
+    return ""
+
+
+def _is_file(path: object) -> bool:
+    return isinstance(path, str) and pathlib.Path(path).is_file()
+
+
+def _text(path: object) -> str:
+    # Without the last line break, as ever: the text names a file on the host.
+    return pathlib.Path(str(path)).read_text(encoding="utf-8", errors="replace").rstrip() if _is_file(path) else ""
+
+
+def _inventory(step: Step) -> dict[str, Any]:
+    names = inventory_names(step.task_vars["hostvars"], constants.DEFAULT_LOCAL_TMP)
+    return {
+        "own": list(names.by_host.get(step.host, [step.host])),
+        "others": names.others(step.host),
+        "all": names.all,
+        "authority_names": list(names.authority_names),
+    }
+
+
+def _authority(inventory: dict[str, Any], aim: Aim, passphrase: str) -> dict[str, Any]:
+    """The private authority as it is, and as it has to be."""
+    folder = AuthorityFolder(aim.folder)
+    try:
+        before = folder.certificate()
+        if before:
+            # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
+            folder.opened(passphrase)
+        new = _new_authority(folder, new_constraints(before, wanted_constraints(inventory, aim), aim), passphrase)
+        due = [client for client in clients(aim) if new or folder.is_due(client, aim.renew_days)]
+    except (AuthorityError, CertificateError, CertificateNameError) as error:
+        return {"problem": str(error)}
+    except OSError as error:
+        return {"problem": f"{error.filename or folder.path} on the controller cannot be used: {error.strerror}."}
+    return {"before": before, "new": new._asdict() if new else None, "due": due, "problem": ""}
+
+
+def _new_authority(folder: AuthorityFolder, permitted: Constraints | None, passphrase: str) -> Candidate | None:
+    if permitted is None:
+        return None
+    new = shared_candidate(constants.DEFAULT_LOCAL_TMP, folder, lambda: candidate(permitted, passphrase))
+    # Another host of this run may have made it, with another passphrase.
+    folder.opened(passphrase, new)
+    return new
+
+
+def _files_of_host(step: Step, found: Found, aim: Aim) -> dict[str, Any]:
+    """The pair that the host has in files, read there as the user that owns their folder."""
+    paths = [aim.text("nodered_tls_certificate"), aim.text("nodered_tls_key")]
+    if not aim.managed or aim.source != "files" or not all(path.startswith("/") for path in paths):
+        return {}
+    answer = step.module(
+        "certificate_info", service=found.instance["service"], certificate_file=paths[0], key_file=paths[1]
+    )
+    if answer.get("failed") or "certificate" not in answer:
+        return {"problem": str(answer.get("msg") or f"The certificate on {found.host} could not be read.")}
+    return {name: answer[name] for name in ("certificate", "placed", "followed")}
+
+
+def _system_authorities(read: dict[str, Any], aim: Aim) -> str:
+    """They are many, so they are read only to judge a certificate that may be from one of them."""
+    given = {"content": aim.text("nodered_tls_certificate"), "files": read["files"].get("certificate", "")}
+    certificate = given.get(aim.source, "")
+    if not aim.managed or not certificate or read["ca"] or read["cannot_judge"]:
+        return ""
+    return authorities_of_this_system()

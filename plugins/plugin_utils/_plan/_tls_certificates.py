@@ -1,0 +1,317 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the certificates of the role `tls` require: each question is answered once, here. Private; knows no Ansible.
+
+When a pair is replaced, and when Node-RED is restarted for that (in an unchanged `https`):
+
+| the certificate in use             | made here | from files or text | restart if it is replaced             |
+|------------------------------------|-----------|--------------------|---------------------------------------|
+| missing, or Node-RED does not run  | replaced  | replaced           | yes                                   |
+| expired, untrusted, for other names| replaced  | if it differs      | yes                                   |
+| due for renewal                    | replaced  | if it differs      | only if Node-RED cannot read it later |
+| good                               | stays     | if it differs      | only if Node-RED cannot read it later |
+
+Node-RED reads a renewed pair while it runs since 1.1 (`_https_function.is_live`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .._authority import PROOF, AuthorityError, effective_constraints, require_client_name, require_names, warning_about
+from .._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
+from .._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
+from . import _https_function
+from ._base import Found
+from ._tls_aim import Aim
+
+
+def wanted_constraints(inventory: Mapping[str, Any], aim: Aim) -> Constraints:
+    """For which names a new authority could make certificates. Raises CertificateNameError."""
+    return constraints(inventory["all"], [*aim.wanted["nodered_tls_authority_names"], *inventory["authority_names"]])
+
+
+def new_constraints(before: str, wanted: Constraints, aim: Aim) -> Constraints | None:
+    """Those of the authority that has to be made; None if the one that is there (PEM text) stays."""
+    effective, is_new = effective_constraints(before, wanted, replace=aim.truth("nodered_tls_authority_replace"))
+    return effective if is_new else None
+
+
+def clients(aim: Aim) -> list[str]:
+    """For whom the private authority makes client certificates. Raises AuthorityError."""
+    names = [require_client_name(str(user)) for user in aim.users]
+    return [*names, *([PROOF] if aim.private_clients else [])]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The pair that Node-RED gets."""
+
+    differs: bool = False
+    """Whether it is another one than Node-RED has."""
+    sent: bool = False
+    """Whether something has to be done on the host."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """As `_certificates.prepare` takes it."""
+
+
+class Certificates:
+    """What the certificates of one Node-RED require."""
+
+    def __init__(self, found: Found, aim: Aim) -> None:
+        self._found = found
+        self._aim = aim
+        self._read = found.controller
+        self._present: Mapping[str, Any] = found.instance["tls"]
+
+    def errors(self) -> list[str]:
+        """What prevents a certificate that can be relied on."""
+        if self._aim.needs_authority and self._authority["problem"]:
+            return [self._authority["problem"]]
+        errors = _errors_of(self._require_authorities)
+        if self._aim.made_here:
+            errors += _errors_of(lambda: self.names)
+        if self._aim.source == "files" and self._aim.managed and self._read["files"].get("problem"):
+            return [*errors, self._read["files"]["problem"]]
+        return errors + self._errors_of_given_pair()
+
+    def _require_authorities(self) -> None:
+        # Node.js would take an authority that it cannot read for none at all, and reject every client.
+        if self.client_authority:
+            check_authorities(self.client_authority, now=self._now, called="the clients' authority")
+        if self._aim.issued:
+            check_authorities(self._authority_certificate, now=self._now, called="the private authority")
+
+    def _errors_of_given_pair(self) -> list[str]:
+        if not self._given:
+            return []
+        from_files = self._aim.source == "files"
+        found = self._problem(
+            self._given,
+            key=None if from_files else self._aim.text("nodered_tls_key"),
+            called=self._aim.text("nodered_tls_certificate") if from_files else "the certificate",
+        )
+        return [found] if found else []
+
+    @cached_property
+    def names(self) -> list[str]:
+        """For which names the certificate has to be made. Raises CertificateError, CertificateNameError."""
+        if not self._aim.made_here:
+            return self._aim.needed_names
+        instance, inventory = self._found.instance, self._read["inventory"]
+        names = names_of_host(
+            wanted=self._aim.needed_names,
+            inventory=inventory["own"],
+            reported=[instance["hostname"], *instance["addresses"]],
+            others=inventory["others"],
+        )
+        if not self._aim.issued:
+            return names.required + names.optional
+        permitted = constraints_of(self._authority_certificate)
+        require_names(permitted, names.required)
+        return names.required + [name for name in names.optional if permitted.allow(name)]
+
+    @cached_property
+    def reason(self) -> str:
+        """Why a certificate is made here; empty if none is."""
+        if not self._aim.made_here:
+            return ""
+        if not self._has:
+            return "there is none yet"
+        if self._aim.issued and self.new_authority:
+            return "its authority is new"
+        return (
+            self._present["problem"]
+            or self._problem(self._has, days_left=self._aim.renew_days)
+            or ("the present one is copied from files" if self._present["follows"] else "")
+        )
+
+    @cached_property
+    def _pair(self) -> _Pair:
+        if self._aim.made_here:
+            return self._made_pair()
+        if not self._given:
+            return _Pair()
+        return self._pair_of_files() if self._aim.source == "files" else self._pair_of_text()
+
+    def _made_pair(self) -> _Pair:
+        data = {"made_by": self._aim.source, "names": self.names, "called": self._found.host}
+        return _Pair(bool(self.reason), bool(self.reason), {**data, "days": int(self._aim.days)})
+
+    def _pair_of_files(self) -> _Pair:
+        placed, followed = self._read["files"]["placed"], self._read["files"]["followed"]
+        paths = {f"{part}_file": self._aim.text(f"nodered_tls_{part}") for part in ("certificate", "key")}
+        return _Pair(not placed, not (placed and followed), {**paths, "checked": self._given})
+
+    def _pair_of_text(self) -> _Pair:
+        # Its key needs no comparison: it belongs to the certificate there as well.
+        differs = self._has != self._given or bool(self._present["problem"])
+        data = {"certificate": self._given, "key": self._aim.text("nodered_tls_key")}
+        return _Pair(differs, differs or self._present["follows"], data)
+
+    def restart(self) -> str:
+        """Why Node-RED has to be restarted for its new pair; empty if it reads that by itself, or has none."""
+        # Otherwise the setting changes, which needs a restart anyway.
+        if not (self._pair.differs and self._aim.ours):
+            return ""
+        if not _https_function.is_live(self._found.instance):
+            return "This Node-RED reads its certificate only when it starts."
+        if self._found.instance["url"] and self._has and not self._problem(self._has):
+            return ""
+        return "The certificate in use can no longer be relied on, so Node-RED is restarted with the new one."
+
+    def due(self) -> dict[str, Any]:
+        """What `_certificates.prepare` makes and the host gets; empty if nothing changes."""
+        lines = self._due_lines()
+        if not lines:
+            return {}
+        uses_authority = self.new_authority or self._due_clients or (self._pair.sent and self._aim.issued)
+        return {
+            "lines": lines,
+            "authority": self._authority_data() if uses_authority else {},
+            "pair": self._pair.data if self._pair.sent else {},
+            "client_authority": self.client_authority if self._sends_client_authority else "",
+            "trusted": self.trusted(),
+        }
+
+    def _due_lines(self) -> list[str]:
+        """One for each thing that changes."""
+        lines = {
+            f"new private authority in {self._aim.folder}": self.new_authority,
+            f"new client certificates: {', '.join(self._due_clients)}": bool(self._due_clients),
+            "new certificate": self._pair.differs,
+            "where renewed certificates come from": self._pair.sent and not self._pair.differs,
+            "new authority of clients": self._sends_client_authority,
+        }
+        return [line for line, changes in lines.items() if changes]
+
+    def _authority_data(self) -> dict[str, Any]:
+        return {
+            "folder": self._aim.folder,
+            "before": self._authority["before"],
+            "new": self._authority["new"],
+            "passphrase": self._aim.text("nodered_tls_authority_passphrase"),
+            "clients": self._due_clients,
+            "client_passphrase": self._aim.text("nodered_tls_client_passphrase"),
+            "days": int(self._aim.days),
+            "renew_days": int(self._aim.renew_days),
+        }
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the private authority that stays in use."""
+        if not self._aim.needs_authority or self.new_authority:
+            return []
+        wanted = wanted_constraints(self._read["inventory"], self._aim)
+        warning = warning_about(self._authority["before"], self._aim.folder, wanted)
+        return [warning] if warning else []
+
+    def trusted(self) -> str:
+        """PEM text of what the verification trusts; empty for the authorities of the system.
+
+        Node-RED uses the certificate before until it reads the new one, so both are trusted if they are self-signed.
+        `_certificates.prepare` adds the one that it makes.
+        """
+        aim = self._aim
+        if self._read["ca"] and not aim.made_here:
+            return str(self._read["ca"])
+        if aim.issued:
+            return self._authority_certificate
+        itself = aim.source in ("selfsigned", "none") or bool(self._given and is_self_signed(self._given))
+        if itself and not aim.proxied and (aim.ours or aim.managed):
+            return "\n".join(filter(None, dict.fromkeys([self._has, self._given])))
+        return ""
+
+    @cached_property
+    def client_authority(self) -> str:
+        """PEM text of the authorities of clients; empty if clients need no certificate."""
+        if not self._aim.mutual:
+            return ""
+        if self._aim.private_clients:
+            return self._authority_certificate.rstrip()
+        return str(self._read["client_authority"])
+
+    @property
+    def client_authority_path(self) -> str:
+        """Where that is on the host. Named after its content: the settings change, and are rolled back, with it."""
+        digest = hashlib.sha256(self.client_authority.encode()).hexdigest()[:16]
+        return f"{os.path.dirname(self._present['folder'])}/client-authority-{digest}.pem"
+
+    @property
+    def _sends_client_authority(self) -> bool:
+        name = os.path.basename(self.client_authority_path)
+        return bool(self.client_authority) and name not in self._present["client_authorities"]
+
+    @property
+    def new_authority(self) -> bool:
+        """Whether the private authority is made in this run."""
+        return self._aim.needs_authority and bool(self._authority["new"])
+
+    @property
+    def due_people(self) -> list[str]:
+        """The users whose client certificates are made."""
+        return [name for name in self._due_clients if name != PROOF]
+
+    @property
+    def _due_clients(self) -> list[str]:
+        return list(self._authority["due"]) if self._aim.needs_authority else []
+
+    @property
+    def _authority(self) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self._read["authority"]
+        return data
+
+    @property
+    def _authority_certificate(self) -> str:
+        """That of the private authority, after this run."""
+        new = self._authority["new"]
+        return str(new["certificate"] if new else self._authority["before"])
+
+    @property
+    def _has(self) -> str:
+        """The certificate that Node-RED has now; empty without."""
+        return self._present["certificate"] or ""
+
+    @property
+    def _given(self) -> str:
+        """The certificate of the source `files` or `content`; empty for the others."""
+        if not self._aim.managed or self._aim.made_here:
+            return ""
+        if self._aim.source == "files":
+            return str(self._read["files"].get("certificate", ""))
+        return self._aim.text("nodered_tls_certificate")
+
+    @property
+    def _now(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self._read["now"], datetime.timezone.utc)
+
+    def _problem(
+        self, certificate: str, *, days_left: float = 0, key: str | None = None, called: str = "the certificate"
+    ) -> str:
+        """Why visitors would reject this certificate, or Node-RED could not use it; empty if it is good."""
+        # One that is made here is trusted itself, as visitors were given it.
+        authorities = {"selfsigned": certificate, "authority": self._authority_certificate if self._aim.issued else ""}
+        return problem(
+            certificate,
+            now=self._now,
+            system_authorities=lambda: str(self._read["system_authorities"]),
+            names=self.names,
+            authorities=authorities.get(self._aim.source, self._read["ca"]),
+            days_left=days_left,
+            key=key,
+            called=called,
+        )
+
+
+def _errors_of(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except (AuthorityError, CertificateError, CertificateNameError) as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read on the controller and on the host before the role `tls` is planned."""
+
+from __future__ import annotations
+
+import json
+import time
+import types
+
+import pytest
+from ansible import constants
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import AuthorityFolder
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import prepare
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as gather
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
+from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found, settings_with
+
+HOSTVARS = {"pi1": {"ansible_host": "192.168.1.2"}, "pi2": {"ansible_host": "203.0.113.4"}}
+PASSPHRASE = "opens it"
+AUTHORITY = {"nodered_tls_source": "authority", "nodered_tls_authority_passphrase": PASSPHRASE}
+CLIENTS = {
+    "nodered_tls_client_authority": "authority",
+    "nodered_tls_client_users": ["ada"],
+    "nodered_tls_client_passphrase": "for ada",
+}
+FILES = {"nodered_tls_source": "files", "nodered_tls_certificate": "/etc/pi.pem", "nodered_tls_key": "/etc/pi.key"}
+
+
+@pytest.fixture
+def controller(tmp_path, monkeypatch):
+    """What is read for a host with these variables."""
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+
+    class Controller:
+        folder = AuthorityFolder(tmp_path / "authority")
+        executed = []
+        answer = {"certificate": "PEM", "placed": True, "followed": False, "changed": False}
+
+        def module(self, name, **arguments):
+            self.executed.append((name, arguments))
+            return self.answer
+
+        def variables(self, more):
+            return {
+                "nodered_address": "192.168.1.2",
+                "nodered_tls_source": "selfsigned",
+                "nodered_tls_names": [],
+                "nodered_tls_days": 397,
+                "nodered_tls_renew_days": 30,
+                "nodered_tls_refresh_hours": 1,
+                "nodered_tls_min_version": "1.2",
+                "nodered_tls_replace": False,
+                "nodered_tls_authority_dir": str(self.folder.path),
+                "nodered_tls_authority_names": [],
+                "nodered_tls_authority_replace": False,
+                "nodered_tls_client_users": [],
+                **more,
+            }
+
+        def read(self, about=None, host="pi1", **variables):
+            step = types.SimpleNamespace(task_vars={"hostvars": HOSTVARS}, host=host, module=self.module)
+            read = gather.gather(step, about or found(), self.variables(variables))
+            assert json.loads(json.dumps(read)) == read, "it is kept as JSON"
+            return read
+
+        def planned(self, host="pi1", **variables):
+            about = found(host=host, clock=int(time.time()), controller=self.read(host=host, **variables))
+            return tls.plan(about, self.variables(variables))
+
+    return Controller()
+
+
+def test_nothing_is_read_that_a_self_signed_certificate_does_not_need(controller):
+    read = controller.read()
+    assert read["inventory"]["own"] == ["pi1", "192.168.1.2"]
+    assert read["inventory"]["others"] == ["pi2", "203.0.113.4"]
+    assert (read["system_authorities"], read["files"], read["missing"], read["cannot_judge"]) == ("", {}, [], "")
+    assert "authority" not in read
+    assert controller.executed == []
+
+
+def test_files_that_variables_name_are_read(controller, tmp_path):
+    (tmp_path / "ca.pem").write_text("PEM\n")
+    read = controller.read(nodered_tls_ca=str(tmp_path / "ca.pem"), nodered_tls_client_authority="/nowhere")
+    assert (read["ca"], read["client_authority"], read["missing"]) == ("PEM", "", ["nodered_tls_client_authority"])
+
+
+def test_a_new_authority_is_the_same_for_all_hosts_and_written_nowhere_but_in_the_run(controller):
+    first = controller.read(**AUTHORITY, **CLIENTS)["authority"]
+    second = controller.read(host="pi2", **AUTHORITY, **CLIENTS)["authority"]
+    assert first == second
+    assert (first["before"], first["due"], first["problem"]) == ("", ["ada", "proof"], "")
+    assert "ENCRYPTED" in first["new"]["key"]
+    assert not controller.folder.path.exists()
+
+
+def test_what_was_planned_is_found_again_in_the_next_run(controller):
+    plan = controller.planned(**AUTHORITY, **CLIENTS)
+    assert plan.errors == []
+    prepare(plan.certificate)
+    read = controller.read(**AUTHORITY, **CLIENTS)["authority"]
+    assert (read["before"], read["new"], read["due"]) == (controller.folder.certificate(), None, [])
+    assert controller.planned(**AUTHORITY, **CLIENTS).certificate["authority"]["new"] is None
+
+
+def test_an_authority_without_constraints_is_replaced_on_request_only(controller):
+    old = Authority("of 0.2.0")
+    controller.folder.path.mkdir()
+    controller.folder.certificate_file.write_text(old.certificate)
+    controller.folder.key_file.write_text(pem(old.key, PASSPHRASE))
+    assert controller.read(**AUTHORITY)["authority"]["new"] is None
+    assert "no name constraints" in controller.planned(**AUTHORITY).warnings[0]
+    read = controller.read(**AUTHORITY, nodered_tls_authority_replace="true")["authority"]
+    assert read["new"]["certificate"] != read["before"] == old.certificate
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["of this run", "of an earlier run"])
+def test_another_passphrase_than_that_of_the_authority_is_reported(controller, written):
+    plan = controller.planned(**AUTHORITY)
+    if written:
+        prepare(plan.certificate)
+    other = AUTHORITY | {"nodered_tls_authority_passphrase": "misspelled"}
+    errors = controller.planned(host="pi2", **other).errors
+    assert "cannot be opened with nodered_tls_authority_passphrase" in errors[0]
+    assert "misspelled" not in str(errors)
+
+
+@pytest.mark.parametrize("name", ["../ada", "", "proof", "a/b", "-x", ".hidden"])
+def test_a_client_whose_name_is_no_file_name_is_an_error(controller, name):
+    errors = controller.planned(**AUTHORITY, **CLIENTS | {"nodered_tls_client_users": [name]}).errors
+    assert "nodered_tls_client_users" in errors[0]
+
+
+def test_a_network_that_is_none_is_an_error(controller):
+    assert (
+        "which is no network" in controller.planned(**AUTHORITY, nodered_tls_authority_names=["1.2.3.4/24"]).errors[0]
+    )
+
+
+def test_an_authority_that_cannot_be_read_is_an_error(controller):
+    controller.folder.certificate_file.mkdir(parents=True)
+    assert "authority.pem on the controller cannot be used" in controller.planned(**AUTHORITY).errors[0]
+
+
+def test_files_of_the_host_are_read_there_in_one_execution(controller):
+    read = controller.read(**FILES)
+    assert read["files"] == {"certificate": "PEM", "placed": True, "followed": False}
+    arguments = {"service": "nodered", "certificate_file": "/etc/pi.pem", "key_file": "/etc/pi.key"}
+    assert controller.executed == [("certificate_info", arguments)]
+    controller.answer = {"failed": True, "msg": "/etc/pi.pem cannot be read."}
+    assert controller.read(**FILES)["files"] == {"problem": "/etc/pi.pem cannot be read."}
+    assert "BEGIN CERTIFICATE" in read["system_authorities"]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"nodered_tls_key": "pi.key"}, {"nodered_tls_proxy_url": "https://pi/"}], ids=str
+)
+def test_the_host_is_not_asked_for_files_that_are_not_used(controller, variables):
+    controller.read(**FILES | variables)
+    assert controller.executed == []
+
+
+def test_settings_that_cannot_be_read_are_left_to_the_plan(controller):
+    assert controller.read(found(settings_with("https: { cert"))) == {}
+
+
+def test_a_controller_that_cannot_judge_certificates_is_reported(controller, monkeypatch):
+    monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
+    assert "cryptography is missing" in controller.planned(**AUTHORITY).errors[0]
