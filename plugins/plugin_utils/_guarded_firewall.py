@@ -228,11 +228,14 @@ class GuardedFirewall:
             raise _Failed(self._decided.refusals[0])
 
     def _require_no_more_than_planned(self) -> None:
-        """Another run has changed the firewall. What it has done already is fine, but the user has seen the plan."""
+        """Another run has changed the firewall. What it has done already is fine, but the user has seen the plan.
+
+        Only rules of this collection may be deleted beyond it, such as one that the other run made to keep a port.
+        """
         now, planned = self._decided, self._planned
-        rules = ufw.rules(now)
-        more = [rule for kind in ("add", "delete") for rule in rules[kind] if rule not in planned[kind]]
-        if more or (now.deny and not planned["deny"]) or (now.enable and not planned["enable"]):
+        more = [one for one in now.add if one.arguments() not in planned["add"]]
+        lost = [one for one in now.delete if not one.ours and one.arguments() not in planned["delete"]]
+        if more or lost or (now.deny and not planned["deny"]) or (now.enable and not planned["enable"]):
             raise _Failed("The rules or settings of ufw were changed after they were read. Run again.")
 
     def _request(self) -> dict[str, t.Any]:

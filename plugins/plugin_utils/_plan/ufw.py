@@ -75,11 +75,17 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
         firewall,
         port=None if request["hidden"] else request["port"],
         left_ports=request["left_ports"],
-        other_ports=request["other_ports"],
+        other_ports=_ports_of_others(firewall, request),
         sources=request["sources"],
         rate_limit=request["rate_limit"],
         keep=request["keep"],
     )
+
+
+def _ports_of_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> list[int]:
+    """Where the other Node-REDs of the machine respond: they can have moved in the same run."""
+    now = {one["port"] for one in firewall["listening"] if one["unit"] in request["other_units"]}
+    return sorted({*request["other_ports"], *now} - {request["port"]})
 
 
 def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +133,7 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "found_port": found.instance["port"],
         "left_ports": sorted({found.instance["port"]} - {None, responding, *others}),
         "other_ports": others,
+        "other_units": [f"{one['service']}.service" for one in found.instance["others"] if one["service"]],
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or _is_loopback(_host(found, wanted)),

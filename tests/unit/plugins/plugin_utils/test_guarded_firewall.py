@@ -461,8 +461,15 @@ def test_what_the_other_run_has_done_already_is_not_done_again(run):
     assert without_checksum(run.host.now) == without_checksum(done)
 
 
+def test_a_rule_that_the_other_run_made_to_keep_the_old_port_is_deleted(run):
+    run.host.now = firewall(allowed(1880, "pifleet.nodered kept"), allowed(1890), checksum="other")
+    run.state.plans["ufw"].firewall["request"]["other_ports"] = [1890]
+    assert not run.go().get("failed")
+    assert run.rules == ["1885", "1890", "22"]
+
+
 def test_rules_that_the_plan_did_not_show_are_not_changed(run):
-    run.host.now = firewall(allowed(1880), allowed(1881), checksum="other")
+    run.host.now = firewall(allowed(1880, "", protocol="any"), checksum="other")
     result = run.go()
     assert "were changed after they were read. Run again." in result["msg"]
     assert "The firewall was not changed." in result["msg"]

@@ -126,6 +126,14 @@ def test_the_rule_of_another_node_red_on_the_machine_stays():
     assert not planned(firewall(allowed(1880), allowed(1890)), others=[other]).changes
 
 
+def test_the_rule_of_another_node_red_that_moved_in_the_same_run_stays():
+    other = {"service": "second", "state": "active", "ports": [1890]}
+    request = planned(NEW, others=[other]).firewall["request"]
+    moved = {"port": 1895, "protocol": "tcp", "process": "node-red", "unit": "second.service"}
+    now = firewall(allowed(1880), allowed(1895), listening=[moved])
+    assert not ufw.decide(now, request).changes
+
+
 def test_an_earlier_change_that_was_not_confirmed_is_rolled_back_first():
     plan = planned({**OPEN, "unconfirmed": True})
     assert plan.changes
