@@ -151,16 +151,15 @@ def _has_no_admin_api(plan: Plan, found: Found) -> bool:
 
 def _plan_findings(result: Plan, found: Found, accepted: Collection[str]) -> None:
     findings = _findings(found)
-    refused = _refused(found, findings, accepted)
-    result.errors += refused
+    result.errors += _refused(found, findings, accepted)
     result.notes += [_described(found, one) for one in findings if not one.grave or one.setting in accepted]
     if result.details["awaited"]:
-        # With a condition (when), the other role may not run at all. This is then the only report.
-        everything = _refused(found, _findings(dataclasses.replace(found, later_roles=frozenset())), accepted)
+        # A condition (when) can keep the other role from running. This is then the only report.
+        roles = " or ".join(result.details["awaited"])
         result.notes += [
-            f"{error} A later role of this play ({', '.join(result.details['awaited'])}) can still replace it."
-            for error in everything
-            if error not in refused
+            f"{_described(found, one)} The role {roles}, which comes later in this play, has to replace it."
+            for one in _findings(dataclasses.replace(found, later_roles=frozenset()))
+            if one.grave and one.setting not in accepted and one not in findings
         ]
 
 

@@ -237,7 +237,7 @@ def test_what_a_later_role_manages_is_judged_when_it_has_planned(text, role, set
     about = found(text, later_roles=(role, "ufw"))
     plan = planned(about)
     assert plan.errors == []
-    assert f"A later role of this play ({role}) can still replace it." in plan.notes[-1]
+    assert f"The role {role}, which comes later in this play, has to replace it." in plan.notes[-1]
     assert hardening.remaining_errors(plan, after(about, plan, role, ["ufw"], **settings)) == []
     left = hardening.remaining_errors(plan, after(about, plan, role, ["ufw"]))
     assert len(left) == 1
