@@ -75,10 +75,9 @@ clean: demo-down ## Remove what was built in this folder
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || demo/ensure-python
 	$(PYTHON) -m venv .venv
 
-# The package ansible carries community.general; ansible-core alone would need a Galaxy server for it.
 .venv/demo.stamp: requirements.txt | .venv/bin/python
-	@echo "Installing ansible and requirements.txt into .venv ..."
-	$(BIN)/pip install --quiet 'ansible>=10' -r requirements.txt
+	@echo "Installing ansible-core and requirements.txt into .venv ..."
+	$(BIN)/pip install --quiet 'ansible-core>=2.17' -r requirements.txt
 	touch $@
 
 .venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python

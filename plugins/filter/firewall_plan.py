@@ -52,7 +52,7 @@ RETURN = r"""
 _value:
   description:
     - A mapping with C(changes) (whether there is anything to do), C(add) and C(delete) (lists of mappings with options
-      of M(community.general.ufw) and C(words), what C(ufw) is told), C(deny) and C(enable) (whether the policy for
+      of C(community.general.ufw) and C(words), what C(ufw) is told), C(deny) and C(enable) (whether the policy for
       incoming packets, or ufw as a whole, has to be set), C(refusals) and C(notes) (lists of sentences; O(sources) or
       O(keep) that cannot be understood are refused) and
       C(controller) (what whoever came by SSH will find at the port, C(open), C(limited), C(closed) or C(unknown)).

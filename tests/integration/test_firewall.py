@@ -201,7 +201,7 @@ def test_a_restart_before_the_confirmation_leads_back_too(fleet, pi, tmp_path):
     arm.write_text(
         "- hosts: nodered\n  become: true\n  gather_facts: false\n  tasks:\n"
         "    - pifleet.nodered.firewall_guard: {state: armed, seconds: 3000}\n"
-        "    - community.general.ufw: {state: enabled}\n"
+        "    - ansible.builtin.command: ufw --force enable\n"
     )
     assert not fleet.play(arm, limit="pi41").failed
     assert not ssh_works(fleet, pi)
