@@ -110,7 +110,7 @@ class ActionModule(VerifyStep):
         if plan is None or not plan.certificate:
             return None
         prepared = _certificates.prepare(plan.certificate)
-        plan.checks |= prepared.checks
+        plan.checks["tls"] |= prepared.checks
         return prepared.request
 
     def _note(self, store: Store, state: State, result: Result) -> None:

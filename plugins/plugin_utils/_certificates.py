@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
     """What the host gets: nothing, or a pair (`certificate` and `key` as PEM text, or `certificate_file` and `key_file`
     on the host with the certificate that was `checked`), and `client_authority` as PEM text."""
     checks: dict[str, str]
-    """What of `Plan.checks` is different now: a certificate that is its own authority is trusted."""
+    """What of the checks is different now: a certificate that is its own authority is trusted."""
 
 
 def prepare(planned: Mapping[str, Any]) -> Prepared:
