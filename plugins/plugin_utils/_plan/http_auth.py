@@ -37,7 +37,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             result.credentials = _credentials(found, wanted, closing, password)
             if random:
                 result.passwords = random.to_write
-                result.notes.append(random.note(f"{wanted['nodered_http_auth_user']} (pages and dashboards)"))
+                if result.passwords or result.credentials:
+                    # An unchanged run of many hosts does not repeat it.
+                    result.notes.append(random.note(f"{wanted['nodered_http_auth_user']} (pages and dashboards)"))
     except ArgumentError as error:
         result.errors += error.problems
     return result

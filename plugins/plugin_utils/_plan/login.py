@@ -32,7 +32,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             _set(result, found, wanted, users, present)
             if random:
                 result.passwords = random.to_write
-                result.notes.append(random.note(GENERATED_USER))
+                if result.passwords or result.credentials:
+                    # An unchanged run of many hosts does not repeat it.
+                    result.notes.append(random.note(GENERATED_USER))
     except ArgumentError as error:
         result.errors += error.problems
     return result

@@ -94,6 +94,14 @@ def test_other_credentials_are_kept_and_used_for_what_was_open():
     assert plan.notes == []
 
 
+def test_an_unchanged_random_password_is_not_reported_again():
+    text, state = closed({"nodered_http_auth_password": "from the file"})
+    plan = planned(text, controller={"known_password": "from the file"}, **state)
+    assert plan.details == {"managed": True}
+    assert plan.notes == []
+    assert plan.credentials == {}
+
+
 def test_a_given_password_needs_no_file():
     plan = planned(variables=GIVEN, controller={"problem": "It is empty."})
     assert password_in(plan) == SECRET

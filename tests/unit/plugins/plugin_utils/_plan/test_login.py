@@ -73,18 +73,19 @@ def test_node_red_is_open_with_an_empty_login(value):
 
 
 def test_a_password_that_the_file_has_is_used_again_and_not_written():
-    plan = planned(login_of("admin", "from the file"), controller={"known_password": "from the file"})
+    plan = planned(login_of("admin", "an old one"), controller={"known_password": "from the file"})
     assert plan.set["adminAuth"]["users"][0]["password"] == marked("from the file")
     assert plan.passwords == {}
     assert plan.notes == [f"The password of admin is in {FILE} on the controller."]
 
 
-def test_an_unchanged_login_changes_nothing_and_sends_no_password():
+def test_an_unchanged_login_changes_nothing_reports_nothing_and_sends_no_password():
     text = login_of("admin", "from the file")
     plan = planned(text, controller={"known_password": "from the file"})
     assert _settings_js.edit(text, set=plan.set).changed == ()
     assert not plan.changes
     assert plan.credentials == {}
+    assert plan.notes == []
 
 
 @pytest.mark.parametrize("known", ["from the file", None])
