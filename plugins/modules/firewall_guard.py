@@ -167,7 +167,7 @@ undone:
     has another O(owner).
   returned: with O(state=undone), except in check mode
   type: str
-  sample: "2026-11-22T10:15:01Z: nobody confirmed the new rules in time."
+  sample: "2026-11-22T10:15:01Z: the new rules were not confirmed in time."
 """
 
 from typing import Any, Dict, List, Sequence

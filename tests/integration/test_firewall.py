@@ -76,7 +76,7 @@ def test_whoever_is_cut_off_gets_in_again(fleet, pi, site):
     before = firewall(pi)
     run = fleet.play(site, "--timeout", "3", variables={"nodered_ufw_confirm_seconds": 30}, limit="pi41")
     assert run.failed
-    assert run.says("The new rules let no new SSH connection in.", "nobody confirmed the new rules in time")
+    assert run.says("The new rules let no new SSH connection in.", "the new rules were not confirmed in time")
     assert run.says("The host is reachable, and has its old firewall since")
     assert ssh_works(fleet, pi)
     assert firewall(pi) == before

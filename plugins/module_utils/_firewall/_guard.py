@@ -1,19 +1,19 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: a change of the firewall that undoes itself unless it is confirmed from outside.
+"""Private helper of this collection: a change of the firewall that is rolled back unless it is confirmed from outside.
 
-What ufw has on the disk is copied first, and where it is active, what it has in the kernel. Two things lead back to it:
-a clock (a transient systemd timer), and a service that is enabled and not started, so that it runs at the next boot.
-Both run one shell script, which needs nothing of Ansible. The first to rename the folder `armed` decides: the script,
-or the confirmation. A firewall that was active stays active while the script puts the old rules back.
+The files of ufw are copied first, and if it is active, its rules in the kernel. Two things roll back to them: a clock
+(a transient systemd timer), and a service that is enabled and not started, so that it runs at the next boot. Both run
+one shell script, which needs nothing of Ansible. The first to rename the folder `armed` decides: the script, or the
+confirmation. A firewall that was active stays active while the script restores the old rules.
 
 Two runs can want to change the firewall of one machine at the same time, such as those for two Node-REDs that share it.
 The folder `armed` holds the owner of the change that waits. No other owner can continue, confirm or undo it, and a lock
 that is held between executions is not needed: the clock ends the change of an owner that is gone.
 
-What was read-only stays writable in between, as ufw writes. The script and the confirmation make it read-only again.
-Nothing here waits for the script while it holds the lock of _remount, which the script may wait for.
+What was read-only stays writable in between, because ufw writes. The script and the confirmation make it read-only
+again. Nothing here waits for the script while it holds the lock of _remount, which the script may wait for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RETURNING = os.path.join(FOLDER, "returning")
 # What was confirmed or put back: only to be deleted.
 OVER = os.path.join(FOLDER, "over")
 UNDONE = os.path.join(FOLDER, "undone")
-# It goes with a restart of the machine, so whoever misses it knows that there was one.
+# A reboot deletes it, so the script knows that there was one.
 MARK = os.path.join(_own_folders.LOCKS, "firewall-armed")
 SCRIPT = os.path.join(FOLDER, "way-back")
 # What the script needs to remount when the machine comes up read-only.
@@ -51,13 +51,13 @@ SERVICE_PATH = os.path.join(_systemd.UNIT_FOLDER, SERVICE)
 WANTED_PATH = os.path.join(_systemd.UNIT_FOLDER, "multi-user.target.wants", SERVICE)
 CLOCKS = "pifleet-firewall-clock-*.timer"
 PRIVATE = Attributes(0, 0, 0o600, {})
-# How long the way back may take: ufw starts Python several times, and a small Pi is slow.
+# How long a rollback may take: ufw starts Python several times, and a small Pi is slow.
 SECONDS_BACK = 180
 SECONDS_COMMAND = 90
 
 
 def waiting() -> bool:
-    """Whether a change waits for its confirmation, or is being undone."""
+    """Whether a change waits for its confirmation, or is being rolled back."""
     return os.path.isdir(ARMED) or os.path.isdir(RETURNING)
 
 
@@ -161,7 +161,7 @@ def _arm(seconds: int, expected: Optional[str], again: bool, remount: bool, owne
             _save(connection, opened, owner)
         _start_clock(seconds)
         if not os.path.isdir(ARMED):
-            # The old clock struck before the new one ran, and the way back has stopped both.
+            # The old clock ended before the new one ran, and the rollback has stopped both.
             raise _nothing_to_confirm()
         _remount.hold(opened)
     return {"changed": True, "armed": True, "connection": _as_dictionary(connection)}
@@ -198,16 +198,16 @@ def _require(owner: str) -> None:
 
 
 def _being_put_back() -> Failure:
-    return Failure("The old firewall is being put back right now.", "Wait until that has ended, then run again.")
+    return Failure("The host is rolling back an earlier change.", "Wait until that has ended, then run again.")
 
 
 def _places() -> List[str]:
-    """Where ufw and the way back write."""
+    """Where ufw and the rollback write."""
     return [*_state.paths(), os.path.dirname(SERVICE_PATH), _own_folders.STATE]
 
 
 def _read_only_later(opened: Sequence[Mount]) -> List[Mount]:
-    """What may be read-only when the way back is taken: also what somebody else made writable until the next boot."""
+    """What can be read-only at a rollback: also what an administrator made writable until the next boot."""
     table = _mounts.table()
     later = [mount for mount in map(table.holding, _places()) if table.read_only_at_boot(mount)]
     return list({mount.point: mount for mount in [*later, *_remount.held(), *opened]}.values())
@@ -226,7 +226,7 @@ def _save(connection: Optional[Connection], opened: Sequence[Mount], owner: str)
 
 
 def _clear() -> None:
-    """Take away what a killed run has left. Its clock, or a script that runs on, would delete the next way back."""
+    """Remove what a killed run has left. Its clock, or a script that still runs, would delete the next rollback."""
     _stop_clocks()
     if _systemd.run(["systemctl", "is-active", SERVICE]).stdout.strip() == "activating":
         raise _being_put_back()
@@ -291,7 +291,7 @@ def _connections() -> List[Optional[Dict[str, Any]]]:
 
 
 def _start_clock(seconds: int) -> None:
-    # The new one runs before the old ones stop, so that there is a way back at every moment.
+    # The new one runs before the old ones stop, so that a rollback is scheduled at every moment.
     running = _systemd.run(["systemctl", "list-units", "--plain", "--no-legend", "--all", CLOCKS]).stdout
     name = "pifleet-firewall-clock-%d" % time.monotonic_ns()
     _call(
@@ -316,15 +316,14 @@ def confirm(owner: str = "") -> Dict[str, Any]:
     now, before = _as_dictionary(_state.connection()), _connections()
     if now is None and before != [None]:
         raise Failure(
-            "The new rules are not confirmed: this came in without SSH, and what changed them did not.",
-            "Use the same connection for the whole play.",
+            "The new rules are not confirmed: this connection does not use SSH, and the one that changed them does.",
+            "Use the same type of connection for the whole play.",
         )
     if now is not None and now in before:
         raise Failure(
             "The new rules are not confirmed: this is still the SSH connection from before (from %(client)s, port "
-            "%(client_port)d), and it proves nothing." % now,
-            "Run Ansible from another machine with its own SSH connection, and without a connection that is kept open "
-            "by something else.",
+            "%(client_port)d), which works under any rules." % now,
+            "Run Ansible with an SSH connection of its own, not through one that another program keeps open.",
         )
     with _files.explained(ARMED):
         try:
@@ -344,8 +343,8 @@ def _nothing_to_confirm() -> Failure:
             "Give it more time (nodered_ufw_confirm_seconds), then run again.",
         )
     if os.path.isdir(RETURNING):
-        return Failure("It is too late: the old firewall is being put back.", "Wait until it is, then run again.")
-    return Failure("No change of the firewall waits for a confirmation.", "Arm the way back before the change.")
+        return Failure("It is too late: the host is rolling back.", "Wait until that has ended, then run again.")
+    return Failure("No change of the firewall waits for a confirmation.", "Arm the rollback before the change.")
 
 
 def _remove_way_back() -> None:
@@ -370,10 +369,10 @@ def undo(reason: str, owner: str = "") -> Dict[str, Any]:
     done = _systemd.run(["systemctl", "start", SERVICE], SECONDS_BACK)
     if waiting() or done.returncode != 0:
         raise Failure(
-            "The old firewall could not be put back: %s" % (done.stderr.strip() or "see the journal"),
+            "The old firewall could not be restored: %s" % (done.stderr.strip() or "see the journal"),
             "See journalctl -t %s on the machine. The next boot tries again." % _background.TAG,
         )
-    # What was too busy for the script is tried again here, where who keeps it busy can be said.
+    # What was too busy for the script is tried again here, where the process that keeps it busy can be named.
     _remount.make_read_only(held)
     return {"changed": True, "undone": _undone(owner)}
 

@@ -14,11 +14,11 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files
 # The shell must not have the script open: while a file is open that was deleted, nothing becomes read-only there. One
 # that cannot be read to its end is not begun.
 _COMMAND = 'steps=$(cat {script}) && eval "$steps"'
-_DESCRIPTION = "Put back the firewall that was there before a change that nobody confirmed"
+_DESCRIPTION = "Restore the firewall from before a change that was not confirmed"
 
 _ABOUT = """\
 #!/bin/sh
-# Puts ufw back to what it was before a change that nobody confirmed. Written by pifleet.nodered; it removes itself.
+# Restores ufw as it was before a change that was not confirmed. Written by pifleet.nodered; it removes itself.
 """
 
 _STEPS = r"""
@@ -83,7 +83,7 @@ close_all() {
 
 end() {
     if [ -e "$held" ] && ! persist 6 locked close_all; then
-        echo "Something is still writable, as it is busy. Stop what holds it, then:"
+        echo "A file system is still writable, because it is busy. Stop the process that uses it, then:"
         sed 's/ /,ro /; s/^/mount -o /' "$held"
         rm -f "$held"
     fi
@@ -93,7 +93,7 @@ end() {
 # --- the way back ---
 
 give_up() {
-    echo "The old firewall could not be put back: the present rules stay. The next boot tries again; see $folder."
+    echo "The old firewall could not be restored: the present rules stay. The next boot tries again; see $folder."
     end 1
 }
 
@@ -109,9 +109,9 @@ why() {
     if [ -s returning/reason ]; then
         cat returning/reason
     elif [ -e "$mark" ]; then
-        echo "nobody confirmed the new rules in time."
+        echo "the new rules were not confirmed in time."
     else
-        echo "the machine was restarted before anybody confirmed the new rules."
+        echo "the machine was restarted before the new rules were confirmed."
     fi
 }
 
@@ -162,7 +162,7 @@ put_back() {
 
 go_back() {
     reason=$(why)
-    echo "Putting the old firewall back: $reason"
+    echo "Restoring the old firewall: $reason"
     persist 12 put_back || return 1
     { echo "$(date -u +%Y-%m-%dT%H:%M:%SZ): $reason" && cat returning/owner; } >undone
     # At one stroke: where the power fails, half of the copies would lead nowhere.

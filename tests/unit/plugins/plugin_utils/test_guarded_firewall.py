@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import copy
+import re
 import types
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.loader import connection_loader
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
@@ -341,10 +344,10 @@ def test_a_user_who_is_locked_out_is_waited_for(run):
         return {"armed": True}
 
     run.host._closed = closed
-    run.host._undone = lambda **_arguments: {"undone": UNDONE + "nobody confirmed the new rules in time."}
+    run.host._undone = lambda **_arguments: {"undone": UNDONE + "the new rules were not confirmed in time."}
     result = run.go()
     assert "The new rules let no new SSH connection in." in result["msg"]
-    assert "has its old firewall since 2026-11-22T10:44:04Z: nobody confirmed" in result["msg"]
+    assert "has its old firewall since 2026-11-22T10:44:04Z: the new rules were not confirmed" in result["msg"]
     assert run.time == 15
 
 
@@ -357,13 +360,13 @@ def test_a_host_that_stays_away_is_not_waited_for_without_end(run):
 
 def test_it_can_be_too_late(run):
     def late():
-        run.host.roll_back("nobody confirmed the new rules in time.")
+        run.host.roll_back("the new rules were not confirmed in time.")
         return Host._firewall_info(run.host)
 
     run.host._firewall_info = late
     result = run.go()
     assert "120 seconds (nodered_ufw_confirm_seconds) were not enough" in result["msg"]
-    assert "nobody confirmed" in result["msg"]
+    assert "not confirmed in time" in result["msg"]
 
 
 @pytest.mark.parametrize("check, stops", [("answers", True), ("old_port_closed", True), ("login_required", False)])
@@ -497,3 +500,23 @@ def test_what_was_writable_for_ufw_is_read_only_again(run):
     run.state.earlier = instance(read_only=[{"mount": "/", "by": "fstab"}])
     run.go()
     assert run.state.instance["read_only"] == [{"mount": "/", "by": "fstab"}]
+
+
+@pytest.mark.parametrize(
+    "ssh_args", ["-C -o ControlMaster=auto -o ControlPersist=60s", "-o ControlPath=~/.ssh/own", ""]
+)
+def test_ssh_itself_is_given_the_new_socket_first(run, tmp_path, monkeypatch, ssh_args):
+    connection = connection_loader.get("ssh", PlayContext())
+    folder = tmp_path / "a folder"
+    options = {"ssh_args": ssh_args, "control_path_dir": str(folder), "host": "192.0.2.7"}
+    connection.set_options(direct=options)
+    monkeypatch.setattr(connection, "reset", lambda: None)
+    run.host._connection = connection
+    run.go()
+    connection.host = "192.0.2.7"
+    command = [word.decode() for word in connection._build_command("ssh", "ssh", "192.0.2.7")]
+    sockets = [word for word in command if word.startswith("ControlPath=")]
+    assert re.fullmatch(rf'ControlPath="{folder}/[0-9a-f]{{10}}"', sockets[0])
+    assert command[command.index(sockets[0]) - 1] == "-o"
+    assert sockets[1:] == [word for word in ssh_args.split() if word.startswith("ControlPath")]
+    assert folder.is_dir()

@@ -179,7 +179,7 @@ def test_the_script_puts_everything_back_and_removes_itself(machine):
     assert "ufw --force enable" not in machine.called
     assert machine.state == ["undone"]
     assert not list((machine.folder / "system").iterdir())
-    assert "nobody confirmed the new rules in time." in done.stdout
+    assert "the new rules were not confirmed in time." in done.stdout
 
 
 def test_a_firewall_that_was_active_stays_active_while_the_old_rules_replace_the_new_ones(machine):
@@ -295,7 +295,7 @@ def test_without_ssh_nobody_can_be_cut_off(machine):
 def test_ssh_that_is_gone_confirms_nothing(machine):
     _guard.arm(60, None)
     machine.connection = None
-    with pytest.raises(Failure, match="without SSH"):
+    with pytest.raises(Failure, match="does not use SSH"):
         _guard.confirm()
 
 
@@ -322,7 +322,7 @@ def test_it_can_be_too_late(machine):
     _guard.arm(60, None)
     machine.go_back()
     machine.connection = NEW
-    with pytest.raises(Failure, match="too late: the old firewall is back since .*nobody confirmed"):
+    with pytest.raises(Failure, match="too late: the old firewall is back since .*not confirmed"):
         _guard.confirm()
 
 
@@ -349,7 +349,7 @@ def test_nothing_is_armed_while_the_script_still_cleans_up(machine, monkeypatch)
         return subprocess.CompletedProcess(arguments, 0, answer, "")
 
     monkeypatch.setattr(_systemd, "run", run)
-    with pytest.raises(Failure, match="is being put back right now"):
+    with pytest.raises(Failure, match="is rolling back an earlier change"):
         _guard.arm(60, None)
     assert machine.state == []
 
@@ -789,9 +789,9 @@ def test_an_owner_continues_its_own_change(machine):
 def test_an_owner_is_told_of_its_own_rollback_only(machine):
     _guard.arm(60, None, owner="one")
     machine.go_back()
-    assert "nobody confirmed" in _guard.undo("Failed.", "one")["undone"]
+    assert "not confirmed in time" in _guard.undo("Failed.", "one")["undone"]
     assert _guard.undo("Failed.", "two")["undone"] is None
-    assert "nobody confirmed" in _guard.undo("Failed.")["undone"]
+    assert "not confirmed in time" in _guard.undo("Failed.")["undone"]
 
 
 def test_a_change_of_an_owner_that_is_gone_can_be_undone(machine):
