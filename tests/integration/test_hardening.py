@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role hardening: settings that are in force, files that are closed, a service in its sandbox, and what is refused."""
+"""Role hardening: settings in effect, files that are closed, a service in its sandbox, and what is an error."""
 
 from __future__ import annotations
 
@@ -146,6 +146,16 @@ def test_an_editor_is_never_switched_off_without_a_login(fleet, pi41, tmp_path):
     assert not run.failed, "the role login replaces the sample password, so there is nothing to refuse"
     assert pi41.get("/").status == 404
     assert pi41.get("/flows").status == 401
+    assert pi41.get("/flows", token=login(pi41, "")).status == 200
+
+
+def test_the_login_can_come_after_hardening(fleet, pi41):
+    pi41.change_settings("module.exports = {", f"module.exports = {{ adminAuth: {admin_auth(SAMPLE)},")
+    variables = {**LOGIN, "nodered_disable_editor": True, "nodered_restart_timeout": 60}
+    run = fleet.play(["hardening", "login"], variables=variables, limit="pi41")
+    assert not run.failed
+    assert run.says("adminAuth.users", "The role login, which comes later in this play, has to replace it.")
+    assert pi41.get("/").status == 404
     assert pi41.get("/flows", token=login(pi41, "")).status == 200
 
 
