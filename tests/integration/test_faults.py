@@ -200,9 +200,8 @@ def test_a_file_that_changed_between_read_and_write_is_not_overwritten(play, pi4
     settings, remark = pi41.settings, "// an edit by hand at the wrong moment\n"
     run = play(
         pi41,
-        {"ansible.builtin.include_role": {"name": "pifleet.nodered.login", "tasks_from": "check"}},
-        {"ansible.builtin.shell": f"echo -n '{remark}' >> {pi41.settings_file}"},
         {"ansible.builtin.include_role": {"name": "pifleet.nodered.login"}},
+        {"ansible.builtin.shell": f"echo -n '{remark}' >> {pi41.settings_file}"},
         **LOGIN,
     )
     assert run.failed
