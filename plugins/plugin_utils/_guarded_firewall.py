@@ -191,7 +191,11 @@ class GuardedFirewall:
             # They were writable for ufw, and are not any more.
             state.instance["read_only"] = (state.earlier or state.instance)["read_only"]
         self._store.save(state)
-        return self._with_warnings({**result, "changed": True})
+        result = {**result, "changed": True}
+        if confirmed:
+            text = f"{self._step.host}: the firewall is changed, and a new connection has confirmed it"
+            result |= {"msg": [*_lines(result), text], "_ansible_verbose_always": True}
+        return self._with_warnings(result)
 
     # --- what the steps need ---------------------------------------------------------------------------------------
 
@@ -327,9 +331,13 @@ class GuardedFirewall:
         return {**result, "warnings": warnings} if warnings else result
 
 
+def _lines(result: Result) -> list[str]:
+    message = result.get("msg") or []
+    return [message] if isinstance(message, str) else [str(line) for line in message]
+
+
 def _message(result: Result) -> str:
-    message = result.get("msg") or "A module failed without a message."
-    return message if isinstance(message, str) else "\n".join(map(str, message))
+    return "\n".join(_lines(result)) or "A module failed without a message."
 
 
 def _cause(error: Exception) -> str:

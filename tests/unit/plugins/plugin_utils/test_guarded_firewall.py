@@ -16,7 +16,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import ufw
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, found, instance
@@ -225,7 +225,8 @@ def run(tmp_path):
 def test_it_is_guarded_in_this_order(run):
     result = run.go()
     assert run.host.calls == ORDER
-    assert (result, run.rules) == ({"changed": True}, ["1885", "22"])
+    assert (result["changed"], run.rules) == (True, ["1885", "22"])
+    assert result["msg"] == ["pi1: the firewall is changed, and a new connection has confirmed it"]
     assert run.waits == [True]
     assert not run.host.before
 
@@ -245,6 +246,19 @@ def test_the_state_knows_that_nothing_is_left_to_do(run):
     assert plan.firewall == {}
     assert plan.checks["ufw"]["settled"]
     assert run.saved[-1].failed == []
+
+
+def test_until_the_confirmation_no_port_is_expected_to_be_closed_by_the_firewall(tmp_path):
+    run = Run(tmp_path, wanted={"nodered_ufw_sources": ["10.0.0.0/8"]})
+    assert _verification.outside_request(run.state) is None
+    run.go()
+    assert _verification.outside_request(run.state)["closed_ports"] == [1885]
+
+
+def test_what_the_change_reports_stays(run):
+    run.answer = {"changed": True, "msg": ["pi1: verified"], "backup_file": "old"}
+    result = run.go()
+    assert (result["msg"][0], len(result["msg"]), result["backup_file"]) == ("pi1: verified", 2, "old")
 
 
 def test_the_confirmation_comes_over_a_connection_of_its_own(run):
@@ -277,7 +291,7 @@ def test_every_failure_leads_to_the_old_firewall_and_names_its_cause(run, at, ki
         expected = "broken probe"
     if (ORDER[at], kind) == ("closed", "answer lost"):
         # The new connection shows that everything is as it should be.
-        assert (result, run.rules) == ({"changed": True}, ["1885", "22"])
+        assert (result.get("failed"), run.rules) == (None, ["1885", "22"])
         return
     if ORDER[at] == "closed" and kind == "lost":
         expected = "ufw does not have the rules that it was given. Missing: - allow from any to any port 1880 proto tcp"
