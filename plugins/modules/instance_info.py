@@ -398,6 +398,12 @@ instance:
         certificate:
           description: The certificate as PEM text; none when there is none.
           type: str
+        earlier:
+          description: The certificate before as PEM text, which Node-RED uses until it reads the new one; none without.
+          type: str
+        replaced:
+          description: Seconds since it was replaced.
+          type: int
         problem:
           description: Why Node-RED's user could not use it with its key; empty where it can.
           type: str

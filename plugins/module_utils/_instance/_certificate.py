@@ -29,10 +29,12 @@ def reader(plan_: Plan) -> _pair.Reader:
 def tls(plan_: Plan) -> Dict[str, Any]:
     """The certificate that this collection has given to the service; nothing of its key but whether it can be used."""
     folder = tls_folder(plan_)
-    pair = _pair.placed(folder)
+    pair, earlier = _pair.placed(folder), _pair.earlier(folder)
     return {
         "folder": os.path.join(folder, _pair.CURRENT),
         "certificate": pair.certificate.decode("utf-8", "replace") if pair else None,
+        "earlier": earlier.certificate.decode("utf-8", "replace") if earlier else None,
+        "replaced": earlier.replaced if earlier else None,
         "problem": _pair.why_unusable(folder, reader(plan_)) if pair else None,
         "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
         "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan_.service)),

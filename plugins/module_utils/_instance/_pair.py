@@ -185,6 +185,26 @@ def placed(folder: str) -> Optional[Pair]:
         return None
 
 
+class Earlier(NamedTuple):
+    """The certificate before, which Node-RED uses until it reads the new one."""
+
+    certificate: bytes
+    replaced: int
+    """Seconds since it was replaced."""
+
+
+def earlier(folder: str) -> Optional[Earlier]:
+    """The certificate that was there before; None if there is none, or it is damaged."""
+    try:
+        current = os.path.join(folder, CURRENT)
+        others = [os.path.join(folder, name) for name in versions(folder) if name != os.readlink(current)]
+        newest = max(others, key=os.path.getmtime)
+        data = _files.data(os.path.join(newest, CERTIFICATE), limit=LARGEST)
+        return Earlier(data, int(time.time() - os.lstat(current).st_mtime))
+    except (OSError, ValueError, Failure):
+        return None
+
+
 def why_unusable(folder: str, reader: Reader) -> str:
     """Why the pair in this folder is of no use to Node-RED's user; empty where it is good."""
     problem = reader.identity.run(_mismatch, *(os.path.join(folder, CURRENT, name) for name in (CERTIFICATE, KEY)))

@@ -32,6 +32,9 @@ from . import _https_function
 from ._base import Found
 from ._tls_aim import Aim
 
+# Seconds after which a busy Node-RED has read its certificate when that is due.
+LATEST_REFRESH = 60
+
 
 def wanted_constraints(inventory: Mapping[str, Any], aim: Aim) -> Constraints:
     """For which names a new authority could make certificates. Raises CertificateNameError."""
@@ -215,8 +218,8 @@ class Certificates:
     def trusted(self) -> str:
         """PEM text of what the verification trusts; empty for the authorities of the system.
 
-        Node-RED uses the certificate before until it reads the new one, so both are trusted if they are self-signed.
-        `_certificates.prepare` adds the one that it makes.
+        Node-RED uses the certificate before until it reads the new one, so both are trusted if they are self-signed:
+        that before this run, and that before an earlier run. `_certificates.prepare` adds the one that it makes.
         """
         aim = self._aim
         if self._read["ca"] and not aim.made_here:
@@ -225,7 +228,7 @@ class Certificates:
             return self._authority_certificate
         itself = aim.source in ("selfsigned", "none") or bool(self._given and is_self_signed(self._given))
         if itself and not aim.proxied and (aim.ours or aim.managed):
-            return "\n".join(filter(None, dict.fromkeys([self._has, self._given])))
+            return "\n".join(filter(None, dict.fromkeys([self._earlier, self._has, self._given])))
         return ""
 
     @cached_property
@@ -277,6 +280,14 @@ class Certificates:
     def _has(self) -> str:
         """The certificate that Node-RED has now; empty without."""
         return self._present["certificate"] or ""
+
+    @property
+    def _earlier(self) -> str:
+        """The certificate before that one, while Node-RED may still use it."""
+        refresh = self._aim.number("nodered_tls_refresh_hours") * 3600
+        replaced = self._present["replaced"]
+        in_use = replaced is not None and replaced < refresh + LATEST_REFRESH
+        return str(self._present["earlier"]) if in_use else ""
 
     @property
     def _given(self) -> str:

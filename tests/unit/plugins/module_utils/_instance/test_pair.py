@@ -79,6 +79,17 @@ def test_the_pair_before_stays_and_older_ones_go(folder, reader):
     assert len(_pair.versions(folder)) == 2
 
 
+def test_the_certificate_before_is_known_while_node_red_may_use_it(folder, reader):
+    first, second = a_pair(), a_pair()
+    assert _pair.earlier(folder) is None
+    _pair.place(folder, first, reader)
+    assert _pair.earlier(folder) is None
+    _pair.place(folder, second, reader)
+    earlier = _pair.earlier(folder)
+    assert earlier.certificate == first.certificate
+    assert 0 <= earlier.replaced < 60
+
+
 @pytest.mark.parametrize(
     "bad, said",
     [

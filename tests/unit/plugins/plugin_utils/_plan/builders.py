@@ -93,6 +93,8 @@ INSTANCE: dict[str, Any] = {
     "tls": {
         "folder": "/etc/nodered-tls/nodered/current",
         "certificate": None,
+        "earlier": None,
+        "replaced": None,
         "problem": None,
         "client_authorities": [],
         "follows": False,

@@ -196,6 +196,14 @@ def test_a_name_that_no_certificate_can_hold_is_an_error():
     assert "nodered_address or nodered_tls_names" in planned(tls_names=["fe80::1%eth0"]).errors[0]
 
 
+@pytest.mark.parametrize("replaced, trusted", [(3600, True), (3700, False)])
+def test_a_run_soon_after_a_renewal_trusts_what_node_red_may_still_use(replaced, trusted):
+    before = selfsigned()
+    plan = planned(in_use(tls={"earlier": before, "replaced": replaced}))
+    assert plan.checks["tls"]["authorities"] == (f"{before}\n{GOOD}" if trusted else GOOD)
+    assert not plan.changes
+
+
 # The private authority.
 
 
