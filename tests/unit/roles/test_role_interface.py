@@ -58,6 +58,15 @@ def test_a_simple_default_is_what_the_readme_shows(role):
 
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_every_description_is_text(role):
+    """A colon and a space make a dictionary of it."""
+    for entry in yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"].values():
+        options = [option["description"] for option in entry["options"].values()]
+        for lines in (entry.get("description", []), *options):
+            assert all(isinstance(line, str) for line in lines), lines
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
 def test_public_variables_begin_with_the_prefix_of_the_product(role):
     assert all(name.startswith("nodered_") for name in spec(role))
 
