@@ -10,64 +10,19 @@ import random
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.pifleet.nodered.plugins.filter import (
-    admin_auth,
     bcrypt_hash,
-    changed_users,
-    firewall_plan,
-    hardening_settings,
-    http_auth,
-    known_bad,
-    misspelled,
     settings_js,
     settings_value,
 )
-from ansible_collections.pifleet.nodered.tests import instances
 from jinja2 import Environment
 
 SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"
-ALL = {"permissions": "*"}
-USERS = [{"username": "a", "password": "x"}]
 SECRET = "hunter2"
-HASH = "$2b$04$" + "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 CALLS = {
-    "admin_auth": (
-        admin_auth.admin_auth,
-        USERS,
-        {"node_red": "4.1.15", "rounds": 8, "default_permissions": "read", "session_expiry": 60, "present": {"a": 1}},
-    ),
     "bcrypt_hash": (
         bcrypt_hash.bcrypt_hash,
         "x",
         {"rounds": 4, "ident": "2b"},
-    ),
-    "changed_users": (
-        changed_users.changed_users,
-        {
-            "users": [
-                {"username": "a", "password": {"$password": "x", "$rounds": 4, "$ident": "2b"}, "permissions": "*"}
-            ]
-        },
-        {"present": {"users": [{"username": "a", "password": HASH, "permissions": "*"}]}},
-    ),
-    "hardening_settings": (
-        hardening_settings.hardening_settings,
-        {"audit_log": True, "external_modules": {"palette": {"denyList": ["a"]}}, "listen_address": "127.0.0.1"},
-        {"node_red": "4.1.15", "text": SOURCE, "filename": "s.js"},
-    ),
-    "http_auth": (
-        lambda given, **options: http_auth.http_auth(given, found=instances.OPEN, **options),
-        SOURCE,
-        {"user": "web", "password": "x", "rounds": 8, "open_paths": ["/a"]},
-    ),
-    "known_bad": (
-        known_bad.known_bad,
-        SOURCE,
-        {"filename": "s.js", "replaced": ["adminAuth"], "accepted": ["uiPort"]},
-    ),
-    "misspelled": (
-        misspelled.misspelled,
-        ["nodered_prot"],
-        {"known": ["nodered_port"]},
     ),
     "settings_js": (
         settings_js.settings_js,
@@ -91,15 +46,6 @@ def test_bcrypt_hash_shows_no_value_that_it_refuses(arguments: dict[str, object]
 
 def test_a_number_may_come_as_text_from_the_command_line() -> None:
     assert bcrypt_hash.bcrypt_hash("x", rounds="4").startswith("$2b$04$")
-    auth = admin_auth.admin_auth(USERS, node_red="4.1.15", session_expiry="60", rounds="9")
-    assert auth["sessionExpiryTime"] == 60
-    assert auth["users"] == [{"username": "a", "password": {"$password": "x", "$rounds": 9, "$ident": "2b"}, **ALL}]
-
-
-@pytest.mark.parametrize("node_red", [4.1, None, "", 4])
-def test_a_release_is_text_since_a_number_loses_its_digits(node_red: object) -> None:
-    with pytest.raises(AnsibleFilterError, match="release in quotes"):
-        admin_auth.admin_auth(USERS, node_red=node_red)
 
 
 def nested(levels: int) -> list[object]:
@@ -146,28 +92,6 @@ def test_whatever_a_playbook_hands_over_ends_in_a_result_or_a_clear_error(name: 
         except AnsibleFilterError as error:
             assert len(str(error)) > 20, str(error)
             assert SECRET not in str(error)
-
-
-@pytest.mark.parametrize("found", [None, [], {}, {"version": "4.1.15"}])
-def test_http_auth_says_which_facts_it_needs(found: object) -> None:
-    with pytest.raises(AnsibleFilterError, match="instance_info returned"):
-        http_auth.http_auth(SOURCE, found=found, user="web", password="x")
-
-
-@pytest.mark.parametrize(
-    ("firewall", "options", "what"),
-    [
-        ([], {}, "input"),
-        ({}, {"port": "ssh"}, "port"),
-        ({}, {"port": True}, "port"),
-        ({}, {"left_ports": ["x"]}, "left"),
-    ],
-)
-def test_firewall_plan_says_which_argument_is_of_the_wrong_kind(
-    firewall: object, options: dict[str, object], what: str
-) -> None:
-    with pytest.raises(AnsibleFilterError, match=f"firewall_plan: .*{what}.* must be a"):
-        firewall_plan.firewall_plan(firewall, **options)
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**63) + 1, 10**400])

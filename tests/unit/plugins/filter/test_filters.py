@@ -9,12 +9,9 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.pifleet.nodered.plugins.filter import (
     bcrypt_hash,
-    certificate_problem,
     settings_js,
     settings_value,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"
@@ -22,7 +19,7 @@ SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"
 
 def environment() -> Environment:
     made = Environment(undefined=StrictUndefined)  # noqa: S701 - no HTML
-    for module in (bcrypt_hash, certificate_problem, settings_js, settings_value):
+    for module in (bcrypt_hash, settings_js, settings_value):
         made.filters.update(module.FilterModule().filters())
     return made
 
@@ -84,17 +81,3 @@ def test_bcrypt_hash_refuses_what_cannot_be_hashed(password: object) -> None:
     with pytest.raises(AnsibleFilterError) as refusal:
         bcrypt_hash.bcrypt_hash(password)
     assert "xxx" not in str(refusal.value)
-
-
-def test_certificate_problem_says_what_is_wrong_with_a_certificate() -> None:
-    authority = Authority()
-    template = "{{ pem | certificate_problem(authorities=authority) }}"
-    assert rendered(template, pem=authority.issue("pi").certificate, authority=authority.certificate) == ""
-    assert "no complete certificate" in rendered(template, pem="", authority=authority.certificate)
-
-
-def test_certificate_problem_fails_where_nothing_can_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text would look like a problem of the certificate, and it would be replaced."""
-    monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
-    with pytest.raises(AnsibleFilterError, match="cryptography is missing"):
-        rendered("{{ pem | certificate_problem }}", pem=Authority().certificate)

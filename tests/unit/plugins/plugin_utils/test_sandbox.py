@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.filter.hardening_sandbox import hardening_sandbox
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _sandbox
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._sandbox import Found, SandboxError
 
@@ -167,23 +165,3 @@ INSTANCE = {
     "sandbox": {"account_home": "/home/pi", "user_dir": "/home/pi/.node-red", "user_dir_by_root": False},
     "ways_to_root": ["group docker"],
 }
-
-
-def test_the_filter_returns_the_text_that_is_compared():
-    planned = hardening_sandbox("none", INSTANCE, private_files=True)
-    assert planned["text"] == "[Service]\nUMask=0077\n"
-    assert len(planned["notes"]) == 1
-    assert hardening_sandbox("none", INSTANCE, accepted=["ways_to_root"]) == {"sections": {}, "text": "", "notes": []}
-
-
-def test_the_filter_knows_who_opens_the_port():
-    assert "PrivateUsers" in hardening_sandbox("strict", INSTANCE)["text"]
-    assert "PrivateUsers" not in hardening_sandbox("strict", INSTANCE, port="80")["text"]
-    assert "PrivateUsers" not in hardening_sandbox("strict", INSTANCE | {"port": 443})["text"]
-    assert "PrivateUsers" in hardening_sandbox("strict", INSTANCE | {"port": 80, "socket_port": 80})["text"]
-
-
-def test_the_filter_tells_ansible_about_a_path_that_is_rejected():
-    evil = INSTANCE | {"sandbox": INSTANCE["sandbox"] | {"user_dir": EVIL}}
-    with pytest.raises(AnsibleFilterError, match="control character"):
-        hardening_sandbox("strict", evil)

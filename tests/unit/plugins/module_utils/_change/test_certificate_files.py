@@ -8,16 +8,19 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
-    _certificate,
-    _pair,
-    _start_plan,
-)
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _certificate_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._certificate_files import Wanted
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
-from ansible_collections.pifleet.nodered.plugins.modules import certificate
 
 WATCH = "pifleet-nodered-certificate.path"
+PLAN = SimpleNamespace(service="nodered")
+FILES = Wanted(
+    certificate_file="/etc/letsencrypt/live/pi/fullchain.pem",
+    key_file="/etc/letsencrypt/live/pi/key.pem",
+    checked="certificate",
+)
 
 
 @pytest.fixture
@@ -34,11 +37,8 @@ def systemd(tmp_path, monkeypatch):
         return SimpleNamespace(returncode=0, stdout="", stderr="")
 
     monkeypatch.setattr(_systemd, "run", run)
-    monkeypatch.setattr(_systemd, "show", lambda *_: [SimpleNamespace(name="nodered.service", loaded=True)])
-    monkeypatch.setattr(certificate, "UNIT_FOLDER", str(tmp_path / "system"))
-    monkeypatch.setattr(certificate, "PROGRAM", str(tmp_path / "lib" / "follow-certificate"))
-    monkeypatch.setattr(_own_folders, "LOCKS", str(tmp_path / "run"))
-    monkeypatch.setattr(_start_plan, "plan", lambda _unit: SimpleNamespace(service="nodered"))
+    monkeypatch.setattr(_systemd, "UNIT_FOLDER", str(tmp_path / "system"))
+    monkeypatch.setattr(_certificate_files, "PROGRAM", str(tmp_path / "lib" / "follow-certificate"))
     monkeypatch.setattr(_certificate, "tls_folder", lambda _plan: str(tmp_path / "tls"))
     monkeypatch.setattr(_certificate, "reader", lambda _plan: _pair.Reader("root", "root", "node"))
     monkeypatch.setattr(_pair, "from_files", lambda *_: _pair.Pair(b"certificate", b"key"))
@@ -47,27 +47,41 @@ def systemd(tmp_path, monkeypatch):
     return commands
 
 
-def give():
-    params = {"service": "nodered", "client_authority": None, "_checked": None, "remount": False}
-    files = {
-        "certificate_file": "/etc/letsencrypt/live/pi/fullchain.pem",
-        "key_file": "/etc/letsencrypt/live/pi/key.pem",
-    }
-    return certificate.give({**params, **files}, False)["changed"]
+def place(wanted=FILES):
+    _certificate_files.place(_certificate_files.work(wanted, PLAN), PLAN)
 
 
 def test_files_that_are_renewed_are_followed_from_now_on(systemd):
-    assert give()
+    place()
     assert ["enable", WATCH] in systemd and ["restart", WATCH] in systemd
     systemd.clear()
-    assert not give()
+    place()
     assert systemd == []
 
 
 def test_a_watch_that_a_power_cut_has_kept_from_being_enabled_is_enabled_later(systemd, tmp_path):
-    give()
+    place()
     os.unlink(tmp_path / "system" / "multi-user.target.wants" / WATCH)
     os.rmdir(tmp_path / "system" / "multi-user.target.wants")
     systemd.clear()
-    assert give()
+    place()
     assert ["enable", WATCH] in systemd and ["restart", WATCH] in systemd
+
+
+def test_files_are_no_longer_followed_when_the_pair_comes_from_elsewhere(systemd, tmp_path):
+    place()
+    place(Wanted(certificate="certificate", key="key"))
+    assert ["disable", "--now", WATCH] in systemd
+    assert not (tmp_path / "system" / WATCH).exists()
+
+
+def test_a_certificate_that_was_exchanged_since_it_was_checked_is_rejected(systemd):
+    with pytest.raises(Failure, match="has changed while it was checked"):
+        place(FILES._replace(checked="another one"))
+
+
+def test_the_authority_of_clients_is_placed_under_a_name_of_its_own(systemd, tmp_path):
+    place(Wanted(certificate="certificate", key="key", client_authority="authority"))
+    (file,) = (tmp_path / "tls").iterdir()
+    assert file.name.startswith("client-authority-")
+    assert file.read_text() == "authority"
