@@ -191,7 +191,7 @@ def require_client_name(name: str) -> str:
 
 
 def require_names(constraints: Constraints, names: Sequence[str]) -> None:
-    """Raise CertificateError where the authority may not make a certificate for one of these names."""
+    """Raise CertificateError if the authority is not allowed to certify one of these names."""
     foreign = constraints.not_allowed(names)
     if foreign:
         raise CertificateError(
@@ -208,7 +208,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def write(path: pathlib.Path, data: bytes, mode: int) -> None:
-    """Write the file in one step; until then nobody but its owner can read it."""
+    """Write the file in one step; until then only its owner can read it."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

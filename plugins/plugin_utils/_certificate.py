@@ -63,7 +63,7 @@ def check(
         authorities: PEM of the authorities of which one must have issued it. Without any, it must have issued itself.
         days_left: how many days it must still be valid.
         key: PEM of its key, where that is known here.
-        purpose: ``server``, or ``client`` for a certificate of somebody who visits one.
+        purpose: ``server``, or ``client`` for the certificate of a client of one.
         called: what the messages call it.
     """
     require_judgement(now)
@@ -144,7 +144,7 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
             may_issue = False
         if not may_issue:
             raise CertificateError(
-                f"{_name(authority)} in {called} is no authority, but somebody's own certificate. "
+                f"{_name(authority)} in {called} is not an authority, but the certificate of a server or client. "
                 "Give the certificate of the authority that issues them."
             )
         _check_dates(authority, now, 0, f"{_name(authority)} in {called}")
@@ -166,7 +166,7 @@ def parsed(text: str, called: str) -> list[x509.Certificate]:
         return found
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CertificateError(
-            f"{called} is no complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END). "
+            f"{called} is not a complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END). "
             "It may be damaged or half-written: get it again."
         ) from None
 
@@ -195,12 +195,12 @@ def _check_key(own: x509.Certificate, key: str, called: str) -> None:
         private = serialization.load_pem_private_key(key.encode(), password=None)
     except TypeError:
         raise CertificateError(
-            f"The key of {called} is protected by a passphrase, which nobody could give at Node-RED's start. "
+            f"The key of {called} is protected by a passphrase, which cannot be given when Node-RED starts. "
             "Give it without one (openssl pkey); it travels through the SSH connection only."
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(
-            f"The key of {called} is no complete key in PEM form (-----BEGIN PRIVATE KEY----- to its END). "
+            f"The key of {called} is not a complete key in PEM form (-----BEGIN PRIVATE KEY----- to its END). "
             "It may be damaged or half-written: get it again."
         ) from None
     if _spki(private.public_key()) != _spki(own.public_key()):
@@ -236,7 +236,7 @@ def _check_chain(
     issuers = [anchor for anchor in trusted if anchor == last or _issued(anchor, last)]
     if not issuers:
         raise CertificateError(
-            f"{called} was issued by {last.issuer.rfc4514_string() or 'nobody'}, "
+            f"{called} was issued by {last.issuer.rfc4514_string() or 'an issuer without a name'}, "
             "which is no authority that is trusted here. "
             "Add the certificates in between, or name the right authority (nodered_tls_ca)."
         )
@@ -297,7 +297,7 @@ def _check_dates(certificate: x509.Certificate, now: datetime.datetime, days_lef
     if now < certificate.not_valid_before_utc:
         raise CertificateError(
             f"{called} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and now it is "
-            f"{now:%Y-%m-%d %H:%M}. Compare the clocks of the controller and of whoever issued it."
+            f"{now:%Y-%m-%d %H:%M}. Compare the clocks of the controller and of the issuer."
         )
     if now > certificate.not_valid_after_utc:
         raise CertificateError(f"{called} expired on {certificate.not_valid_after_utc:%Y-%m-%d}. Have it renewed.")

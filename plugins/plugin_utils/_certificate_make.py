@@ -113,7 +113,7 @@ class Authority:
         return self._signed(builder, key)
 
     def client_pair(self, user: str, *, now: datetime.datetime, days: int) -> Pair:
-        """A pair with which somebody visits a server."""
+        """A pair for a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         dates = Dates.around(now, before=CLIENT_DAYS_IN_THE_PAST, after=days - HOST_DAYS_IN_THE_PAST)
         builder = _builder(_name(user), self.certificate.subject, key.public_key(), dates)

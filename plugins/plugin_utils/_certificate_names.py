@@ -71,7 +71,7 @@ def canonical(name: str) -> str | None:
 
 
 def require_canonical(name: str, what: str) -> str:
-    """The canonical form of a name that somebody has asked for. Raises CertificateNameError where there is none."""
+    """The canonical form of a name that was asked for. Raises CertificateNameError if there is none."""
     found = canonical(name)
     if found is None:
         raise CertificateNameError(
@@ -115,7 +115,7 @@ def _taken(others: Iterable[str]) -> set[str]:
 
 
 def _is_acceptable(name: str, taken: set[str]) -> bool:
-    """Whether a reported name is private and belongs to nobody else."""
+    """Whether a reported name is private and belongs to no other host."""
     address = as_address(name)
     if address:
         return address not in taken and _is_within(ipaddress.ip_network(address), PRIVATE_NETWORKS)
@@ -151,7 +151,7 @@ class Constraints:
         return permitted and domains.isdisjoint(self.excluded_domains)
 
     def not_allowed(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that the authority may not make a certificate for."""
+        """Those of the names that the authority is not allowed to make a certificate for."""
         return [name for name in names if not self.allow(name)]
 
     def lack(self, wanted: Constraints) -> list[str]:

@@ -63,7 +63,7 @@ EXPLANATIONS = (
     ),
     (
         r"passphrase|password|bad decrypt|BAD_DECRYPT|interrupted or cancelled|bad password read",
-        "the key is protected by a passphrase, which nobody could give at Node-RED's start",
+        "the key is protected by a passphrase, which cannot be given when Node-RED starts",
         "Give the key without a passphrase; only root and the service's group can read where it is kept.",
     ),
     (
@@ -142,7 +142,7 @@ def _owner(path: str) -> Optional[Identity]:
     except Failure as failure:
         raise Failure(
             failure.problem,
-            "Put the files into a folder that belongs to one user, and that nobody else can write (chmod go-w).",
+            "Put the files into a folder that belongs to one user, and that only this user can write (chmod go-w).",
         ) from None
 
 
@@ -281,7 +281,7 @@ def _make_folder(path: str, mode: int, gid: int) -> None:
 def follow(folder: str, certificate_file: str, key_file: str, reader: Reader, patience: float) -> bool:
     """Place what is in these files if it is another pair than Node-RED has; whether it was. Waits for a half.
 
-    Raises Failure where it is no renewal of the pair that Node-RED has: nobody has checked it.
+    Raises Failure if it is not a renewal of the pair that Node-RED has, because it was not checked.
     """
     pair = _whole_pair(certificate_file, key_file, patience)
     before = placed(folder)

@@ -157,7 +157,7 @@ def test_a_clients_certificate_is_none_for_a_server():
 
 def test_who_is_no_authority_cannot_let_clients_in():
     check_authorities(AUTHORITY.certificate + Authority("Another").certificate, now=now(), called="ca.pem")
-    with pytest.raises(CertificateError, match="is no authority"):
+    with pytest.raises(CertificateError, match="is not an authority"):
         check_authorities(AUTHORITY.issue("ada").certificate, now=now(), called="ca.pem")
     with pytest.raises(CertificateError, match="half-written"):
         check_authorities(AUTHORITY.certificate.replace("\n", "\\n"), now=now(), called="ca.pem")

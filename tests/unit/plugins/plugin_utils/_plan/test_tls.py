@@ -340,7 +340,7 @@ def test_a_pair_that_differs_needs_a_restart_only_if_the_one_in_use_is_unusable(
         (Issued(PUBLIC.issue(ADDRESS).certificate, PUBLIC.issue(ADDRESS).key), "does not belong"),
         (PUBLIC.issue(ADDRESS, until=-1, since=-9), "expired on"),
         (PUBLIC.issue("10.9.9.9"), f"is not made for {ADDRESS}"),
-        (Issued("nothing", PUBLIC.issue(ADDRESS).key), "no complete certificate"),
+        (Issued("nothing", PUBLIC.issue(ADDRESS).key), "not a complete certificate"),
         (Authority("Another").issue(ADDRESS), "nodered_tls_ca"),
     ],
     ids=["another key", "expired", "another name", "damaged", "another authority"],
