@@ -105,10 +105,6 @@ class AuthorityFolder:
                 "folder into nodered_tls_authority_dir; a new authority has to be given to every browser again."
             ) from None
 
-    def make(self, passphrase: str, constraints: Constraints) -> None:
-        """Make a new authority, in place of the one that is here."""
-        self.put(candidate(constraints, passphrase))
-
     def put(self, new: Candidate) -> None:
         """Write a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
         self._retire()

@@ -9,7 +9,7 @@ import datetime
 import ssl
 from collections.abc import Sequence
 
-from ._certificate import CertificateError, check_authorities, problem, require_judgement
+from ._certificate import problem, require_judgement
 
 
 def require_judgement_here() -> None:
@@ -42,15 +42,6 @@ def problem_of(
         purpose=purpose,
         called=called,
     )
-
-
-def problem_of_authorities(authorities: str, *, called: str) -> str:
-    """Why clients could not be judged by these authorities and what to do; empty where they could."""
-    try:
-        check_authorities(authorities, now=datetime.datetime.now(datetime.timezone.utc), called=called)
-    except CertificateError as error:
-        return str(error)
-    return ""
 
 
 def authorities_of_this_system() -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ._arguments import ArgumentError, mapping, text
+from ._arguments import ArgumentError, mapping
 
 
 class Templar(Protocol):
@@ -24,11 +24,6 @@ class Templar(Protocol):
 def named_mapping(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> Mapping[str, object]:
     """The dictionary in the variable with this name. Raises ArgumentError, which names it and shows no value."""
     return mapping(_named(name, what, task_vars, templar), str(name))
-
-
-def named_text(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> str:
-    """The text in the variable with this name. Raises ArgumentError, which names it and shows no value."""
-    return text(_named(name, what, task_vars, templar), str(name))
 
 
 def _named(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> object:

@@ -12,6 +12,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils import _authority
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import (
     AuthorityError,
     AuthorityFolder,
+    candidate,
     effective_constraints,
     require_names,
     warning_about,
@@ -29,7 +30,7 @@ SECRET = "opens it"
 def folder(tmp_path):
     folder = AuthorityFolder(tmp_path / "new" / "authority")
     with folder.locked():
-        folder.make(SECRET, FLEET)
+        folder.put(candidate(FLEET, SECRET))
     return folder
 
 
@@ -82,7 +83,7 @@ def test_a_key_of_another_authority_is_rejected(folder):
 
 def test_an_authority_that_is_replaced_is_kept(folder):
     before = files(folder)
-    folder.make(SECRET, FLEET)
+    folder.put(candidate(FLEET, SECRET))
     after = files(folder)
     kept = {os.path.basename(name): data for name, data in after.items() if name.startswith("replaced-")}
     assert kept == before
@@ -93,7 +94,7 @@ def test_an_authority_that_is_replaced_is_kept(folder):
 def test_a_run_that_ended_between_the_files_has_left_no_half_authority(folder):
     os.unlink(folder.certificate_file)
     assert effective_constraints(folder.certificate(), FLEET, replace=False) == (FLEET, True)
-    folder.make(SECRET, FLEET)
+    folder.put(candidate(FLEET, SECRET))
     folder.opened(SECRET)
 
 
@@ -136,5 +137,5 @@ def test_a_client_certificate_is_due_when_it_is_missing_old_or_from_another_auth
         assert folder.is_due(client, 59)
     os.unlink(folder.clients / "ada.p12")
     assert folder.is_due("ada", 30)
-    folder.make(SECRET, FLEET)
+    folder.put(candidate(FLEET, SECRET))
     assert folder.is_due("proof", 30)
