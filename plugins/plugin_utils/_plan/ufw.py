@@ -126,14 +126,16 @@ def _port(found: Found, wanted: Wanted) -> int | None:
 
 
 def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) -> dict[str, Any]:
-    others = sorted({one for other in found.instance["others"] for one in other["ports"]} - {responding})
+    # Any user can start a process that looks like a Node-RED, but not a system service.
+    services = [one for one in found.instance["others"] if one["service"]]
+    others = sorted({port for one in services for port in one["ports"]} - {responding})
     behind_proxy = wanted.get("nodered_tls_proxy_url") is not None
     return {
         "port": responding,
         "found_port": found.instance["port"],
         "left_ports": sorted({found.instance["port"]} - {None, responding, *others}),
         "other_ports": others,
-        "other_units": [f"{one['service']}.service" for one in found.instance["others"] if one["service"]],
+        "other_units": [f"{one['service']}.service" for one in services],
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or _is_loopback(_host(found, wanted)),

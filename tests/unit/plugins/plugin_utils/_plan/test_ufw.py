@@ -126,6 +126,12 @@ def test_the_rule_of_another_node_red_on_the_machine_stays():
     assert not planned(firewall(allowed(1880), allowed(1890)), others=[other]).changes
 
 
+def test_a_process_outside_of_a_service_keeps_no_rule():
+    stray = {"service": None, "state": "running", "ports": [1890]}
+    plan = planned(firewall(allowed(1880), allowed(1890)), others=[stray])
+    assert rules(plan, "delete") == ["allow from any to any port 1890 proto tcp"]
+
+
 def test_the_rule_of_another_node_red_that_moved_in_the_same_run_stays():
     other = {"service": "second", "state": "active", "ports": [1890]}
     request = planned(NEW, others=[other]).firewall["request"]
