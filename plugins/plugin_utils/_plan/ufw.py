@@ -135,7 +135,7 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "found_port": found.instance["port"],
         "left_ports": sorted({found.instance["port"]} - {None, responding, *others}),
         "other_ports": others,
-        "other_units": [f"{one['service']}.service" for one in services],
+        "other_units": [one["service"] for one in services],
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or _is_loopback(_host(found, wanted)),

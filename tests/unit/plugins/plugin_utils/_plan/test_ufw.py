@@ -122,7 +122,7 @@ def test_a_node_red_that_moves_away_from_loopback_gets_a_rule():
 
 
 def test_the_rule_of_another_node_red_on_the_machine_stays():
-    other = {"service": "second", "state": "active", "ports": [1890]}
+    other = {"service": "second.service", "state": "active", "ports": [1890]}
     assert not planned(firewall(allowed(1880), allowed(1890)), others=[other]).changes
 
 
@@ -133,7 +133,7 @@ def test_a_process_outside_of_a_service_keeps_no_rule():
 
 
 def test_the_rule_of_another_node_red_that_moved_in_the_same_run_stays():
-    other = {"service": "second", "state": "active", "ports": [1890]}
+    other = {"service": "second.service", "state": "active", "ports": [1890]}
     request = planned(NEW, others=[other]).firewall["request"]
     moved = {"port": 1895, "protocol": "tcp", "process": "node-red", "unit": "second.service"}
     now = firewall(allowed(1880), allowed(1895), listening=[moved])
