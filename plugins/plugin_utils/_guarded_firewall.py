@@ -282,8 +282,8 @@ class GuardedFirewall:
                 "The host cannot be reached. It restores its old firewall at the latest "
                 f"{self._deadline} seconds after the change, or at its next boot."
             )
-        except _Failed as failure:
-            return str(failure)
+        except (_Failed, AnsibleError) as error:
+            return _cause(error)
         if undone is not None:
             return f"The host is reachable, and has its old firewall since {undone}{self._reopened()}"
         if self._confirmation_lost:

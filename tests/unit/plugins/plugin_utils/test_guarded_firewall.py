@@ -372,6 +372,15 @@ def test_a_host_that_stays_away_is_not_waited_for_without_end(run):
     assert 180 <= run.time <= 190
 
 
+def test_a_rollback_that_fails_is_reported(run):
+    def broken(**_arguments):
+        raise AnsibleActionFail("no Python")
+
+    run.host.fail[ORDER.index("change")] = "failed"
+    run.host._undone = broken
+    assert run.go()["msg"] == "pi1: broken change\nno Python"
+
+
 def test_it_can_be_too_late(run):
     def late():
         run.host.roll_back("the new rules were not confirmed in time.")
