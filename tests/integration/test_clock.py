@@ -101,7 +101,7 @@ def test_a_clock_that_would_let_no_client_in_is_named_and_all_stays_as_it_was(wr
     before = (past.settings, past.main_pid())
     refused = secure("pi41", nodered_tls_client_authority="authority")
     assert refused.failed
-    assert refused.says("The clock of pi41 says 1970-01-02", "timedatectl set-ntp true")
+    assert refused.says("The clock of pi41 reports 1970-01-02", "timedatectl set-ntp true")
     assert (past.settings, past.main_pid()) == before
     assert past.is_open()
 

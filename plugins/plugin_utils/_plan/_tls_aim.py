@@ -35,13 +35,16 @@ class Aim:
     def of(cls, found: Found, wanted: Wanted) -> Aim:
         """Raises SettingsError if `https` in the settings file cannot be found out."""
         folder = os.path.dirname(found.instance["tls"]["folder"])
-        ours = folder + "/" in str(found.setting("https"))
+        value, kind = found.setting("https"), found.instance["https"]
+        ours = folder + "/" in str(value)
+        # Nothing is known of what cannot be loaded, such as keys that only root can read; only the text shows it.
+        present = value is not None if kind is None else kind != "none"
         return cls(
             wanted=wanted,
             source=str(wanted["nodered_tls_source"]),
             proxied=wanted.get("nodered_tls_proxy_url") is not None,
             ours=ours,
-            foreign=found.instance["https"] not in (None, "none") and not ours,
+            foreign=present and not ours,
         )
 
     @property

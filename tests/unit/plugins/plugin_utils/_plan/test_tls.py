@@ -466,6 +466,13 @@ def test_custom_https_is_left_unchanged_until_told():
     assert planned(own, tls_replace="false").set == {}
 
 
+def test_custom_https_that_cannot_be_loaded_is_not_replaced_either():
+    own = about(settings_with('https: { key: require("fs").readFileSync("/root/key.pem") }'), https=None)
+    assert planned(own).set == {}
+    assert "https" in planned(own, tls_replace=True).set
+    assert "https" in planned(about(https=None)).set
+
+
 def test_tls_of_another_service_with_a_longer_name_is_not_ours():
     other = settings_with('https: require("/etc/nodered-tls/nodered2/current")')
     assert planned(about(other, https="object")).set == {}
