@@ -315,7 +315,10 @@ class Fleet:
         path = self.site(playbook) if isinstance(playbook, list) else playbook
         path = path if isinstance(path, pathlib.Path) else f"pifleet.nodered.{path}"
         extra = ["--extra-vars", json.dumps(variables)]
-        return ["ansible-playbook", "-i", str(self.inventory), "--limit", limit, *extra, *options, str(path)]
+        # With -v the verification lists its checks.
+        verbosity = [] if any(option.startswith("-v") for option in options) else ["-v"]
+        command = ["ansible-playbook", "-i", str(self.inventory), "--limit", limit, *verbosity]
+        return [*command, *extra, *options, str(path)]
 
     def site(self, roles: list[str]) -> pathlib.Path:
         """A site playbook with these roles alone, which takes less time than all of them."""
