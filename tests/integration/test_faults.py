@@ -196,6 +196,40 @@ def test_a_killed_controller_does_not_stop_the_restart(fleet, pi41, tmp_path, wa
     assert not pi41.serves(1880 + 1887 - serves)
 
 
+KILLER = """
+import os, signal
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "aggregate", "killer"
+
+    def v2_playbook_on_handler_task_start(self, task):
+        os.killpg(0, signal.SIGKILL)
+"""
+
+
+def test_a_controller_that_is_killed_between_plan_and_apply_has_written_nothing(
+    fleet, pi41, variables, passwords, tmp_path
+):
+    (tmp_path / "killer.py").write_text(KILLER)
+    settings, pid, units = pi41.settings, pi41.main_pid(), pi41.run("ls -R /etc/systemd/system /var/lib")
+    killed = subprocess.run(
+        fleet.command("secure", variables=variables | {"nodered_port": 1885}, limit="pi41"),
+        env={**fleet.environment(), "ANSIBLE_CALLBACK_PLUGINS": str(tmp_path), "ANSIBLE_CALLBACKS_ENABLED": "killer"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        start_new_session=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    assert "Sessions | Plan" in killed.stdout
+    assert (pi41.settings, pi41.main_pid(), pi41.run("ls -R /etc/systemd/system /var/lib")) == (settings, pid, units)
+    assert not passwords.exists()
+    assert pi41.is_open()
+
+
 def test_a_file_that_changed_between_read_and_write_is_not_overwritten(play, pi41):
     settings, remark = pi41.settings, "// an edit by hand at the wrong moment\n"
     run = play(

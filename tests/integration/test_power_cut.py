@@ -36,7 +36,7 @@ ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "2"))
 SEED = int(os.environ.get("POWER_CUT_SEED") or random.SystemRandom().randrange(10**6))
 USER = "ada"
 # The first thing that a run writes on a machine.
-FIRST_WRITE = "Login | Write"
+FIRST_WRITE = "Apply the plans"
 # A machine without power does not close its connections.
 SSH_ARGUMENTS = "-C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=5"
 

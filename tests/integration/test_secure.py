@@ -107,4 +107,4 @@ def test_roles_work_in_a_site_playbook(fleet, pi41, variables, tmp_path):
     assert pi41.login("ada", USERS[0]["password"], port=1885)
     assert pi41.run("systemctl show -P NRestarts nodered").strip() == "0"
     assert pi41.main_pid() != pid
-    assert run.output.count("Restart Node-RED") == 1
+    assert run.output.count("RUNNING HANDLER") == 1
