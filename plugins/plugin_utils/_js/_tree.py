@@ -30,6 +30,8 @@ else:
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from ._scopes import Frame
+
 COMMENTS = frozenset({"comment", "html_comment"})
 FUNCTIONS = frozenset(
     {
@@ -73,9 +75,12 @@ LONGEST = 1.0
 _PIECE = 256
 _LARGE_PIECE = 4096
 _QUICK = 0.01
+# A node with so many children or more gets a list of them.
+_MANY_CHILDREN = 1000
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
+_WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
@@ -132,6 +137,11 @@ class Source:
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self.root = self._parsed(readable)
+        # What `_scopes` has found out about names.
+        self.mentions: dict[str, list[Frame]] = {}
+        self.own_names: dict[int, frozenset[str]] = {}
+        self.names_sought = 0
+        self._children: dict[int, list[Node]] = {}
         self._last_margin: tuple[int, bytes] | None = None
         self._refuse_depth()
 
@@ -267,6 +277,25 @@ class Source:
         """The nodes of some of the types that are sought, in the order of the text."""
         found = [node for name in types for node in self._sought.get(name, [])]
         return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
+
+    @functools.cached_property
+    def words(self) -> dict[bytes, list[int]]:
+        """Where each word stands, also in strings and comments."""
+        found: dict[bytes, list[int]] = {}
+        for match in _WORD.finditer(self.bytes):
+            found.setdefault(match[0], []).append(match.start())
+        return found
+
+    def child_at(self, node: Node, offset: int) -> Node | None:
+        """The first child of a node that ends behind an offset."""
+        if node.child_count < _MANY_CHILDREN:
+            return node.first_child_for_byte(offset)
+        # tree-sitter goes through comments one by one.
+        if node.id not in self._children:
+            self._children[node.id] = node.children
+        children = self._children[node.id]
+        place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
+        return children[place] if place < len(children) else None
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
