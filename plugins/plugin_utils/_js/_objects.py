@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Property:
     """A property of an object literal."""
 
@@ -34,7 +34,7 @@ class Property:
     accessor: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Assignment:
     """A write to the object after its literal; path has at least one step."""
 
@@ -43,7 +43,7 @@ class Assignment:
     value: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Removed:
     """A `delete` of the value at the path."""
 
@@ -51,7 +51,7 @@ class Removed:
     place: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Uncertain:
     """Something that may give the value at the path, or below it, another value."""
 
@@ -64,7 +64,7 @@ class Uncertain:
     owner: Node | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Frozen:
     """From here on, writes to the members at the path, which ends in None, change nothing."""
 
@@ -176,8 +176,8 @@ class View:
             self._places.setdefault(name, []).append(number)
         self._counted = len(self.entries)
         found = Found(key)
+        self.source.go_on()
         for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
-            self.source.go_on()
             found.add(self.entries[number])
         return found
 

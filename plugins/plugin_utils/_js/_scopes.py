@@ -67,7 +67,8 @@ _HOLD_STATEMENTS = {
 _FEW = 50
 
 
-@dataclass(frozen=True)
+# Of what a file has thousands is not frozen: that would make it take three times as long to make.
+@dataclass(slots=True)
 class Frame:
     """A node with its ancestors. tree-sitter's own `parent` searches from the root each time."""
 
@@ -87,7 +88,7 @@ class Frame:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Declaration:
     """A declarator of a variable, a function or a class, and whether it certainly takes effect."""
 
@@ -155,7 +156,14 @@ def _offsets(source: Source, name: str) -> list[int]:
         return source.words.get(name.encode(), [])
     word = re.escape(name.encode("utf-8", "surrogateescape"))
     # The word comes first in the pattern: what begins with a look-behind takes ten times as long.
-    return [match.start() for match in re.finditer(word + rb"(?<![\w$]" + word + rb")(?![\w$])", source.bytes)]
+    found = [match.start() for match in re.finditer(word + rb"(?<![\w$]" + word + rb")(?![\w$])", source.bytes)]
+    # Most are words in comments, which tree-sitter finds faster than the way from node to node.
+    return [place for place in found if _is_name(source, place)] if len(found) <= _FEW else found
+
+
+def _is_name(source: Source, place: int) -> bool:
+    node = source.root.descendant_for_byte_range(place, place + 1)
+    return node is not None and node.type in _NAMES
 
 
 def declarations(source: Source, name: str) -> list[Declaration]:

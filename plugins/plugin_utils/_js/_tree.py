@@ -75,10 +75,13 @@ LONGEST = 1.0
 _PIECE = 256
 _LARGE_PIECE = 4096
 _QUICK = 0.01
+# After so many steps, the time is checked.
+_STEPS = 16
 # A node with so many children or more gets a list of them.
 _MANY_CHILDREN = 1000
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
+_WHITE = frozenset(b" \t\f\v\r\n")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
@@ -128,31 +131,35 @@ class Source:
         self.text = text
         self.filename = filename
         self.patience = patience or Patience()
-        self._refuse_size()
+        if len(text) > LARGEST:
+            raise self._too_large()
         try:
             self.bytes = readable = text.encode()
         except UnicodeEncodeError:
             self.bytes = _with_undecodable_bytes(text, filename)
             # The parser gets another byte for each that it could not decode, so that all offsets stay true.
             readable = _UNDECODABLE.sub("\x01", text).encode()
+        self._refuse_brackets()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self.root = self._parsed(readable)
         # What `_scopes` has found out about names.
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
+        self._steps = 0
         self._children: dict[int, list[Node]] = {}
         self._last_margin: tuple[int, bytes] | None = None
         self._refuse_depth()
 
-    def _refuse_size(self) -> None:
-        if len(self.text) > LARGEST:
-            raise SettingsError(
-                f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
-                remedy="Move data and functions into files of their own and load them with require().",
-                filename=self.filename,
-            )
-        if len(self.text) > MOST_BRACKETS and sum(map(self.text.count, "({[")) > MOST_BRACKETS:
+    def _too_large(self) -> SettingsError:
+        return SettingsError(
+            f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
+            remedy="Move data and functions into files of their own and load them with require().",
+            filename=self.filename,
+        )
+
+    def _refuse_brackets(self) -> None:
+        if len(self.bytes) - len(self.bytes.translate(None, b"({[")) > MOST_BRACKETS:
             raise SettingsError(
                 f"the file has more than {MOST_BRACKETS} opening brackets, so it may be nested too deeply",
                 remedy="Move data and functions into files of their own and load them with require().",
@@ -167,7 +174,7 @@ class Source:
             return readable[offset : offset + (_LARGE_PIECE if self.patience.used() < _QUICK else _PIECE)]
 
         root = _parser().parse(piece).root_node
-        self.go_on()
+        self._refuse_time()
         return root
 
     def _refuse_depth(self) -> None:
@@ -208,7 +215,12 @@ class Source:
         return self._walk_through()
 
     def go_on(self) -> None:
-        """Refuse the file if working on it takes too long."""
+        """Refuse the file if working on it takes too long. To ask for the time takes as long as some steps of work."""
+        self._steps += 1
+        if self._steps % _STEPS == 0:
+            self._refuse_time()
+
+    def _refuse_time(self) -> None:
         if self.patience.is_over():
             raise SettingsError(
                 f"to understand this file takes more than {LONGEST:g} s of computing time",
@@ -267,6 +279,8 @@ class Source:
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
+        if offset > self.text_start and self.bytes[offset - 1] not in _WHITE:
+            return False
         return offset <= max(self.line_start(offset), self.text_start) + len(self._margin(offset))
 
     def ends_line(self, offset: int) -> bool:
@@ -289,13 +303,20 @@ class Source:
     def child_at(self, node: Node, offset: int) -> Node | None:
         """The first child of a node that ends behind an offset."""
         if node.child_count < _MANY_CHILDREN:
-            return node.first_child_for_byte(offset)
+            return node.first_child_for_byte(offset) if node.child_count and offset < node.end_byte else None
         # tree-sitter goes through comments one by one.
         if node.id not in self._children:
             self._children[node.id] = node.children
         children = self._children[node.id]
         place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
         return children[place] if place < len(children) else None
+
+    def node_at(self, offset: int) -> Node:
+        """The smallest node that holds the byte at an offset."""
+        node = self.root
+        while (child := self.child_at(node, offset)) is not None and child.start_byte <= offset < child.end_byte:
+            node = child
+        return node
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
@@ -366,7 +387,7 @@ def too_deep(source: Source, node: Node) -> SettingsError:
 def unwrapped(node: Node) -> Node:
     """The expression without the parentheses around it."""
     while node.type == "parenthesized_expression":
-        inner = [child for child in node.named_children if child.type not in COMMENTS]
+        inner = members(node)
         if len(inner) != 1:
             break
         node = inner[0]
@@ -375,7 +396,8 @@ def unwrapped(node: Node) -> Node:
 
 def members(node: Node) -> list[Node]:
     """What stands in an object, array, argument list or block, without comments and punctuation."""
-    return [child for child in node.named_children if child.type not in COMMENTS]
+    # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
+    return [child for child in node.named_children if not child.is_extra]
 
 
 def field(node: Node, name: str) -> Node:

@@ -61,7 +61,7 @@ _ACTING = CHANGING | {"call_expression", "unary_expression"}
 _CHANCE = "it depends on the program's course"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Write:
     """A certain write: at `path` below the variable the value now is what `value` says."""
 
@@ -70,7 +70,7 @@ class Write:
     value: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Merge:
     """A certain `Object.assign(<path>, ...sources)`."""
 
@@ -79,7 +79,7 @@ class Merge:
     sources: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Deletion:
     """A certain `delete <path>`."""
 
@@ -87,7 +87,7 @@ class Deletion:
     place: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Doubt:
     """The value at `path`, or below it, may become something that the text does not tell."""
 
@@ -98,7 +98,7 @@ class Doubt:
     later: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Alias:
     """Another variable now holds what is at `path`."""
 
