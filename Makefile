@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint unit lowest sanity corpus molecule integration power-cut attack benchmark clean
+.PHONY: help demo demo-down test machine lint unit lowest sanity corpus fuzz molecule integration power-cut attack benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +50,11 @@ lowest: $(COLLECTION) ## Test the controller's part with the lowest versions tha
 sanity: .venv/test.stamp ## Run ansible-test sanity
 	tests/sanity/run
 
-corpus: .venv/test.stamp $(COLLECTION) ## Edit the settings files of Node-RED's releases and let node judge
+corpus: .venv/test.stamp $(COLLECTION) ## Edit the settings files of Node-RED's releases, and invented ones, and let node judge
 	pytest tests/corpus
+
+fuzz: .venv/test.stamp $(COLLECTION) ## Edit 100,000 invented settings files and let node judge (FUZZ_PROGRAMS, FUZZ_SEED)
+	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.tests.corpus.fuzz
 
 molecule: .venv/test.stamp $(COLLECTION) ## Run the Molecule scenarios
 	tests/molecule/run

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 from . import _bcrypt
 from ._js._damage import refused_by_node
 from ._js._editor import REMOVED, Editor, Members
+from ._js._effects import assigns, has_no_effect, needs_members
 from ._js._export import REMEDY, exported
 from ._js._fallback import fallback
 from ._js._layout import Change, applied
@@ -163,7 +164,7 @@ def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
         old, new = before.find(key), after.find(key)
         wish = wanted.get(key)
         if key not in wanted:
-            if _written(before.source, old) != _written(after.source, new):
+            if not old.doubts and _written(before.source, old) != _written(after.source, new):
                 yield key
         elif isinstance(wish, Members):
             inside = before.inner(old), after.inner(new)
@@ -332,19 +333,26 @@ def _holds(view: View, wish: _Wish) -> bool:
     for depth, key in enumerate(wish.path):
         found = view.find(key)
         removing = wish.value is REMOVED
-        if isinstance(wish.value, Fallback):
-            return _falls_back(view, found, wish.value)
         is_parent = depth < len(wish.path) - 1
+        if isinstance(wish.value, Fallback):
+            inner = view.inner(found) if is_parent and found.doubt() is None else None
+            if inner is None:
+                return is_parent or _falls_back(view, found, wish)
+            view = inner
+            continue
         if is_parent and not removing:
             _refuse_doubtful_parent(view, found, wish.name)
         _refuse_doubt(view, found, wish.name, absent_is_fine=not removing)
         if not is_parent:
-            if removing:
-                return _is_absent(view, found, wish.name)
-            return _matches(view, found, wish.value, wish.name)
+            holds = _is_absent(view, found, wish.name) if removing else _matches(view, found, wish.value, wish.name)
+            if not holds:
+                _refuse_effects(view, found, wish)
+            return holds
         if found.winner is None:
             if not removing and found.doubts_inside():
                 raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
+            if not removing:
+                _refuse_effects(view, found, wish)
             return removing and not found.nested
         inner = view.inner(found)
         if inner is None:
@@ -355,10 +363,13 @@ def _holds(view: View, wish: _Wish) -> bool:
     raise AssertionError("a path has at least one step")
 
 
-def _falls_back(view: View, found: Found, wanted: Fallback) -> bool:
+def _falls_back(view: View, found: Found, wish: _Wish) -> bool:
     """Whether the setting comes to the wanted number, or to none that could be changed with certainty."""
     number = fallback(view.source, found.value) if found.doubt() is None and not found.nested else None
-    return number is None or literal(view.source, number) == wanted.number
+    if number is None or literal(view.source, number) == cast(Fallback, wish.value).number:
+        return True
+    _refuse_effects(view, found, wish)
+    return False
 
 
 def _is_absent(view: View, found: Found, name: str) -> bool:
@@ -423,6 +434,57 @@ def _refuse_doubtful_parent(view: View, found: Found, name: str) -> None:
             f"Write {found.key}: {{ ... }} with all its members into the object literal below this, or set all of "
             f"{found.key}.",
         )
+
+
+def _refuse_effects(view: View, found: Found, wish: _Wish) -> None:
+    """Refuse to change a value of which other code makes something else, or without which it fails."""
+    source = view.source
+    is_set = wish.value is not REMOVED
+    replaced = [found.winner] if is_set and found.winner is not None else found.occurrences
+    for each in replaced:
+        if each.value is not None and assigns(source, each.value):
+            raise source.error(
+                f"the value of {wish.name} also changes a variable here, which would be lost",
+                each.value,
+                "Change the variable in a statement of its own.",
+            )
+    for read in found.reads:
+        if any(_place(each).start_byte <= read.place.start_byte < _place(each).end_byte for each in replaced):
+            continue
+        path = (*read.path, None) if read.name is not None and needs_members(source, read.name) else read.path
+        if len(path) > 1 and not _carries(source, found.value, wish.value, path[1:-1]):
+            raise source.error(
+                f"the code here uses a part of {wish.name} and would fail without it",
+                read.place,
+                f"Take this out first, or change {wish.name} by hand together with it.",
+            )
+        if read.flow is not None and not has_no_effect(source, read.flow):
+            raise source.error(
+                f"what happens here depends on {wish.name}, so other settings may change with it",
+                read.place,
+                f"Change {wish.name} by hand together with this, or write the value here in full.",
+            )
+
+
+def _carries(source: Source, present: Node | None, wanted: object, path: Path) -> bool:
+    """Whether code that uses a member of what lies at the path inside the present value can do that in the wanted."""
+    if path:
+        step = path[0]
+        if isinstance(wanted, dict) and step in wanted:
+            return _carries(source, None, wanted[step], path[1:])
+        if isinstance(wanted, list) and step is not None and step.isdecimal() and int(step) < len(wanted):
+            return _carries(source, None, wanted[int(step)], path[1:])
+        return False
+    if isinstance(wanted, dict | list | Code):
+        return True
+    try:
+        return present is not None and wanted is not None and _kind(literal(source, present)) == _kind(wanted)
+    except NotLiteral:
+        return False
+
+
+def _kind(value: object) -> type:
+    return float if isinstance(value, int) and not isinstance(value, bool) else type(value)
 
 
 def _can_be_outdone(view: View, doubt: Uncertain) -> bool:

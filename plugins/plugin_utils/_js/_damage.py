@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _CHECK = "Mend the file (node --check shows Node.js's view of it), then run again."
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})[ \t]", re.MULTILINE)
-_NUMBER_SIGN = re.compile(rb"^[ \t]*#", re.MULTILINE)
 # How far above the place where the parser stumbles the missing comma is looked for, in tokens, and in files up to which
 # size, in bytes: each place costs a parse.
 _TOKENS_BEFORE = 12
@@ -117,8 +116,8 @@ def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:
         source.go_on()
         place += len(source.text[done : match.start()].encode("utf-8", "surrogateescape"))
         done = match.start()
-        node = source.root.descendant_for_byte_range(place, place + 1)
-        if node is None or (node.child_count == 0 and not node.type.endswith("identifier")):
+        node = source.node_at(place)
+        if node.child_count == 0 and not node.type.endswith("identifier"):
             # In a string or a comment.
             continue
         if match[0] in _INVISIBLE:
@@ -157,14 +156,17 @@ def _first_error(source: Source) -> Node:
 
 def _number_sign(source: Source) -> int | None:
     """A line that begins with # as if that made it a comment."""
-    for match in _NUMBER_SIGN.finditer(source.bytes, source.text_start):
+    place = source.bytes.find(b"#")
+    while place >= 0:
         source.go_on()
-        node = source.root.descendant_for_byte_range(match.end() - 1, match.end())
-        # The parser takes #name for a private member anywhere, Node.js only in classes.
-        while node is not None and node.type in ("#", "private_property_identifier"):
-            node = node.parent
-        if node is not None and node.type in ("pair", "object", "ERROR"):
-            return match.end() - 1
+        if source.begins_line(place):
+            node = source.node_at(place)
+            # The parser takes #name for a private member anywhere, Node.js only in classes.
+            while node.type in ("#", "private_property_identifier") and node.parent is not None:
+                node = node.parent
+            if node.type in ("pair", "object", "ERROR"):
+                return place
+        place = source.bytes.find(b"#", place + 1)
     return None
 
 

@@ -12,7 +12,7 @@ from ._damage import damage
 from ._objects import NotAnObject, View, chained, entries_of, made_object, uses_of_aliases
 from ._scopes import declarations, mentions
 from ._tree import FUNCTIONS, Source, field, unwrapped
-from ._uses import Alias, Deletion, Doubt, Merge, Use, Write, uses
+from ._uses import Alias, Deletion, Doubt, Merge, Read, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -75,7 +75,7 @@ def _made_by_statements(source: Source, through_module: list[Use]) -> View:
             raise NotAnObject(use.place, "this replaces the variable exports, which exports nothing")
         if not use.path and isinstance(use, Alias):
             found = found + uses_of_aliases(source, {use.name}, use.place, {"exports"})
-    if not found:
+    if all(isinstance(use, Read) for use in found):
         state = "exports nothing" if source.text.strip("\ufeff \t\r\n") else "is empty, so it is damaged"
         raise source.error(
             f"the file {state}", 0, "Restore a backup, or take the settings.js that this Node-RED release comes with."
@@ -92,7 +92,7 @@ def _through_exports(through_module: list[Use], after: int) -> list[Use]:
         replace(use, path=use.path[1:])
         for use in through_module
         if use.path[:1] in (("exports",), (None,))
-        and (use.place.start_byte > after or (isinstance(use, Doubt) and use.later))
+        and (use.place.start_byte > after or (isinstance(use, Doubt | Read) and use.later))
     ]
 
 
@@ -112,6 +112,8 @@ def _doubt_about_all(use: Use, after: int) -> str:
     if isinstance(use, Doubt):
         whole = use.path in ((), (None,), ("exports",))
         return use.reason if whole and (use.later or use.place.start_byte > after) else ""
+    if isinstance(use, Read):
+        return ""
     if isinstance(use, Alias) and not use.path:
         return "module is also kept here"
     if use.path[:1] in ((), (None,)) or (isinstance(use, Deletion) and len(use.path) == 1):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -261,6 +262,7 @@ def _double(value: int | float) -> float:
 # Writing
 
 
+@functools.lru_cache(maxsize=100)
 def expression(text: str, name: str) -> Code:
     """Code for a `$js` value, checked to be exactly one expression."""
     problem = f"{name}: the $js value is not exactly one JavaScript expression"

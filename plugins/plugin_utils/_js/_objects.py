@@ -16,13 +16,13 @@ from ._literals import NotLiteral, Undefined, key_of, literal
 from ._scopes import declarations, is_visible, mentions
 from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._tree import field as node_field
-from ._uses import FREEZING, Alias, Deletion, Doubt, Merge, Path, Use, Write, uses
+from ._uses import FREEZING, Alias, Deletion, Doubt, Merge, Path, Read, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Property:
     """A property of an object literal."""
 
@@ -34,7 +34,7 @@ class Property:
     accessor: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Assignment:
     """A write to the object after its literal; path has at least one step."""
 
@@ -43,7 +43,7 @@ class Assignment:
     value: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Removed:
     """A `delete` of the value at the path."""
 
@@ -51,7 +51,7 @@ class Removed:
     place: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Uncertain:
     """Something that may give the value at the path, or below it, another value."""
 
@@ -64,7 +64,7 @@ class Uncertain:
     owner: Node | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Frozen:
     """From here on, writes to the members at the path, which ends in None, change nothing."""
 
@@ -74,7 +74,7 @@ class Frozen:
 
 _VARIABLES = {"identifier", "shorthand_property_identifier"}
 
-Entry = Property | Assignment | Removed | Uncertain | Frozen
+Entry = Property | Assignment | Removed | Uncertain | Frozen | Read
 
 
 class NotAnObject(Exception):
@@ -102,6 +102,8 @@ class Found:
     # What freezes the object that has the key, and what freezes objects inside the value.
     frozen: Frozen | None = None
     frozen_inside: list[Frozen] = field(default_factory=list)
+    # Where the value or a part of it is read.
+    reads: list[Read] = field(default_factory=list)
 
     @property
     def value(self) -> Node | None:
@@ -133,6 +135,8 @@ class Found:
             self.take(entry)
         elif isinstance(entry, Uncertain):
             self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
+        elif isinstance(entry, Read):
+            self.reads.append(entry)
         elif isinstance(entry, Frozen):
             if len(entry.path) == 1:
                 self.frozen = entry
@@ -172,8 +176,8 @@ class View:
             self._places.setdefault(name, []).append(number)
         self._counted = len(self.entries)
         found = Found(key)
+        self.source.go_on()
         for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
-            self.source.go_on()
             found.add(self.entries[number])
         return found
 
@@ -182,7 +186,7 @@ class View:
         keys = (
             entry.key if isinstance(entry, Property) else entry.path[0]
             for entry in self.entries
-            if not isinstance(entry, Uncertain | Frozen)
+            if not isinstance(entry, Uncertain | Frozen | Read)
         )
         return list(dict.fromkeys(key for key in keys if key is not None))
 
@@ -201,7 +205,13 @@ class View:
         later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.frozen_inside]
         later += [replace(entry, path=entry.path[1:]) for entry in found.nested]
         later += [replace(doubt, path=doubt.path[1:]) for doubt in found.doubts_inside()]
+        later += [replace(read, path=read.path[1:] or (None,)) for read in found.reads if _goes_inside(read)]
         return View(self.source, inner.entries + later, inner.home)
+
+
+def _goes_inside(read: Read) -> bool:
+    """Whether it concerns the members of the value, too."""
+    return len(read.path) > 1 or read.path[-1] is None or read.name is not None
 
 
 def made_object(source: Source, expression: Node, depth: int = 0) -> View:
@@ -252,7 +262,7 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
             if declared.node.start_byte >= binding.end_byte and _has_value(declared.node):
                 raise _assigned_again(declared.node, name)
         for use in uses(source, name):
-            later = isinstance(use, Doubt) and use.later
+            later = isinstance(use, Doubt | Read) and use.later
             if not later and use.place.start_byte < binding.end_byte:
                 # Before the variable got the object, or the binding itself.
                 continue
@@ -341,7 +351,7 @@ def _variable(source: Source, node: Node, depth: int, *, with_own_use: bool = Fa
     for use in list(found):
         if isinstance(use, Alias) and not use.path:
             found += uses_of_aliases(source, {use.name}, use.place, known)
-    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge)])
+    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge | Read)])
     return view
 
 
@@ -361,8 +371,11 @@ def _entries_of_use(source: Source, use: Use) -> list[Entry]:
         case Merge(path, place, sources):
             taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
             return [_below(path, entry) for entry in taken] if path else taken
-        case Alias(path, place, name):
-            return [Uncertain((*path, None), place, f"the value is also kept in the variable {name}")]
+        case Alias(path, place, name, mention):
+            reason = f"the value is also kept in the variable {name}"
+            return [Uncertain((*path, None), place, reason), Read(path, place, flow=mention, name=name)]
+        case Read(path):
+            return [use if path else replace(use, path=(None,))]
     return [Uncertain(use.path, use.place, "which setting this changes is computed")]
 
 
@@ -468,7 +481,11 @@ def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | 
             entries = made_object(source, node, depth + 1).entries
         except NotAnObject:
             return None
-        names = [entry.key if isinstance(entry, Property) else entry.path[0] for entry in entries]
+        names = [
+            entry.key if isinstance(entry, Property) else entry.path[0]
+            for entry in entries
+            if not isinstance(entry, Frozen | Read)
+        ]
         return None if None in names else [name for name in names if name is not None]
     if node.type == "ternary_expression":
         parts = [node_field(node, "consequence"), node_field(node, "alternative")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,38 @@ _NAMES = {"identifier", "shorthand_property_identifier", "shorthand_property_ide
 _NAMED_INSIDE = {"class", "function_expression", "generator_function"}
 # `var` goes no further up than to one of these.
 _HOLD_VAR = FUNCTIONS | {"class_static_block"}
-# So many words are looked up one by one; each costs as much as its object has members.
+# What opens a scope.
+_SCOPES = (
+    _HOLD_VAR
+    | _NAMED_INSIDE
+    | {"catch_clause", "class_body", "for_in_statement", "for_statement", "statement_block", "switch_body"}
+)
+# What a `var` can be in.
+_HOLD_STATEMENTS = {
+    "catch_clause",
+    "do_statement",
+    "else_clause",
+    "finally_clause",
+    "for_in_statement",
+    "for_statement",
+    "if_statement",
+    "labeled_statement",
+    "statement_block",
+    "switch_body",
+    "switch_case",
+    "switch_default",
+    "switch_statement",
+    "try_statement",
+    "while_statement",
+    "with_statement",
+}
+# So many names are looked for in the text, and so many mentions of each are remembered. For more names, all words of
+# the text are listed once; more mentions are looked for again.
 _FEW = 50
 
 
-@dataclass(frozen=True)
+# Of what a file has thousands is not frozen: that would make it take three times as long to make.
+@dataclass(slots=True)
 class Frame:
     """A node with its ancestors. tree-sitter's own `parent` searches from the root each time."""
 
@@ -61,7 +88,7 @@ class Frame:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Declaration:
     """A declarator of a variable, a function or a class, and whether it certainly takes effect."""
 
@@ -71,41 +98,72 @@ class Declaration:
 
 def mentions(source: Source, name: str) -> Iterator[Frame]:
     """Every identifier that means the variable of the file, with its ancestors, in the order of the text."""
+    known = source.mentions.get(name)
+    if known is not None:
+        return iter(known)
+    return _remembered(source, name)
+
+
+def _remembered(source: Source, name: str) -> Iterator[Frame]:
+    found: list[Frame] = []
+    for frame in _mentions(source, name):
+        if len(found) <= _FEW:
+            found.append(frame)
+        yield frame
+    if len(found) <= _FEW:
+        source.mentions[name] = found
+
+
+def _mentions(source: Source, name: str) -> Iterator[Frame]:
     # Most of the tree cannot hold a mention: the plain text tells where to look.
     hits = _offsets(source, name)
-
-    def may_mention(node: Node) -> bool:
-        first = bisect.bisect_left(hits, node.start_byte)
-        return first < len(hits) and hits[first] < node.end_byte
-
-    pending = [Frame(source.root, None)]
+    pending = [(Frame(source.root, None), 0, len(hits))]
     while pending:
         source.go_on()
-        frame = pending.pop()
+        frame, first, last = pending.pop()
         node = frame.node
-        if not may_mention(node) or node.type in COMMENTS:
-            continue
         if node.type in _NAMES:
             if source.read(node) == name:
                 yield frame
             continue
-        children = node.children
-        if _is_own_name(source, node, name, may_mention):
+        inside = _inside(source, node, hits, first, last)
+        if _is_own_name(source, node, name):
             # The name of a function or method belongs to the scope around it.
             outside = node.child_by_field_name("name") if node.type in FUNCTIONS - _NAMED_INSIDE else None
-            children = [outside] if outside is not None else []
-        pending.extend(map(frame.below, reversed(children)))
+            inside = [each for each in inside if each[0] == outside]
+        pending += ((frame.below(child), begin, end) for child, begin, end in reversed(inside))
+
+
+def _inside(source: Source, node: Node, hits: list[int], first: int, last: int) -> list[tuple[Node, int, int]]:
+    """The children of a node that hold some of the hits, each with the first of these and the one behind the last."""
+    found: list[tuple[Node, int, int]] = []
+    while first < last and node.child_count and node.type not in COMMENTS:
+        child = source.child_at(node, hits[first])
+        if child is None:
+            break
+        begin = bisect.bisect_left(hits, child.start_byte, first, last)
+        end = bisect.bisect_left(hits, child.end_byte, begin, last)
+        if begin < end:
+            found.append((child, begin, end))
+        first = max(end, first + 1)
+    return found
 
 
 def _offsets(source: Source, name: str) -> list[int]:
-    """Where the name stands in the text; a few are looked at, lest a word in comments costs a walk through the file."""
+    """Where the name stands in the text."""
+    source.names_sought += 1
+    if source.names_sought > _FEW and name.isascii():
+        return source.words.get(name.encode(), [])
     word = re.escape(name.encode("utf-8", "surrogateescape"))
     # The word comes first in the pattern: what begins with a look-behind takes ten times as long.
     found = [match.start() for match in re.finditer(word + rb"(?<![\w$]" + word + rb")(?![\w$])", source.bytes)]
-    if len(found) > _FEW:
-        return found
-    nodes = [source.root.descendant_for_byte_range(start, start + 1) for start in found]
-    return [start for start, node in zip(found, nodes, strict=True) if node is not None and node.type in _NAMES]
+    # Most are words in comments, which tree-sitter finds faster than the way from node to node.
+    return [place for place in found if _is_name(source, place)] if len(found) <= _FEW else found
+
+
+def _is_name(source: Source, place: int) -> bool:
+    node = source.root.descendant_for_byte_range(place, place + 1)
+    return node is not None and node.type in _NAMES
 
 
 def declarations(source: Source, name: str) -> list[Declaration]:
@@ -132,22 +190,20 @@ def declares(frame: Frame) -> bool:
     return parent.node.type in ("import_specifier", "import_clause", "namespace_import")
 
 
-def _binds(source: Source, pattern: Node | None, name: str) -> bool:
-    """Whether a parameter list, a declarator's name or a destructuring pattern declares the name."""
+def _bound_by(source: Source, pattern: Node | None) -> Iterator[str]:
+    """The names that a parameter list, a declarator's name or a destructuring pattern declares."""
     pending = [pattern] if pattern is not None else []
     while pending:
         node = pending.pop()
         match node.type:
             case "identifier" | "shorthand_property_identifier_pattern":
-                if source.read(node) == name:
-                    return True
+                yield source.read(node)
             case "assignment_pattern" | "object_assignment_pattern":
                 pending.append(field(node, "left"))
             case "pair_pattern":
                 pending.append(field(node, "value"))
             case "formal_parameters" | "array_pattern" | "object_pattern" | "rest_pattern":
                 pending += members(node)
-    return False
 
 
 def _may_be_skipped(node: Node) -> bool:
@@ -162,66 +218,69 @@ def _may_be_skipped(node: Node) -> bool:
     return False
 
 
-def _is_own_name(source: Source, node: Node, name: str, may_mention: Callable[[Node], bool]) -> bool:
+def _is_own_name(source: Source, node: Node, name: str) -> bool:
     """Whether the node opens a scope in which the name means something of its own."""
-    if (
-        node.type in _NAMED_INSIDE
-        and (own := node.child_by_field_name("name")) is not None
-        and source.read(own) == name
-    ):
+    kind = node.type
+    if kind not in _SCOPES:
+        return False
+    if name in ("this", "arguments") and (kind == "class_body" or (kind in _HOLD_VAR and kind != "arrow_function")):
         return True
+    if node.id not in source.own_names:
+        source.own_names[node.id] = frozenset(_own_names(source, node))
+    return name in source.own_names[node.id]
+
+
+def _own_names(source: Source, node: Node) -> Iterator[str]:
+    """The names that mean something of their own in the scope that the node opens."""
+    if node.type in _NAMED_INSIDE and (own := node.child_by_field_name("name")) is not None:
+        yield source.read(own)
     match node.type:
-        case "class_body":
-            return name in ("this", "arguments")
         case "catch_clause":
-            return _binds(source, node.child_by_field_name("parameter"), name)
+            yield from _bound_by(source, node.child_by_field_name("parameter"))
         case "for_in_statement":
             kind = node.child_by_field_name("kind")
-            return kind is not None and kind.type != "var" and _binds(source, field(node, "left"), name)
+            if kind is not None and kind.type != "var":
+                yield from _bound_by(source, field(node, "left"))
         case "for_statement":
-            return _declares_lexically(source, node.child_by_field_name("initializer"), name)
+            yield from _declared_lexically(source, node.child_by_field_name("initializer"))
         case "statement_block":
-            return any(_declares_lexically(source, statement, name) for statement in members(node))
+            for statement in members(node):
+                yield from _declared_lexically(source, statement)
         case "switch_body":
-            return any(_declares_lexically(source, each, name) for case in members(node) for each in members(case))
-    return node.type in _HOLD_VAR and _function_declares(source, node, name, may_mention)
+            for case in members(node):
+                for statement in members(case):
+                    yield from _declared_lexically(source, statement)
+    if node.type in _HOLD_VAR:
+        yield from _bound_by(source, node.child_by_field_name("parameters") or node.child_by_field_name("parameter"))
+        yield from _declared_in_function(source, node)
 
 
-def _function_declares(source: Source, function: Node, name: str, may_mention: Callable[[Node], bool]) -> bool:
-    if name in ("this", "arguments"):
-        return function.type != "arrow_function"
-    parameters = function.child_by_field_name("parameters") or function.child_by_field_name("parameter")
-    if _binds(source, parameters, name):
-        return True
+def _declared_in_function(source: Source, function: Node) -> Iterator[str]:
+    """What `var` and functions declare up to the function around them, also in blocks."""
     pending = [function.child_by_field_name("body") or function]
     while pending:
         source.go_on()
-        node = pending.pop()
-        for child in node.named_children:
-            if _declares_for_function(source, child, name):
-                return True
-            if may_mention(child) and child.type not in _HOLD_VAR:
+        for child in pending.pop().named_children:
+            match child.type:
+                case "function_declaration" | "generator_function_declaration":
+                    yield source.read(field(child, "name"))
+                case "variable_declaration":
+                    yield from _bound_by_declarators(source, child)
+                case "for_in_statement":
+                    kind = child.child_by_field_name("kind")
+                    if kind is not None and kind.type == "var":
+                        yield from _bound_by(source, field(child, "left"))
+            if child.type in _HOLD_STATEMENTS:
                 pending.append(child)
-    return False
 
 
-def _declares_for_function(source: Source, node: Node, name: str) -> bool:
-    """Whether it declares the name up to the function around it: `var` and functions do, also in blocks."""
-    if node.type in ("function_declaration", "generator_function_declaration"):
-        return source.read(field(node, "name")) == name
-    if node.type == "for_in_statement":
-        kind = node.child_by_field_name("kind")
-        return kind is not None and kind.type == "var" and _binds(source, field(node, "left"), name)
-    return node.type == "variable_declaration" and _declarators_bind(source, node, name)
+def _declared_lexically(source: Source, statement: Node | None) -> Iterator[str]:
+    if statement is not None and statement.type == "class_declaration":
+        yield source.read(field(statement, "name"))
+    elif statement is not None and statement.type == "lexical_declaration":
+        yield from _bound_by_declarators(source, statement)
 
 
-def _declares_lexically(source: Source, statement: Node | None, name: str) -> bool:
-    if statement is None:
-        return False
-    if statement.type == "class_declaration":
-        return source.read(field(statement, "name")) == name
-    return statement.type == "lexical_declaration" and _declarators_bind(source, statement, name)
-
-
-def _declarators_bind(source: Source, declaration: Node, name: str) -> bool:
-    return any(_binds(source, child.child_by_field_name("name"), name) for child in members(declaration))
+def _bound_by_declarators(source: Source, declaration: Node) -> Iterator[str]:
+    for declarator in members(declaration):
+        yield from _bound_by(source, declarator.child_by_field_name("name"))

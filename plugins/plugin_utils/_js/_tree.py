@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import array
+import bisect
 import contextlib
 import functools
+import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ else:
 
 if TYPE_CHECKING:
     from tree_sitter import Node
+
+    from ._scopes import Frame
 
 COMMENTS = frozenset({"comment", "html_comment"})
 FUNCTIONS = frozenset(
@@ -65,11 +70,20 @@ DEEPEST_TREE = 1000
 # Node-RED comes with 0.002. tree-sitter's search for a way to go on in a broken file, and following variables, can take
 # minutes.
 LONGEST = 1.0
-# How much of the text the parser gets at once, in bytes; between two pieces the time is checked.
+# How much of the text the parser gets at once, in bytes; between two pieces the time is checked. It gets large ones as
+# long as it took less time than this, in seconds: only broken code needs a check so often that it can be felt.
 _PIECE = 256
+_LARGE_PIECE = 4096
+_QUICK = 0.01
+# After so many steps, the time is checked.
+_STEPS = 16
+# A node with so many children or more gets a list of them.
+_MANY_CHILDREN = 1000
 
-_BRACKET = re.compile(r"[({[]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
+_WHITE = frozenset(b" \t\f\v\r\n")
+_BLANKS = re.compile(rb"[ \t\f\v]*")
+_WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
@@ -85,18 +99,25 @@ class Patience:
     """How much longer to work on a file. Counts the computing time of this thread, so a busy machine costs nothing."""
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._end = time.thread_time() + (LONGEST if seconds is None else seconds)
+        self._begun = time.thread_time()
+        self._end = self._begun + (LONGEST if seconds is None else seconds)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Work meanwhile is not work on the file: a bcrypt hash with a cost of 14 takes seconds."""
         begun = time.thread_time()
         yield
-        self._end += time.thread_time() - begun
+        passed = time.thread_time() - begun
+        self._begun += passed
+        self._end += passed
 
     def is_over(self) -> bool:
         """Whether the time is used up."""
         return time.thread_time() > self._end
+
+    def used(self) -> float:
+        """The seconds that the work took so far."""
+        return time.thread_time() - self._begun
 
 
 class Source:
@@ -110,26 +131,35 @@ class Source:
         self.text = text
         self.filename = filename
         self.patience = patience or Patience()
-        self._refuse_size()
+        if len(text) > LARGEST:
+            raise self._too_large()
         try:
             self.bytes = readable = text.encode()
         except UnicodeEncodeError:
             self.bytes = _with_undecodable_bytes(text, filename)
             # The parser gets another byte for each that it could not decode, so that all offsets stay true.
             readable = _UNDECODABLE.sub("\x01", text).encode()
+        self._refuse_brackets()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self.root = self._parsed(readable)
-        self._sought: dict[str, list[Node]] = {}
-        self._sought = self._walk_through()
+        # What `_scopes` has found out about names.
+        self.mentions: dict[str, list[Frame]] = {}
+        self.own_names: dict[int, frozenset[str]] = {}
+        self.names_sought = 0
+        self._steps = 0
+        self._children: dict[int, list[Node]] = {}
+        self._last_margin: tuple[int, bytes] | None = None
+        self._refuse_depth()
 
-    def _refuse_size(self) -> None:
-        if len(self.text) > LARGEST:
-            raise SettingsError(
-                f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
-                remedy="Move data and functions into files of their own and load them with require().",
-                filename=self.filename,
-            )
-        if len(_BRACKET.findall(self.text)) > MOST_BRACKETS:
+    def _too_large(self) -> SettingsError:
+        return SettingsError(
+            f"the file has more than {LARGEST // 1024} KiB, so it is not edited",
+            remedy="Move data and functions into files of their own and load them with require().",
+            filename=self.filename,
+        )
+
+    def _refuse_brackets(self) -> None:
+        if len(self.bytes) - len(self.bytes.translate(None, b"({[")) > MOST_BRACKETS:
             raise SettingsError(
                 f"the file has more than {MOST_BRACKETS} opening brackets, so it may be nested too deeply",
                 remedy="Move data and functions into files of their own and load them with require().",
@@ -138,37 +168,59 @@ class Source:
 
     def _parsed(self, readable: bytes) -> Node:
         def piece(offset: int, _point: object) -> bytes:
-            # Nothing more comes when the time is over, and the parser gives up at the next token.
-            return b"" if self.patience.is_over() else readable[offset : offset + _PIECE]
+            if self.patience.is_over():
+                # Nothing more comes when the time is over, and the parser gives up at the next token.
+                return b""
+            return readable[offset : offset + (_LARGE_PIECE if self.patience.used() < _QUICK else _PIECE)]
 
         root = _parser().parse(piece).root_node
-        self.go_on()
+        self._refuse_time()
         return root
 
+    def _refuse_depth(self) -> None:
+        """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
+        cursor = self.root.walk()
+        depth = 0
+        while True:
+            node = cast("Node", cursor.node)
+            if depth + node.descendant_count > DEEPEST_TREE and cursor.goto_first_child():
+                depth += 1
+                if depth > DEEPEST_TREE:
+                    problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
+                    raise self.error(problem, node, "Write it flatter.")
+                continue
+            while not cursor.goto_next_sibling():
+                if not cursor.goto_parent():
+                    return
+                depth -= 1
+
     def _walk_through(self) -> dict[str, list[Node]]:
-        """The nodes that are looked for by their type, in the order of the text; refused where the tree is too deep.
+        """The nodes that are looked for by their type, in the order of the text.
 
         A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
         """
         found: dict[str, list[Node]] = {}
         cursor = self.root.walk()
-        depth = 0
         while True:
             node = cast("Node", cursor.node)
             if node.type in _SOUGHT:
                 found.setdefault(node.type, []).append(node)
-            if cursor.goto_first_child():
-                depth += 1
-                if depth > DEEPEST_TREE:
-                    raise self.error("the code here is nested too deeply to be followed", node, "Write it flatter.")
-                continue
-            while not cursor.goto_next_sibling():
-                if not cursor.goto_parent():
-                    return found
-                depth -= 1
+            if not cursor.goto_first_child():
+                while not cursor.goto_next_sibling():
+                    if not cursor.goto_parent():
+                        return found
+
+    @functools.cached_property
+    def _sought(self) -> dict[str, list[Node]]:
+        return self._walk_through()
 
     def go_on(self) -> None:
-        """Refuse the file if working on it takes too long."""
+        """Refuse the file if working on it takes too long. To ask for the time takes as long as some steps of work."""
+        self._steps += 1
+        if self._steps % _STEPS == 0:
+            self._refuse_time()
+
+    def _refuse_time(self) -> None:
         if self.patience.is_over():
             raise SettingsError(
                 f"to understand this file takes more than {LONGEST:g} s of computing time",
@@ -184,43 +236,87 @@ class Source:
         """The source text between two offsets."""
         return self.bytes[start:end].decode("utf-8", "surrogateescape")
 
+    @functools.cached_property
+    def _lines(self) -> array.array[int]:
+        """Where each line begins, and where the text ends. To look for the line break each time would take long in a
+        file that has all on one line.
+        """
+        ends = itertools.accumulate(map(len, self.bytes.splitlines(keepends=True)), initial=0)
+        return array.array("L", ends)
+
     def line_start(self, offset: int) -> int:
-        """Where the line that holds the offset begins."""
-        start = self.bytes.rfind(b"\n", 0, offset) + 1
-        return max(start, self.bytes.rfind(b"\r", start, offset) + 1)
+        """Where the line that holds the offset begins. A line break belongs to the line that it ends."""
+        lines = self._lines
+        number = bisect.bisect_right(lines, offset) - 1
+        # At the end of the text a line begins only behind a line break.
+        at_end = number == len(lines) - 1 and number > 0 and self.bytes[-1:] not in (b"\n", b"\r")
+        return lines[number - at_end]
 
     def line_end(self, offset: int) -> int:
         """Where the line that holds the offset ends: at its line break or at the end of the text."""
-        line_feed = self.bytes.find(b"\n", offset)
-        end = len(self.bytes) if line_feed < 0 else line_feed
-        carriage_return = self.bytes.find(b"\r", offset, end)
-        return end if carriage_return < 0 else carriage_return
+        end = self.next_line(offset)
+        if self.bytes[end - 1 : end] == b"\n" and end > offset:
+            end -= 1
+        return end - 1 if self.bytes[end - 1 : end] == b"\r" and end > offset else end
 
     def next_line(self, offset: int) -> int:
         """Where the line after the one that holds the offset begins."""
-        end = self.line_end(offset)
-        return end + (2 if self.bytes[end : end + 2] == b"\r\n" else 1 if end < len(self.bytes) else 0)
+        lines = self._lines
+        return lines[min(bisect.bisect_right(lines, offset), len(lines) - 1)]
+
+    def _margin(self, offset: int) -> bytes:
+        """All white space that begins the line which holds the offset."""
+        start = max(self.line_start(offset), self.text_start)
+        # What stands on one line is mostly looked at together, and a line may begin with any number of blanks.
+        if self._last_margin is None or self._last_margin[0] != start:
+            self._last_margin = start, cast("re.Match[bytes]", _BLANKS.match(self.bytes, start))[0]
+        return self._last_margin[1]
 
     def indent(self, offset: int) -> str:
-        """The white space that begins the line which holds the offset."""
-        match = _INDENT.match(self.bytes, max(self.line_start(offset), self.text_start))
-        return match[0].decode() if match else ""
+        """The blanks and tabs that begin the line which holds the offset."""
+        margin = self._margin(offset)
+        return cast("re.Match[bytes]", _INDENT.match(margin))[0].decode()
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        start = offset
-        while start > self.text_start and self.bytes[start - 1] in b" \t\f\v":
-            start -= 1
-        return start <= self.text_start or self.bytes[start - 1] in b"\r\n"
+        if offset > self.text_start and self.bytes[offset - 1] not in _WHITE:
+            return False
+        return offset <= max(self.line_start(offset), self.text_start) + len(self._margin(offset))
 
     def ends_line(self, offset: int) -> bool:
         """Whether nothing but white space stands from the offset to the end of its line."""
-        return not self.bytes[offset : self.line_end(offset)].strip()
+        return cast("re.Match[bytes]", _BLANKS.match(self.bytes, offset)).end() >= self.line_end(offset)
 
     def all(self, *types: str) -> list[Node]:
         """The nodes of some of the types that are sought, in the order of the text."""
         found = [node for name in types for node in self._sought.get(name, [])]
         return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
+
+    @functools.cached_property
+    def words(self) -> dict[bytes, list[int]]:
+        """Where each word stands, also in strings and comments."""
+        found: dict[bytes, list[int]] = {}
+        for match in _WORD.finditer(self.bytes):
+            found.setdefault(match[0], []).append(match.start())
+        return found
+
+    def child_at(self, node: Node, offset: int) -> Node | None:
+        """The first child of a node that ends behind an offset."""
+        if node.child_count < _MANY_CHILDREN:
+            return node.first_child_for_byte(offset) if node.child_count and offset < node.end_byte else None
+        # tree-sitter goes through comments one by one.
+        if node.id not in self._children:
+            self._children[node.id] = node.children
+        children = self._children[node.id]
+        place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
+        return children[place] if place < len(children) else None
+
+    def node_at(self, offset: int) -> Node:
+        """The smallest node that holds the byte at an offset."""
+        node = self.root
+        while (child := self.child_at(node, offset)) is not None and child.start_byte <= offset < child.end_byte:
+            node = child
+        return node
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
@@ -284,13 +380,14 @@ def _with_undecodable_bytes(text: str, filename: str) -> bytes:
 
 def too_deep(source: Source, node: Node) -> SettingsError:
     """The error for a value that is nested deeper than can be followed."""
-    return source.error("this value is nested too deeply", node, "Write it flatter, or set it as one {'$js': ...}.")
+    problem = f"this value is nested too deeply (more than {DEEPEST} levels)"
+    return source.error(problem, node, "Write it flatter, or set it as one {'$js': ...}.")
 
 
 def unwrapped(node: Node) -> Node:
     """The expression without the parentheses around it."""
     while node.type == "parenthesized_expression":
-        inner = [child for child in node.named_children if child.type not in COMMENTS]
+        inner = members(node)
         if len(inner) != 1:
             break
         node = inner[0]
@@ -299,7 +396,8 @@ def unwrapped(node: Node) -> Node:
 
 def members(node: Node) -> list[Node]:
     """What stands in an object, array, argument list or block, without comments and punctuation."""
-    return [child for child in node.named_children if child.type not in COMMENTS]
+    # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
+    return [child for child in node.named_children if not child.is_extra]
 
 
 def field(node: Node, name: str) -> Node:

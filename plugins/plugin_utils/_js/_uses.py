@@ -5,7 +5,7 @@
 
 `uses(source, name)` lists every place where the object that a variable holds is written to, or may be: certain writes
 with their path below the variable, and doubts (a write under a condition, in a function, an unknown call that gets the
-object). Reading is no use.
+object). Reading counts where the value goes on to something else, or where code fails without it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 Path = tuple[str | None, ...]
 
 # Calls that only look at what they are given.
+_PRINTING = re.compile(r"console\.\w+")
+# They also look at `undefined`, and at no member of an object.
+_TOLERANT = re.compile(
+    rf"{_PRINTING.pattern}|Object\.(?:is|isFrozen)|Array\.isArray|String|Number|Boolean|parseInt|parseFloat"
+    r"|fs\.existsSync"
+)
 _LOOKING = re.compile(
-    r"console\.\w+|JSON\.stringify|Object\.(?:keys|is|isFrozen|hasOwn)|Array\.isArray|String|Number|Boolean"
-    r"|parseInt|parseFloat|(?:util\.)?inspect|path\.(?:join|resolve|dirname|basename)"
-    r"|fs\.(?:existsSync|readFileSync|statSync)"
+    rf"{_TOLERANT.pattern}|JSON\.stringify|Object\.(?:keys|hasOwn)|(?:util\.)?inspect"
+    r"|path\.(?:join|resolve|dirname|basename)|fs\.(?:readFileSync|statSync)"
 )
 # Calls after which the members of their argument stay as they are.
 FREEZING = {"Object.freeze", "Object.seal", "Object.preventExtensions"}
@@ -41,21 +46,22 @@ _LOOKING_METHODS |= {"toLowerCase", "toString", "toUpperCase", "trim"}
 _VISITING_METHODS = {"every", "filter", "find", "forEach", "map", "some"}
 # Methods that return an element, or a new array with some of the same elements.
 _PICKING_METHODS = {"concat", "filter", "find", "map", "slice"}
-# What can change something else than a variable of its own.
-_ACTING = {
+# What changes something, or ends the program.
+CHANGING = {
     "assignment_expression",
     "augmented_assignment_expression",
     "await_expression",
-    "call_expression",
     "new_expression",
-    "unary_expression",
+    "throw_statement",
     "update_expression",
     "yield_expression",
 }
+# What can change something else than a variable of its own.
+_ACTING = CHANGING | {"call_expression", "unary_expression"}
 _CHANCE = "it depends on the program's course"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Write:
     """A certain write: at `path` below the variable the value now is what `value` says."""
 
@@ -64,7 +70,7 @@ class Write:
     value: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Merge:
     """A certain `Object.assign(<path>, ...sources)`."""
 
@@ -73,7 +79,7 @@ class Merge:
     sources: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Deletion:
     """A certain `delete <path>`."""
 
@@ -81,7 +87,7 @@ class Deletion:
     place: Node
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Doubt:
     """The value at `path`, or below it, may become something that the text does not tell."""
 
@@ -92,16 +98,30 @@ class Doubt:
     later: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Alias:
     """Another variable now holds what is at `path`."""
 
     path: Path
     place: Node
     name: str
+    mention: Frame
 
 
-Use = Write | Merge | Deletion | Doubt | Alias
+@dataclass(frozen=True)
+class Read:
+    """The value at `path` is read, and that of its parent must be an object; a step None at the end hands it on."""
+
+    path: Path
+    place: Node
+    later: bool = False
+    # Where the value goes on from; None where it is dropped.
+    flow: Frame | None = None
+    # The variable that gets it.
+    name: str | None = None
+
+
+Use = Write | Merge | Deletion | Doubt | Alias | Read
 
 
 def uses(source: Source, name: str, without: Node | None = None) -> list[Use]:
@@ -117,7 +137,8 @@ def _uses_of(source: Source, mention: Frame) -> list[Use]:
     if declares(mention):
         return []
     if mention.node.type == "shorthand_property_identifier":
-        return [Doubt((None,), mention.node, "the object is handed on here", mention.in_function)]
+        handed_on = Read((None,), mention.node, mention.in_function, mention)
+        return [Doubt((None,), mention.node, "the object is handed on here", mention.in_function), handed_on]
     if mention.node.type == "shorthand_property_identifier_pattern":
         return [Doubt((), mention.node, "the variable is assigned here by destructuring", mention.in_function)]
     return _Climb(source, mention, mention.in_function).uses()
@@ -139,19 +160,45 @@ class _Climb:
     # Whether the value may as well be another one (`a || b`).
     perhaps: bool = False
     found: list[Use] = attribute(default_factory=list)
+    # What must be there for the code not to fail, once that is less than the path (`a?.b.c`, `(a || {}).b`).
+    _required: Path | None = None
+    _flows: bool = False
 
     def uses(self) -> list[Use]:
         """All that is done with the value on the way."""
+        mention = self.frame
+        self._climb()
+        path = self.path if self._required is None else self._required
+        is_written = any(isinstance(use, Write) for use in self.found)
+        if self._flows or (path and not is_written):
+            self.found.append(Read(path, mention.node, self.later, mention if self._flows else None))
+        return self.found
+
+    def _climb(self) -> None:
         while (parent := self.frame.parent) is not None:
             step = _STEPS.get(parent.node.type)
             if step is None:
                 self._doubt(self.path, parent.node, "what happens to the object here is not certain")
+                self._flows = True
                 break
             if not step(self, parent):
                 break
             if self.frame.parent is not None:
                 self.frame = self.frame.parent
-        return self.found
+
+    def _perhaps(self) -> None:
+        """From here on the value may be another one, so that the code needs no more of this one."""
+        self.perhaps = True
+        self._require(self.path)
+
+    def _require(self, path: Path) -> None:
+        if self._required is None:
+            self._required = path
+
+    def _handed_on(self) -> None:
+        """All of the value goes on to something else, which may fail without it."""
+        self._require((*self.path, None))
+        self._flows = True
 
     def _doubt(self, path: Path, place: Node, reason: str) -> bool:
         self.found.append(Doubt(path, place, reason, self.later))
@@ -166,25 +213,35 @@ class _Climb:
         return True
 
     def member(self, parent: Frame) -> bool:
+        self._end_of_certainty(parent)
         self.path = (*self.path, self.source.read(field(parent.node, "property")))
         return True
 
     def subscript(self, parent: Frame) -> bool:
         if not self._is(parent.node, "object"):
-            return False
+            return self.read(parent)
+        self._end_of_certainty(parent)
         self.path = (*self.path, _index(self.source, field(parent.node, "index")))
         return True
+
+    def _end_of_certainty(self, parent: Frame) -> None:
+        if parent.node.child_by_field_name("optional_chain") is not None:
+            self._require(self.path)
 
     def sequence(self, parent: Frame) -> bool:
         return members(parent.node)[-1] == self.frame.node
 
     def choice(self, parent: Frame) -> bool:
-        self.perhaps = True
-        return not self._is(parent.node, "condition")
+        if self._is(parent.node, "condition"):
+            return self.read(parent)
+        self._perhaps()
+        return True
 
     def operation(self, parent: Frame) -> bool:
-        self.perhaps = True
-        return self.source.read(field(parent.node, "operator")) in ("||", "&&", "??")
+        if self.source.read(field(parent.node, "operator")) not in ("||", "&&", "??"):
+            return self.read(parent)
+        self._perhaps()
+        return True
 
     # Writes
 
@@ -200,6 +257,7 @@ class _Climb:
             self._kept(parent, self.source.read(target))
         elif _text(self.source, target) != "module.exports":
             self._doubt((*self.path, None), node, "the object is also kept here")
+            self._handed_on()
         return True
 
     def computing(self, parent: Frame) -> bool:
@@ -209,7 +267,7 @@ class _Climb:
 
     def unary(self, parent: Frame) -> bool:
         if self.source.read(field(parent.node, "operator")) != "delete":
-            return False
+            return self.read(parent)
         if self.perhaps or parent.parent is None or not parent.parent.unconditional:
             return self._doubt(self.path, parent.node, f"{_CHANCE} whether this is deleted")
         self.found.append(Deletion(self.path, parent.node))
@@ -220,20 +278,25 @@ class _Climb:
         if name.type == "identifier":
             self._kept(parent, self.source.read(name))
         else:
-            self.found += _destructured(self.source, name, self.path, self.later)
+            for step, variable in _destructured(self.source, name):
+                path = (*self.path, step)
+                self._doubt((*path, None), name, "the value is handed on here")
+                self.found.append(Read(path if variable else (*path, None), name, self.later, self.frame, variable))
         return False
 
     def _kept(self, parent: Frame, name: str) -> None:
         if parent.unconditional and not self.perhaps:
-            self.found.append(Alias(self.path, parent.node, name))
+            self.found.append(Alias(self.path, parent.node, name, self.frame))
         else:
             self._doubt((*self.path, None), parent.node, "the object is also kept here")
+            self._handed_on()
 
     # Calls
 
     def called(self, parent: Frame) -> bool:
         """A method of the value, or the value itself, is called."""
         method = self.path[-1] if self.path else None
+        self._flows = True
         if method in _LOOKING_METHODS:
             return False
         harmless = method in _VISITING_METHODS and _only_reads(parent.node)
@@ -241,7 +304,11 @@ class _Climb:
             return False
         if harmless or method in _PICKING_METHODS - _VISITING_METHODS:
             # Of a list, so that what is picked from it is again one of the elements; `find` picks one itself.
-            self.path, self.perhaps = self.path[:-1] + ((None,) if method == "find" else ()), True
+            if method == "find":
+                self.path, self.perhaps = (*self.path[:-1], None), True
+            else:
+                self._perhaps()
+                self.path = self.path[:-1]
             return True
         return self._doubt((*self.path[:-1], None), parent.node, "a method that is called on the object may change it")
 
@@ -249,18 +316,24 @@ class _Climb:
         """The value is given to a call."""
         if parent.parent is None:
             return False
+        self._flows = True
         call = parent.parent.node
         callee = call.child_by_field_name("function")
         called = _text(self.source, callee) if callee is not None else ""
-        if _LOOKING.fullmatch(called):
+        if _TOLERANT.fullmatch(called):
             return False
         if called == "Object.assign" and members(parent.node)[0] == self.frame.node:
             return self._merged(parent, call)
+        self._handed_on()
+        if _LOOKING.fullmatch(called):
+            return False
         if called in ("Object.assign", "Object.entries", "Object.values"):
             return self._doubt((*self.path, None, None), call, "the values are also handed on here")
         return self._doubt((*self.path, None), call, "the call gets the object and may change it")
 
     def _merged(self, parent: Frame, call: Node) -> bool:
+        self._flows = False
+        self._require((*self.path, None))
         if self.perhaps or not parent.unconditional:
             return self._doubt((*self.path, None), parent.node, f"{_CHANCE} whether this happens")
         self.found.append(Merge(self.path, call, tuple(members(parent.node)[1:])))
@@ -270,6 +343,7 @@ class _Climb:
 
     def substitution(self, parent: Frame) -> bool:
         """`${value}`: a tag before the template is a function that gets the value."""
+        self._flows = True
         call = parent.parent.parent.node if parent.parent is not None and parent.parent.parent is not None else None
         if call is not None and call.type == "call_expression":
             return self._doubt((*self.path, None), call, "the call gets the object and may change it")
@@ -280,31 +354,42 @@ class _Climb:
     def loop(self, parent: Frame) -> bool:
         if self._is(parent.node, "left"):
             return self._doubt(self.path, parent.node, "a loop assigns to this")
+        self._handed_on()
         if self.source.read(field(parent.node, "operator")) == "in":
             return False
         return self._doubt((*self.path, None, None), parent.node, "a loop gets the values")
 
     def spread(self, parent: Frame) -> bool:
+        self._handed_on()
         return self._doubt((*self.path, None, None), parent.node, "the values are also kept in another object")
 
+    def returned(self, parent: Frame) -> bool:
+        self._flows = True
+        return self._doubt((*self.path, None), parent.node, "the object is handed on here")
+
     def handed_on(self, parent: Frame) -> bool:
+        self._handed_on()
         return self._doubt((*self.path, None), parent.node, "the object is handed on here")
 
     def read(self, _parent: Frame) -> bool:
+        self._flows = True
+        return False
+
+    def dropped(self, _parent: Frame) -> bool:
         return False
 
 
 _STEPS: dict[str, Callable[[_Climb, Frame], bool]] = {
     "arguments": _Climb.argument,
     "array": _Climb.handed_on,
-    "arrow_function": _Climb.handed_on,
+    "arrow_function": _Climb.returned,
     "assignment_expression": _Climb.assignment,
     "augmented_assignment_expression": _Climb.computing,
     "await_expression": _Climb.passed,
     "binary_expression": _Climb.operation,
     "call_expression": _Climb.called,
     "do_statement": _Climb.read,
-    "expression_statement": _Climb.read,
+    "expression_statement": _Climb.dropped,
     "for_in_statement": _Climb.loop,
     "for_statement": _Climb.read,
     "if_statement": _Climb.read,
@@ -312,7 +397,7 @@ _STEPS: dict[str, Callable[[_Climb, Frame], bool]] = {
     "new_expression": _Climb.called,
     "pair": _Climb.handed_on,
     "parenthesized_expression": _Climb.passed,
-    "return_statement": _Climb.handed_on,
+    "return_statement": _Climb.returned,
     "sequence_expression": _Climb.sequence,
     "spread_element": _Climb.spread,
     "subscript_expression": _Climb.subscript,
@@ -326,6 +411,21 @@ _STEPS: dict[str, Callable[[_Climb, Frame], bool]] = {
     "while_statement": _Climb.read,
     "yield_expression": _Climb.handed_on,
 }
+
+
+def is_printing(source: Source, call: Node) -> bool:
+    """Whether a call only prints what it is given."""
+    callee = call.child_by_field_name("function")
+    return callee is not None and _PRINTING.fullmatch(_text(source, callee)) is not None
+
+
+def is_looking_call(source: Source, call: Node) -> bool:
+    """Whether a call changes nothing, as far as the functions that it is given do not."""
+    callee = field(call, "function")
+    if _LOOKING.fullmatch(_text(source, callee)) or _text(source, callee) in ("Object.entries", "Object.values"):
+        return True
+    methods = _LOOKING_METHODS | _VISITING_METHODS | _PICKING_METHODS
+    return callee.type == "member_expression" and source.read(field(callee, "property")) in methods
 
 
 def _only_reads(call: Node) -> bool:
@@ -349,16 +449,18 @@ def _index(source: Source, node: Node) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
-def _destructured(source: Source, pattern: Node, path: Path, later: bool) -> list[Use]:
-    """`const { a, b: c } = object` hands on single values; anything richer may hand on all of them."""
-    found: list[Use] = []
+def _destructured(source: Source, pattern: Node) -> list[tuple[str | None, str | None]]:
+    """The members that `const { a, b: c } = object` takes and the variables that get them; None for anything richer."""
+    found: list[tuple[str | None, str | None]] = []
     for member in members(pattern):
-        name: Path = (None,)
         if member.type == "shorthand_property_identifier_pattern":
-            name = (source.read(member),)
+            found.append((source.read(member), source.read(member)))
         elif member.type == "pair_pattern":
-            name = (key_of(source, field(member, "key")),)
-        found.append(Doubt((*path, *name, None), pattern, "the value is handed on here", later))
+            value = field(member, "value")
+            variable = source.read(value) if value.type == "identifier" else None
+            found.append((key_of(source, field(member, "key")), variable))
+        else:
+            found.append((None, None))
     return found
 
 

@@ -99,3 +99,53 @@ def test_it_stands_for_a_whole_setting_only():
 
 def test_a_masked_text_shows_the_number():
     assert "1885" in masked(moved(BEAGLEBONE))
+
+
+@pytest.mark.parametrize(
+    ("expression", "before"),
+    [
+        ("PORT || 1880", "const { PORT } = process.env;\n"),
+        ("PORT || 1880", "const { HOME, PORT, ...rest } = process.env;\n"),
+        ("PORT ?? 1880", "const PORT = process.env.PORT;\n"),
+        ("port || 1880", "const { PORT: port } = process.env;\n"),
+        ("port || 1880", "const env = process.env, port = env.PORT;\n"),
+        ("env.PORT || 1880", "const env = process.env;\n"),
+        ("env.PORT || 1880", "const { env } = process;\n"),
+        ("env.PORT || 1880", "const { env } = require('process');\n"),
+        ("Number(PORT) || 1880", "const { PORT } = process.env;\n"),
+        ("PORT > 0 ? PORT : 1880", "const { PORT } = process.env;\n"),
+        ("PORT", "const { PORT = 1880 } = process.env;\n"),
+        ("port", "const { PORT: port = 1880 } = process.env;\n"),
+        ("port", "const { PORT } = process.env;\nconst port = PORT || 1880;\n"),
+    ],
+)
+def test_variables_from_the_environment_are_the_environment(expression, before):
+    source = with_port(expression, before)
+    assert moved(source) == source.replace("1880", "1885")
+
+
+@pytest.mark.parametrize(
+    ("expression", "before"),
+    [
+        ("PORT || 1880", "let { PORT } = process.env;\nPORT = 1881;\n"),
+        ("PORT || 1880", "const { PORT } = { PORT: 1881 };\n"),
+        ("PORT || 1880", "const { PORT = 1881 } = process.env;\n"),
+        ("PORT || 1880", "const { PORT = 1881, ...PORT2 } = process.env;\n"),
+        ("PORT", "const { PORT = 1880 } = { PORT: 1 };\n"),
+        ("PORT", "const { PORT = 1880 } = process.env;\nconst other = PORT;\nmodule.exports.x = other;\n"),
+        ("PORT, x: PORT", "const { PORT = 1880 } = process.env;\n"),
+        ("PORT || 1880", "const PORT = 1881;\n"),
+    ],
+)
+def test_other_variables_are_not_taken_for_the_environment(expression, before):
+    assert moved(with_port(expression, before)) == with_port(expression, before)
+
+
+def test_a_variable_of_a_block_is_not_the_one_of_the_file():
+    source = "var port = 1880;\n{ const port = 1881; module.exports = { uiPort: port }; }\nconsole.log(port);\n"
+    assert moved(source) == source
+
+
+def test_a_dotted_name_falls_back_to_a_number_too():
+    source = "module.exports = { a: { b: process.env.B || 1880 } };\n"
+    assert edit(source, set={"a.b": {"$fallback": 1885}}).text == source.replace("1880", "1885")
