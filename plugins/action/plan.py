@@ -13,7 +13,6 @@ import dataclasses
 import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth as _gather_http_auth
@@ -22,6 +21,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ses
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as _gather_tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
+    _diff,
     hardening,
     http_auth,
     instance,
@@ -31,7 +31,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
     tls,
     ufw,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Found, Plan, Wanted
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan, Wanted
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, Step, TaskVars
@@ -121,7 +121,7 @@ class ActionModule(Step):
         if plan.notes:
             result |= {"msg": [f"{self.host}: {note}" for note in plan.notes], "_ansible_verbose_always": True}
         if self._task.diff and result["changed"]:
-            result["diff"] = _diffs(found, plan, edit)
+            result["diff"] = _diff.diffs(found, plan, edit)
         return result
 
 
@@ -139,30 +139,3 @@ def _listed(host: str, errors: t.Sequence[str]) -> str:
     if len(errors) == 1:
         return f"{host}: {errors[0]}"
     return f"{host}: {len(errors)} errors:\n" + "\n".join(f"- {error}" for error in errors)
-
-
-def _diffs(found: Found, plan: Plan, edit: _settings_js.Edit) -> list[dict[str, str]]:
-    """One entry for each file that changes. Companions are shown by name, as their text is that of the collection."""
-    diffs = []
-    if edit.changed:
-        diffs.append(_settings_change.masked_diff(str(found.instance["settings_file"]), found.text, edit))
-    diffs += [_drop_in_diff(found, one) for one in plan.drop_ins]
-    lines = [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.companions.items()]
-    if plan.sessions:
-        lines.append(f"sessions file: {plan.sessions}")
-    if plan.close_files:
-        lines.append(f"close files to other users: {plan.close_files}")
-    lines += plan.certificate.get("lines", ())
-    if plan.restart:
-        lines.append(f"restart Node-RED: {plan.restart}")
-    lines += [f"firewall: {line}" for line in plan.firewall.get("lines", ())]
-    if lines:
-        diffs.append({"prepared": "".join(f"{printable_line(line)}\n" for line in lines)})
-    return diffs
-
-
-def _drop_in_diff(found: Found, drop_in: DropIn) -> dict[str, str]:
-    path = printable_line(drop_in.path)
-    after = drop_in.text + "".join(f"# and the options {' '.join(drop_in.options)}\n" for _ in drop_in.options[:1])
-    before = "\n".join(map(printable_line, found.drop_in_text(drop_in.name, drop_in.unit).splitlines()))
-    return {"before_header": path, "after_header": path, "before": before, "after": after}
