@@ -86,12 +86,12 @@ class ActionModule(VerifyStep):
 
     def _transaction(self, store: Store, state: State, *, firewall_waits: bool = False) -> Result:
         """Send everything to the host, and verify it. What is kept on the controller is written immediately before."""
-        for plan in state.plans.values():
-            for path, password in plan.passwords.items():
-                _password_files.keep(path, password)
         try:
+            for plan in state.plans.values():
+                for path, password in plan.passwords.items():
+                    _password_files.keep(path, password)
             certificate = self._certificate(state)
-        except _certificates.PreparationError as error:
+        except (_password_files.PasswordFileError, _certificates.PreparationError) as error:
             failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
             self._note(store, state, failed)
             return failed

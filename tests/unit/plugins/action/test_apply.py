@@ -1,11 +1,15 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is made for a certificate immediately before everything is sent."""
+"""What is applied, and when. What a transaction does is tried on a machine."""
 
 from __future__ import annotations
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 import types
 
 import pytest
@@ -14,6 +18,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
 
+COLLECTIONS = pathlib.Path(apply.__file__).parents[5]
 MADE = {"made_by": "selfsigned", "names": ["pi1"], "called": "pi1", "days": 397}
 LATER = {"nodered_address": "pi1", "nodered_remount": False, "nodered_restart_timeout": 60}
 
@@ -67,3 +72,103 @@ def test_an_authority_that_cannot_be_used_prevents_the_change_and_names_the_host
 def test_nothing_is_sent_if_only_the_controller_keeps_something():
     action, _state, _result = applied({"pair": {}})
     assert action.sent == []
+
+
+NEW = EMPTY.replace("1880", "1885")
+
+
+class Handler(apply.ActionModule):
+    """The handlers of one play for one host, which do not connect: `sent` has the modules that would have run."""
+
+    def __init__(self, state, *, check_mode=False, fails=False):
+        self.host = "pi1"
+        self.state, self.fails = state, fails
+        self.sent = []
+        self._task = types.SimpleNamespace(check_mode=check_mode)
+
+    def save(self, state):
+        self.state = state
+
+    def module(self, name, **_arguments):
+        self.sent.append(name)
+        return {"failed": True, "msg": "no"} if self.fails else {"changed": True, "instance": instance()}
+
+    def verified(self, _store, _state, result, **_options):
+        self.sent.append("verify")
+        return result
+
+    def apply(self):
+        return self._apply(self, self.state)
+
+    def restart(self):
+        return self._restart(self, self.state)
+
+
+def planned(**given):
+    return State(instance(), EMPTY, "", given.pop("text", NEW), variables=LATER, **given)
+
+
+def test_plans_are_applied_once_and_verified():
+    handler = Handler(planned())
+    assert handler.apply()["changed"]
+    assert handler.sent == ["apply", "verify"]
+    assert handler.apply() == {"changed": False}
+    assert handler.sent == ["apply", "verify"]
+
+
+@pytest.mark.parametrize("given", [{"failed": ["tls"]}, {"failed": [APPLY]}], ids=str)
+def test_nothing_is_applied_after_a_failed_plan(given):
+    handler = Handler(planned(**given))
+    result = handler.apply()
+    assert result["failed"] and "nothing was applied" in result["msg"]
+    assert handler.sent == []
+
+
+@pytest.mark.parametrize("given", [{"check_mode": True}, {}], ids=["plan", "handler"])
+def test_nothing_is_applied_in_check_mode(given):
+    handler = Handler(planned(**given), check_mode=not given)
+    assert handler.apply() == {"changed": False}
+    assert handler.sent == []
+
+
+def test_a_restart_that_a_user_asks_for_is_part_of_the_transaction_if_plans_wait():
+    handler = Handler(planned(text=EMPTY, plans={"ufw": Plan(close_files="private")}))
+    handler.restart()
+    assert handler.sent == []
+    handler.apply()
+    assert handler.sent == ["apply", "verify"]
+    assert not handler.state.restart_requested
+
+
+def test_a_restart_that_a_user_asks_for_is_done_at_once_if_no_plan_waits():
+    handler = Handler(planned(text=EMPTY))
+    handler.restart()
+    assert handler.sent == ["restart", "verify"]
+
+
+def test_a_transaction_that_failed_is_not_repeated_in_the_same_play():
+    handler = Handler(planned(), fails=True)
+    assert handler.apply()["failed"]
+    assert handler.apply()["failed"]
+    assert handler.sent == ["apply"]
+
+
+def test_a_password_file_of_another_run_prevents_the_change(tmp_path):
+    (tmp_path / "pi1").write_text("another\n")
+    handler = Handler(planned(plans={"login": Plan(passwords={str(tmp_path / "pi1"): "secret"})}))
+    result = handler.apply()
+    assert result["failed"] and result["msg"].startswith("pi1: ")
+    assert "secret" not in str(result)
+    assert handler.sent == []
+
+
+def test_everything_that_planning_needs_is_imported_with_the_action():
+    """Ansible loads the class of an action before it forks; what is imported later is imported for each host again."""
+    code = (
+        "import sys; from ansible_collections.pifleet.nodered.plugins.action import plan; "
+        "before = set(sys.modules); import tree_sitter_javascript, bcrypt, cryptography.x509, passlib.hash; "
+        "print(sorted(name for name in set(sys.modules) - before))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(COLLECTIONS), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
