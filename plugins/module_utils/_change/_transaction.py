@@ -30,7 +30,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in i
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._settings_file import Edit, Target
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _certificate,
     _find,
@@ -102,11 +102,20 @@ def apply(wanted: Request) -> Dict[str, Any]:
     with _change.locked(unit.service, 2 * wanted.timeout):
         with _deadline.within(_deadline.SECONDS):
             written = _write(unit, wanted)
-        if wanted.restart:
-            result = _restart.restart_locked(unit.name, others, wanted.timeout, wanted.remount, written.loaded)
-        else:
-            result = _restart.described(unit.name, others, wanted.remount, written.loaded)
+        try:
+            result = _finish(unit, others, wanted, written.loaded)
+        except (Failure, OSError):
+            _undo_written(unit, wanted.remount)
+            raise
     return dict(result, backup_file=written.backup_file, closed=written.closed)
+
+
+def _finish(
+    unit: Unit, others: Sequence[_find.Seen], wanted: Request, loaded: Optional[_node.Loaded]
+) -> Dict[str, Any]:
+    if wanted.restart:
+        return _restart.restart_locked(unit.name, others, wanted.timeout, wanted.remount, loaded)
+    return _restart.described(unit.name, others, wanted.remount, loaded)
 
 
 class Written(NamedTuple):
@@ -208,6 +217,16 @@ def _exposed(plan: Plan, wanted: Request) -> List[Exposed]:
 
 def _described_exposed(user_dir: str, plan: Plan) -> List[Dict[str, Any]]:
     return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
+
+
+def _undo_written(unit: Unit, remount: bool) -> None:
+    """As `_undo`, after the folders could be written; not if Node-RED runs with the new files."""
+    change = _change.to_extend(unit.service, _systemd.show(unit.name)[0].main_pid)
+    if change is None:
+        return
+    places = [*_change.places(unit.service), *(os.path.dirname(file.path) for file in change.files)]
+    with _remount.writable(places, remount):
+        _undo(unit)
 
 
 def _undo(unit: Unit) -> None:

@@ -27,6 +27,15 @@ class Failure(Exception):
         super().__init__(self.problem + ("\n" + self.remedy if remedy else ""))
 
 
+def of_system(error: OSError) -> Failure:
+    """The Failure for an error of the system that nothing else explains."""
+    where = "%s: " % error.filename if error.filename else ""
+    return Failure(
+        "%s%s." % (where, error.strerror or error),
+        "A file changed during the run, or the disk has an error (dmesg). Run again.",
+    )
+
+
 # In the names of environment variables.
 _SECRET_VARIABLE = re.compile(
     r"(?:pass|pwd|psk|secret|token|bearer|credential|auth|(?:api|private|encryption)_?key)", re.IGNORECASE

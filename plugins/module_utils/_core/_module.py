@@ -13,7 +13,7 @@ import signal
 from typing import Any, Callable, Dict, NoReturn, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable, printable_result
 
@@ -30,11 +30,7 @@ class Module(AnsibleModule):
         except Failure as failure:
             self.fail_json(str(failure))
         except OSError as error:
-            where = "%s: " % error.filename if error.filename else ""
-            self.fail_json(
-                "%s%s.\nA file changed during the run, or the disk has an error (dmesg). Run again."
-                % (where, error.strerror or error)
-            )
+            self.fail_json(str(_failure.of_system(error)))
         self.exit_json(**result)
 
     def exit_json(self, **result: Any) -> NoReturn:

@@ -12,6 +12,7 @@ import syslog
 import traceback
 from typing import Any, Callable, Dict
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
@@ -73,7 +74,8 @@ def warn(warning: str) -> None:
 def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
     try:
         return _with_warnings(work())
-    except Failure as failure:
+    except (Failure, OSError) as error:
+        failure = _failure.of_system(error) if isinstance(error, OSError) else error
         log(str(failure), failed=True)
         return _with_warnings({"failed": True, "msg": str(failure)})
     except BaseException:

@@ -134,6 +134,19 @@ def test_the_backup_of_an_open_settings_file_is_closed_too(machine, monkeypatch)
     assert machine.settings.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("error", [Failure("The paths have changed."), OSError(5, "Input/output error")])
+def test_a_restart_that_cannot_even_begin_leaves_nothing_behind(machine, monkeypatch, error):
+    def restart(*_):
+        raise error
+
+    monkeypatch.setattr(_restart, "restart_locked", restart)
+    with pytest.raises(type(error)):
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
+    assert machine.settings.read_text() == OLD
+    assert not machine.companion.exists()
+    assert _change.recorded("nodered") is None
+
+
 def test_without_a_restart_none_happens(machine):
     _transaction.apply(request(machine, edit=None, restart=False))
     assert machine.events == []

@@ -32,6 +32,14 @@ def test_a_failure_of_the_work_comes_back_as_one():
     assert _background.finish(work, "Test") == {"failed": True, "msg": "It is broken.\nMend it."}
 
 
+def test_an_error_of_the_system_comes_back_as_a_failure(tmp_path):
+    """The service user can remove a file between two looks at it."""
+    gone = tmp_path / "gone"
+    result = _background.finish(lambda: {"text": gone.read_text()}, "Test")
+    assert result["failed"]
+    assert result["msg"].startswith(f"{gone}: No such file or directory.\nA file changed during the run")
+
+
 def test_work_that_ends_without_a_word_is_a_failure():
     with pytest.raises(Failure, match="Test ended before"):
         _background.finish(lambda: os._exit(1), "Test")
