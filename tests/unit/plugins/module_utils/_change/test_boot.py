@@ -41,7 +41,7 @@ class Booted:
         monkeypatch.setattr(_find, "find", lambda service: (Unit("nodered.service", self.properties), []))
         monkeypatch.setattr(_restart, "_look", self.look)
         monkeypatch.setattr(_restart, "_serves", self.serves)
-        monkeypatch.setattr(_restart, "_restart", lambda *arguments: self.restarts.append(arguments) or {})
+        monkeypatch.setattr(_restart, "restart_locked", lambda *arguments: self.restarts.append(arguments) or {})
         monkeypatch.setattr(_restart, "_result", lambda *_arguments: {})
         monkeypatch.setattr(_restart, "_looked_again", lambda state: state)
         monkeypatch.setattr(_restart, "POLL_SECONDS", 0.01)
