@@ -8,6 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ..module_utils._core._text import short_line
+
+# Up to here JavaScript has all whole numbers (Number.MAX_SAFE_INTEGER and 1).
+MOST = 2**53
+
 _TRUTH = {
     **dict.fromkeys(("y", "yes", "on", "1", "true", "t"), True),
     **dict.fromkeys(("n", "no", "off", "0", "false", "f"), False),
@@ -47,6 +52,8 @@ def whole_number(value: object, what: str) -> int:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentError(f"{what} must be a whole number, not {_kind(value)}.")
+    if abs(value) > MOST:
+        raise ArgumentError(f"{what} must be a whole number up to {MOST}; Node.js knows no larger one.")
     return value
 
 
@@ -78,6 +85,11 @@ def names(value: object, what: str) -> list[str]:
         if not isinstance(name, str):
             raise ArgumentError(f"{what}[{index}] must be a name, not {_kind(name)}.")
     return list(value)
+
+
+def shown(value: object) -> str:
+    """A text or a number on one short line; of anything else, which may hold a secret, only what it is."""
+    return short_line(str(value)) if isinstance(value, str | int | float) else _kind(value)
 
 
 def _kind(value: object) -> str:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from ._arguments import shown
+
 VARIABLE = "nodered_ufw_"
 OURS = "pifleet.nodered "
 NODE_RED = OURS + "Node-RED"
@@ -545,7 +547,7 @@ def _port(one: Mapping[str, object]) -> int:
 
 def _networks(sources: object) -> list[Network]:
     if isinstance(sources, str) or not isinstance(sources, Sequence):
-        raise PlanError(f"{VARIABLE}sources must be a list, not {sources!r}. Write it as [192.168.1.0/24].")
+        raise PlanError(f"{VARIABLE}sources must be a list, not {shown(sources)}. Write it as [192.168.1.0/24].")
     return [_source(str(source)) for source in sources]
 
 
@@ -575,7 +577,7 @@ def _kept(keep: object) -> list[tuple[int, str]] | None:
     if keep == LISTENING:
         return None
     if isinstance(keep, str) or not isinstance(keep, Sequence):
-        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list, not {keep!r}. Write it as [1883/tcp].")
+        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list, not {shown(keep)}. Write it as [1883/tcp].")
     found = []
     for one in keep:
         match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", str(one))

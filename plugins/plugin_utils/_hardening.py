@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ._arguments import ArgumentError, release_numbers, truth
+from ._settings_error import SettingsError
 from ._settings_js import edit, known
 
 VARIABLE = "nodered_hardening_"
@@ -177,7 +178,7 @@ def _external_modules(name: str, value: object) -> Wanted:
         if key not in EXTERNAL_MODULES:
             raise HardeningError(f"{name} has the unknown key {key}; known are {', '.join(EXTERNAL_MODULES)}.")
         _check_external_module(f"{name}.{key}", member)
-    return {f"externalModules.{key}": member for key, member in flat.items()}
+    return _writable(name, {f"externalModules.{key}": member for key, member in flat.items()})
 
 
 def _check_external_module(place: str, value: object) -> None:
@@ -197,7 +198,16 @@ def _cookie_options(name: str, value: object) -> Wanted:
             f"{name} must be a mapping such as {{secure: true, sameSite: lax}}, with the keys "
             f"{', '.join(COOKIE_OPTIONS)}."
         )
-    return {"httpAdminCookieOptions": dict(value)}
+    return _writable(name, {"httpAdminCookieOptions": dict(value)})
+
+
+def _writable(name: str, settings: Wanted) -> Wanted:
+    """The settings, if JavaScript has a form for their values."""
+    try:
+        edit("module.exports = {\n}\n", set=settings, filename=name)
+    except SettingsError as error:
+        raise HardeningError(f"{name}: {error.problem}. {error.remedy}") from None
+    return settings
 
 
 _ALWAYS: Release = (0,)

@@ -140,7 +140,7 @@ def as_mapping(found: Plan) -> dict[str, object]:
 def _problems_of_names(user: object, static_user: object, static_password: object) -> Iterator[str]:
     static = [] if static_user is None else [(static_user, "nodered_http_auth_static_user")]
     for name, variable in [(user, "nodered_http_auth_user"), *static]:
-        if not isinstance(name, str) or not re.fullmatch(r"[^:\x00-\x1f\x7f]+", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[^:\x00-\x1f\x7f\ud800-\udfff]+", name):
             yield f"{variable} must be a name that is not empty and has no colon in it (RFC 7617)."
     if static_user is not None and static_password is None:
         yield "nodered_http_auth_static_user needs nodered_http_auth_static_password."

@@ -29,7 +29,7 @@ def read(path: str) -> str | None:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PasswordFileError(f"The password file {path} cannot be read: {error}. Correct or remove it.") from None
     first = text.partition("\n")[0].rstrip()
     # The lookup can add a salt, which is of no use here.

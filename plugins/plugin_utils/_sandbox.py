@@ -130,7 +130,7 @@ def plan(level: str, found: Found, *, private_files: bool, listed: Sequence[str]
         SandboxError: if a path cannot be accepted.
     """
     if level not in LEVELS:
-        raise SandboxError(f"{short_line(level)} is not a level of the sandbox. Use {', '.join(LEVELS)}.")
+        raise SandboxError(f"nodered_hardening_sandbox must be one of {', '.join(LEVELS)}.")
     service: Directives = [{"UMask": "0077"}] if private_files else []
     _require_all_usable(listed)
     if level == "strict":

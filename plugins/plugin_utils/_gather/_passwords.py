@@ -30,11 +30,13 @@ def password(step: Step, folder: object, variable: str) -> dict[str, Any]:
     found |= {"password_file": "", "new_password": _password_files.new(), "problem": ""}
     if not isinstance(folder, str) or not folder:
         return found | {"problem": f"{variable} must be the path of a folder on the controller."}
-    path = str(step._loader.path_dwim(f"{folder}/{step.host}"))
     try:
+        path = str(step._loader.path_dwim(f"{folder}/{step.host}"))
         known = _password_files.read(path)
     except _password_files.PasswordFileError as error:
-        return found | {"problem": str(error)}
+        return found | {"problem": f"{variable}: {error}"}
+    except UnicodeError:
+        return found | {"problem": f"{variable} has characters that no path can have."}
     return found | {"password_file": path, "known_password": known, "planned_password": _planned(step, path)}
 
 

@@ -8,6 +8,7 @@ Nothing is written but a new authority into the private folder of the run, with 
 
 from __future__ import annotations
 
+import os
 import pathlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def _cannot_judge() -> str:
 
 
 def _is_file(path: object) -> bool:
-    return isinstance(path, str) and pathlib.Path(path).is_file()
+    return isinstance(path, str) and os.path.isfile(path) and os.access(path, os.R_OK)
 
 
 def _text(path: object) -> str:
@@ -92,6 +93,8 @@ def _authority(inventory: dict[str, Any], aim: Aim, passphrase: str) -> dict[str
         due = [client for client in clients(aim) if new or folder.is_due(client, aim.renew_days)]
     except (AuthorityError, CertificateError, CertificateNameError) as error:
         return {"problem": str(error)}
+    except ValueError as error:
+        return {"problem": f"nodered_tls_authority_dir cannot be the path of a folder: {error}."}
     except OSError as error:
         return {"problem": f"{error.filename or folder.path} on the controller cannot be used: {error.strerror}."}
     return {"before": before, "new": new._asdict() if new else None, "due": due, "problem": ""}

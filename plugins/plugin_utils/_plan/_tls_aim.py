@@ -9,6 +9,7 @@ import math
 import os
 from dataclasses import dataclass
 
+from .._arguments import ArgumentError, names, truth
 from .._authority import PROOF, AuthorityFolder
 from ._base import Found, Wanted
 
@@ -73,7 +74,7 @@ class Aim:
 
     @property
     def users(self) -> list[str]:
-        return list(self.wanted["nodered_tls_client_users"])
+        return self.texts("nodered_tls_client_users")
 
     @property
     def needs_authority(self) -> bool:
@@ -82,8 +83,8 @@ class Aim:
     @property
     def needed_names(self) -> list[str]:
         """Without these the certificate is of no use: the verification reaches Node-RED by the first one."""
-        more = self.wanted["nodered_tls_names"] if self.made_here else []
-        return [str(self.wanted["nodered_address"]), *more]
+        more = self.texts("nodered_tls_names") if self.made_here else []
+        return [self.text("nodered_address"), *more]
 
     @property
     def days(self) -> float:
@@ -99,7 +100,7 @@ class Aim:
 
     @property
     def folder(self) -> str:
-        return str(self.wanted["nodered_tls_authority_dir"])
+        return self.text("nodered_tls_authority_dir")
 
     @property
     def client_files(self) -> tuple[str, str]:
@@ -115,8 +116,18 @@ class Aim:
         return value if isinstance(value, str) else ""
 
     def truth(self, name: str) -> bool:
-        """Also as text: that is what the option -e of ansible-playbook gives."""
-        return str(self.wanted[name]).lower() in ("true", "yes", "on", "1")
+        """Also as text: that is what the option -e of ansible-playbook gives. False if it is neither yes nor no."""
+        try:
+            return truth(self.wanted[name], name)
+        except ArgumentError:
+            return False
+
+    def texts(self, name: str) -> list[str]:
+        """The texts in a list; empty if it is something else."""
+        try:
+            return names(self.wanted[name], name)
+        except ArgumentError:
+            return []
 
     def number(self, name: str) -> float:
         """Likewise. If it is none, this is NaN, for which no comparison holds."""

@@ -38,7 +38,7 @@ LATEST_REFRESH = 60
 
 def wanted_constraints(inventory: Mapping[str, Any], aim: Aim) -> Constraints:
     """For which names a new authority could make certificates. Raises CertificateNameError."""
-    return constraints(inventory["all"], [*aim.wanted["nodered_tls_authority_names"], *inventory["authority_names"]])
+    return constraints(inventory["all"], [*aim.texts("nodered_tls_authority_names"), *inventory["authority_names"]])
 
 
 def new_constraints(before: str, wanted: Constraints, aim: Aim) -> Constraints | None:
@@ -95,13 +95,11 @@ class Certificates:
     def _errors_of_given_pair(self) -> list[str]:
         if not self._given:
             return []
-        from_files = self._aim.source == "files"
-        found = self._problem(
-            self._given,
-            key=None if from_files else self._aim.text("nodered_tls_key"),
-            called=self._aim.text("nodered_tls_certificate") if from_files else "the certificate",
-        )
-        return [found] if found else []
+        if self._aim.source == "files":
+            found = self._problem(self._given, called=self._aim.text("nodered_tls_certificate"))
+        else:
+            found = self._problem(self._given, key=self._aim.text("nodered_tls_key"))
+        return [f"nodered_tls_certificate and nodered_tls_key: {found}"] if found else []
 
     @cached_property
     def names(self) -> list[str]:

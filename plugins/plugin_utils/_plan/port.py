@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .._arguments import shown
 from ._base import DropIn, Found, Plan, Wanted
 
 DROP_IN = "50-pifleet-port"
@@ -23,7 +24,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         return Plan()
     port = _port(wanted["nodered_port"])
     if port is None:
-        return Plan(errors=[f"nodered_port must be a whole number from 1 to 65535, not {wanted['nodered_port']}."])
+        value = shown(wanted["nodered_port"])
+        return Plan(errors=[f"nodered_port must be a whole number from 1 to 65535, not {value}."])
     instance = found.instance
     by_socket = instance["socket_port"] is not None
     result = Plan(errors=_errors(found, port), details={"port": port})

@@ -21,8 +21,11 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
+from .._arguments import ArgumentError, names, shown, text, truth
 from . import _https_function
 from ._base import DropIn, Found, Plan, Wanted, overridden
 from ._tls_aim import SOURCES, Aim
@@ -33,6 +36,11 @@ LONGEST_DAYS = 397
 # A timer of Node.js counts milliseconds in 31 bits.
 MOST_REFRESH_HOURS = 596
 DROP_IN = "50-pifleet-tls"
+_KINDS = {
+    text: ("nodered_address", "nodered_tls_authority_dir"),
+    names: ("nodered_tls_names", "nodered_tls_authority_names", "nodered_tls_client_users"),
+    truth: ("nodered_tls_replace", "nodered_tls_authority_replace"),
+}
 # They are dated 90 days back.
 CLIENT_DAYS_IN_THE_PAST = 90
 
@@ -64,16 +72,17 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
     """What is wrong with the variables alone."""
     wanted, needs_pair = aim.wanted, aim.source in ("files", "content")
     texts = all(aim.text(name) for name in ("nodered_tls_certificate", "nodered_tls_key"))
-    paths = all(aim.text(name).startswith("/") for name in ("nodered_tls_certificate", "nodered_tls_key"))
-    refresh = wanted["nodered_tls_refresh_hours"]
+    paths = all(_is_path(aim.text(name)) for name in ("nodered_tls_certificate", "nodered_tls_key"))
+    days, renew_days = shown(wanted["nodered_tls_days"]), shown(wanted["nodered_tls_renew_days"])
+    refresh, version = shown(wanted["nodered_tls_refresh_hours"]), shown(wanted["nodered_tls_min_version"])
     rules = [
         (
             aim.source in SOURCES,
-            f"nodered_tls_source must be one of {', '.join(SOURCES)}, not {aim.source}.",
+            f"nodered_tls_source must be one of {', '.join(SOURCES)}, not {shown(wanted['nodered_tls_source'])}.",
         ),
         (
             aim.min_version in ("1.2", "1.3"),
-            f"nodered_tls_min_version must be 1.2 or 1.3, not {aim.min_version}; older versions are broken.",
+            f"nodered_tls_min_version must be 1.2 or 1.3, not {version}; older versions are broken.",
         ),
         (
             not aim.managed or aim.min_version != "1.3" or _https_function.has_min_version(found.instance),
@@ -82,13 +91,12 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
         ),
         (
             3 <= aim.days <= LONGEST_DAYS,
-            f"nodered_tls_days must be from 3 to {LONGEST_DAYS}, not {wanted['nodered_tls_days']}: browsers reject "
+            f"nodered_tls_days must be from 3 to {LONGEST_DAYS}, not {days}: browsers reject "
             "certificates that are valid for longer.",
         ),
         (
             0 <= aim.renew_days < aim.days - 2,
-            f"nodered_tls_renew_days must be less than nodered_tls_days ({wanted['nodered_tls_days']}) minus 2, not "
-            f"{wanted['nodered_tls_renew_days']}.",
+            f"nodered_tls_renew_days must be less than nodered_tls_days ({days}) minus 2, not {renew_days}.",
         ),
         (
             0 < aim.number("nodered_tls_refresh_hours") <= MOST_REFRESH_HOURS,
@@ -114,11 +122,34 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
             "protected with it. Take it from a vault.",
         ),
         (
-            not aim.proxied or bool(re.match("https://[^/]+", str(wanted["nodered_tls_proxy_url"]))),
-            f"nodered_tls_proxy_url must begin with https://, not be {wanted.get('nodered_tls_proxy_url')}.",
+            not aim.proxied or _is_https_url(aim.text("nodered_tls_proxy_url")),
+            "nodered_tls_proxy_url must begin with https:// and name a host, not "
+            f"{shown(wanted.get('nodered_tls_proxy_url'))}.",
         ),
     ]
-    return [message for holds, message in rules if not holds]
+    return [*_kind_errors(aim), *(message for holds, message in rules if not holds)]
+
+
+def _kind_errors(aim: Aim) -> Iterator[str]:
+    """The argument spec accepts `a,b` as a list, and changes no value."""
+    for require, variables in _KINDS.items():
+        for name in variables:
+            try:
+                require(aim.wanted[name], name)
+            except ArgumentError as error:
+                yield from error.problems
+
+
+def _is_path(path: str) -> bool:
+    return path.startswith("/") and path.isprintable()
+
+
+def _is_https_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
 
 
 def _file_errors(found: Found, aim: Aim) -> list[str]:
@@ -127,20 +158,20 @@ def _file_errors(found: Found, aim: Aim) -> list[str]:
     errors = []
     if "nodered_tls_ca" in missing:
         errors.append(
-            f"nodered_tls_ca {aim.wanted['nodered_tls_ca']} is not a file on the controller. Correct the path, or "
-            "remove the variable to trust the authorities of the controller's system."
+            f"nodered_tls_ca {shown(aim.wanted['nodered_tls_ca'])} is not a readable file on the controller. "
+            "Correct the path, or remove the variable to trust the authorities of the controller's system."
         )
     if not aim.mutual or aim.private_clients:
         return errors
     if "nodered_tls_client_authority" in missing:
         errors.append(
-            "nodered_tls_client_authority must be a file on the controller, or the word authority; "
-            f"{aim.wanted['nodered_tls_client_authority']} is neither."
+            "nodered_tls_client_authority must be a readable file on the controller, or the word authority; "
+            f"{shown(aim.wanted['nodered_tls_client_authority'])} is neither."
         )
     if missing & {"nodered_tls_client_certificate", "nodered_tls_client_key"}:
         errors.append(
-            "nodered_tls_client_certificate and nodered_tls_client_key must be files on the controller: without a "
-            "client certificate of nodered_tls_client_authority nothing could be verified."
+            "nodered_tls_client_certificate and nodered_tls_client_key must be readable files on the controller: "
+            "without a client certificate of nodered_tls_client_authority nothing could be verified."
         )
     return errors
 

@@ -147,7 +147,9 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
 
 def _plain(value: object) -> object:
     """A list of texts, not of the types that Ansible makes of variables; what is no list is rejected by `decide`."""
-    return value if isinstance(value, str) or not isinstance(value, Sequence) else [str(one) for one in value]
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return [_arguments.shown(one) for one in value]
 
 
 def _host(found: Found, wanted: Wanted) -> object:

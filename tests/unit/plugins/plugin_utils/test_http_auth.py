@@ -14,7 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._http_auth import 
     plan,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
-from ansible_collections.pifleet.nodered.tests.instances import OPEN
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan import builders
 
 HASH = "$2b$08$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 SECRET = "only for the house"
@@ -27,7 +27,11 @@ def settings_with(*members):
 
 
 def planned(source=EMPTY, *, found=None, **options):
-    return plan(source, instance={**OPEN, **(found or {})}, **{"user": "web", "password": SECRET, **options})
+    return plan(
+        source,
+        instance=builders.instance(settings_file="settings.js", **(found or {})),
+        **{"user": "web", "password": SECRET, **options},
+    )
 
 
 def refused(*arguments, **options):
