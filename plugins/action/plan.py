@@ -54,8 +54,6 @@ GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
     "tls": _gather_tls.gather,
     "ufw": _gather_ufw.gather,
 }
-# What applying and verifying need of the variables, since handlers do not see those of an included role.
-LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
 
 
 class ActionModule(Step):
@@ -67,7 +65,7 @@ class ActionModule(Step):
         self.begin(task_vars or {})
         state = self.discovered()
         role = options["role"]
-        state.variables |= {name: self.variables[name] for name in LATER if name in self.variables}
+        state.variables |= self.variables_for_later()
         found = self._found(state, role)
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))

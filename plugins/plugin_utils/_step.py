@@ -15,6 +15,8 @@ from ansible.plugins.action import ActionBase
 
 from ._run_state import APPLY, State, Store, stores_of_host
 
+_LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
+
 TaskVars = dict[str, t.Any]
 Result = dict[str, t.Any]
 
@@ -80,9 +82,13 @@ class Step(ActionBase):  # type: ignore[misc]
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))
         text = base64.b64decode(found["source"]["content"]).decode("utf-8", "surrogateescape")
-        state = State(found["instance"], text, found["source"]["checksum"], text)
+        state = State(found["instance"], text, found["source"]["checksum"], text, variables=self.variables_for_later())
         self.store().save(state)
         return state
+
+    def variables_for_later(self) -> dict[str, t.Any]:
+        """What applying and verifying need of the variables: a handler does not see those of an included role."""
+        return {name: self.variables[name] for name in _LATER if name in self.variables}
 
     def _undiscovered(self, found: Result) -> str:
         if "No usable temporary directory" in str(found.get("module_stderr", "")):

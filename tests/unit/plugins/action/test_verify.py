@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A verification in a play in which no role has planned. What it asks is tested with the plans and on machines."""
+
+from __future__ import annotations
+
+import base64
+import types
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from ansible_collections.pifleet.nodered.plugins.action import verify
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Store
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, HOST, instance
+
+VARIABLES = {
+    "inventory_hostname": HOST,
+    "nodered_address": "pi1.example.org",
+    "nodered_remount": False,
+    "nodered_restart_timeout": 60,
+}
+
+
+def test_without_a_plan_it_finds_node_red_and_asks_it_where_the_variables_say(tmp_path):
+    task, loader, asked = Task(), DataLoader(), []
+    task.args, task.check_mode = {}, False
+    connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=None))
+    step = verify.ActionModule(task, connection, None, loader, Templar(loader=loader), None)
+    step._load_name = "pifleet.nodered.verify"
+    store = Store(str(tmp_path), "play", HOST, "")
+    source = {"content": base64.b64encode(EMPTY.encode()).decode(), "checksum": "0" * 64}
+    step.store = lambda: store
+    step.module = lambda _name, **_arguments: {"instance": instance(), "source": source}
+    step.probed = lambda options: asked.append(options["url"]) or []
+
+    result = step.run(task_vars=VARIABLES)
+
+    assert asked == ["http://pi1.example.org:1880/"]
+    assert result["msg"][0].startswith(f"{HOST}: verified at http://pi1.example.org:1880/")
+    assert store.load().variables == {name: VARIABLES[name] for name in VARIABLES if name.startswith("nodered_")}
