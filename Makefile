@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secure them and prove it
+demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secure them and verify it
 	@python demo/run.py
 
 demo-down: ## Remove everything that the demo started

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three Node-RED machines that anybody could change: show that, secure them, prove it, say how to get in.
+"""Three Node-RED machines that anyone can change: show that, secure them, verify it, and show how to log in.
 
 `make demo` calls it, inside the virtual environment that has ansible.
 """
@@ -102,4 +102,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except subprocess.CalledProcessError as error:
-        sys.exit(f"\nThe demo stopped: {error.cmd[0]} ended with {error.returncode}; its messages stand above.")
+        sys.exit(f"\nThe demo stopped: {error.cmd[0]} ended with {error.returncode}; see its messages above.")
