@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import secrets
 import shlex
 import signal
 import subprocess
@@ -30,7 +31,7 @@ mv /etc/sudoers.d/010_pi-nopasswd /root/
 AS_BEFORE = "mv /root/010_pi-nopasswd /etc/sudoers.d/"
 # What tells that code of the attacker has run as root, or was about to.
 AS_ROOT = "/var/tmp/*-ran-as-0"
-TRACES = ("Traceback", "MODULE FAILURE", "ended with an error of its own", "Unexpected Exception")
+TRACES = ("Traceback", "MODULE FAILURE", "ended before it could say", "report this as a bug", "Unexpected Exception")
 
 
 class Attacker:
@@ -62,7 +63,8 @@ class Attacker:
 
     def start(self, program: str, *arguments: str) -> str:
         """Let a program run in the background; the unit that holds it."""
-        unit = f"hostile-{len(self._started)}"
+        # Of its own, as its journal is that of this program alone.
+        unit = f"hostile-{secrets.token_hex(4)}"
         self._started.append(unit)
         words = shlex.join(["/usr/bin/python3", f"{self.folder}/{program}", *arguments])
         self.pi.run(f"systemd-run --quiet --collect --unit {unit} --uid {self.pi.user} -p NoNewPrivileges=yes {words}")

@@ -9,17 +9,22 @@ ATTACK_ROUNDS in the environment repeats what depends on luck; `make attack` has
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from .attacker import AS_BEFORE, OPERATED, Attacker, play
+from .fleet import CHECKOUT
 from .users import USERS
 
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "2"))
@@ -120,35 +125,69 @@ DECOY = "/usr/lib/systemd/system-generators"
 # Files of root in it, named as a run names its own.
 OF_ROOT = (".sessions.json", "settings.js.bak", "pifleet-hostile.js")
 SERVICE = {"service": "nodered"}
-FILES = {"user_dir": "{{ folder }}", **SERVICE}
-COMPANION = {"settings_file": "{{ folder }}/settings.js", "name": "pifleet-hostile.js", "content": "// {{ item }}"}
-# What root does while the attacker waits for the moment that bears the name.
-MOMENTS = {
-    "preparation": [{"sessions_file": FILES}, {"companion": {**COMPANION, **SERVICE}}],
-    "loading": [{"settings": {"path": "{{ folder }}/settings.js", "set": {"uiPort": 1881}, **SERVICE}}],
-    "rollback": [
-        {"settings": {"path": "{{ folder }}/settings.js", "set": {"uiPort": "nowhere"}, **SERVICE}},
-        {"restart": {"timeout": 10, **SERVICE}},
-    ],
-    "listing": [{"private_files": FILES}],
-}
-STATE = "/var/lib/pifleet.nodered /etc/systemd/system/pifleet-* /etc/systemd/system/multi-user.target.wants/pifleet-*"
+# The module `apply` under a name that has no action plugin, so it takes any request.
+APPLY = "apply_request"
+NOTHING = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None}
+UNREACHABLE = "nowhere"
+COMPANION = "pifleet-hostile.js"
+SETTINGS = "{{ folder }}/settings.js"
+DROP_IN = {"unit": "nodered.service", "name": "60-hostile", "sections": {"Service": [{"UMask": "0077"}]}, "options": []}
+UNITS = "/etc/systemd/system"
+STATE = f"/var/lib/pifleet.nodered {UNITS}/pifleet-* {UNITS}/*.wants/pifleet-* {UNITS}/nodered.service.d/60-hostile*"
 
 
-# Else what the test itself does would be led astray.
-UNTIL_IT_IS_BACK = "timeout 10 sh -c 'while test -L {{ folder }}; do sleep 0.1; done'"
+def moments(attacker):
+    """What root does while the attacker waits for the moment that bears the name."""
+
+    def apply(**parts):
+        where = {"settings_file": attacker.pi.settings_file, "user_dir": attacker.user_dir}
+        request = {**NOTHING, **SERVICE, **where, "restart": False, "timeout": 10, "remount": False, **parts}
+        return {APPLY: {"request": json.dumps(request)}}
+
+    def edit(port):
+        text = attacker.pi.settings
+        changed = _settings_js.edit(text, set={"uiPort": port}).text
+        return {
+            "content": base64.b64encode(changed.encode()).decode(),
+            "checksum": hashlib.sha256(text.encode()).hexdigest(),
+            "wanted": [{"path": ["uiPort"], "value": port}],
+            "changed": ["uiPort"],
+        }
+
+    def settings(port):
+        return {"pifleet.nodered.settings": {"path": SETTINGS, "set": {"uiPort": port}, **SERVICE}}
+
+    return [
+        ("preparation", [apply(sessions="file"), apply(sessions="link"), apply(close_files="private")]),
+        ("writing", [apply(companions={COMPANION: "// new"}), apply(companions={COMPANION: None})]),
+        ("loading", [settings(1881)]),
+        ("loading", [apply(edit=edit(1881))]),
+        ("switching", [apply(edit=edit(1881), companions={COMPANION: "// new"})]),
+        ("rollback", [settings(UNREACHABLE), {"pifleet.nodered.restart": {"timeout": 10, **SERVICE}}]),
+        (
+            "rollback",
+            [apply(edit=edit(UNREACHABLE), companions={COMPANION: "// new"}, drop_ins=[DROP_IN], restart=True)],
+        ),
+        ("listing", [apply(close_files="private")]),
+    ]
 
 
 def playbook_of(attacker, moment, rounds, folder):
-    """Rounds in which each module has its turn, while the attacker waits for that module's moment, or for another."""
+    """Rounds in which each change has its turn, while the attacker waits for that change's moment, or for another."""
+    at_rest, word = f"{attacker.folder}/at-rest", f"{attacker.folder}/moment"
+    # Else what the test itself does would be led astray.
+    rest = f"echo none >{word}; rm -f {at_rest}; timeout 60 sh -c 'until test -e {at_rest}; do sleep 0.1; done'"
+    old = f"cp -p /root/hostile-settings.js {attacker.user_dir}/settings.js; rm -rf {STATE}"
+    companion = f"{attacker.user_dir}/{COMPANION}"
+    there = f"install -o {attacker.pi.user} -m 0644 /dev/null {companion}"
+    bait = f"touch {attacker.user_dir}/settings.js.bak; chmod 644 {attacker.user_dir}/settings.js.bak"
     tasks = []
-    for name, modules in MOMENTS.items():
-        old = f"cp -p /root/hostile-settings.js {attacker.user_dir}/settings.js; rm -rf {STATE}"
-        bait = f"touch {attacker.user_dir}/settings.js.bak; chmod 644 {attacker.user_dir}/settings.js.bak"
-        tasks.append({"ansible.builtin.shell": f"{old}; {bait}; echo {moment or name} >{attacker.folder}/moment"})
-        tasks += [{f"pifleet.nodered.{name}": {**options} for name, options in module.items()} for module in modules]
-        tasks.append({"ansible.builtin.shell": f"echo none >{attacker.folder}/moment; sleep 0.2; {UNTIL_IT_IS_BACK}"})
+    for name, changes in moments(attacker):
+        tasks.append({"ansible.builtin.shell": f"{rest}; {old}; {there}; {bait}; echo {moment or name} >{word}"})
+        tasks += changes
     (folder / "round.yml").write_text(yaml.safe_dump([{**task, "failed_when": False} for task in tasks]))
+    (folder / "library").mkdir()
+    shutil.copy(CHECKOUT / "plugins" / "modules" / "apply.py", folder / "library" / f"{APPLY}.py")
     path = folder / "rounds.yml"
     head = {"hosts": "nodered", "become": True, "gather_facts": False, "vars": {"folder": attacker.user_dir}}
     round_ = {"ansible.builtin.include_tasks": "round.yml", "loop": list(range(rounds))}
@@ -187,7 +226,8 @@ EXCHANGES = [pytest.param(None, max(1, ROUNDS // 10), id="planned"), pytest.para
 def test_a_folder_that_is_exchanged_leads_no_write_astray(
     fleet, attacker, decoy, exchangeable, tmp_path, moment, rounds
 ):
-    pi, seconds = attacker.pi, 120 + 40 * rounds
+    # A round takes one minute, or five where other tests keep the machine busy.
+    pi, seconds = attacker.pi, 120 + 300 * rounds
     sign = f"try {{ require('fs').writeFileSync('{attacker.folder}/loaded', ''); }} catch (e) {{}}\n"
     attacker.write(pi.settings_file, sign + MARKED + pi.settings)
     # A copy of the settings file gets its mode, wherever it ends up.
@@ -198,11 +238,14 @@ def test_a_folder_that_is_exchanged_leads_no_write_astray(
     unit = attacker.start("exchange.py", *words)
     pi.run(f"timeout 20 bash -c 'until journalctl -u {unit} -o cat | grep -qx ready; do sleep 0.2; done'")
     try:
-        run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), pis=[pi], patience=seconds)
+        # With the results of all tasks, whose failures count for nothing here.
+        run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), "-v", pis=[pi], patience=seconds)
     finally:
         attacker.stop()
         told = pi.run(f"journalctl -u {unit} -o cat")
         print(told)
+    planned = {name for name, _changes in moments(attacker)} if moment is None else {moment}
+    assert planned <= set(re.findall(r"^exchanged at .*\((\w+)\)$", told, re.MULTILINE))
     assert told.count("exchanged") >= rounds
     assert "gained" not in told
     assert decoy() == before

@@ -5,8 +5,9 @@
 
     exchange.py FOLDER DECOY MOMENT_FILE [--seconds 600]
 
-The moment file holds one word, the moment to wait for. It may change at any time. Each change of the decoy is reported:
-in a folder of root, no program but those of root can cause one. A file that appears there becomes executable.
+The moment file holds one word, the moment to wait for. It may change at any time. With `none` in it, a file `at-rest`
+beside it tells that the folder is in its place and stays there. Each change of the decoy is reported: in a folder of
+root, no program but those of root can cause one. A file that appears there becomes executable.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ NAMES = {CREATE: "create", MOVED_TO: "move to", MOVED_FROM: "move from", DELETE:
 UNITS = "/etc/systemd/system"
 # Written by the settings file whenever it is loaded.
 SIGN = "loaded"
+NONE, AT_REST = "none", "at-rest"
 
 Event = collections.namedtuple("Event", "folder mask name")
 Exchange = collections.namedtuple("Exchange", "delay hold until_loaded", defaults=[False])
@@ -93,6 +95,7 @@ class Attack:
                         self.play(reaction, event)
                         break
                 self.bait()
+                self.rest()
         finally:
             if os.path.islink(self.folder):
                 self.exchange()
@@ -100,7 +103,7 @@ class Attack:
     def play(self, reaction, event):
         time.sleep(reaction.delay)
         self.exchange()
-        print(f"exchanged at {event}", flush=True)
+        print(f"exchanged at {event} ({self.state['moment']})", flush=True)
         end, loaded = time.monotonic() + reaction.hold, False
         while time.monotonic() < end and not loaded:
             events = self.seen(end - time.monotonic())
@@ -132,12 +135,22 @@ class Attack:
         with contextlib.suppress(OSError):
             os.symlink("/run/nowhere/sessions.json", os.path.join(self.folder, ".sessions.json"))
 
-    def reaction(self, event):
+    def rest(self):
+        """Nothing is exchanged now, and what is seen from now on leads to nothing."""
+        path = os.path.join(self.own, AT_REST)
+        if self.moment() == NONE and not os.path.exists(path):
+            with open(path, "w"):
+                pass
+
+    def moment(self):
         try:
             with open(self.moment_file) as stream:
-                moment = stream.read().strip()
+                return stream.read().strip()
         except OSError:
-            return None
+            return ""
+
+    def reaction(self, event):
+        moment = self.moment()
         if moment != self.state.get("moment"):
             self.state = {"moment": moment}
         return getattr(self, "moment_" + moment.replace("-", "_"), lambda _event: None)(event)
@@ -146,19 +159,36 @@ class Attack:
         """The run has prepared its way back, and is about to write."""
         return Exchange(0, 1) if event.folder == UNITS and event.name.startswith("pifleet-") else None
 
+    def moment_writing(self, event):
+        """The run has read the settings, and is about to write beside them."""
+        return Exchange(0, 1) if self.has_read_when_prepared(event) else None
+
     def moment_loading(self, event):
         """The run has read the old text, and is about to put the new one beside it, to be loaded."""
+        return Exchange(0.005, 4, until_loaded=True) if self.has_read_when_prepared(event) else None
+
+    def moment_switching(self, event):
+        """The new text is being loaded, and is about to be put in place."""
+        self.note_preparation(event)
+        loaded = event.folder == self.own and event.name == SIGN
+        return Exchange(0.1, 1) if loaded and self.state.pop("armed", False) else None
+
+    def has_read_when_prepared(self, event):
+        self.note_preparation(event)
+        read = event.folder == self.folder and event.name == "settings.js" and event.mask & CLOSE_NOWRITE
+        return read and self.state.pop("armed", False)
+
+    def note_preparation(self, event):
         if event.folder == UNITS and event.name.startswith("pifleet-"):
             self.state["armed"] = True
-        read = event.folder == self.folder and event.name == "settings.js" and event.mask & CLOSE_NOWRITE
-        if read and self.state.pop("armed", False):
-            return Exchange(0.005, 4, until_loaded=True)
-        return None
 
     def moment_rollback(self, event):
-        """The old text has come back, and the rejected one is about to be kept."""
-        back = event.folder == self.folder and event.name == "settings.js" and event.mask & MOVED_TO
-        return Exchange(0, 0.3) if back else None
+        """The old text has come back, in the place of the new one, and the rejected one is about to be kept."""
+        if event.folder == self.folder and event.name == "settings.js" and event.mask & MOVED_TO:
+            self.state["moved"] = self.state.get("moved", 0) + 1
+            if self.state["moved"] % 2 == 0:
+                return Exchange(0, 0.3)
+        return None
 
     def moment_listing(self, event):
         """The run has listed the folder for the second time, and is about to open what is in it."""
