@@ -123,13 +123,13 @@ def test_nothing_that_the_service_user_can_change_runs_as_root(fleet, attackers)
 # A folder in which systemd runs as root whatever is executable.
 DECOY = "/usr/lib/systemd/system-generators"
 # Files of root in it, named as a run names its own.
-OF_ROOT = (".sessions.json", "settings.js.bak", "pifleet-hostile.js")
+COMPANION = "pifleet-hostile.js"
+OF_ROOT = (".sessions.json", "settings.js.bak", COMPANION)
 SERVICE = {"service": "nodered"}
 # The module `apply` under a name that has no action plugin, so it takes any request.
 APPLY = "apply_request"
 NOTHING = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None}
 UNREACHABLE = "nowhere"
-COMPANION = "pifleet-hostile.js"
 SETTINGS = "{{ folder }}/settings.js"
 DROP_IN = {"unit": "nodered.service", "name": "60-hostile", "sections": {"Service": [{"UMask": "0077"}]}, "options": []}
 UNITS = "/etc/systemd/system"
@@ -206,6 +206,8 @@ def decoy(attacker):
         return listed + pi.run(f"find {DECOY} -type f -exec sha256sum {{}} + | sort")
 
     pi.run(f"umask 022; for path in {paths}; do echo of-root >$path; done; ls -A {DECOY} >/root/hostile-decoy")
+    # The old text of a companion is kept and put back. The service user must not get at one that it cannot read.
+    pi.run(f"chmod 0600 {DECOY}/{COMPANION}")
     yield look
     pi.run(f"cd {DECOY}; ls -A | grep -vxFf /root/hostile-decoy | xargs -rd '\\n' rm -rf; rm -f {paths}")
 
