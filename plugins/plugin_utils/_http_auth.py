@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import _settings_js
@@ -26,16 +26,6 @@ LOWEST_ROUNDS, HIGHEST_ROUNDS = 8, 10
 FIRST_WITH_VERIFY_CLIENT = (0, 17)
 FIRST_WITH_2B = (0, 19)
 FIRST_WITH_MIDDLEWARE = (4, 0)
-
-_NEEDED = (
-    "version",
-    "settings_file",
-    "http_node_password",
-    "http_static_password",
-    "expected_node_root",
-    "static_roots",
-    "socket_packages",
-)
 
 # Express (path-to-regexp) and MQTT: /:device, /files/*, /v(1|2), /a{/b}, /colou?r, /lights/+.
 _ROUTE_PATTERN = re.compile(r":\w*|[*?()\[\]{}|^\\]|(?<=/)[+#](?=/|$)")
@@ -118,20 +108,6 @@ def plan(
         settings["httpStaticAuth"] = _credentials(static_user or user, static_password, rounds, ident)
     settings.update(_sockets(source, instance, release, replace, left_alone))
     return Plan(settings, left_alone, not_closed)
-
-
-def checked_instance(instance: object) -> Mapping[str, Any]:
-    """What instance_info returned as `instance`; HttpAuthError for anything else."""
-    missing = [name for name in _NEEDED if not isinstance(instance, Mapping) or name not in instance]
-    if missing or not isinstance(instance, Mapping):
-        raise HttpAuthError(
-            f"http_auth: found lacks {missing[0]}; give what pifleet.nodered.instance_info returned as instance."
-        )
-    return instance
-
-
-def as_mapping(found: Plan) -> dict[str, object]:
-    return {**asdict(found), "needs_companion": found.needs_companion}
 
 
 # The variables

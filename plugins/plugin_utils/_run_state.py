@@ -56,8 +56,6 @@ class State:
     """The roles whose plan had errors."""
     variables: dict[str, Any] = field(default_factory=dict)
     """What applying and verifying need of the role variables, which handlers do not see."""
-    controller: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What was read for a role, by role."""
     earlier: dict[str, Any] | None = None
     """The instance as it was before this play changed it."""
     restart_requested: bool = False

@@ -9,7 +9,6 @@ action plugin `plan` collects what it needs, and `apply` sends what it returns.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,9 +137,6 @@ class Plan:
         """From what `dataclasses.asdict` returned, also after JSON."""
         drop_ins = [DropIn(**{**one, "options": tuple(one["options"])}) for one in data["drop_ins"]]
         return cls(**{**data, "drop_ins": drop_ins})
-
-    def as_data(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 def drop_in_path(unit: str, name: str) -> str:

@@ -10,7 +10,6 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._http_auth import 
     IO_MIDDLEWARE,
     VERIFY_CLIENT,
     HttpAuthError,
-    as_mapping,
     plan,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
@@ -49,7 +48,7 @@ def test_pages_files_and_sockets_get_the_same_password():
         "dashboard.ioMiddleware": IO_MIDDLEWARE,
         "webSocketNodeVerifyClient": VERIFY_CLIENT,
     }
-    assert as_mapping(planned())["needs_companion"]
+    assert planned().needs_companion
 
 
 def test_a_library_that_is_missing_is_missed_before_anything_is_hashed(monkeypatch):

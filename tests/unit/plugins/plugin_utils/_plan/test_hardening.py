@@ -274,7 +274,7 @@ def test_a_later_role_must_not_bring_what_is_known_to_be_bad():
 
 def test_a_plan_survives_the_state_file():
     about = found(BAD_LOGIN, later_roles=("login",))
-    plan = Plan.loaded(planned(about, disable_editor=True).as_data())
+    plan = Plan.loaded(dataclasses.asdict(planned(about, disable_editor=True)))
     assert len(hardening.remaining_errors(plan, after(about, plan))) == 2
 
 

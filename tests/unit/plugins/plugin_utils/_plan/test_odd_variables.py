@@ -189,7 +189,7 @@ def errors_of(role: str, wanted: Mapping[str, object]) -> tuple[str, ...]:
         _settings_js.edit(about.text, set=plan.set, remove=plan.remove)
     except (SettingsError, Failure) as error:
         return (str(error),)
-    assert Plan.loaded(json.loads(json.dumps(plan.as_data())))
+    assert Plan.loaded(json.loads(json.dumps(dataclasses.asdict(plan))))
     return tuple(plan.errors)
 
 

@@ -64,7 +64,7 @@ def test_the_user_is_shown_each_rule_that_changes():
 
 def test_the_plan_survives_json():
     plan = planned(NEW)
-    assert Plan.loaded(json.loads(json.dumps(plan.as_data()))) == plan
+    assert Plan.loaded(json.loads(json.dumps(dataclasses.asdict(plan)))) == plan
 
 
 @pytest.mark.parametrize("value", [False, "false", "no"])
