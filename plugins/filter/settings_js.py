@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:
-  - Takes the text of a C(settings.js) and returns it with the wanted settings in force and all else as it was.
+  - Takes the text of a C(settings.js) and returns it with the wanted settings active and all else unchanged.
     Comments, order, quotes, indentation, line ends and a byte-order mark stay.
   - The text is edited as a JavaScript syntax tree. An active property is changed in place. A new one goes directly
     below its commented-out example, or to the end of the exported object.

@@ -10,8 +10,8 @@ module: apply
 short_description: Apply what the roles have planned for a Node-RED
 description:
   - Applies the plans that M(pifleet.nodered.plan) has made in this play for a host, in one transaction. All files are
-    written, the machine's own node loads the new settings once, Node-RED is restarted if that is needed and has to
-    respond. If something fails, everything is undone on the machine, also if the controller is gone by then.
+    written, the machine's own node loads the new settings once, and Node-RED is restarted if that is needed and must
+    respond. If something fails, everything is rolled back on the machine, also if the controller has failed by then.
   - Then the result is verified from outside, see M(pifleet.nodered.verify). If firewall rules change, they wrap all
     this, so that a machine that can no longer be reached puts its old rules back.
   - The roles use it as a handler. If a plan has failed, nothing is applied on that host.
@@ -49,7 +49,7 @@ msg:
   returned: always
   type: str
 rolled_back:
-  description: Whether the change was undone.
+  description: Whether the change was rolled back.
   returned: if something was applied
   type: bool
 backup_file:

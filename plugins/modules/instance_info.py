@@ -8,18 +8,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: instance_info
-short_description: Find out which Node-RED runs on a machine, from which files and where it serves
+short_description: Find out which Node-RED runs on a machine, from which files and at which address
 version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
   - Finds the Node-RED that runs as a systemd service, the user that it runs as, the files that it uses and the address
-    at which it serves now.
+    at which it responds now.
   - Everything is taken from what systemd knows (unit, drop-ins, environment files), from Node-RED's own rules for its
     command line, and from the running process. The settings file is loaded once by the machine's own Node.js as the
     service user, with the service's environment.
-  - The address is the one that is in force, found by asking the ports on which the service's processes listen. It may
-    differ from what the settings file says, for example while a change waits for a restart.
+  - The address is the active one, found by asking the ports on which the service's processes listen. It can differ
+    from what the settings file says, for example while a change waits for a restart.
   - A settings file that cannot be loaded does not stop the module. It then returns the reason in
     RV(instance.settings_error).
 requirements:
@@ -53,9 +53,9 @@ EXAMPLES = r"""
   register: found
   become: true
 
-- name: Show where it serves
+- name: Show where it responds
   ansible.builtin.debug:
-    msg: "Node-RED {{ found.instance.version }} of user {{ found.instance.user }} serves at {{ found.instance.url }}"
+    msg: "Node-RED {{ found.instance.version }} of user {{ found.instance.user }} responds at {{ found.instance.url }}"
 """
 
 RETURN = r"""
@@ -73,7 +73,7 @@ instance:
       type: str
       sample: nodered.socket
     socket_file:
-      description: The file whose C(ListenStream) is in force for that unit.
+      description: The file whose C(ListenStream) is active for that unit.
       type: str
     socket_streams:
       description: What that unit listens on after its next start, as systemd writes it.
@@ -102,7 +102,7 @@ instance:
       description: Whether the service is active and its main process lives.
       type: bool
     state:
-      description: What systemd says about it (C(active), C(activating), C(inactive), C(failed)).
+      description: Its state as systemd reports it (C(active), C(activating), C(inactive), C(failed)).
       type: str
     pid:
       description: The main process.
@@ -195,7 +195,7 @@ instance:
       type: dict
       contains:
         link_target:
-          description: Where a link in place of the sessions file leads, for releases before 1.2.
+          description: Where a link at the path of the sessions file leads, for releases before 1.2.
           type: str
         runtime_file:
           description: Where a storage module keeps them in memory.
@@ -204,10 +204,11 @@ instance:
           description: The folder of both, below C(/run), as C(RuntimeDirectory) of systemd has it.
           type: str
         repairs:
-          description: What has to change in the user directory, for each state of M(pifleet.nodered.sessions_file).
+          description: What has to change in the user directory for the state C(file), C(link) or C(absent) of the
+            sessions file.
           type: dict
     storage_module:
-      description: What the settings in force have as C(storageModule) (C(none), C(pifleet) or C(other)).
+      description: What the active settings have as C(storageModule) (C(none), C(pifleet) or C(other)).
       type: str
     runtime_directories:
       description: The folders below C(/run) that systemd makes for the service.
@@ -228,11 +229,11 @@ instance:
       type: str
       sample: 4.1.15
     url:
-      description: Where the machine itself reaches what is served now; none when nothing is served.
+      description: Where the machine itself reaches Node-RED now; none if it does not respond.
       type: str
       sample: http://127.0.0.1:1880/
     scheme:
-      description: C(http) or C(https), as in force now.
+      description: C(http) or C(https), as active now.
       type: str
     host:
       description: The address on which it listens now.
@@ -248,10 +249,10 @@ instance:
       description: Where the flows' own pages are; none when they are switched off.
       type: str
     expected_url:
-      description: Where it will serve after its next start; none when that is not known.
+      description: Where it will respond after its next start; none if that is not known.
       type: str
     overrides:
-      description: Options and variables that win over the settings file, the strongest last.
+      description: Options and variables that override the settings file, the strongest last.
       type: list
       elements: dict
       contains:
@@ -262,16 +263,16 @@ instance:
           description: How, such as C(-p), C(-D) or C(PORT).
           type: str
         where:
-          description: The file in which this stands.
+          description: The file that has it.
           type: str
         variable:
-          description: The environment variable that holds it; none when it stands in C(ExecStart).
+          description: The environment variable that holds it; none if it is in C(ExecStart).
           type: str
         value:
           description: The value where it is harmless, else none.
           type: str
     admin_auth:
-      description: What protects the editor according to the settings in force (C(none), C(credentials), C(strategy) or
+      description: What protects the editor according to the active settings (C(none), C(credentials), C(strategy) or
         C(other)).
       type: str
     disable_editor:
@@ -389,7 +390,7 @@ instance:
       type: list
       elements: str
     tls:
-      description: The certificate that M(pifleet.nodered.certificate) has given to the service.
+      description: The certificate that the role C(tls) has given to the service.
       type: dict
       contains:
         folder:

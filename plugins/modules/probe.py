@@ -10,8 +10,8 @@ module: probe
 short_description: Try what an outsider can and cannot do to a running Node-RED
 description:
   - Sends requests that must fail and requests that must work to a running Node-RED, and reports each with what was
-    expected and what was found. The content of a settings file proves nothing; an answer does.
-  - The requests come from the controller, so that they take the way an outsider takes. The task still names the host
+    expected and what was found. The content of a settings file is no evidence; a response is.
+  - The requests come from the controller, so they arrive as those of an outsider do. The task still names the host
     that runs Node-RED, since a password may have to travel through its connection, see O(password).
   - It never deploys and changes no flow. Every session that it starts is ended before the module returns. For each
     run at most one login fails on purpose, under a random user name, and at most one is made with the user name
@@ -67,7 +67,7 @@ options:
   run_on:
     description:
       - Where the checks run. With V(host), all of them run on the host, against O(local_url), in one remote
-        execution. That is for a Node-RED which nobody else can reach.
+        execution. That is for a Node-RED that no other machine can reach.
     type: str
     choices: [controller, host]
     default: controller
@@ -84,8 +84,8 @@ options:
     type: path
   authorities:
     description:
-      - PEM text in place of O(ca). What it holds is trusted itself, whoever issued it, so that the certificate of a
-        server can be given, too.
+      - PEM text instead of O(ca). The certificates in it are trusted themselves, whatever their issuer, so that the
+        certificate of a server can be given, too.
     type: str
   min_tls:
     description:
@@ -123,19 +123,19 @@ options:
     default: true
   node_root:
     description:
-      - The path of C(httpNodeRoot), where nothing may be served without a password.
+      - The path of C(httpNodeRoot), where each response must require a password.
       - This and the following paths are on the server of O(url), whatever its admin root.
     type: str
   static_roots:
     description:
-      - Paths at which C(httpStatic) serves files that nobody may get without a password.
+      - Paths at which C(httpStatic) has files that require a password.
     type: list
     elements: str
     default: []
   dashboard_sockets:
     description:
-      - The paths of the dashboards' socket.io servers, such as V(/ui/socket.io/). Nothing is pressed there; whether
-        somebody may come in is asked by polling and by websocket.
+      - The paths of the dashboards' socket.io servers, such as V(/ui/socket.io/). Nothing is pressed there; whether a
+        client is accepted is asked by polling and by websocket.
     type: list
     elements: str
     default: []
@@ -177,7 +177,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Prove that the login is in force
+- name: Test the login
   pifleet.nodered.probe:
     url: http://{{ ansible_host }}:1880
     username: admin
@@ -189,12 +189,12 @@ EXAMPLES = r"""
     url: http://{{ ansible_host }}:1880
     credentials_from: editor_login # a variable such as {username: admin, password: "{{ vault_admin }}"}
 
-- name: Stop where a check failed
+- name: Fail if a check failed
   ansible.builtin.assert:
     that: proof.passed
     fail_msg: "{{ proof.checks | selectattr('status', 'eq', 'fail') | map(attribute='title') | join('; ') }}"
 
-- name: Prove TLS with the fleet's own authority, and that the old port is gone
+- name: Test TLS with the fleet's own authority, and that the old port is closed
   pifleet.nodered.probe:
     url: https://{{ inventory_hostname }}:8443
     ca: files/fleet-ca.pem
@@ -202,7 +202,7 @@ EXAMPLES = r"""
     password: "{{ looker_password }}"
     closed_ports: [1880]
 
-- name: Look at a Node-RED that only listens on its own machine
+- name: Test a Node-RED that only listens on its own machine
   pifleet.nodered.probe:
     url: http://127.0.0.1:1880
     run_on: host
@@ -234,11 +234,11 @@ checks:
       type: str
       sample: flows_closed
     title:
-      description: What the check proves, in one line.
+      description: What the check shows, in one line.
       type: str
       sample: Nobody reads the flows without logging in
     status:
-      description: V(pass), V(fail), or V(skip) where the proof was left out.
+      description: V(pass), V(fail), or V(skip) if the check was left out.
       type: str
       sample: pass
     expected:
@@ -246,7 +246,7 @@ checks:
       type: str
       sample: "GET flows without a token: 401"
     found:
-      description: What came instead or as expected, or why the proof was left out.
+      description: What came instead or as expected, or why the check was left out.
       type: str
       sample: 401, Node-RED asks for a login
 """

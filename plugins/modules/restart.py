@@ -8,24 +8,25 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: restart
-short_description: Restart Node-RED, wait until it serves, and undo the change with which it does not
+short_description: Restart Node-RED, wait until it responds, and roll the change back if it does not
 version_added: 0.1.0
 author:
   - The pifleet authors (@pifleet)
 description:
-  - Restarts Node-RED and waits until the expected address answers and the main process stays the same for some seconds.
-  - When that does not happen in time, every change made since the last restart by M(pifleet.nodered.settings) with its
-    option O(pifleet.nodered.settings#module:service) and by M(pifleet.nodered.drop_in) is undone, Node-RED is started
-    with its old configuration, and the module fails with the reason and the last lines of the journal.
-  - Before anything is stopped, the module looks whether the settings file can be loaded and the port is free. Where
-    not, the change is undone while the running Node-RED goes on undisturbed.
-  - When the change touched C(adminAuth), the session file is deleted between stop and start, so whoever was logged in
-    has to log in again. Without that, Node-RED would go on accepting old sessions after a password was changed.
-  - All of it happens on the machine in one execution, which goes on when the controller or the connection dies. The
-    outcome is also written to the journal with the tag C(pifleet.nodered).
-  - Where the power fails before this module has run, the machine finishes the change at its next boot. What does not
-    come to serve by itself within five minutes, or ends sessions, is restarted in the same way. The unit that does so
-    comes with the first change, and goes with the confirmation.
+  - Restarts Node-RED and waits until the expected address responds and the main process stays the same for some
+    seconds.
+  - If that does not happen in time, all changes that M(pifleet.nodered.settings) with its option
+    O(pifleet.nodered.settings#module:service) has made since the last restart are rolled back, Node-RED is started with
+    its old configuration, and the module fails with the reason and the last lines of the journal.
+  - Before anything is stopped, the module checks that the settings file can be loaded and that the port is free. If
+    not, the change is rolled back, and the running Node-RED is not interrupted.
+  - If the change includes C(adminAuth), the session file is deleted between stop and start, so that all users have to
+    log in again. Otherwise Node-RED would continue to accept old sessions after a password was changed.
+  - All of it happens on the machine in one execution, which continues if the controller or the connection fails. The
+    result is also written to the journal with the tag C(pifleet.nodered).
+  - If the power fails before this module has run, the machine finishes the change at its next boot. A Node-RED that
+    does not respond within five minutes then, or has a change that ends sessions, is restarted in the same way. The
+    unit that does so is installed with the first change, and removed with the confirmation.
 requirements:
   - systemd
 extends_documentation_fragment:
@@ -44,15 +45,15 @@ options:
     type: str
   timeout:
     description:
-      - How many seconds Node-RED may take until it serves. Undoing a change may take as long again.
+      - How many seconds Node-RED can take until it responds. A rollback can take as long again.
     type: int
     default: 120
   remount:
     description:
       - Whether a file system that is read-only may be remounted read-write for the writes of this module. It is made
-        read-only again right after them, so that Node-RED starts, and has to serve, with the file system as it will be.
-      - Otherwise a change that could not be undone on a read-only file system is a reason to fail before anything is
-        stopped.
+        read-only again right after them, so that Node-RED starts, and must respond, with the file system as it will be.
+      - Otherwise the module fails before anything is stopped if a change could not be rolled back on a read-only file
+        system.
     type: bool
     default: false
     version_added: 0.2.0
@@ -69,7 +70,7 @@ EXAMPLES = r"""
   become: true
   register: restarted
 
-- name: Show where it serves now
+- name: Show where it responds now
   ansible.builtin.debug:
     var: restarted.instance.url
 """
@@ -80,20 +81,20 @@ instance:
   returned: always, except in check mode
   type: dict
 rolled_back:
-  description: Whether the change was undone.
+  description: Whether the change was rolled back.
   returned: always
   type: bool
 rejected:
-  description: Where the texts that were undone are kept.
+  description: Where the texts that were rolled back are kept.
   returned: on failure
   type: list
   elements: str
 serving:
-  description: Whether Node-RED serves again with its old configuration.
-  returned: after the change was undone and Node-RED was started again
+  description: Whether Node-RED responds again with its old configuration.
+  returned: after the change was rolled back and Node-RED was started again
   type: bool
 seconds:
-  description: How long it took from the stop until it served for some seconds.
+  description: How long it took from the stop until it had responded for some seconds.
   returned: success
   type: float
   sample: 6.5

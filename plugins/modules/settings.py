@@ -18,7 +18,7 @@ description:
   - The file is read as a JavaScript syntax tree on the controller. What cannot be edited with certainty is refused with
     the place, the source line and what to do, and the file stays untouched.
   - Before the new text replaces the old one, the machine's own Node.js loads it as the service user, and every wanted
-    setting must be in force in what it exports.
+    setting must be active in what it exports.
   - The file is replaced as a whole or not at all. Owner, group, mode, access control list and a link stay. The write is
     refused when the file was changed since it was read.
   - A file in a folder that the service user can change is read and written with the rights of that user. If it belonged
@@ -50,8 +50,8 @@ options:
       - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary
         with C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
       - A dictionary with the single key C($fallback) and a number keeps the setting's own expression and changes the
-        number in it that counts where the environment says nothing else, as in C(process.env.PORT || 1880), also where
-        it stands in a variable. Where there is no such number, or it is not certain, nothing changes.
+        number in it that is used if the environment sets none, as in C(process.env.PORT || 1880), also if it is in a
+        variable. If there is no such number, or it is not certain, nothing changes.
       - Every callback plugin receives task arguments, also with C(no_log), and so a plaintext password given here. To
         avoid that, give a dictionary with the single key C($variable) and the name of a variable. Its value is the
         dictionary of settings, and it is read on the controller.
@@ -68,7 +68,7 @@ options:
     default: true
   validate:
     description:
-      - Whether the machine's own Node.js must be able to load the new text, with every wanted setting in force in it.
+      - Whether the machine's own Node.js must be able to load the new text, with every wanted setting active in it.
     type: bool
     default: true
   node:
@@ -120,19 +120,19 @@ EXAMPLES = r"""
 #         - username: admin
 #           password: {$password: "{{ admin_password }}"}
 #           permissions: "*"
-- name: Let nobody in without a password
+- name: Require a login for the editor
   pifleet.nodered.settings:
     path: /home/pi/.node-red/settings.js
     set: {$variable: login_settings}
     service: nodered
   become: true
 
-- name: Put the change to use, or undo it where Node-RED does not serve with it
+- name: Activate the change, or roll it back if Node-RED does not respond
   pifleet.nodered.restart:
     service: nodered
   become: true
 
-- name: Take a setting out
+- name: Remove a setting
   pifleet.nodered.settings:
     path: /home/pi/.node-red/settings.js
     remove:
