@@ -82,7 +82,7 @@ def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
     run = boards.play(play, limit="bone")
     assert run.failed
     assert run.says("nodered.socket cannot listen on 192.0.2.1:1885: Cannot assign requested address")
-    assert run.says("serves again with its old configuration at http://127.0.0.1:1880/")
+    assert run.says("responds again with its old configuration at http://127.0.0.1:1880/")
     assert bone.run("systemctl show -P Listen nodered.socket").strip() == "[::]:1880 (Stream)"
     # Through the socket, and not beside it.
     assert "pid=1," in bone.run("ss -Hltnp 'sport = :1880'")

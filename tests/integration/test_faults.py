@@ -98,7 +98,7 @@ def test_a_start_that_fails_brings_the_old_configuration_back(play, pi41, wanted
     finally:
         pi41.run("systemctl stop holder")
     assert run.failed
-    assert run.says("The change was undone")
+    assert run.says("The change was rolled back")
     assert_old_configuration(pi41, settings)
     rejected = pi41.read(pi41.settings_file + ".rejected")
     assert next(iter(wanted)) in rejected

@@ -115,7 +115,7 @@ def test_a_change_with_which_it_ends_with_status_0_is_undone(first, old, tmp_pat
     path.write_text(yaml.safe_dump([{"hosts": "pi10", "become": True, "gather_facts": False, "tasks": tasks}]))
     run = fleet.play(path)
     assert run.failed
-    assert run.says("Node-RED ended with exit status 0", "The change was undone")
+    assert run.says("Node-RED ended with exit status 0", "The change was rolled back")
     assert pi.settings == settings
     assert served(pi) == placed(pi)
 

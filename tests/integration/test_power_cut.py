@@ -294,6 +294,6 @@ def test_what_serves_nothing_after_a_power_cut_is_undone_by_the_machine_itself(f
     pi41.run(SETTLED)
     pi41.wait_until_it_serves()
     assert pi41.settings == settings
-    assert "The change was undone" in pi41.run("journalctl -b --no-pager -t pifleet.nodered")
+    assert "The change was rolled back" in pi41.run("journalctl -b --no-pager -t pifleet.nodered")
     assert "nowhere" in pi41.read(pi41.settings_file + ".rejected")
     assert pi41.run("ls /var/lib/pifleet.nodered/nodered; ls -R /etc/systemd/system | grep pifleet", check=False) == ""

@@ -106,7 +106,7 @@ def test_a_change_that_fails_is_undone_and_leaves_the_root_read_only(play, pi41,
     assert pi41.main_pid() == pid, "what could not be undone is not tried"
     run = play(pi41, RESTART)
     assert run.failed
-    assert run.says("The change was undone")
+    assert run.says("The change was rolled back")
     assert root_is_read_only(pi41)
     assert pi41.settings == settings
     assert pi41.is_open()

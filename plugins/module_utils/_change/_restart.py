@@ -123,7 +123,7 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
         state = _look(unit.name, remount)
         if not change.ends_sessions() and _comes_to_serve(state, timeout):
             _forget(state)
-            _background.log("%s serves with the change." % unit.name)
+            _background.log("%s responds with the change." % unit.name)
             return _result(_looked_again(state), others)
         return restart_locked(unit.name, others, timeout, remount)
 
@@ -175,7 +175,7 @@ def restart_locked(
     _forget(state)
     took = time.monotonic() - started
     state = _looked_again(state)
-    _background.log("%s was restarted and serves%s." % (name, " at " + state.where.url if state.where.url else ""))
+    _background.log("%s was restarted and responds%s." % (name, " at " + state.where.url if state.where.url else ""))
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
@@ -211,7 +211,8 @@ def _foreseen(state: State) -> Optional[Trouble]:
     """Why a start with these files cannot succeed; found out while the old Node-RED still serves."""
     if state.loaded.error:
         return Trouble(
-            "The settings file %s cannot be loaded. Node.js says:\n%s" % (state.plan.settings_file, state.loaded.error),
+            "The settings file %s cannot be loaded. Node.js reports:\n%s"
+            % (state.plan.settings_file, state.loaded.error),
             _node.explain(state.loaded.error, state.plan.settings_file, state.plan.identity),
         )
     if state.where.problem:
@@ -365,7 +366,7 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
                 return held
         time.sleep(POLL_SECONDS)
     return Trouble(
-        "It did not serve within %d seconds: %s." % (timeout, reason),
+        "It did not respond within %d seconds: %s." % (timeout, reason),
         "If this machine needs longer, give it more time (nodered_restart_timeout, option timeout).",
     )
 
@@ -418,10 +419,13 @@ def _refuse(
         text = trouble.text + "\nNode-RED was not running and was not started."
         return _failed(state, others, text, remedy, changed=False)
     if change is None or not change.in_place():
-        text = trouble.text + "\nNode-RED was not stopped and goes on with the configuration that it was started with."
+        text = trouble.text + "\nNode-RED was not stopped and continues with its present configuration."
         return _failed(state, others, text, remedy, changed=False)
     kept = _undo(state, change)
-    parts = [trouble.text, "The change was undone. Node-RED was not stopped and goes on with the old configuration."]
+    parts = [
+        trouble.text,
+        "The change was rolled back. Node-RED was not stopped and continues with the old configuration.",
+    ]
     return _failed(
         _look(state.name, state.remount),
         others,
@@ -435,7 +439,7 @@ def _refuse(
 def _roll_back(
     state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
 ) -> Dict[str, Any]:
-    parts = ["Node-RED does not serve after the restart. " + trouble.text]
+    parts = ["Node-RED does not respond after the restart. " + trouble.text]
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
         # Proved before, as far as there is a record: not to be undone later, either.
@@ -454,17 +458,19 @@ def _roll_back(
         second = Trouble(str(failure))
         _start_unattended(state)
     if not undone:
-        parts.append("The change could not be undone: " + str(second and second.text))
+        parts.append("The change could not be rolled back: " + str(second and second.text))
         remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
     elif second:
         parts.append(
-            "The change was undone, but Node-RED does not serve with its old configuration either: " + second.text
+            "The change was rolled back, but Node-RED does not respond with its old configuration either: "
+            + second.text
         )
         look = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
         remedy = READ_ONLY_REMEDY if second.remedy == READ_ONLY_REMEDY else look
     else:
         parts.append(
-            "The change was undone, and Node-RED serves again with its old configuration at %s." % state.where.url
+            "The change was rolled back, and Node-RED responds again with its old configuration at %s."
+            % state.where.url
         )
     parts.extend(_kept(kept))
     return _failed(

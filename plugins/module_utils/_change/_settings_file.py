@@ -116,7 +116,7 @@ def replace(
 def unchanged_since(content: Content, checksum: Optional[str]) -> None:
     if content.checksum != checksum:
         raise Failure(
-            "%s was changed by somebody else after it was read, so it was not replaced." % content.path,
+            "%s was changed by another program or user after it was read, so it was not replaced." % content.path,
             "Run again: the change is then made to the file as it is now.",
         )
 
@@ -162,7 +162,7 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
     loaded = _node.load(temporary, runtime, wanted=wanted, shown_as=path)
     if loaded.error:
         raise Failure(
-            "The new settings file cannot be loaded, so it did not replace the old one. Node.js says:\n%s"
+            "The new settings file cannot be loaded, so it did not replace the old one. Node.js reports:\n%s"
             % loaded.error,
             _node.explain(loaded.error, path, runtime.identity),
         )

@@ -230,7 +230,7 @@ def _undo_written(unit: Unit, remount: bool) -> None:
 
 
 def _undo(unit: Unit) -> None:
-    """Put back what this transaction has written. Node-RED was not stopped and goes on with the old configuration."""
+    """Put back what this transaction has written. Node-RED was not stopped and continues with the old configuration."""
     change = _change.recorded(unit.service)
     if change is None:
         return
@@ -241,4 +241,4 @@ def _undo(unit: Unit) -> None:
         _change.forget(unit.service)
     except (Failure, OSError) as failure:
         # The record stays, so a restart or the next boot undoes the rest.
-        _background.log("The change of %s could not be undone: %s" % (unit.name, failure), failed=True)
+        _background.log("The change of %s could not be rolled back: %s" % (unit.name, failure), failed=True)

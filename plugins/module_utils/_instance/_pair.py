@@ -255,7 +255,7 @@ def _try_out(version: str, reader: Reader) -> None:
         ) from None
     if node.returncode != 0:
         problem, remedy = explained(node.stderr.decode("utf-8", "replace"))
-        raise Failure("Node-RED could not serve with this certificate: %s." % problem, remedy)
+        raise Failure("Node-RED could not use this certificate: %s." % problem, remedy)
 
 
 def _swap(folder: str, name: str) -> Optional[str]:

@@ -89,7 +89,7 @@ def test_check_mode_makes_all_checks_and_no_change(path):
 
 
 def test_a_file_that_changed_since_it_was_read_is_not_replaced(path):
-    with pytest.raises(Failure, match="changed by somebody else") as failure:
+    with pytest.raises(Failure, match="changed by another program or user") as failure:
         write(path, checksum=_files.checksum(b"something else"))
     assert "Run again" in str(failure.value)
     assert untouched(path)
@@ -97,7 +97,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_replaced(path):
 
 def test_a_change_while_the_new_text_is_checked_is_noticed_too(path):
     hand_edit = f"require('fs').appendFileSync({json.dumps(str(path))}, '// by hand');"
-    with pytest.raises(Failure, match="changed by somebody else"):
+    with pytest.raises(Failure, match="changed by another program or user"):
         write(path, hand_edit.encode() + NEW)
     assert path.read_bytes() == OLD + b"// by hand"
     assert os.listdir(path.parent) == ["settings.js"], "the backup of a write that failed goes"

@@ -114,7 +114,7 @@ def test_settings_that_cannot_be_loaded_leave_nothing_behind(machine):
 
 def test_settings_that_have_changed_since_they_were_read_are_not_replaced(machine):
     machine.settings.write_text("module.exports = {uiPort: 1};\n")
-    with pytest.raises(Failure, match="changed by somebody else"):
+    with pytest.raises(Failure, match="changed by another program or user"):
         _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
     assert not machine.companion.exists()
 
