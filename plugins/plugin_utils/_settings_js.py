@@ -414,10 +414,10 @@ def _reaches(path: Path, wanted: object) -> bool:
 
 def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False) -> None:
     """Refuse a key whose value, once it is what we want, may still become another one."""
+    if found.deletion is not None and absent_is_fine:
+        raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
     doubt = found.doubt()
     if doubt is None:
-        if found.deletion is not None and absent_is_fine:
-            raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
         return
     if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
         return

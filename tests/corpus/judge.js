@@ -114,10 +114,11 @@ function fulfilled(before, path, wanted) {
     if (path.length === 0) {
         return wanted(before);
     }
-    if (!isMissing(before) && before.kind !== "[object Object]") {
-        return `something was set below ${before.kind} ${before.text}`;
-    }
     const [key, ...rest] = path;
+    if (!isMissing(before) && before.kind !== "[object Object]") {
+        const removed = fulfilled(ABSENT, rest, wanted).kind === "absent";
+        return removed ? before : `something was set below ${before.kind} ${before.text}`;
+    }
     const member = fulfilled(own(before, key), rest, wanted);
     if (typeof member === "string") {
         return member;

@@ -266,6 +266,20 @@ class _Generator:
         self.odd = odd
         return f"require('{name}')"
 
+    def patching_file(self, path: Path) -> str:
+        """A `require` of a new file that exports a function, which writes into the object that it gets."""
+        name = f"./patch{self.unique()}"
+        self.files[name] = f"module.exports = function (settings) {{ settings['{path[-1]}'] = 7; }};\n"
+        return f"require('{name}')"
+
+    def destructured(self, text: str) -> str:
+        """A choice by a variable that has its value from the environment."""
+        name = self.environment()
+        declaration = f"const {{ {name} }} = process.env{self.end}"
+        if declaration not in self.above:
+            self.above.append(declaration)
+        return f"{name} || {text}"
+
     def environment(self) -> str:
         return self.draw.one_of(list(ENVIRONMENT))
 
@@ -355,6 +369,11 @@ VALUES: dict[str, Callable[[_Generator, Path], str]] = {
     "null": lambda g, path: "null",
     "regular expression": lambda g, path: "/[/]'/g",
     "template": lambda g, path: "`${1}'`",
+    "destructured environment": lambda g, path: g.destructured(g.plain_value(path)),
+    "text like code": lambda g, path: "'/* module.exports = { // '",
+    "text over two lines": lambda g, path: "`// no comment\nuiPort: 1,`",
+    "division": lambda g, path: "8 / 2 / 1",
+    "escaped text": lambda g, path: "'\\u0078\\x41\\\n'",
 }
 
 OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -380,6 +399,14 @@ OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
     "parsed object": lambda g, path: f"JSON.parse('{{}}', {g.an_object(path)})",
     "inheriting object": lambda g, path: f"Object.create({g.an_object(path)})",
     "no object": lambda g, path: g.draw.one_of(("null", "undefined", "false", "'text'", "[]")),
+    "cloned object": lambda g, path: f"JSON.parse(JSON.stringify({g.variable(path, g.an_object(path))}))",
+    "object of entries": lambda g, path: f"Object.fromEntries(Object.entries({g.an_object(path)}))",
+    "object of a class": lambda g, path: (
+        f"new (class {{ constructor() {{ Object.assign(this, {g.an_object(path)}); }} }})()"
+    ),
+    "object without a prototype": lambda g, path: f"Object.assign(Object.create(null), {g.an_object(path)})",
+    "object in two variables": lambda g, path: g.variable(path, g.variable(path, g.an_object(path))),
+    "object or another one": lambda g, path: f"{g.an_object(path)} || {g.an_object(path)}",
 }
 
 MEMBERS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -391,6 +418,11 @@ MEMBERS: dict[str, Callable[[_Generator, Path], str]] = {
     "plain computed key": lambda g, path: f"['{path[-1]}']: {g.value(path)}",
     "prototype": lambda g, path: f"__proto__: {{ {g.member(path)} }}",
     "sequence": lambda g, path: f"{g.key(path)}: (0, {g.value(path)})",
+    "escaped key": lambda g, path: f"'\\x{ord(path[-1][0]):x}{path[-1][1:]}': {g.value(path)}",
+    "getter and setter": lambda g, path: f"get {g.key(path)}() {{ return 1; }}, set {g.key(path)}(value) {{ }}",
+    "key that is a number": lambda g, path: f"1: 2, {g.member(path)}",
+    "key that objects have": lambda g, path: f"constructor: 2, toString: null, {g.member(path)}",
+    "async method": lambda g, path: f"async {g.key(path)}() {{ return {g.plain_value(path)}; }}",
 }
 
 SPREADS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -437,6 +469,26 @@ EXPORTS: dict[str, Callable[[_Generator], str]] = {
     "export by the environment": lambda g: (
         f"module.exports = process.env.LAB ? {g.an_object()} : {g.an_object()}{g.end}"
     ),
+    "export through exports": lambda g: g.export_as("exports", f"exports = module.exports = {g.an_object()}"),
+    "export in quotes": lambda g: f"module['exports'] = {g.an_object()}{g.end}",
+    "export assigned later": lambda g: g.export_as(
+        "settings", f"let settings{g.end}\nsettings = {g.an_object()}{g.end}\nmodule.exports = settings"
+    ),
+    "export filled before": lambda g: g.export_as(
+        "settings",
+        f"const settings = {g.an_object()}{g.end}\nsettings.uiPort = {g.value(('uiPort',))}{g.end}\n"
+        "module.exports = settings",
+    ),
+    "export in branches": lambda g: (
+        f"if (process.env.LAB) {{ module.exports = {g.an_object()}; }} else {{ module.exports = {g.an_object()}; }}"
+    ),
+    "export in a block": lambda g: f"{{ module.exports = {g.an_object()}; }}",
+    "export of the rest": lambda g: (
+        f"const {{ uiPort, ...rest }} = {g.an_object()}{g.end}\n"
+        f"module.exports = {{ ...rest, httpAdminRoot: '/a' }}{g.end}"
+    ),
+    "export with a default": lambda g: f"{g.plain_export()}\nmodule.exports.default = module.exports{g.end}",
+    "export twice": lambda g: f"{g.plain_export()}\n{g.plain_export()}",
 }
 
 # Below the export; they get the path of anything, of a part of a setting, and of an object.
@@ -494,6 +546,35 @@ STATEMENTS: dict[str, Callable[[_Generator, Path, Path, Path], str]] = {
     "assigned if missing": lambda g, any, part, whole: f"{g.place(any)} ??= {g.value(any)}{g.end}",
     "counted up": lambda g, any, part, whole: f"{g.target}.uiPort += 1{g.end}",
     "written variable": lambda g, any, part, whole: f"{g.shared(whole)}.{next(iter(_at(whole)))} = 'error'{g.end}",
+    "loop that copies": lambda g, any, part, whole: (
+        f"for (const [key, value] of Object.entries({g.an_object()})) {g.target}[key] = value{g.end}"
+    ),
+    "patch by a function": lambda g, any, part, whole: (
+        f"(function (settings) {{ settings.{part[0]} = {g.value(part[:1])}; }})({g.target}){g.end}"
+    ),
+    "patch by a file": lambda g, any, part, whole: f"{g.patching_file(part[:1])}({g.target}){g.end}",
+    "patch of a part by a file": lambda g, any, part, whole: f"{g.patching_file(part[-1:])}({g.place(whole)}){g.end}",
+    "reflected write": lambda g, any, part, whole: f"Reflect.set({g.target}, '{any[0]}', {g.value(any[:1])}){g.end}",
+    "switch": lambda g, any, part, whole: (
+        f"switch (process.env.SITE) {{ case 'north': {g.place(any)} = {g.value(any)}; break; default: }}"
+    ),
+    "write in a block": lambda g, any, part, whole: f"{{ {g.place(any)} = {g.value(any)}; }}",
+    "write by destructuring": lambda g, any, part, whole: f"[{g.place(any)}] = [{g.value(any)}]{g.end}",
+    "increment": lambda g, any, part, whole: f"{g.target}.uiPort++{g.end}",
+    "conditional read": lambda g, any, part, whole: f"if (!{g.place(whole)}) {{ throw new Error('{whole[-1]}'); }}",
+    "loop that clears": lambda g, any, part, whole: (
+        f"for (const key of Object.keys({g.place(whole)})) delete {g.place(whole)}[key]{g.end}"
+    ),
+    "length of a list": lambda g, any, part, whole: f"{g.place(('nodesDir',))}.length = 1{g.end}",
+    "sorted list": lambda g, any, part, whole: f"{g.place(('nodesDir',))}.sort(){g.end}",
+    "first user": lambda g, any, part, whole: f"{g.place(('adminAuth', 'users'))}[0].permissions = 'read'{g.end}",
+    "each user": lambda g, any, part, whole: (
+        f"{g.place(('adminAuth', 'users'))}.forEach((user) => {{ user.permissions = 'read'; }}){g.end}"
+    ),
+    "variable frozen later": lambda g, any, part, whole: f"Object.freeze({g.shared(whole)}){g.end}",
+    "variable merged into": lambda g, any, part, whole: (
+        f"Object.assign({g.shared(whole)}, {g.an_object(whole)}){g.end}"
+    ),
 }
 
 

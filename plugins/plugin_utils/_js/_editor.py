@@ -90,7 +90,8 @@ class Editor:
             return False
         if isinstance(wanted, dict) and node.type == "object":
             inner = made_object(self._source, node)
-            if all(isinstance(entry, Property) and entry.owner == node for entry in inner.entries):
+            only_own = not any(member.type == "spread_element" for member in members(node))
+            if only_own and all(isinstance(entry, Property) for entry in inner.entries):
                 self._reshape(inner, wanted)
                 return True
         if isinstance(wanted, list) and node.type == "array":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit, value
 from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
 
 # Each can be edited with certainty.
@@ -563,8 +563,8 @@ def check(case: Case, exports: Mapping[str, dict[str, object]]) -> None:
         return
     before, after = exports[VARIANTS[variant](source)], exports[text]
     exported = plain(after)
-    for name, value in wanted.items():
-        assert found_at(exported, name) == value
+    for name, expected in wanted.items():
+        assert found_at(exported, name) == expected
     for name in removed:
         assert found_at(exported, name) == ABSENT
     assert without(exported, [*wanted, *removed]) == without(plain(before), [*wanted, *removed])
@@ -586,3 +586,18 @@ def test_a_value_that_may_be_overruled_is_refused(source: str) -> None:
         edit(source, set={"uiPort": 18811})
     assert refusal.value.line is not None
     assert refusal.value.remedy
+
+
+@pytest.mark.parametrize("spread", ["...{}", "...none", "...(process.env.LAB && {})"])
+def test_an_object_that_is_set_has_no_spread_left(spread: str) -> None:
+    source = f"const none = {{}};\nmodule.exports = {{\n    logging: {{ {spread}, file: {{}} }},\n}};\n"
+    result = edit(source, set={"logging": {"file": {}}}).text
+    assert "..." not in result
+    assert value(result, "logging") == {"file": {}}
+
+
+@pytest.mark.parametrize("member", ["[key]: 1", "...(process.env.LAB && { uiPort: 1 })"])
+def test_setting_what_may_be_there_and_is_deleted_below_names_the_deletion(member: str) -> None:
+    source = f"const key = 'uiPort';\nmodule.exports = {{ {member} }};\ndelete module.exports.uiPort;\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:3:1: uiPort is deleted here"):
+        edit(source, set={"uiPort": 1881})
