@@ -90,7 +90,7 @@ function described(value, above) {
         for (const key of Reflect.ownKeys(owner)) {
             const name = String(key);
             const ofFunction = typeof owner === "function" && ["length", "name", "prototype"].includes(name);
-            if (!(name in keys) && !ofFunction) {
+            if (!Object.hasOwn(keys, name) && !ofFunction) {
                 Object.defineProperty(keys, name, { value: described(value[key], own), enumerable: true, writable: true });
             }
         }
@@ -185,6 +185,9 @@ function difference(expected, found, path, hashes) {
 function judge({ before, after, files, environments, wishes }) {
     const verdict = { faults: [], ran: 0, hashes: [] };
     const first = {};
+    const seen = [];
+    /** The old value, unless another environment has another one. */
+    const certain = (place, old) => ((seen[place] ??= old) === old ? old : null);
     for (const [name, environment] of Object.entries(environments)) {
         const old = load(before, files, environment);
         verdict.ran += old.states.length > 0;
@@ -215,7 +218,9 @@ function judge({ before, after, files, environments, wishes }) {
                     return;
                 }
             }
-            const differs = difference(expected, edited.states[index][""], "", verdict.hashes);
+            const hashes = [];
+            const differs = difference(expected, edited.states[index][""], "", hashes);
+            verdict.hashes.push(...hashes.map((each, place) => ({ ...each, before: certain(place, each.before) })));
             differs && fault(`${index ? "later, " : ""}${differs}`);
             for (const file of Object.keys(state).filter((each) => each && each in edited.states[index])) {
                 const changed = difference(state[file], edited.states[index][file], file, []);

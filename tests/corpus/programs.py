@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,19 @@ SCHEMA: dict[str, object] = {
     "externalModules": {"palette": {"allowInstall": (True, False), "allowList": (["*"], [])}},
 }
 ENVIRONMENT = {"LAB": "1", "PORT": "1999", "LEVEL": "debug", "SITE": "north"}
+# Names that Node-RED does not know, and values that it does not expect.
+OTHER_PATHS: tuple[Path, ...] = (("other",), ("new", "part"), ("constructor",), ("toString",), ("length",), ("1",))
+STRANGE: tuple[object, ...] = (
+    None,
+    "new's \u2028 \u65e5",
+    -1.5,
+    "",
+    [1, [None, {"a": []}]],
+    {"a-b": {"c": "`${x}` // */"}},
+    "long " * 40,
+    [{"$js": "1 + 1"}],
+    {},
+)
 # Of PASSWORD, and of another password; the cost is 4.
 HASHES = (
     "$2b$04$mM8EnaUUcP6QLY/Zv1h2wekNQFeupPnoZZGZ584a8bAFtLaImKv1W",
@@ -143,7 +156,10 @@ class _Generator:
 
     def comment(self) -> str:
         """A comment between two tokens, or nothing."""
-        return f"/* {self.comment_text()} */ " if self.draw.chance(self.commented) else ""
+        if not self.draw.chance(self.commented):
+            return ""
+        text = self.comment_text()
+        return self.draw.one_of((f"/* {text} */ ", f"/*{text}*/", f"// {text}\n"))
 
     def line_comment(self) -> str:
         """A comment behind the last token of a line, or nothing."""
@@ -160,8 +176,8 @@ class _Generator:
         example = f"{self.draw.one_of(list(SCHEMA))}: 1, // {text}"
         return self.draw.one_of((f"// {text}\n", f"/** {text}\n */\n", f"//{example}\n", f"\n/* {text} */\n"))
 
-    def listing(self, start: str, items: list[str], end: str) -> str:
-        """An object or a list with its members, on one line or on many."""
+    def listing(self, start: str, items: list[str], end: str, owners: Sequence[str] = ()) -> str:
+        """An object or a list with its members, on one line or on many; `owners` are the users of a list of users."""
         draw = self.draw
         if not items:
             return f"{start}{self.comment()}{end}"
@@ -172,9 +188,11 @@ class _Generator:
         style = draw.one_of(("comma", "trailing comma", "comma first"))
         lines = ""
         for index, item in enumerate(items):
+            self.user = owners[index] if owners else self.user
             first = ", " if style == "comma first" and index else ""
             comma = "," if style == "trailing comma" or (style == "comma" and index < len(items) - 1) else ""
-            lines += f"{self.own_line()}{first}{item}{comma}{self.line_comment()}\n"
+            lines += f"{self.own_line()}{first}{item} {self.comment()}".rstrip(" ") + f"{comma}{self.line_comment()}\n"
+        self.user = "" if owners else self.user
         return f"{start}{self.line_comment()}\n{textwrap.indent(lines + self.own_line(), '    ')}{end}"
 
     # Values
@@ -192,7 +210,8 @@ class _Generator:
         if isinstance(kind, dict):
             return self.an_object(path)
         if kind == USERS:
-            return self.listing("[", [self.one_user(name) for name in self.draw.some(("nol", "eva", "tom"))], "]")
+            names = list(self.draw.some(("nol", "eva", "tom")))
+            return self.listing("[", [self.one_user(name) for name in names], "]", names)
         assert isinstance(kind, tuple)
         return self.literal(self.draw.one_of(kind))
 
@@ -315,7 +334,8 @@ class _Generator:
         removed: list[str] = []
         taken: list[Path] = []
         for _ in range(self.draw.one_of((1, 1, 2, 3))):
-            path = self.draw.one_of(self.present) if self.present and self.draw.chance(60) else self.draw.one_of(PATHS)
+            known = self.present if self.present and self.draw.chance(60) else [*PATHS, *OTHER_PATHS]
+            path = self.draw.one_of(known)
             if any(path[: len(other)] == other[: len(path)] for other in taken):
                 continue
             taken.append(path)
@@ -327,7 +347,7 @@ class _Generator:
 
     def wish(self, path: Path) -> object:
         """A value to set."""
-        draw, kind = self.draw, _at(path)
+        draw, kind = self.draw, _at(path) if path in PATHS else STRANGE
         if path == ("uiPort",) and draw.chance(30):
             return {"$fallback": 1885}
         if draw.chance(10):
@@ -347,7 +367,7 @@ class _Generator:
                 {"username": name, "password": password, "permissions": "*"} for name in self.draw.some(("nol", "ada"))
             ]
         assert isinstance(kind, tuple)
-        return draw.one_of((*kind, 1885, "new's \u2028"))
+        return draw.one_of(STRANGE) if draw.chance(20) else draw.one_of((*kind, 1885))
 
 
 # The shapes: what each adds to a plain program, as a function of the generator and, below an object, the path.

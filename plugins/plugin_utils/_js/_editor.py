@@ -91,7 +91,7 @@ class Editor:
         if isinstance(wanted, dict) and node.type == "object":
             inner = made_object(self._source, node)
             only_own = not any(member.type == "spread_element" for member in members(node))
-            if only_own and all(isinstance(entry, Property) for entry in inner.entries):
+            if only_own and all(isinstance(entry, Property) and not entry.accessor for entry in inner.entries):
                 self._reshape(inner, wanted)
                 return True
         if isinstance(wanted, list) and node.type == "array":

@@ -596,6 +596,12 @@ def test_an_object_that_is_set_has_no_spread_left(spread: str) -> None:
     assert value(result, "logging") == {"file": {}}
 
 
+def test_an_object_that_is_set_has_no_accessor_left() -> None:
+    source = "module.exports = { logging: { get file() { return 1; }, set file(path) {} } };\n"
+    result = edit(source, set={"logging": {"file": 2}}).text
+    assert result == "module.exports = { logging: { file: 2 } };\n"
+
+
 @pytest.mark.parametrize("member", ["[key]: 1", "...(process.env.LAB && { uiPort: 1 })"])
 def test_setting_what_may_be_there_and_is_deleted_below_names_the_deletion(member: str) -> None:
     source = f"const key = 'uiPort';\nmodule.exports = {{ {member} }};\ndelete module.exports.uiPort;\n"
