@@ -215,7 +215,12 @@ def _wishes(wanted: Mapping[str, object], removed: Sequence[str]) -> list[_Wish]
 
 def _path(name: object) -> tuple[str, ...]:
     path = tuple(str(prepared(name, "a setting's name")).split(".")) if isinstance(name, str) else ()
-    if not path or not all(path) or "__proto__" in path or len(path) > DEEPEST:
+    if len(path) > DEEPEST:
+        raise SettingsError(
+            f"a name of {len(path)} steps is not the name of a setting (at most {DEEPEST})",
+            remedy="Set the object that is so deep as the value of one of its parents.",
+        )
+    if not path or not all(path) or "__proto__" in path:
         raise SettingsError(
             f"{_shown(name)} is not the name of a setting",
             remedy="Names look like uiPort or editorTheme.projects.enabled.",
@@ -374,9 +379,8 @@ def _falls_back(view: View, found: Found, wish: _Wish) -> bool:
 
 def _is_absent(view: View, found: Found, name: str) -> bool:
     """Whether nothing gives the key; refused where something that it wins over now would give it afterwards."""
-    for doubt in view.doubts():
-        if len(doubt.path) == 1 and doubt.path[0] in (None, found.key):
-            raise _doubtful(view.source, doubt, name)
+    for doubt in view.doubts_about(found.key):
+        raise _doubtful(view.source, doubt, name)
     return found.winner is None and not found.occurrences and not found.nested
 
 
@@ -407,8 +411,10 @@ def _reaches(path: Path, wanted: object) -> bool:
     step = path[0]
     if isinstance(wanted, list):
         inside = wanted if step is None or step.isdecimal() else []
+    elif step is None:
+        inside = list(wanted.values())
     else:
-        inside = [member for key, member in wanted.items() if step in (None, key)]
+        inside = [wanted[step]] if step in wanted else []
     return any(_reaches(path[1:], member) for member in inside)
 
 

@@ -73,7 +73,7 @@ def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
         yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
     for each in source.all("await_expression"):
         source.go_on()
-        if not _in_async_function(each):
+        if not _in_async_function(source, each):
             yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
     for each in source.all("try_statement"):
         if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
@@ -103,11 +103,9 @@ def _needless_commas(source: Source) -> Iterator[Node]:
                 before = child.type
 
 
-def _in_async_function(node: Node) -> bool:
-    above = node.parent
-    while above is not None and above.type not in FUNCTIONS:
-        above = above.parent
-    return above is not None and any(child.type == "async" for child in above.children)
+def _in_async_function(source: Source, node: Node) -> bool:
+    functions = [each for each in source.ancestors(node) if each.type in FUNCTIONS]
+    return bool(functions) and any(child.type == "async" for child in functions[-1].children)
 
 
 def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:

@@ -188,13 +188,13 @@ class Editor:
 
     def _append_statement(self, view: View, key: str, wanted: object) -> None:
         """A file without an object literal (`exports.uiPort = 1880`) gets one more statement of its kind."""
-        written_before = [entry for entry in view.entries if isinstance(entry, Assignment) and len(entry.path) == 1]
-        if not written_before:
+        written_before = (entry for entry in reversed(view.entries) if isinstance(entry, Assignment))
+        last = next((entry for entry in written_before if len(entry.path) == 1), None)
+        if last is None:
             place = view.entries[0].place if view.entries and not isinstance(view.entries[0], Property) else 0
             raise self._source.error(
                 f"there is no object literal that could take {key}", place, "Write module.exports = { ... }."
             )
-        last = written_before[-1]
         statement = self._statement(last)
         left = unwrapped(last.place.child_by_field_name("left") or last.place)
         target = self._source.read(left.child_by_field_name("object") or left)
@@ -210,8 +210,10 @@ class Editor:
         """A new statement on the line below another one, or beside it where more follows on its line."""
         source, eol, indent = self._source, self._style.end_of_line, self._source.indent(statement.start_byte)
         end = source.line_end(statement.end_byte)
-        beside = [each for each in source.root.children if statement.end_byte <= each.start_byte < end]
-        if any(each.type not in COMMENTS or each.end_byte > end for each in beside):
+        beside: Node | None = statement
+        while (beside := source.child_at(source.root, beside.end_byte)) is not None and beside.start_byte < end:
+            if beside.type in COMMENTS and beside.end_byte <= end:
+                continue
             stop = "" if source.read(statement).endswith(";") else ";"
             return Change(statement.end_byte, statement.end_byte, f"{stop} {text}")
         below = source.next_line(end)
@@ -256,11 +258,14 @@ class Editor:
     def _statement(self, assignment: Assignment) -> Node:
         """The statement that is nothing but this assignment."""
         self._source.go_on()
-        for statement in self._source.root.named_children:
-            if statement.type == "expression_statement" and members(statement)[0] == assignment.place:
-                if unwrapped(assignment.value).type == "assignment_expression":
-                    break
-                return statement
+        statement = self._source.child_at(self._source.root, assignment.place.start_byte)
+        if (
+            statement is not None
+            and statement.type == "expression_statement"
+            and members(statement)[0] == assignment.place
+            and unwrapped(assignment.value).type != "assignment_expression"
+        ):
+            return statement
         raise self._source.error(
             "this assignment is part of a larger statement, so it cannot be changed by itself",
             assignment.place,
@@ -276,9 +281,9 @@ class Editor:
 
     def _style_in(self, listing: Listing | None) -> Style:
         """The file's style, with keys quoted or not as the neighbours are."""
-        if listing is None or not listing.has_keys() or listing.has_quoted_keys() == self._style.quoted_keys:
+        if listing is None or listing.quoted_keys is None or listing.quoted_keys == self._style.quoted_keys:
             return self._style
-        return self._style.with_quoted_keys(listing.has_quoted_keys())
+        return self._style.with_quoted_keys(listing.quoted_keys)
 
     def _member_text(self, key: str, wanted: object, style: Style) -> Callable[[str, bool], str]:
         name = written_key(key, style)
@@ -323,13 +328,13 @@ def _aligned(source: Source, found: list[Node], wanted: list[object]) -> list[tu
 def _aligned_by_name(
     found: list[Node], names: list[object], wanted: list[object], wanted_names: list[object]
 ) -> list[tuple[Node | None, object]] | None:
-    kept = [name for name in names if name in wanted_names]
-    if kept != [name for name in wanted_names if name in names]:
+    known, kept = set(names), set(names) & set(wanted_names)
+    if [name for name in names if name in kept] != [name for name in wanted_names if name in kept]:
         return None
     pairs: list[tuple[Node | None, object]] = []
     position = 0
     for name, wish in zip(wanted_names, wanted, strict=True):
-        if name not in names:
+        if name not in known:
             pairs.append((None, wish))
             continue
         while names[position] != name:

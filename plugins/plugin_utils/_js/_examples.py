@@ -26,7 +26,7 @@ _BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Example:
     """A commented-out setting: where the line below it begins, and the indent of its comment."""
 
@@ -34,7 +34,7 @@ class Example:
     indent: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Line:
     """A line of a comment: its text without comment marks, and where the comment ends."""
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,11 +19,12 @@ from ._tree import COMMENTS, Source, comments
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_BLANKS = re.compile(rb"[ \t]*")
 # Longest line that a member may make when it joins others on their line.
 WIDEST_LINE = 120
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Change:
     """New text for a range of bytes."""
 
@@ -49,7 +53,7 @@ def style_of(source: Source, home: Node | None) -> Style:
     if home is None:
         return style
     listing = Listing(source, home, style)
-    style = replace(style, quoted_keys=listing.has_quoted_keys())
+    style = replace(style, quoted_keys=bool(listing.quoted_keys))
     base = source.indent(home.start_byte)
     for item in listing.items:
         if source.begins_line(item.start):
@@ -62,7 +66,7 @@ def style_of(source: Source, home: Node | None) -> Style:
     return style
 
 
-@dataclass
+@dataclass(slots=True)
 class _Item:
     """A member of the literal and the comma behind it."""
 
@@ -73,7 +77,7 @@ class _Item:
     removed: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _New:
     """A member to come: its text for a given indent, all on one line or not, and where it belongs."""
 
@@ -103,23 +107,23 @@ class Listing:
                 self.items.append(_Item(child, child.start_byte, child.end_byte))
             elif child.type == "," and self.items:
                 self.items[-1].comma = child.start_byte
-        self._by_start = {item.start: item for item in self.items}
         self._open = self.node.start_byte
         self._close = self.node.end_byte - 1
         self.one_line = self.source.bytes.find(b"\n", self._open, self._close) < 0
 
-    def has_quoted_keys(self) -> bool:
-        """Whether most members have their key in quotes, as in JSON."""
+    @functools.cached_property
+    def quoted_keys(self) -> bool | None:
+        """Whether most members have their key in quotes, as in JSON; None where no key shows how they are written."""
         keys = [key for item in self.items if (key := item.node.child_by_field_name("key")) is not None]
-        return sum(key.type == "string" for key in keys) * 2 > len(keys)
+        return sum(key.type == "string" for key in keys) * 2 > len(keys) if keys else None
 
-    def has_keys(self) -> bool:
-        """Whether there is a key that shows how keys are written here."""
-        return any(item.node.child_by_field_name("key") is not None for item in self.items)
+    def _item_at(self, offset: int) -> int:
+        """The number of the first member that begins at the offset or behind it."""
+        return bisect.bisect_left(self.items, offset, key=lambda item: item.start)
 
     def remove(self, node: Node) -> None:
         """Take a member out; comments stay."""
-        self._by_start[node.start_byte].removed = True
+        self.items[self._item_at(node.start_byte)].removed = True
 
     def insert(self, text: Callable[[str, bool], str], *, key: str | None = None, after: int = 0) -> None:
         """Put a new member below its commented-out example, if there is one behind `after`, else at the end."""
@@ -135,10 +139,11 @@ class Listing:
             self._new.append(_New(text, self._close, None))
             return
         start = follower.start_byte
-        commas = [item.comma for item in self.items if item.comma is not None and item.end <= start]
-        before = max(commas, default=self._open) + 1
-        below = self.source.next_line(before)
-        in_comment = any(begin < below < end for begin, end in self.comments)
+        number = self._item_at(start)
+        comma = self.items[number - 1].comma if number else None
+        below = self.source.next_line((self._open if comma is None else comma) + 1)
+        comment = bisect.bisect_left(self.comments, (below, 0)) - 1
+        in_comment = comment >= 0 and below < self.comments[comment][1]
         if self.source.begins_line(start) and not in_comment:
             self._new.append(_New(text, below, self.source.indent(start)))
         else:
@@ -188,8 +193,9 @@ class Listing:
             text = new.text(self.source.indent(new.position), True)
             return Change(new.position, new.position, f"{text}{comma} ")
         text = new.text(new.indent, False)
-        split = next((item for item in self.items if item.comma and item.end <= new.position <= item.comma), None)
-        if split is not None and not split.removed:
+        number = self._item_at(new.position) - 1
+        above = self.items[number] if number >= 0 else None
+        if above and above.comma and above.end <= new.position <= above.comma and not above.removed:
             # The comma of the member above stands below the comment (comma-first style) and becomes ours.
             text, comma = f", {text}", ""
         return Change(new.position, new.position, f"{new.indent}{text}{comma}{self.style.end_of_line}")
@@ -229,18 +235,18 @@ class Listing:
 
     def _removals(self, kept: list[_Item]) -> list[Change]:
         changes: list[Change] = []
-        for item in self.items:
+        for number, item in enumerate(self.items):
             if item.removed:
-                changes += self._removal(item)
+                changes += self._removal(number, item)
         last = kept[-1] if kept else None
         if changes and last is not None and last.comma is not None and not self._new and self.items[-1].comma is None:
-            follower = next(item for item in self.items if item.start > last.start)
+            follower = self.items[self._item_at(last.start + 1)]
             between = self.source.bytes[last.comma + 1 : follower.start]
             if not between.strip() and b"\n" not in between and not self.source.ends_line(follower.end):
                 changes.append(Change(last.comma, last.comma + 1, ""))
         return changes
 
-    def _removal(self, item: _Item) -> list[Change]:
+    def _removal(self, number: int, item: _Item) -> list[Change]:
         source = self.source
         left = comments(source, item.start, item.end, item.node)
         end = item.end
@@ -259,19 +265,17 @@ class Listing:
         text = "".join(f"{comment}{self.style.end_of_line}{indent}" for comment in left)
         start, stop = item.start, self._skip_blanks(end)
         if stop == self._close:
-            start, stop = self._blanks_before(item), end
+            start, stop = self._blanks_before(number), end
         return [Change(start, stop, text), *extra]
 
-    def _blanks_before(self, item: _Item) -> int:
+    def _blanks_before(self, number: int) -> int:
         """Where the white space before a member begins, unless that went with the member before it."""
-        index = self.items.index(item)
-        start = item.start
-        if index == 0 or not self.items[index - 1].removed:
+        start = self.items[number].start
+        if number == 0 or not self.items[number - 1].removed:
             while self.source.bytes[start - 1 : start] in (b" ", b"\t"):
                 start -= 1
         return start
 
     def _skip_blanks(self, offset: int) -> int:
-        while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
-            offset += 1
-        return offset
+        match = _BLANKS.match(self.source.bytes, offset)
+        return match.end() if match else offset

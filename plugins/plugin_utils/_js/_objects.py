@@ -8,6 +8,7 @@ A `View` is one such object. `View.find()` says what gives a key its value in th
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
@@ -72,6 +73,8 @@ class Frozen:
     place: Node
 
 
+# So many entries for any key are gone through for each key.
+_MANY = 20
 _VARIABLES = {"identifier", "shorthand_property_identifier"}
 
 Entry = Property | Assignment | Removed | Uncertain | Frozen | Read
@@ -167,19 +170,45 @@ class View:
     # Where in the entries each key stands, None for those that may concern any key; for as many entries as are counted.
     _places: dict[str | None, list[int]] = field(default_factory=dict, repr=False, compare=False)
     _counted: int = field(default=0, repr=False, compare=False)
+    # The objects that are the values of keys, for as many entries as were there then.
+    _inner: dict[str, tuple[int, View | None]] = field(default_factory=dict, repr=False, compare=False)
+    # The entries for any key that no property overrides, among so many.
+    _lasts: list[int] = field(default_factory=list, repr=False, compare=False)
+    _lasting_of: int = field(default=-1, repr=False, compare=False)
 
     def find(self, key: str) -> Found:
         """What gives the key its value in the end."""
+        self._count()
+        found = Found(key)
+        self.source.go_on()
+        own, any_key = self._places.get(key, []), self._places.get(None, [])
+        if own and len(any_key) > _MANY:
+            any_key = self._still_counting(any_key, own)
+        for number in sorted([*own, *any_key]) if any_key else own:
+            found.add(self.entries[number])
+        return found
+
+    def _count(self) -> None:
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
             self._places.setdefault(name, []).append(number)
         self._counted = len(self.entries)
-        found = Found(key)
-        self.source.go_on()
-        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
-            found.add(self.entries[number])
-        return found
+
+    def _still_counting(self, any_key: list[int], own: list[int]) -> list[int]:
+        """Those of the entries for any key that still count once the last property of the key has won."""
+        last = next((number for number in reversed(own) if isinstance(self.entries[number], Property)), -1)
+        before = bisect.bisect_left(any_key, last)
+        lasting = self._lasting(any_key)
+        return lasting[: bisect.bisect_left(lasting, last)] + any_key[before:]
+
+    def _lasting(self, any_key: list[int]) -> list[int]:
+        """Those of the entries for any key that no later property overrides."""
+        if self._lasting_of != len(any_key):
+            self._lasting_of = len(any_key)
+            entries = ((number, self.entries[number]) for number in any_key)
+            self._lasts = [number for number, each in entries if not isinstance(each, Uncertain) or each.later]
+        return self._lasts
 
     def names(self) -> list[str]:
         """The keys that are certainly given."""
@@ -194,8 +223,22 @@ class View:
         """All that may give some of the object's members other values."""
         return [entry for entry in self.entries if isinstance(entry, Uncertain)]
 
+    def doubts_about(self, key: str) -> Iterator[Uncertain]:
+        """All that may give the key as a whole, also those that something wins over."""
+        self._count()
+        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
+            entry = self.entries[number]
+            if isinstance(entry, Uncertain) and len(entry.path) == 1:
+                yield entry
+
     def inner(self, found: Found) -> View | None:
         """The object that is the found value; None where the value is no object whose making the text shows."""
+        known = self._inner.get(found.key)
+        if known is None or known[0] != len(self.entries):
+            known = self._inner[found.key] = len(self.entries), self._made_inner(found)
+        return known[1]
+
+    def _made_inner(self, found: Found) -> View | None:
         if found.value is None:
             return None
         try:
@@ -218,7 +261,7 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
     """The object that an expression makes or names; NotAnObject where the text does not show it."""
     node = unwrapped(expression)
     if depth > DEEPEST:
-        raise NotAnObject(node, "the objects here are nested too deeply")
+        raise NotAnObject(node, f"the objects here are nested too deeply (more than {DEEPEST} levels)")
     if node.type == "object":
         return View(source, list(_literal_entries(source, node, depth)), node)
     if node.type in _VARIABLES:
@@ -255,7 +298,7 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
     for name in sorted(names - known):
         known.add(name)
         if len(known) > DEEPEST:
-            raise NotAnObject(binding, "the object is kept in too many variables")
+            raise NotAnObject(binding, f"the object is kept in too many variables (more than {DEEPEST})")
         if not is_visible(source, name, binding):
             raise NotAnObject(binding, f"the object is also kept in {name}, a variable of this block only")
         for declared in declarations(source, name):

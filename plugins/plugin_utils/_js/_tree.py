@@ -318,6 +318,15 @@ class Source:
             node = child
         return node
 
+    def ancestors(self, node: Node) -> list[Node]:
+        """What holds the node, from the root on. tree-sitter's own `parent` searches from the root for each."""
+        found: list[Node] = []
+        above: Node | None = self.root
+        while above is not None and above != node:
+            found.append(above)
+            above = self.child_at(above, node.start_byte)
+        return found
+
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
         quotes = [self.bytes[node.start_byte] for node in self.all("string")]
