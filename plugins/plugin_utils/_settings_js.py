@@ -104,7 +104,7 @@ def edit(
     editor.fulfil(view, wanted)
     changes = sorted(editor.changes(), key=lambda change: (change.start, change.end))
     text = applied(before, changes)
-    _verify(text, view, wishes, wanted)
+    _verify(before.edited(text, changes), view, wishes, wanted)
     return Edit(text, tuple(wish.name for wish in unmet), tuple(changes))
 
 
@@ -139,12 +139,12 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
-def _verify(text: str, before: View, wishes: list[_Wish], wanted: Members) -> None:
+def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -> None:
     """Read the edited text as if it came from outside: every wish must hold in it, and all else be as before."""
     remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
     filename = before.source.filename
     try:
-        view = exported(Source(text, filename, before.source.patience))
+        view = exported(after)
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
         lost = next(_differences(before, view, wanted), None)
     except SettingsError as error:

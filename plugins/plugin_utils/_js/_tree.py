@@ -30,6 +30,7 @@ else:
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from ._layout import Change
     from ._scopes import Frame
 
 COMMENTS = frozenset({"comment", "html_comment"})
@@ -124,10 +125,17 @@ class Source:
     """A JavaScript text with its syntax tree.
 
     Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are. A text that is too large, too
-    deeply nested or too confusing to be read in time is refused.
+    deeply nested or too confusing to be read in time is refused. `like` is the tree of another text with the edits that
+    lead from that to this one: what it has outside of them is not parsed again.
     """
 
-    def __init__(self, text: str, filename: str = "settings.js", patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        filename: str = "settings.js",
+        patience: Patience | None = None,
+        like: tree_sitter.Tree | None = None,
+    ) -> None:
         self.text = text
         self.filename = filename
         self.patience = patience or Patience()
@@ -141,7 +149,8 @@ class Source:
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self._refuse_brackets()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
-        self.root = self._parsed(readable)
+        self._tree = self._parsed(readable, like)
+        self.root = self._tree.root_node
         # What `_scopes` has found out about names.
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
@@ -166,16 +175,25 @@ class Source:
                 filename=self.filename,
             )
 
-    def _parsed(self, readable: bytes) -> Node:
+    def edited(self, text: str, changes: list[Change]) -> Source:
+        """The text that the changes made of this one, which are in its order, as a source."""
+        tree = self._tree.copy()
+        for change in reversed(changes):
+            end = change.start + len(change.text.encode("utf-8", "surrogateescape"))
+            # Only offsets are used of the tree, no lines and columns.
+            tree.edit(change.start, change.end, end, (0, 0), (0, 0), (0, 0))
+        return Source(text, self.filename, self.patience, tree)
+
+    def _parsed(self, readable: bytes, like: tree_sitter.Tree | None) -> tree_sitter.Tree:
         def piece(offset: int, _point: object) -> bytes:
             if self.patience.is_over():
                 # Nothing more comes when the time is over, and the parser gives up at the next token.
                 return b""
             return readable[offset : offset + (_LARGE_PIECE if self.patience.used() < _QUICK else _PIECE)]
 
-        root = _parser().parse(piece).root_node
+        tree = _parser().parse(piece, like) if like is not None else _parser().parse(piece)
         self._refuse_time()
-        return root
+        return tree
 
     def _refuse_depth(self) -> None:
         """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
