@@ -69,7 +69,7 @@ def refused_by_node(source: Source) -> SettingsError | None:
 
 def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     """Place, problem and remedy of each."""
-    for comma in _needless_commas(source):
+    for comma in source.all(","):
         yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
     for each in source.all("await_expression"):
         source.go_on()
@@ -78,7 +78,7 @@ def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     for each in source.all("try_statement"):
         if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
             yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
-    for each in source.all("jsx_element", "jsx_self_closing_element"):
+    for each in source.all("jsx_element") + source.all("jsx_self_closing_element"):
         yield each.start_byte, "this is HTML, not JavaScript", "Put it in quotes, or take it out."
     for each in source.all("lexical_declaration"):
         for declarator in members(each) if field(each, "kind").type == "const" else []:
@@ -90,17 +90,6 @@ def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
             yield each.start_byte, f"{source.read(each)} is no name of a variable", "Add : and the value."
     yield from _typographic(source)
     yield from _declared_again(source)
-
-
-def _needless_commas(source: Source) -> Iterator[Node]:
-    """Those in objects and arguments that stand behind no member."""
-    for listing in source.all("arguments", "object"):
-        before = ""
-        for child in listing.children:
-            if child.type == "," and before in ("{", "(", ","):
-                yield child
-            if child.type not in COMMENTS:
-                before = child.type
 
 
 def _in_async_function(source: Source, node: Node) -> bool:

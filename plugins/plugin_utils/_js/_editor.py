@@ -31,8 +31,12 @@ class Editor:
 
     def __init__(self, source: Source, view: View) -> None:
         self._source = source
-        self._style = style_of(source, view.home)
         self._listings: dict[int, Listing] = {}
+        self._style = Style()
+        home = self._listing(view.home) if view.home is not None else None
+        self._style = style_of(source, home)
+        if home is not None:
+            home.style = self._style
         self._changes: list[Change] = []
         self._removed: list[Node] = []
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ._examples import Example, commented_examples
+from ._examples import Example, Examples
 from ._literals import Style
-from ._tree import COMMENTS, Source, comments
+from ._tree import Source, comments
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -46,15 +46,14 @@ def applied(source: Source, changes: list[Change]) -> str:
     return b"".join(pieces).decode("utf-8", "surrogateescape")
 
 
-def style_of(source: Source, home: Node | None) -> Style:
-    """The style of the file, as far as its exported object shows it."""
+def style_of(source: Source, listing: Listing | None) -> Style:
+    """The style of the file, as far as the members of its exported object show it."""
     line_breaks, crlf = source.bytes.count(b"\n"), source.bytes.count(b"\r\n")
     style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n", quote=source.usual_quote())
-    if home is None:
+    if listing is None:
         return style
-    listing = Listing(source, home, style)
     style = replace(style, quoted_keys=bool(listing.quoted_keys))
-    base = source.indent(home.start_byte)
+    base = source.indent(listing.node.start_byte)
     for item in listing.items:
         if source.begins_line(item.start):
             indent = source.indent(item.start)
@@ -94,19 +93,19 @@ class Listing:
     node: Node
     style: Style
     items: list[_Item] = field(default_factory=list)
-    comments: list[tuple[int, int]] = field(default_factory=list)
+    comments: list[Node] = field(default_factory=list)
     one_line: bool = False
     _new: list[_New] = field(default_factory=list)
-    _examples: dict[str, list[Example]] | None = None
 
     def __post_init__(self) -> None:
         for child in self.node.children:
-            if child.type in COMMENTS:
-                self.comments.append((child.start_byte, child.end_byte))
+            if child.is_extra:
+                self.comments.append(child)
             elif child.is_named:
                 self.items.append(_Item(child, child.start_byte, child.end_byte))
             elif child.type == "," and self.items:
                 self.items[-1].comma = child.start_byte
+        self._examples = Examples(self.source, self.comments)
         self._open = self.node.start_byte
         self._close = self.node.end_byte - 1
         self.one_line = self.source.bytes.find(b"\n", self._open, self._close) < 0
@@ -142,8 +141,8 @@ class Listing:
         number = self._item_at(start)
         comma = self.items[number - 1].comma if number else None
         below = self.source.next_line((self._open if comma is None else comma) + 1)
-        comment = bisect.bisect_left(self.comments, (below, 0)) - 1
-        in_comment = comment >= 0 and below < self.comments[comment][1]
+        comment = bisect.bisect_left(self.comments, below, key=lambda each: each.start_byte) - 1
+        in_comment = comment >= 0 and below < self.comments[comment].end_byte
         if self.source.begins_line(start) and not in_comment:
             self._new.append(_New(text, below, self.source.indent(start)))
         else:
@@ -153,9 +152,8 @@ class Listing:
 
     def _example(self, key: str, after: int) -> Example | None:
         """The last commented-out example of the key that stands behind the offset."""
-        if self._examples is None:
-            self._examples = commented_examples(self.source, self.comments)
-        return next((example for example in reversed(self._examples.get(key, [])) if example.below > after), None)
+        found = self._examples.of(key)
+        return next((example for example in reversed(found) if example.below > after), None)
 
     # The changes
 
@@ -208,7 +206,7 @@ class Listing:
         tail = max(
             [self._open + 1]
             + [item.end if item.comma is None else item.comma + 1 for item in self.items]
-            + [end for _start, end in self.comments]
+            + [comment.end_byte for comment in self.comments[-1:]]
         )
         if self.one_line and kept and tail == max(item.end if item.comma is None else item.comma + 1 for item in kept):
             inline = ", ".join(member.text(base, True) for member in new)

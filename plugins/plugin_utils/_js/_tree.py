@@ -12,6 +12,7 @@ import functools
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -47,13 +48,11 @@ FUNCTIONS = frozenset(
 # Whatever holds text that somebody may have put a secret into.
 TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
 # The types of nodes that are looked for in a whole file.
-_SOUGHT = TEXTS | {
-    "arguments",
+_SOUGHT = {
     "await_expression",
     "jsx_element",
     "jsx_self_closing_element",
     "lexical_declaration",
-    "object",
     "shorthand_property_identifier",
     "try_statement",
 }
@@ -157,6 +156,7 @@ class Source:
         self.names_sought = 0
         self._steps = 0
         self._children: dict[int, list[Node]] = {}
+        self._quotes = Counter[int]()
         self._last_margin: tuple[int, bytes] | None = None
         self._refuse_depth()
 
@@ -213,20 +213,26 @@ class Source:
                 depth -= 1
 
     def _walk_through(self) -> dict[str, list[Node]]:
-        """The nodes that are looked for by their type, in the order of the text.
+        """The nodes that are looked for by their type, in the order of the text, and the commas behind no member.
 
         A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
         """
-        found: dict[str, list[Node]] = {}
-        cursor = self.root.walk()
-        while True:
-            node = cast("Node", cursor.node)
-            if node.type in _SOUGHT:
-                found.setdefault(node.type, []).append(node)
-            if not cursor.goto_first_child():
-                while not cursor.goto_next_sibling():
-                    if not cursor.goto_parent():
-                        return found
+        found: dict[str, list[Node]] = {",": []}
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
+            kind = node.type
+            if kind == "string":
+                self._quotes[self.bytes[node.start_byte]] += 1
+                continue
+            if kind in _SOUGHT:
+                found.setdefault(kind, []).append(node)
+            # Most nodes are comments and have nothing in them.
+            inside = [child for child in node.children if not child.is_extra]
+            if kind in ("arguments", "object"):
+                found[","] += _commas_behind_none(inside)
+            pending += [child for child in reversed(inside) if child.is_named]
+        return found
 
     @functools.cached_property
     def _sought(self) -> dict[str, list[Node]]:
@@ -305,10 +311,9 @@ class Source:
         """Whether nothing but white space stands from the offset to the end of its line."""
         return cast("re.Match[bytes]", _BLANKS.match(self.bytes, offset)).end() >= self.line_end(offset)
 
-    def all(self, *types: str) -> list[Node]:
-        """The nodes of some of the types that are sought, in the order of the text."""
-        found = [node for name in types for node in self._sought.get(name, [])]
-        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
+    def all(self, kind: str) -> list[Node]:
+        """The nodes of one of the types that are sought, in the order of the text; for "," those behind no member."""
+        return self._sought.get(kind, [])
 
     @functools.cached_property
     def words(self) -> dict[bytes, list[int]]:
@@ -321,7 +326,9 @@ class Source:
     def child_at(self, node: Node, offset: int) -> Node | None:
         """The first child of a node that ends behind an offset."""
         if node.child_count < _MANY_CHILDREN:
-            return node.first_child_for_byte(offset) if node.child_count and offset < node.end_byte else None
+            # Node.first_child_for_byte() returns a node that crashes Python where there is none (tree-sitter 0.26).
+            cursor = node.walk()
+            return cursor.node if cursor.goto_first_child_for_byte(offset) is not None else None
         # tree-sitter goes through comments one by one.
         if node.id not in self._children:
             self._children[node.id] = node.children
@@ -347,8 +354,7 @@ class Source:
 
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
-        quotes = [self.bytes[node.start_byte] for node in self.all("string")]
-        return "'" if quotes.count(ord("'")) * 2 > len(quotes) else '"'
+        return "'" if self._sought and self._quotes[ord("'")] > self._quotes[ord('"')] else '"'
 
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:
         """An error at a node or byte offset."""
@@ -365,11 +371,15 @@ class Source:
         With each comes the place of its content, in characters of the text.
         """
         nodes: list[Node] = []
-        for node in self.all(*TEXTS):
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
             if node.end_byte <= start or node.start_byte >= max(end, start + 1):
                 continue
-            if not nodes or node.start_byte >= nodes[-1].end_byte:
+            if node.type in TEXTS:
                 nodes.append(node)
+            else:
+                pending += reversed(node.children)
         spans = self.characters([(node.start_byte, node.end_byte) for node in nodes])
         return [(_content(self.text, span, node.type), node) for span, node in zip(spans, nodes, strict=True)]
 
@@ -382,6 +392,16 @@ class Source:
             done = offset
             places[offset] = counted
         return [(places[start], places[end]) for start, end in spans]
+
+
+def _commas_behind_none(children: list[Node]) -> list[Node]:
+    """The commas in an object or in arguments that stand behind no member."""
+    kinds = [child.type for child in children]
+    return [
+        comma
+        for before, kind, comma in zip(kinds, kinds[1:], children[1:], strict=False)
+        if kind == "," and before in ("{", "(", ",")
+    ]
 
 
 def _content(text: str, span: Span, kind: str) -> Span:
