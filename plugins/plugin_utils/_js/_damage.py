@@ -146,7 +146,10 @@ def _number_sign(source: Source) -> int | None:
     place = source.bytes.find(b"#")
     while place >= 0:
         source.go_on()
-        if source.begins_line(place):
+        start = place
+        while source.bytes[start - 1 : start] in (b" ", b"\t"):
+            start -= 1
+        if start <= source.text_start or source.bytes[start - 1] in b"\r\n":
             node = source.node_at(place)
             # The parser takes #name for a private member anywhere, Node.js only in classes.
             while node.type in ("#", "private_property_identifier") and node.parent is not None:

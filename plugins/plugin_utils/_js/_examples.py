@@ -29,6 +29,7 @@ _FARTHEST_END = 100
 
 # Not `https://...`, which is no key.
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
+_COLON = re.compile(rb"""["']?[\s\x80-\xff]*:(?!//)""")
 _QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1)[^\\])*(?:\1|$)""")
 _BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
@@ -85,13 +86,14 @@ class Examples:
             return
         place, end = self._comments[0].start_byte, self._comments[-1].end_byte
         while (place := self._source.bytes.find(key, place, end)) >= 0:
-            number = bisect.bisect_right(self._comments, place, key=lambda comment: comment.start_byte) - 1
-            if place < self._comments[number].end_byte:
-                yield number
+            if _COLON.match(self._source.bytes, place + len(key)) is not None:
+                number = bisect.bisect_right(self._comments, place, key=lambda comment: comment.start_byte) - 1
+                if place < self._comments[number].end_byte:
+                    yield number
             place += len(key)
 
     def _stretch(self, number: int) -> tuple[int, int]:
-        """The comments around one that have nothing but white space between them: the first and the one behind."""
+        """The line comments around one that have nothing but white space between them: the first and the one behind."""
         first, behind = number, number + 1
         while first > 0 and self._touch(first - 1):
             first -= 1
@@ -100,9 +102,10 @@ class Examples:
         return first, behind
 
     def _touch(self, number: int) -> bool:
-        """Whether nothing but white space stands between a comment and the next one."""
-        end, start = self._comments[number].end_byte, self._comments[number + 1].start_byte
-        return not self._source.bytes[end:start].strip()
+        """Whether a comment and the next one are line comments with nothing but white space between them."""
+        text, first, second = self._source.bytes, self._comments[number], self._comments[number + 1]
+        begins, end, start = first.start_byte, first.end_byte, second.start_byte
+        return not text[end:start].strip() and not any(text.startswith(b"/*", place) for place in (begins, start))
 
 
 def _examples(source: Source, comments: list[tuple[int, int]]) -> dict[str, list[Example]]:

@@ -100,24 +100,22 @@ class Patience:
 
     def __init__(self, seconds: float | None = None) -> None:
         self._begun = time.thread_time()
-        self._end = self._begun + (LONGEST if seconds is None else seconds)
+        self.limit = LONGEST if seconds is None else seconds
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Work meanwhile is not work on the file: a bcrypt hash with a cost of 14 takes seconds."""
         begun = time.thread_time()
         yield
-        passed = time.thread_time() - begun
-        self._begun += passed
-        self._end += passed
-
-    def is_over(self) -> bool:
-        """Whether the time is used up."""
-        return time.thread_time() > self._end
+        self._begun += time.thread_time() - begun
 
     def used(self) -> float:
         """The seconds that the work took so far."""
         return time.thread_time() - self._begun
+
+    def is_over(self) -> bool:
+        """Whether the time is used up."""
+        return self.used() > self.limit
 
 
 class Source:
@@ -186,10 +184,11 @@ class Source:
 
     def _parsed(self, readable: bytes, like: tree_sitter.Tree | None) -> tree_sitter.Tree:
         def piece(offset: int, _point: object) -> bytes:
-            if self.patience.is_over():
+            used = self.patience.used()
+            if used > self.patience.limit:
                 # Nothing more comes when the time is over, and the parser gives up at the next token.
                 return b""
-            return readable[offset : offset + (_LARGE_PIECE if self.patience.used() < _QUICK else _PIECE)]
+            return readable[offset : offset + (_LARGE_PIECE if used < _QUICK else _PIECE)]
 
         tree = _parser().parse(piece, like) if like is not None else _parser().parse(piece)
         self._refuse_time()
