@@ -59,6 +59,10 @@ __all__ = [
 ]
 
 
+# The objects of the last files that were read: so many, of files up to this size in characters.
+_last_read: dict[tuple[str, str], View] = {}
+_KEPT = 4
+_LARGEST_KEPT = 64 * 1024
 # Longer than any setting with its parents.
 _LONGEST_NAME = 100
 
@@ -89,8 +93,8 @@ def edit(
     what is wanted change no byte. The result was parsed again and every name was checked in it.
     """
     wishes = _wishes(set or {}, remove)
-    before = Source(source, filename)
-    view = exported(before)
+    view = _read(source, filename)
+    before = view.source
     with before.patience.paused():
         wishes = [_Wish(wish.name, wish.path, _hashed(view, wish.path, wish.value)) for wish in wishes]
     unmet = [wish for wish in wishes if not _holds(view, wish)]
@@ -110,8 +114,8 @@ def edit(
 
 def value(source: str, name: str, *, filename: str = "settings.js") -> object:
     """The value of a setting: plain Python, `{"$js": <source text>}` where it is computed, UNDEFINED if absent."""
-    text = Source(source, filename)
-    view, path = exported(text), _path(name)
+    view, path = _read(source, filename), _path(name)
+    text = view.source
     for depth, key in enumerate(path):
         found = view.find(key)
         _refuse_doubt(view, found, name)
@@ -130,13 +134,33 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
 
 def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     """Every top-level setting that the text gives, with its value as far as that is literal and UNDEFINED where not."""
-    view = exported(Source(source, filename))
+    view = _read(source, filename)
     found = {name: view.find(name) for name in view.names()}
     return {
         name: UNDEFINED if setting.doubts else _loose(view, setting)
         for name, setting in found.items()
         if setting.winner is not None
     }
+
+
+def _read(text: str, filename: str) -> View:
+    """The object that a settings file exports."""
+    view = _last_read.get((text, filename))
+    if view is None:
+        view = exported(Source(text, filename))
+        _remember(view)
+    else:
+        view.source.patience.restart()
+    return view
+
+
+def _remember(view: View) -> None:
+    """Keep what was read of a small file: one role after the other asks for the same text, or for what became of it."""
+    source = view.source
+    if len(source.text) <= _LARGEST_KEPT:
+        _last_read[source.text, source.filename] = view
+        while len(_last_read) > _KEPT:
+            del _last_read[next(iter(_last_read))]
 
 
 def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -> None:
@@ -156,6 +180,7 @@ def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -
         raise SettingsError(problem, remedy=remedy, filename=filename)
     if lost is not None:
         raise SettingsError(f"the edit would change {lost}, too", remedy=remedy, filename=filename)
+    _remember(view)
 
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:

@@ -53,7 +53,6 @@ _SOUGHT = {
     "jsx_element",
     "jsx_self_closing_element",
     "lexical_declaration",
-    "shorthand_property_identifier",
     "try_statement",
 }
 # How many characters mark the beginning of each; others have one.
@@ -75,13 +74,14 @@ LONGEST = 1.0
 _PIECE = 256
 _LARGE_PIECE = 4096
 _QUICK = 0.01
+# Longer lines, in bytes, are found by a table.
+_LONG_LINE = 500
 # After so many steps, the time is checked.
 _STEPS = 16
 # A node with so many children or more gets a list of them.
 _MANY_CHILDREN = 1000
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-_WHITE = frozenset(b" \t\f\v\r\n")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
@@ -108,6 +108,10 @@ class Patience:
         begun = time.thread_time()
         yield
         self._begun += time.thread_time() - begun
+
+    def restart(self) -> None:
+        """Begin to count again, for other work."""
+        self._begun = time.thread_time()
 
     def used(self) -> float:
         """The seconds that the work took so far."""
@@ -212,11 +216,11 @@ class Source:
                 depth -= 1
 
     def _walk_through(self) -> dict[str, list[Node]]:
-        """The nodes that are looked for by their type, in the order of the text, and the commas behind no member.
+        """The nodes that are looked for by their type, in no particular order, and the commas behind no member.
 
         A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
         """
-        found: dict[str, list[Node]] = {",": []}
+        found: dict[str, list[Node]] = {",": [], "shorthand_property_identifier": []}
         pending = [self.root]
         while pending:
             node = pending.pop()
@@ -224,13 +228,13 @@ class Source:
             if kind == "string":
                 self._quotes[self.bytes[node.start_byte]] += 1
                 continue
+            children = node.children
             if kind in _SOUGHT:
                 found.setdefault(kind, []).append(node)
+            elif kind in ("arguments", "object"):
+                _look_into_list(children, found)
             # Most nodes are comments and have nothing in them.
-            inside = [child for child in node.children if not child.is_extra]
-            if kind in ("arguments", "object"):
-                found[","] += _commas_behind_none(inside)
-            pending += [child for child in reversed(inside) if child.is_named]
+            pending += [child for child in children if child.child_count]
         return found
 
     @functools.cached_property
@@ -261,14 +265,16 @@ class Source:
 
     @functools.cached_property
     def _lines(self) -> array.array[int]:
-        """Where each line begins, and where the text ends. To look for the line break each time would take long in a
-        file that has all on one line.
-        """
+        """Where each line begins, and where the text ends."""
         ends = itertools.accumulate(map(len, self.bytes.splitlines(keepends=True)), initial=0)
         return array.array("L", ends)
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds the offset begins. A line break belongs to the line that it ends."""
+        near = max(0, offset - _LONG_LINE)
+        start = self.bytes.rfind(b"\n", near, offset) + 1
+        if start or near == 0:
+            return max(start, self.bytes.rfind(b"\r", start, offset) + 1)
         lines = self._lines
         number = bisect.bisect_right(lines, offset) - 1
         # At the end of the text a line begins only behind a line break.
@@ -277,13 +283,23 @@ class Source:
 
     def line_end(self, offset: int) -> int:
         """Where the line that holds the offset ends: at its line break or at the end of the text."""
-        end = self.next_line(offset)
+        far = offset + _LONG_LINE
+        end = self.bytes.find(b"\n", offset, far)
+        if end >= 0 or far >= len(self.bytes):
+            end = len(self.bytes) if end < 0 else end
+            carriage_return = self.bytes.find(b"\r", offset, end)
+            return end if carriage_return < 0 else carriage_return
+        end = self._next_line(offset)
         if self.bytes[end - 1 : end] == b"\n" and end > offset:
             end -= 1
         return end - 1 if self.bytes[end - 1 : end] == b"\r" and end > offset else end
 
     def next_line(self, offset: int) -> int:
         """Where the line after the one that holds the offset begins."""
+        end = self.line_end(offset)
+        return end + (2 if self.bytes[end : end + 2] == b"\r\n" else 1 if end < len(self.bytes) else 0)
+
+    def _next_line(self, offset: int) -> int:
         lines = self._lines
         return lines[min(bisect.bisect_right(lines, offset), len(lines) - 1)]
 
@@ -302,8 +318,12 @@ class Source:
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        if offset > self.text_start and self.bytes[offset - 1] not in _WHITE:
-            return False
+        near = max(self.text_start, offset - _LONG_LINE)
+        start = offset
+        while start > near and self.bytes[start - 1] in b" \t\f\v":
+            start -= 1
+        if start > near or near == self.text_start:
+            return start <= self.text_start or self.bytes[start - 1] in b"\r\n"
         return offset <= max(self.line_start(offset), self.text_start) + len(self._margin(offset))
 
     def ends_line(self, offset: int) -> bool:
@@ -311,7 +331,7 @@ class Source:
         return cast("re.Match[bytes]", _BLANKS.match(self.bytes, offset)).end() >= self.line_end(offset)
 
     def all(self, kind: str) -> list[Node]:
-        """The nodes of one of the types that are sought, in the order of the text; for "," those behind no member."""
+        """The nodes of one of the types that are sought, in no particular order; for "," those behind no member."""
         return self._sought.get(kind, [])
 
     @functools.cached_property
@@ -393,14 +413,15 @@ class Source:
         return [(places[start], places[end]) for start, end in spans]
 
 
-def _commas_behind_none(children: list[Node]) -> list[Node]:
-    """The commas in an object or in arguments that stand behind no member."""
-    kinds = [child.type for child in children]
-    return [
-        comma
-        for before, kind, comma in zip(kinds, kinds[1:], children[1:], strict=False)
-        if kind == "," and before in ("{", "(", ",")
-    ]
+def _look_into_list(children: list[Node], found: dict[str, list[Node]]) -> None:
+    """Add the commas in an object or in arguments that stand behind no member, and its shorthand properties."""
+    before = ""
+    for child in children:
+        if not child.is_extra:
+            kind = child.type
+            if kind == "shorthand_property_identifier" or (kind == "," and before in ("{", "(", ",")):
+                found[kind].append(child)
+            before = kind
 
 
 def _content(text: str, span: Span, kind: str) -> Span:
