@@ -509,7 +509,7 @@ def main() -> int:
     options = parser.parse_args()
     good = []
     if not options.shape:
-        good.append(report_small("like the default file", HEAD + each(SECTION, 28) + "}\n"))
+        good.append(report_small("like the default file", HEAD + each(SECTION, 41) + "}\n"))
         good += [report_small(path.name, path.read_text(encoding="utf-8")) for path in options.files]
     print(f"\n{'shape':42} {'MB':>6} {'ms half':>9} {'ms':>9} {'factor':>7} {'MB/MB':>7}")
     good += [report_shape(name, options.megabytes) for name in options.shape or SHAPES]
