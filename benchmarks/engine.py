@@ -43,7 +43,7 @@ MOST_MEMORY = 60.0
 ROUNDS = 3
 # A file takes part if it takes longer than this, in seconds; else the clock's own error would show.
 SHORTEST = 0.01
-# A child that takes longer than this is stopped, in seconds.
+# The most computing time for a shape, in seconds.
 LONGEST = 60
 
 WANTED = {
@@ -422,6 +422,12 @@ class Cost:
         return (self.double > SHORTEST and self.factor > MOST_FACTOR) or self.memory > MOST_MEMORY
 
 
+def peak() -> float:
+    """The most memory that this process had so far, in MB. getrusage() would also count its parent's."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1000
+
+
 def lift_limits() -> None:
     """Let the engine take any size and any time."""
     _tree.LARGEST = sys.maxsize
@@ -437,14 +443,16 @@ def cost_of(name: str, megabytes: float) -> Cost:
     Job(exported(LINES.format(1)), NEW).run()
     double = make(2 * count)
     size = len(double.text.encode())
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     problem = double.run()
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 / max(size / 1e6, 0.1)
+    memory = (peak() - before) / max(size / 1e6, 0.1)
     longer = shortest(double.run, ROUNDS)
     return Cost(size, shortest(make(count).run, ROUNDS), longer, memory, problem)
 
 
 def in_child(name: str, megabytes: float, answer: multiprocessing.queues.Queue[Cost]) -> None:
+    # The kernel ends what takes more computing time than that.
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
     answer.put(cost_of(name, megabytes))
 
 
@@ -454,9 +462,6 @@ def measured(name: str, megabytes: float) -> Cost | None:
     answer = context.Queue()
     child = context.Process(target=in_child, args=(name, megabytes, answer))
     child.start()
-    child.join(LONGEST)
-    if child.is_alive():
-        child.kill()
     child.join()
     with contextlib.suppress(Exception):
         return answer.get(timeout=1)

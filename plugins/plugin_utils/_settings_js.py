@@ -186,24 +186,17 @@ def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
     """The settings that differ though nobody wanted that."""
     for key in dict.fromkeys([*before.names(), *after.names()]):
-        old, new = before.find(key), after.find(key)
         wish = wanted.get(key)
         if key not in wanted:
-            if not old.doubts and _written(before.source, old) != _written(after.source, new):
+            if before.written(key) != after.written(key) and not before.find(key).doubts:
                 yield key
         elif isinstance(wish, Members):
+            old, new = before.find(key), after.find(key)
             inside = before.inner(old), after.inner(new)
             if old.winner is None and old.doubts and new.winner is not None:
                 yield key
             if inside[0] is not None and inside[1] is not None:
                 yield from (f"{key}.{name}" for name in _differences(inside[0], inside[1], wish))
-
-
-def _written(source: Source, found: Found) -> str:
-    """What the text gives a setting as a whole, as it stands there."""
-    if found.winner is None:
-        return ""
-    return source.read(found.value if found.value is not None else _place(found.winner))
 
 
 # What is wanted

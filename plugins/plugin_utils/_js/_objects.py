@@ -188,7 +188,20 @@ class View:
             found.add(self.entries[number])
         return found
 
+    def written(self, key: str) -> str:
+        """What the text gives a key as a whole, as it stands there; empty where nothing certainly gives it."""
+        self._count()
+        own = self._places.get(key, [])
+        only = self.entries[own[0]] if len(own) == 1 and None not in self._places else None
+        winner = only if isinstance(only, Property) else self.find(key).winner
+        if winner is None:
+            return ""
+        place = winner.place if isinstance(winner, Assignment) else winner.node
+        return self.source.read(winner.value if winner.value is not None else place)
+
     def _count(self) -> None:
+        if self._counted == len(self.entries):
+            return
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]

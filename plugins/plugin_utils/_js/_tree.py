@@ -77,7 +77,7 @@ _QUICK = 0.01
 # Longer lines, in bytes, are found by a table.
 _LONG_LINE = 500
 # After so many steps, the time is checked.
-_STEPS = 16
+_STEPS = 64
 # A node with so many children or more gets a list of them.
 _MANY_CHILDREN = 1000
 
@@ -200,20 +200,15 @@ class Source:
 
     def _refuse_depth(self) -> None:
         """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
-        cursor = self.root.walk()
-        depth = 0
-        while True:
-            node = cast("Node", cursor.node)
-            if depth + node.descendant_count > DEEPEST_TREE and cursor.goto_first_child():
-                depth += 1
-                if depth > DEEPEST_TREE:
-                    problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
-                    raise self.error(problem, node, "Write it flatter.")
-                continue
-            while not cursor.goto_next_sibling():
-                if not cursor.goto_parent():
-                    return
-                depth -= 1
+        pending = [(self.root, 0)] if self.root.descendant_count > DEEPEST_TREE else []
+        while pending:
+            node, depth = pending.pop()
+            if depth > DEEPEST_TREE:
+                problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
+                raise self.error(problem, node, "Write it flatter.")
+            left = DEEPEST_TREE - depth
+            deep = [child for child in node.children if child.descendant_count > left]
+            pending += [(child, depth + 1) for child in reversed(deep)]
 
     def _walk_through(self) -> dict[str, list[Node]]:
         """The nodes that are looked for by their type, in no particular order, and the commas behind no member.
