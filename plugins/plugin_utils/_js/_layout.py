@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ._examples import Example, Examples
 from ._literals import Style
@@ -98,7 +98,8 @@ class Listing:
     _new: list[_New] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for child in self.node.children:
+        # Another object for the same node, which would keep all its children.
+        for child in cast("Node", self.node.walk().node).children:
             if child.is_extra:
                 self.comments.append(child)
             elif child.is_named:

@@ -151,13 +151,12 @@ class Source:
         self._refuse_brackets()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
         self._tree = self._parsed(readable, like)
-        self.root = self._tree.root_node
         # What `_scopes` has found out about names.
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
         self._steps = 0
-        self._children: dict[int, list[Node]] = {}
+        self._children: dict[int, list[Node] | None] = {}
         self._quotes = Counter[int]()
         self._last_margin: tuple[int, bytes] | None = None
         self._refuse_depth()
@@ -200,7 +199,8 @@ class Source:
 
     def _refuse_depth(self) -> None:
         """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
-        pending = [(self.root, 0)] if self.root.descendant_count > DEEPEST_TREE else []
+        root = self.root
+        pending = [(root, 0)] if root.descendant_count > DEEPEST_TREE else []
         while pending:
             node, depth = pending.pop()
             if depth > DEEPEST_TREE:
@@ -231,6 +231,11 @@ class Source:
             # Most nodes are comments and have nothing in them.
             pending += [child for child in children if child.child_count]
         return found
+
+    @property
+    def root(self) -> Node:
+        """The whole program. A node keeps its children, and they theirs, so this is a new one each time."""
+        return self._tree.root_node
 
     @functools.cached_property
     def _sought(self) -> dict[str, list[Node]]:
@@ -339,16 +344,21 @@ class Source:
 
     def child_at(self, node: Node, offset: int) -> Node | None:
         """The first child of a node that ends behind an offset."""
-        if node.child_count < _MANY_CHILDREN:
+        children = self._listed_children(node) if node.child_count >= _MANY_CHILDREN else None
+        if children is None:
             # Node.first_child_for_byte() returns a node that crashes Python where there is none (tree-sitter 0.26).
             cursor = node.walk()
             return cursor.node if cursor.goto_first_child_for_byte(offset) is not None else None
-        # tree-sitter goes through comments one by one.
-        if node.id not in self._children:
-            self._children[node.id] = node.children
-        children = self._children[node.id]
         place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
         return children[place] if place < len(children) else None
+
+    def _listed_children(self, node: Node) -> list[Node] | None:
+        """The children of a node that holds many comments: tree-sitter goes through these one by one."""
+        if node.id not in self._children:
+            begin, end = node.start_byte, node.end_byte
+            comments = self.bytes.count(b"//", begin, end) + self.bytes.count(b"/*", begin, end)
+            self._children[node.id] = node.children if comments >= _MANY_CHILDREN else None
+        return self._children[node.id]
 
     def node_at(self, offset: int) -> Node:
         """The smallest node that holds the byte at an offset."""
@@ -458,6 +468,9 @@ def unwrapped(node: Node) -> Node:
 
 def members(node: Node) -> list[Node]:
     """What stands in an object, array, argument list or block, without comments and punctuation."""
+    if node.child_count > _MANY_CHILDREN:
+        # Another object for the same node, lest the node keep the comments and commas, too.
+        node = cast("Node", node.walk().node)
     # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
     return [child for child in node.named_children if not child.is_extra]
 
