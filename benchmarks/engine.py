@@ -392,15 +392,12 @@ def nested(levels: int) -> object:
 # Measuring
 
 
-def shortest(action: Callable[[], object], rounds: int) -> float:
-    """The shortest computing time of an action, in seconds."""
-    times = []
-    for _round in range(rounds):
-        gc.collect()
-        start = time.process_time()
-        action()
-        times.append(time.process_time() - start)
-    return min(times)
+def seconds(action: Callable[[], object]) -> float:
+    """The computing time of an action."""
+    gc.collect()
+    start = time.process_time()
+    action()
+    return time.process_time() - start
 
 
 @dataclass(frozen=True)
@@ -446,8 +443,9 @@ def cost_of(name: str, megabytes: float) -> Cost:
     before = peak()
     problem = double.run()
     memory = (peak() - before) / max(size / 1e6, 0.1)
-    longer = shortest(double.run, ROUNDS)
-    return Cost(size, shortest(make(count).run, ROUNDS), longer, memory, problem)
+    single = make(count)
+    times = [(seconds(single.run), seconds(double.run)) for _round in range(ROUNDS)]
+    return Cost(size, min(first for first, _ in times), min(second for _, second in times), memory, problem)
 
 
 def in_child(name: str, megabytes: float, answer: multiprocessing.queues.Queue[Cost]) -> None:
