@@ -27,6 +27,8 @@ FOLDER = CHECKOUT / "build" / "fuzz"
 # Programs of one task of a process, and how many faults of one kind are reduced.
 BATCH = 500
 REDUCED_OF_A_KIND = 2
+# Programs between two lines of progress.
+PART = 5000
 ATTEMPTS = 2000
 
 
@@ -125,8 +127,15 @@ def main() -> int:
     seed = int(os.environ.get("FUZZ_SEED") or time.time())
     number = int(os.environ.get("FUZZ_PROGRAMS") or 100_000)
     print(f"{number} programs, FUZZ_SEED={seed}", flush=True)
-    outcome = outcome_of(seeds_of(seed, number))
-    print(f"{outcome.programs} judged, {outcome.edited} edited, {outcome.ran} of them run")
+    outcome = Outcome()
+    seeds = seeds_of(seed, number)
+    for start in range(0, number, PART):
+        outcome.add(outcome_of(seeds[start : start + PART]))
+        faults = sum(map(len, outcome.faults.values()))
+        print(
+            f"{outcome.programs} judged, {outcome.ran} of them run, {outcome.edited} of these edited, {faults} faults",
+            flush=True,
+        )
     for shape, count in sorted(outcome.by_shape.items()):
         print(f"{outcome.rejected_by_shape[shape] / count:6.1%} of {count:6} rejected: {shape}")
     FOLDER.mkdir(parents=True, exist_ok=True)

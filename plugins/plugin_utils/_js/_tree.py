@@ -186,9 +186,12 @@ class Source:
         return Source(text, self.filename, self.patience, tree)
 
     def _parsed(self, readable: bytes, like: tree_sitter.Tree | None) -> tree_sitter.Tree:
+        # The tree keeps this function for as long as it lives. Over `self` that would be a cycle that is never freed.
+        patience = self.patience
+
         def piece(offset: int, _point: object) -> bytes:
-            used = self.patience.used()
-            if used > self.patience.limit:
+            used = patience.used()
+            if used > patience.limit:
                 # Nothing more comes when the time is over, and the parser gives up at the next token.
                 return b""
             return readable[offset : offset + (_LARGE_PIECE if used < _QUICK else _PIECE)]
