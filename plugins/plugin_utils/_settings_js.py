@@ -371,17 +371,17 @@ def _holds(view: View, wish: _Wish) -> bool:
             if not holds:
                 _refuse_effects(view, found, wish)
             return holds
-        if found.winner is None:
-            if not removing and found.doubts_inside():
-                raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
-            if not removing:
-                _refuse_effects(view, found, wish)
-            return removing and not found.nested
         inner = view.inner(found)
         if inner is None:
-            if is_missing_value(view.source, found.value) or (removing and _is_scalar(view.source, found)):
-                return removing
-            raise _not_an_object(view.source, found, wish.name)
+            is_missing = found.winner is None or is_missing_value(view.source, found.value)
+            if removing and (is_missing or _is_scalar(view.source, found)):
+                return not found.nested
+            if not is_missing:
+                raise _not_an_object(view.source, found, wish.name)
+            if found.doubts_inside():
+                raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
+            _refuse_effects(view, found, wish)
+            return False
         view = inner
     raise AssertionError("a path has at least one step")
 

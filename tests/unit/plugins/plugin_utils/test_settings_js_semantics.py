@@ -607,3 +607,13 @@ def test_setting_what_may_be_there_and_is_deleted_below_names_the_deletion(membe
     source = f"const key = 'uiPort';\nmodule.exports = {{ {member} }};\ndelete module.exports.uiPort;\n"
     with pytest.raises(SettingsError, match=r"settings\.js:3:1: uiPort is deleted here"):
         edit(source, set={"uiPort": 1881})
+
+
+@pytest.mark.parametrize(
+    "statement", ["const login = module.exports.adminAuth", "module.exports.copy = module.exports.adminAuth"]
+)
+@pytest.mark.parametrize("written", ["", "adminAuth: null"])
+def test_a_parent_that_is_made_is_kept_nowhere_else(written: str, statement: str) -> None:
+    source = f"module.exports = {{ {written} }};\n{statement};\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:2:"):
+        edit(source, set={"adminAuth.type": "credentials"})
