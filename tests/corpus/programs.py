@@ -394,6 +394,9 @@ VALUES: dict[str, Callable[[_Generator, Path], str]] = {
     "text over two lines": lambda g, path: "`// no comment\nuiPort: 1,`",
     "division": lambda g, path: "8 / 2 / 1",
     "escaped text": lambda g, path: "'\\u0078\\x41\\\n'",
+    "list put together": lambda g, path: f"[].concat({g.variable(path, g.plain_value(path))})",
+    "list spread": lambda g, path: f"[...[{g.plain_value(path)}]]",
+    "function that reads a setting": lambda g, path: f"() => {g.target}.uiPort",
 }
 
 OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -427,6 +430,9 @@ OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
     "object without a prototype": lambda g, path: f"Object.assign(Object.create(null), {g.an_object(path)})",
     "object in two variables": lambda g, path: g.variable(path, g.variable(path, g.an_object(path))),
     "object or another one": lambda g, path: f"{g.an_object(path)} || {g.an_object(path)}",
+    "object of a function with its defaults": lambda g, path: (
+        f"((given) => ({{ ...{g.an_object(path)}, ...given }}))({g.an_object(path)})"
+    ),
 }
 
 MEMBERS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -455,6 +461,9 @@ SPREADS: dict[str, Callable[[_Generator, Path], str]] = {
     "spread choice": lambda g, path: f"...(process.env.{g.environment()} ? {g.an_object(path)} : {{}})",
     "spread shared": lambda g, path: f"...{g.shared(path)}",
     "spread parsed": lambda g, path: "...JSON.parse('{\"uiPort\": 7}')",
+    "spread part of a variable": lambda g, path: f"...{g.variable(path, f'{{ inner: {g.an_object(path)} }}')}.inner",
+    "spread part of a required object": lambda g, path: f"...{g.required(path, '{ part: ', ' }')}.part",
+    "spread of a missing variable": lambda g, path: f"...{g.variable(path, 'process.env.LAB')}",
 }
 
 EXPORTS: dict[str, Callable[[_Generator], str]] = {
@@ -509,6 +518,16 @@ EXPORTS: dict[str, Callable[[_Generator], str]] = {
     ),
     "export with a default": lambda g: f"{g.plain_export()}\nmodule.exports.default = module.exports{g.end}",
     "export twice": lambda g: f"{g.plain_export()}\n{g.plain_export()}",
+    "export in a function": lambda g: f"(function () {{\n    module.exports = {g.an_object()};\n}})(){g.end}",
+    "export merged again": lambda g: (
+        f"{g.plain_export()}\nmodule.exports = Object.assign(module.exports, {g.required(())}){g.end}"
+    ),
+    "export of a changed file": lambda g: g.export_as(
+        "settings", f"const settings = {g.required(())}{g.end}\nsettings.uiPort = 7{g.end}\nmodule.exports = settings"
+    ),
+    "export of a merge over a file": lambda g: (
+        f"module.exports = Object.assign({{}}, {g.required(())}, {g.an_object()}){g.end}"
+    ),
 }
 
 # Below the export; they get the path of anything, of a part of a setting, and of an object.
@@ -594,6 +613,20 @@ STATEMENTS: dict[str, Callable[[_Generator, Path, Path, Path], str]] = {
     "variable frozen later": lambda g, any, part, whole: f"Object.freeze({g.shared(whole)}){g.end}",
     "variable merged into": lambda g, any, part, whole: (
         f"Object.assign({g.shared(whole)}, {g.an_object(whole)}){g.end}"
+    ),
+    "settings from the environment": lambda g, any, part, whole: (
+        f"for (const key of Object.keys(process.env)) {g.target}[key.toLowerCase()] = process.env[key]{g.end}"
+    ),
+    "merge onto itself": lambda g, any, part, whole: (
+        f"{g.place(whole)} = Object.assign({{}}, {g.place(whole)}, {g.an_object(whole)}){g.end}"
+    ),
+    "spread onto itself": lambda g, any, part, whole: (
+        f"{g.place(whole)} = {{ ...{g.place(whole)}, {g.member((*whole, next(iter(_at(whole)))))} }}{g.end}"
+    ),
+    "default afterwards": lambda g, any, part, whole: f"{g.place(any)} = {g.place(any)} || {g.value(any)}{g.end}",
+    "pushed variable": lambda g, any, part, whole: f"{g.shared(('nodesDir',))}.push('/srv/y'){g.end}",
+    "patch by a file in the lab": lambda g, any, part, whole: (
+        f"if (process.env.LAB) {g.patching_file(any)}({g.target}){g.end}"
     ),
 }
 
