@@ -39,7 +39,7 @@ from ._js._literals import (
     properties,
     same,
 )
-from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value
+from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value, place_of
 from ._js._tree import DEEPEST, Source, too_deep, unwrapped
 from ._js._uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
@@ -165,22 +165,24 @@ def _remember(view: View) -> None:
 
 def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -> None:
     """Read the edited text as if it came from outside: every wish must hold in it, and all else be as before."""
-    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
-    filename = before.source.filename
     try:
         view = exported(after)
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
         lost = next(_differences(before, view, wanted), None)
     except SettingsError as error:
         # Its place is one in the edited text, which nobody has seen.
-        problem = f"the edited text did not pass the check: {error.problem}"
-        raise SettingsError(problem, remedy=remedy, filename=filename) from None
+        raise _unverified(before, f"the edited text did not pass the check: {error.problem}") from None
     if missed:
-        problem = f"the edit did not bring {', '.join(missed)} into effect"
-        raise SettingsError(problem, remedy=remedy, filename=filename)
+        raise _unverified(before, f"the edit did not bring {', '.join(missed)} into effect")
     if lost is not None:
-        raise SettingsError(f"the edit would change {lost}, too", remedy=remedy, filename=filename)
+        raise _unverified(before, f"the edit would change {lost}, too")
     _remember(view)
+
+
+def _unverified(before: View, problem: str) -> SettingsError:
+    place = before.home if before.home is not None else before.source.root.named_children[0]
+    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
+    return before.source.error(problem, place, remedy)
 
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
@@ -466,14 +468,18 @@ def _refuse_effects(view: View, found: Found, wish: _Wish) -> None:
     is_set = wish.value is not REMOVED
     replaced = [found.winner] if is_set and found.winner is not None else found.occurrences
     for each in replaced:
-        if each.value is not None and assigns(source, each.value):
+        if each.value is not None and assigns(source, _assigned_last(each)):
             raise source.error(
                 f"the value of {wish.name} also changes a variable here, which would be lost",
                 each.value,
                 "Change the variable in a statement of its own.",
             )
     for read in found.reads:
-        if any(_place(each).start_byte <= read.place.start_byte < _place(each).end_byte for each in replaced):
+        if any(place_of(each).start_byte <= read.place.start_byte < place_of(each).end_byte for each in replaced):
+            continue
+        # What only the assignment goes from leaves a variable with the value (`const a = exports.a = 1`).
+        keeps = not is_set and read.flow is not None and any(place_of(each) == read.flow.node for each in replaced)
+        if keeps or (is_set and found.is_read_before(read)):
             continue
         path = (*read.path, None) if read.name is not None and needs_members(source, read.name) else read.path
         if len(path) > 1 and not _carries(source, found.value, wish.value, path[1:-1]):
@@ -488,6 +494,17 @@ def _refuse_effects(view: View, found: Found, wish: _Wish) -> None:
                 read.place,
                 f"Change {wish.name} by hand together with this, or write the value here in full.",
             )
+
+
+def _assigned_last(occurrence: Property | Assignment) -> Node:
+    """What `exports.a = exports.b = value` assigns; `exports.b` keeps it when `exports.a` is removed."""
+    value = cast("Node", occurrence.value)
+    while isinstance(occurrence, Assignment) and value.type == "assignment_expression":
+        left = value.child_by_field_name("left")
+        if left is None or left.type != "member_expression":
+            break
+        value = cast("Node", value.child_by_field_name("right"))
+    return value
 
 
 def _carries(source: Source, present: Node | None, wanted: object, path: Path) -> bool:
@@ -523,16 +540,12 @@ def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
 
 
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
-    place = found.value if found.value is not None else _place(cast("Property | Assignment", found.winner))
+    place = found.value if found.value is not None else place_of(cast("Property | Assignment", found.winner))
     return source.error(
         f"{name} lies in {found.key}, whose value is not an object literal",
         place,
         f"Set all of {found.key}, or write its value as an object literal.",
     )
-
-
-def _place(occurrence: Property | Assignment) -> Node:
-    return occurrence.node if isinstance(occurrence, Property) else occurrence.place
 
 
 def _is_scalar(source: Source, found: Found) -> bool:

@@ -142,8 +142,7 @@ class Editor:
     def _replace(self, winner: Property | Assignment, wanted: object) -> None:
         """Write the value anew; the comments inside the old one stay above it."""
         if isinstance(winner, Assignment):
-            statement = self._statement(winner)
-            self._exchange(statement, winner.value, wanted, None)
+            self._exchange(self._statement(winner), winner.value, wanted, None)
         elif winner.node.type == "pair":
             self._exchange(winner.node, cast("Node", winner.value), wanted, self._listing(winner.owner))
         else:
@@ -199,7 +198,7 @@ class Editor:
             raise self._source.error(
                 f"there is no object literal that could take {key}", place, "Write module.exports = { ... }."
             )
-        statement = self._statement(last)
+        statement = self._statement_around(last.place)
         left = unwrapped(last.place.child_by_field_name("left") or last.place)
         target = self._source.read(left.child_by_field_name("object") or left)
         quoted = left.type == "subscript_expression"
@@ -227,8 +226,16 @@ class Editor:
         for occurrence in [*found.occurrences, *found.nested]:
             if isinstance(occurrence, Property):
                 self._listing(occurrence.owner).remove(occurrence.node)
+            elif (statement := self._own_statement(occurrence)) is not None:
+                self._remove_statement(statement)
             else:
-                self._remove_statement(self._statement(occurrence))
+                self._remove_assignment(occurrence)
+
+    def _remove_assignment(self, assignment: Assignment) -> None:
+        """Leave only the assigned value of an assignment that is part of a larger statement."""
+        start, end = assignment.place.start_byte, assignment.value.start_byte
+        kept = comments(self._source, start, end, assignment.place)
+        self._changes.append(Change(start, end, "".join(f"{comment}{self._style.end_of_line}" for comment in kept)))
 
     def _remove_statement(self, statement: Node) -> None:
         source = self._source
@@ -259,14 +266,23 @@ class Editor:
             left, gap = statement, False
         return found
 
-    def _statement(self, assignment: Assignment) -> Node:
+    def _own_statement(self, assignment: Assignment) -> Node | None:
         """The statement that is nothing but this assignment."""
-        self._source.go_on()
-        statement = self._source.child_at(self._source.root, assignment.place.start_byte)
+        statement = self._statement_around(assignment.place)
+        is_own = statement.type == "expression_statement" and members(statement)[0] == assignment.place
+        return statement if is_own and unwrapped(assignment.value).type != "assignment_expression" else None
+
+    def _statement(self, assignment: Assignment) -> Node:
+        """The statement that is nothing but this assignment, or a variable's declaration with it."""
+        own = self._own_statement(assignment)
+        if own is not None:
+            return own
+        statement = self._statement_around(assignment.place)
+        declared = members(statement)
         if (
-            statement is not None
-            and statement.type == "expression_statement"
-            and members(statement)[0] == assignment.place
+            statement.type in ("lexical_declaration", "variable_declaration")
+            and len(declared) == 1
+            and declared[0].child_by_field_name("value") == assignment.place
             and unwrapped(assignment.value).type != "assignment_expression"
         ):
             return statement
@@ -275,6 +291,11 @@ class Editor:
             assignment.place,
             "Write it as a statement of its own, or move the value into the object literal.",
         )
+
+    def _statement_around(self, node: Node) -> Node:
+        """The statement of the file that holds the node."""
+        self._source.go_on()
+        return cast("Node", self._source.child_at(self._source.root, node.start_byte))
 
     # Helpers
 

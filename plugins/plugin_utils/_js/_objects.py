@@ -17,7 +17,7 @@ from ._literals import NotLiteral, Undefined, key_of, literal
 from ._scopes import declarations, is_visible, mentions
 from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._tree import field as node_field
-from ._uses import FREEZING, Alias, Deletion, Doubt, Merge, Path, Read, Use, Write, uses
+from ._uses import FREEZING, Alias, Deletion, Doubt, Freeze, Merge, Path, Read, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -80,6 +80,11 @@ _VARIABLES = {"identifier", "shorthand_property_identifier"}
 Entry = Property | Assignment | Removed | Uncertain | Frozen | Read
 
 
+def place_of(entry: Property | Assignment) -> Node:
+    """Where a key gets a value."""
+    return entry.node if isinstance(entry, Property) else entry.place
+
+
 class NotAnObject(Exception):
     """The expression is no object literal, nor leads to one. Carries the place and what stands there."""
 
@@ -121,14 +126,25 @@ class Found:
         """Doubts about parts of the value."""
         return [doubt for doubt in self.doubts if len(doubt.path) > 1]
 
+    def reads_inside(self) -> list[Read]:
+        """Reads of members of the value."""
+        return [
+            read
+            for read in self.reads
+            if (len(read.path) > 1 or read.path[-1] is None or read.name is not None) and not self.is_read_before(read)
+        ]
+
+    def is_read_before(self, read: Read) -> bool:
+        """Whether it reads what the key was before it got the value that it has in the end."""
+        return self.winner is not None and not read.later and read.place.end_byte <= place_of(self.winner).start_byte
+
     def take(self, entry: Property | Assignment) -> None:
         """Something gives the key as a whole: it wins over all before it."""
         self.winner, self.nested, self.deletion, self.frozen_inside = entry, [], None, []
         self.occurrences.append(entry)
         self.doubts = [doubt for doubt in self.doubts if doubt.later]
         if self.accessor is not None and (isinstance(entry, Assignment) or entry.owner != self.accessor.owner):
-            place = entry.place if isinstance(entry, Assignment) else entry.node
-            self.doubts.append(Uncertain((self.key,), place, "this calls a setter"))
+            self.doubts.append(Uncertain((self.key,), place_of(entry), "this calls a setter"))
         elif isinstance(entry, Property):
             self.accessor = entry if entry.accessor else None
 
@@ -261,13 +277,29 @@ class View:
         later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.frozen_inside]
         later += [replace(entry, path=entry.path[1:]) for entry in found.nested]
         later += [replace(doubt, path=doubt.path[1:]) for doubt in found.doubts_inside()]
-        later += [replace(read, path=read.path[1:] or (None,)) for read in found.reads if _goes_inside(read)]
+        later += [replace(read, path=read.path[1:] or (None,)) for read in found.reads_inside()]
         return View(self.source, inner.entries + later, inner.home)
 
 
-def _goes_inside(read: Read) -> bool:
-    """Whether it concerns the members of the value, too."""
-    return len(read.path) > 1 or read.path[-1] is None or read.name is not None
+def _returned(function: Node) -> Node | None:
+    """What a function that is called where it stands certainly returns; None where that is not certain."""
+    if function.type not in ("arrow_function", "function_expression"):
+        return None
+    if any(child.type == "async" for child in function.children):
+        return None
+    body = node_field(function, "body")
+    if body.type != "statement_block":
+        return body
+    statements = members(body)
+    pending = statements[:-1]
+    while pending:
+        node = pending.pop()
+        if node.type == "return_statement":
+            return None
+        if node.type not in FUNCTIONS:
+            pending.extend(node.named_children)
+    value = members(statements[-1]) if statements and statements[-1].type == "return_statement" else []
+    return value[0] if value else None
 
 
 def made_object(source: Source, expression: Node, depth: int = 0) -> View:
@@ -287,6 +319,9 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
         if called in FREEZING and len(given) == 1:
             view = made_object(source, given[0], depth + 1)
             return View(source, [Frozen((None,), node), *view.entries], view.home)
+        returned = _returned(unwrapped(node_field(node, "function")))
+        if returned is not None:
+            return made_object(source, returned, depth + 1)
     raise NotAnObject(node, f"this is {_described(node)}, not an object literal, so its members cannot be known")
 
 
@@ -333,9 +368,15 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
 
 def entries_of(source: Source, found: list[Use]) -> list[Entry]:
     """Uses in the order of the text, as what they do to the object's members."""
-    return [
-        entry for use in sorted(found, key=lambda use: use.place.start_byte) for entry in _entries_of_use(source, use)
-    ]
+    return [entry for use in sorted(found, key=_order) for entry in _entries_of_use(source, use)]
+
+
+def _order(use: Use) -> int:
+    if isinstance(use, Freeze) and use.later:
+        # A function that does it may run before anything else.
+        return 0
+    # In `const a = exports.b = {}` the variable gets what has just been assigned.
+    return use.mention.node.start_byte if isinstance(use, Alias) else use.place.start_byte
 
 
 def is_missing_value(source: Source, node: Node | None) -> bool:
@@ -407,7 +448,7 @@ def _variable(source: Source, node: Node, depth: int, *, with_own_use: bool = Fa
     for use in list(found):
         if isinstance(use, Alias) and not use.path:
             found += uses_of_aliases(source, {use.name}, use.place, known)
-    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge | Read)])
+    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Freeze | Merge | Read)])
     return view
 
 
@@ -428,10 +469,15 @@ def _entries_of_use(source: Source, use: Use) -> list[Entry]:
             taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
             return [_below(path, entry) for entry in taken] if path else taken
         case Alias(path, place, name, mention):
+            if len(list(mentions(source, name))) == 1:
+                return []
             reason = f"the value is also kept in the variable {name}"
             return [Uncertain((*path, None), place, reason), Read(path, place, flow=mention, name=name)]
+        case Freeze(path, place):
+            return [Frozen((*path, None), place)]
         case Read(path):
-            return [use if path else replace(use, path=(None,))]
+            # Whether there is an object does not change.
+            return [use] if path else []
     return [Uncertain(use.path, use.place, "which setting this changes is computed")]
 
 

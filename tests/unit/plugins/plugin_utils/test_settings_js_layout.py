@@ -417,3 +417,22 @@ def test_edits_are_refused_where_the_whole_has_parts_elsewhere() -> None:
     source = "module.exports = { a: { ...x } };\nmodule.exports.a.b = 1;\n"
     with pytest.raises(SettingsError, match=r"settings\.js:2:1"):
         edit(source, set={"a": {"c": 1}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "module.exports = { a: { ...{} } };",
+        "module.exports = { a: { ...{}, b: 1 } };",
+        "const none = {};\nmodule.exports = { a: { ...none, b: 1 } };",
+        "module.exports = { a: { ...null } };",
+    ],
+)
+def test_an_object_with_an_empty_spread_is_written_anew(source):
+    assert "a: {}" in edit(source, set={"a": {}}).text
+
+
+def test_a_rejected_result_is_shown_at_a_place():
+    with pytest.raises(SettingsError, match="is empty") as refusal:
+        edit("exports.a = 1;\n", remove=["a"])
+    assert refusal.value.line == 1
