@@ -122,6 +122,10 @@ class Editor:
             return False
         listing = self._listing(array)
         style = self._style_of_elements(array)
+        is_new = all(element is None or wish is REMOVED for element, wish in pairs)
+        if is_new and listing.items and not listing.one_line:
+            self._rewrite(array, wanted, style)
+            return True
         followers: list[Node | None] = [None]
         for element, wish in reversed(pairs):
             followers.append(followers[-1] if element is None or wish is REMOVED else element)
@@ -133,6 +137,24 @@ class Editor:
             elif not same(self._source, element, wish) and not self._reshaped(element, wish):
                 self._exchange(element, element, wish, listing)
         return True
+
+    def _rewrite(self, array: Node, wanted: list[object], style: Style) -> None:
+        """Write all elements of an array anew, where the old ones began; comments of the old ones follow below them."""
+        source, eol = self._source, self._style.end_of_line
+        outer, first = source.indent(array.start_byte), members(array)[0].start_byte
+        on_own_lines = source.begins_line(first)
+        indent = source.indent(first) if on_own_lines else outer + style.unit
+        left = comments(source, array.start_byte, array.end_byte, array)
+        if on_own_lines:
+            elements = [written(wish, style, indent) for wish in wanted]
+            comma = "," if wanted and self._listing(array).items[-1].comma is not None else ""
+            text = "".join(f"{eol}{indent}{element}," for element in elements).removesuffix(",") + comma
+        else:
+            text = ", ".join(written(wish, style, outer) for wish in wanted)
+        text += "".join(f"{eol}{indent}{comment}" for comment in left)
+        if left or (on_own_lines and wanted):
+            text += eol + outer
+        self._changes.append(Change(array.start_byte, array.end_byte, f"[{text}]"))
 
     def _style_of_elements(self, array: Node) -> Style:
         """The style that the first object in an array shows."""
@@ -213,9 +235,10 @@ class Editor:
         """A new statement on the line below another one, or beside it where more follows on its line."""
         source, eol, indent = self._source, self._style.end_of_line, self._source.indent(statement.start_byte)
         end = source.line_end(statement.end_byte)
-        beside: Node | None = statement
-        while (beside := source.child_at(source.root, beside.end_byte)) is not None and beside.start_byte < end:
+        behind = statement.end_byte
+        while (beside := source.child_at(source.root, behind)) is not None and beside.start_byte < end:
             if beside.type in COMMENTS and beside.end_byte <= end:
+                behind = beside.end_byte
                 continue
             stop = "" if source.read(statement).endswith(";") else ";"
             return Change(statement.end_byte, statement.end_byte, f"{stop} {text}")
