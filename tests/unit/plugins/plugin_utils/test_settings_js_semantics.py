@@ -721,7 +721,8 @@ def test_setting_what_may_be_there_and_is_deleted_below_names_the_deletion(membe
 
 
 @pytest.mark.parametrize(
-    "statement", ["const login = module.exports.adminAuth", "module.exports.copy = module.exports.adminAuth"]
+    "statement",
+    ["const login = module.exports.adminAuth; login.x", "module.exports.copy = module.exports.adminAuth"],
 )
 @pytest.mark.parametrize("written", ["", "adminAuth: null"])
 def test_a_parent_that_is_made_is_kept_nowhere_else(written: str, statement: str) -> None:
