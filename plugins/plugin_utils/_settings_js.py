@@ -39,7 +39,7 @@ from ._js._literals import (
     properties,
     same,
 )
-from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value
+from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value, place_of
 from ._js._tree import DEEPEST, Source, too_deep, unwrapped
 from ._js._uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
@@ -59,6 +59,10 @@ __all__ = [
 ]
 
 
+# The objects of the last files that were read: so many, of files up to this size in characters.
+_last_read: dict[tuple[str, str], View] = {}
+_KEPT = 4
+_LARGEST_KEPT = 64 * 1024
 # Longer than any setting with its parents.
 _LONGEST_NAME = 100
 
@@ -89,8 +93,8 @@ def edit(
     what is wanted change no byte. The result was parsed again and every name was checked in it.
     """
     wishes = _wishes(set or {}, remove)
-    before = Source(source, filename)
-    view = exported(before)
+    view = _read(source, filename)
+    before = view.source
     with before.patience.paused():
         wishes = [_Wish(wish.name, wish.path, _hashed(view, wish.path, wish.value)) for wish in wishes]
     unmet = [wish for wish in wishes if not _holds(view, wish)]
@@ -104,14 +108,14 @@ def edit(
     editor.fulfil(view, wanted)
     changes = sorted(editor.changes(), key=lambda change: (change.start, change.end))
     text = applied(before, changes)
-    _verify(text, view, wishes, wanted)
+    _verify(before.edited(text, changes), view, wishes, wanted)
     return Edit(text, tuple(wish.name for wish in unmet), tuple(changes))
 
 
 def value(source: str, name: str, *, filename: str = "settings.js") -> object:
     """The value of a setting: plain Python, `{"$js": <source text>}` where it is computed, UNDEFINED if absent."""
-    text = Source(source, filename)
-    view, path = exported(text), _path(name)
+    view, path = _read(source, filename), _path(name)
+    text = view.source
     for depth, key in enumerate(path):
         found = view.find(key)
         _refuse_doubt(view, found, name)
@@ -130,7 +134,7 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
 
 def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     """Every top-level setting that the text gives, with its value as far as that is literal and UNDEFINED where not."""
-    view = exported(Source(source, filename))
+    view = _read(source, filename)
     found = {name: view.find(name) for name in view.names()}
     return {
         name: UNDEFINED if setting.doubts else _loose(view, setting)
@@ -139,46 +143,62 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
-def _verify(text: str, before: View, wishes: list[_Wish], wanted: Members) -> None:
+def _read(text: str, filename: str) -> View:
+    """The object that a settings file exports."""
+    view = _last_read.get((text, filename))
+    if view is None:
+        view = exported(Source(text, filename))
+        _remember(view)
+    else:
+        view.source.patience.restart()
+    return view
+
+
+def _remember(view: View) -> None:
+    """Keep what was read of a small file: one role after the other asks for the same text, or for what became of it."""
+    source = view.source
+    if len(source.text) <= _LARGEST_KEPT:
+        _last_read[source.text, source.filename] = view
+        while len(_last_read) > _KEPT:
+            del _last_read[next(iter(_last_read))]
+
+
+def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -> None:
     """Read the edited text as if it came from outside: every wish must hold in it, and all else be as before."""
-    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
-    filename = before.source.filename
     try:
-        view = exported(Source(text, filename, before.source.patience))
+        view = exported(after)
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
         lost = next(_differences(before, view, wanted), None)
     except SettingsError as error:
         # Its place is one in the edited text, which nobody has seen.
-        problem = f"the edited text did not pass the check: {error.problem}"
-        raise SettingsError(problem, remedy=remedy, filename=filename) from None
+        raise _unverified(before, f"the edited text did not pass the check: {error.problem}") from None
     if missed:
-        problem = f"the edit did not bring {', '.join(missed)} into effect"
-        raise SettingsError(problem, remedy=remedy, filename=filename)
+        raise _unverified(before, f"the edit did not bring {', '.join(missed)} into effect")
     if lost is not None:
-        raise SettingsError(f"the edit would change {lost}, too", remedy=remedy, filename=filename)
+        raise _unverified(before, f"the edit would change {lost}, too")
+    _remember(view)
+
+
+def _unverified(before: View, problem: str) -> SettingsError:
+    place = before.home if before.home is not None else before.source.root.named_children[0]
+    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
+    return before.source.error(problem, place, remedy)
 
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
     """The settings that differ though nobody wanted that."""
     for key in dict.fromkeys([*before.names(), *after.names()]):
-        old, new = before.find(key), after.find(key)
         wish = wanted.get(key)
         if key not in wanted:
-            if not old.doubts and _written(before.source, old) != _written(after.source, new):
+            if before.written(key) != after.written(key) and not before.find(key).doubts:
                 yield key
         elif isinstance(wish, Members):
+            old, new = before.find(key), after.find(key)
             inside = before.inner(old), after.inner(new)
             if old.winner is None and old.doubts and new.winner is not None:
                 yield key
             if inside[0] is not None and inside[1] is not None:
                 yield from (f"{key}.{name}" for name in _differences(inside[0], inside[1], wish))
-
-
-def _written(source: Source, found: Found) -> str:
-    """What the text gives a setting as a whole, as it stands there."""
-    if found.winner is None:
-        return ""
-    return source.read(found.value if found.value is not None else _place(found.winner))
 
 
 # What is wanted
@@ -215,7 +235,12 @@ def _wishes(wanted: Mapping[str, object], removed: Sequence[str]) -> list[_Wish]
 
 def _path(name: object) -> tuple[str, ...]:
     path = tuple(str(prepared(name, "a setting's name")).split(".")) if isinstance(name, str) else ()
-    if not path or not all(path) or "__proto__" in path or len(path) > DEEPEST:
+    if len(path) > DEEPEST:
+        raise SettingsError(
+            f"a name of {len(path)} steps is not the name of a setting (at most {DEEPEST})",
+            remedy="Set the object that is so deep as the value of one of its parents.",
+        )
+    if not path or not all(path) or "__proto__" in path:
         raise SettingsError(
             f"{_shown(name)} is not the name of a setting",
             remedy="Names look like uiPort or editorTheme.projects.enabled.",
@@ -348,17 +373,17 @@ def _holds(view: View, wish: _Wish) -> bool:
             if not holds:
                 _refuse_effects(view, found, wish)
             return holds
-        if found.winner is None:
-            if not removing and found.doubts_inside():
-                raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
-            if not removing:
-                _refuse_effects(view, found, wish)
-            return removing and not found.nested
         inner = view.inner(found)
         if inner is None:
-            if is_missing_value(view.source, found.value) or (removing and _is_scalar(view.source, found)):
-                return removing
-            raise _not_an_object(view.source, found, wish.name)
+            is_missing = found.winner is None or is_missing_value(view.source, found.value)
+            if removing and (is_missing or _is_scalar(view.source, found)):
+                return not found.nested
+            if not is_missing:
+                raise _not_an_object(view.source, found, wish.name)
+            if found.doubts_inside():
+                raise _doubtful(view.source, found.doubts_inside()[0], wish.name)
+            _refuse_effects(view, found, wish)
+            return False
         view = inner
     raise AssertionError("a path has at least one step")
 
@@ -374,9 +399,8 @@ def _falls_back(view: View, found: Found, wish: _Wish) -> bool:
 
 def _is_absent(view: View, found: Found, name: str) -> bool:
     """Whether nothing gives the key; refused where something that it wins over now would give it afterwards."""
-    for doubt in view.doubts():
-        if len(doubt.path) == 1 and doubt.path[0] in (None, found.key):
-            raise _doubtful(view.source, doubt, name)
+    for doubt in view.doubts_about(found.key):
+        raise _doubtful(view.source, doubt, name)
     return found.winner is None and not found.occurrences and not found.nested
 
 
@@ -407,17 +431,19 @@ def _reaches(path: Path, wanted: object) -> bool:
     step = path[0]
     if isinstance(wanted, list):
         inside = wanted if step is None or step.isdecimal() else []
+    elif step is None:
+        inside = list(wanted.values())
     else:
-        inside = [member for key, member in wanted.items() if step in (None, key)]
+        inside = [wanted[step]] if step in wanted else []
     return any(_reaches(path[1:], member) for member in inside)
 
 
 def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False) -> None:
     """Refuse a key whose value, once it is what we want, may still become another one."""
+    if found.deletion is not None and absent_is_fine:
+        raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
     doubt = found.doubt()
     if doubt is None:
-        if found.deletion is not None and absent_is_fine:
-            raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
         return
     if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
         return
@@ -442,14 +468,18 @@ def _refuse_effects(view: View, found: Found, wish: _Wish) -> None:
     is_set = wish.value is not REMOVED
     replaced = [found.winner] if is_set and found.winner is not None else found.occurrences
     for each in replaced:
-        if each.value is not None and assigns(source, each.value):
+        if each.value is not None and assigns(source, _assigned_last(each)):
             raise source.error(
                 f"the value of {wish.name} also changes a variable here, which would be lost",
                 each.value,
                 "Change the variable in a statement of its own.",
             )
     for read in found.reads:
-        if any(_place(each).start_byte <= read.place.start_byte < _place(each).end_byte for each in replaced):
+        if any(place_of(each).start_byte <= read.place.start_byte < place_of(each).end_byte for each in replaced):
+            continue
+        # What only the assignment goes from leaves a variable with the value (`const a = exports.a = 1`).
+        keeps = not is_set and read.flow is not None and any(place_of(each) == read.flow.node for each in replaced)
+        if keeps or (is_set and found.is_read_before(read)):
             continue
         path = (*read.path, None) if read.name is not None and needs_members(source, read.name) else read.path
         if len(path) > 1 and not _carries(source, found.value, wish.value, path[1:-1]):
@@ -464,6 +494,17 @@ def _refuse_effects(view: View, found: Found, wish: _Wish) -> None:
                 read.place,
                 f"Change {wish.name} by hand together with this, or write the value here in full.",
             )
+
+
+def _assigned_last(occurrence: Property | Assignment) -> Node:
+    """What `exports.a = exports.b = value` assigns; `exports.b` keeps it when `exports.a` is removed."""
+    value = cast("Node", occurrence.value)
+    while isinstance(occurrence, Assignment) and value.type == "assignment_expression":
+        left = value.child_by_field_name("left")
+        if left is None or left.type != "member_expression":
+            break
+        value = cast("Node", value.child_by_field_name("right"))
+    return value
 
 
 def _carries(source: Source, present: Node | None, wanted: object, path: Path) -> bool:
@@ -499,16 +540,12 @@ def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
 
 
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
-    place = found.value if found.value is not None else _place(cast("Property | Assignment", found.winner))
+    place = found.value if found.value is not None else place_of(cast("Property | Assignment", found.winner))
     return source.error(
         f"{name} lies in {found.key}, whose value is not an object literal",
         place,
         f"Set all of {found.key}, or write its value as an object literal.",
     )
-
-
-def _place(occurrence: Property | Assignment) -> Node:
-    return occurrence.node if isinstance(occurrence, Property) else occurrence.place
 
 
 def _is_scalar(source: Source, found: Found) -> bool:

@@ -90,7 +90,7 @@ function described(value, above) {
         for (const key of Reflect.ownKeys(owner)) {
             const name = String(key);
             const ofFunction = typeof owner === "function" && ["length", "name", "prototype"].includes(name);
-            if (!(name in keys) && !ofFunction) {
+            if (!Object.hasOwn(keys, name) && !ofFunction) {
                 Object.defineProperty(keys, name, { value: described(value[key], own), enumerable: true, writable: true });
             }
         }
@@ -114,10 +114,11 @@ function fulfilled(before, path, wanted) {
     if (path.length === 0) {
         return wanted(before);
     }
-    if (!isMissing(before) && before.kind !== "[object Object]") {
-        return `something was set below ${before.kind} ${before.text}`;
-    }
     const [key, ...rest] = path;
+    if (!isMissing(before) && before.kind !== "[object Object]") {
+        const removed = fulfilled(ABSENT, rest, wanted).kind === "absent";
+        return removed ? before : `something was set below ${before.kind} ${before.text}`;
+    }
     const member = fulfilled(own(before, key), rest, wanted);
     if (typeof member === "string") {
         return member;
@@ -184,6 +185,9 @@ function difference(expected, found, path, hashes) {
 function judge({ before, after, files, environments, wishes }) {
     const verdict = { faults: [], ran: 0, hashes: [] };
     const first = {};
+    const seen = [];
+    /** The old value, unless another environment has another one. */
+    const certain = (place, old) => ((seen[place] ??= old) === old ? old : null);
     for (const [name, environment] of Object.entries(environments)) {
         const old = load(before, files, environment);
         verdict.ran += old.states.length > 0;
@@ -214,7 +218,9 @@ function judge({ before, after, files, environments, wishes }) {
                     return;
                 }
             }
-            const differs = difference(expected, edited.states[index][""], "", verdict.hashes);
+            const hashes = [];
+            const differs = difference(expected, edited.states[index][""], "", hashes);
+            verdict.hashes.push(...hashes.map((each, place) => ({ ...each, before: certain(place, each.before) })));
             differs && fault(`${index ? "later, " : ""}${differs}`);
             for (const file of Object.keys(state).filter((each) => each && each in edited.states[index])) {
                 const changed = difference(state[file], edited.states[index][file], file, []);

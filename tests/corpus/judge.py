@@ -18,6 +18,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tree_sitter
 import tree_sitter_javascript
@@ -62,7 +63,9 @@ class Judge:
         try:
             edited = self._edit(program.text, set=program.wanted, remove=program.removed)
         except SettingsError as error:
-            return Verdict(tuple(_faults_of_rejection(error)), error.problem)
+            # What does not run may be rejected for any reason.
+            ran = self._loaded(program, Edit(program.text, ()))["ran"]
+            return Verdict(tuple(_faults_of_rejection(error)) if ran else (), error.problem, ran)
         except Exception as error:  # noqa: BLE001 - any other exception is the fault that is looked for
             return Verdict((f"raises {error!r}",))
         verdict = self._loaded(program, edited)
@@ -70,7 +73,7 @@ class Judge:
         faults += self._second(program, edited)
         return Verdict(tuple(faults), ran=verdict["ran"], text=edited.text)
 
-    def _loaded(self, program: Program, edited: Edit) -> dict[str, list[str]]:
+    def _loaded(self, program: Program, edited: Edit) -> dict[str, Any]:
         """What Node.js says about the text before and after the edit."""
         wishes: list[dict[str, object]] = [{"path": name.split("."), "removed": True} for name in program.removed]
         for name, value in program.wanted.items():
@@ -88,7 +91,8 @@ class Judge:
         assert self._node.stdin is not None and self._node.stdout is not None
         self._node.stdin.write(json.dumps(question) + "\n")
         self._node.stdin.flush()
-        return json.loads(self._node.stdout.readline())
+        verdict: dict[str, Any] = json.loads(self._node.stdout.readline())
+        return verdict
 
     def _second(self, program: Program, edited: Edit) -> list[str]:
         """What is wrong with the same edit of the edited text."""

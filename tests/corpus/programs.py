@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,19 @@ SCHEMA: dict[str, object] = {
     "externalModules": {"palette": {"allowInstall": (True, False), "allowList": (["*"], [])}},
 }
 ENVIRONMENT = {"LAB": "1", "PORT": "1999", "LEVEL": "debug", "SITE": "north"}
+# Names that Node-RED does not know, and values that it does not expect.
+OTHER_PATHS: tuple[Path, ...] = (("other",), ("new", "part"), ("constructor",), ("toString",), ("length",), ("1",))
+STRANGE: tuple[object, ...] = (
+    None,
+    "new's \u2028 \u65e5",
+    -1.5,
+    "",
+    [1, [None, {"a": []}]],
+    {"a-b": {"c": "`${x}` // */"}},
+    "long " * 40,
+    [{"$js": "1 + 1"}],
+    {},
+)
 # Of PASSWORD, and of another password; the cost is 4.
 HASHES = (
     "$2b$04$mM8EnaUUcP6QLY/Zv1h2wekNQFeupPnoZZGZ584a8bAFtLaImKv1W",
@@ -143,7 +156,10 @@ class _Generator:
 
     def comment(self) -> str:
         """A comment between two tokens, or nothing."""
-        return f"/* {self.comment_text()} */ " if self.draw.chance(self.commented) else ""
+        if not self.draw.chance(self.commented):
+            return ""
+        text = self.comment_text()
+        return self.draw.one_of((f"/* {text} */ ", f"/*{text}*/", f"// {text}\n"))
 
     def line_comment(self) -> str:
         """A comment behind the last token of a line, or nothing."""
@@ -160,8 +176,8 @@ class _Generator:
         example = f"{self.draw.one_of(list(SCHEMA))}: 1, // {text}"
         return self.draw.one_of((f"// {text}\n", f"/** {text}\n */\n", f"//{example}\n", f"\n/* {text} */\n"))
 
-    def listing(self, start: str, items: list[str], end: str) -> str:
-        """An object or a list with its members, on one line or on many."""
+    def listing(self, start: str, items: list[str], end: str, owners: Sequence[str] = ()) -> str:
+        """An object or a list with its members, on one line or on many; `owners` are the users of a list of users."""
         draw = self.draw
         if not items:
             return f"{start}{self.comment()}{end}"
@@ -172,9 +188,11 @@ class _Generator:
         style = draw.one_of(("comma", "trailing comma", "comma first"))
         lines = ""
         for index, item in enumerate(items):
+            self.user = owners[index] if owners else self.user
             first = ", " if style == "comma first" and index else ""
             comma = "," if style == "trailing comma" or (style == "comma" and index < len(items) - 1) else ""
-            lines += f"{self.own_line()}{first}{item}{comma}{self.line_comment()}\n"
+            lines += f"{self.own_line()}{first}{item} {self.comment()}".rstrip(" ") + f"{comma}{self.line_comment()}\n"
+        self.user = "" if owners else self.user
         return f"{start}{self.line_comment()}\n{textwrap.indent(lines + self.own_line(), '    ')}{end}"
 
     # Values
@@ -192,7 +210,8 @@ class _Generator:
         if isinstance(kind, dict):
             return self.an_object(path)
         if kind == USERS:
-            return self.listing("[", [self.one_user(name) for name in self.draw.some(("nol", "eva", "tom"))], "]")
+            names = list(self.draw.some(("nol", "eva", "tom")))
+            return self.listing("[", [self.one_user(name) for name in names], "]", names)
         assert isinstance(kind, tuple)
         return self.literal(self.draw.one_of(kind))
 
@@ -266,6 +285,20 @@ class _Generator:
         self.odd = odd
         return f"require('{name}')"
 
+    def patching_file(self, path: Path) -> str:
+        """A `require` of a new file that exports a function, which writes into the object that it gets."""
+        name = f"./patch{self.unique()}"
+        self.files[name] = f"module.exports = function (settings) {{ settings['{path[-1]}'] = 7; }};\n"
+        return f"require('{name}')"
+
+    def destructured(self, text: str) -> str:
+        """A choice by a variable that has its value from the environment."""
+        name = self.environment()
+        declaration = f"const {{ {name} }} = process.env{self.end}"
+        if declaration not in self.above:
+            self.above.append(declaration)
+        return f"{name} || {text}"
+
     def environment(self) -> str:
         return self.draw.one_of(list(ENVIRONMENT))
 
@@ -301,7 +334,8 @@ class _Generator:
         removed: list[str] = []
         taken: list[Path] = []
         for _ in range(self.draw.one_of((1, 1, 2, 3))):
-            path = self.draw.one_of(self.present) if self.present and self.draw.chance(60) else self.draw.one_of(PATHS)
+            known = self.present if self.present and self.draw.chance(60) else [*PATHS, *OTHER_PATHS]
+            path = self.draw.one_of(known)
             if any(path[: len(other)] == other[: len(path)] for other in taken):
                 continue
             taken.append(path)
@@ -313,7 +347,7 @@ class _Generator:
 
     def wish(self, path: Path) -> object:
         """A value to set."""
-        draw, kind = self.draw, _at(path)
+        draw, kind = self.draw, _at(path) if path in PATHS else STRANGE
         if path == ("uiPort",) and draw.chance(30):
             return {"$fallback": 1885}
         if draw.chance(10):
@@ -333,7 +367,7 @@ class _Generator:
                 {"username": name, "password": password, "permissions": "*"} for name in self.draw.some(("nol", "ada"))
             ]
         assert isinstance(kind, tuple)
-        return draw.one_of((*kind, 1885, "new's \u2028"))
+        return draw.one_of(STRANGE) if draw.chance(20) else draw.one_of((*kind, 1885))
 
 
 # The shapes: what each adds to a plain program, as a function of the generator and, below an object, the path.
@@ -355,6 +389,14 @@ VALUES: dict[str, Callable[[_Generator, Path], str]] = {
     "null": lambda g, path: "null",
     "regular expression": lambda g, path: "/[/]'/g",
     "template": lambda g, path: "`${1}'`",
+    "destructured environment": lambda g, path: g.destructured(g.plain_value(path)),
+    "text like code": lambda g, path: "'/* module.exports = { // '",
+    "text over two lines": lambda g, path: "`// no comment\nuiPort: 1,`",
+    "division": lambda g, path: "8 / 2 / 1",
+    "escaped text": lambda g, path: "'\\u0078\\x41\\\n'",
+    "list put together": lambda g, path: f"[].concat({g.variable(path, g.plain_value(path))})",
+    "list spread": lambda g, path: f"[...[{g.plain_value(path)}]]",
+    "function that reads a setting": lambda g, path: f"() => {g.target}.uiPort",
 }
 
 OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -380,6 +422,17 @@ OBJECTS: dict[str, Callable[[_Generator, Path], str]] = {
     "parsed object": lambda g, path: f"JSON.parse('{{}}', {g.an_object(path)})",
     "inheriting object": lambda g, path: f"Object.create({g.an_object(path)})",
     "no object": lambda g, path: g.draw.one_of(("null", "undefined", "false", "'text'", "[]")),
+    "cloned object": lambda g, path: f"JSON.parse(JSON.stringify({g.variable(path, g.an_object(path))}))",
+    "object of entries": lambda g, path: f"Object.fromEntries(Object.entries({g.an_object(path)}))",
+    "object of a class": lambda g, path: (
+        f"new (class {{ constructor() {{ Object.assign(this, {g.an_object(path)}); }} }})()"
+    ),
+    "object without a prototype": lambda g, path: f"Object.assign(Object.create(null), {g.an_object(path)})",
+    "object in two variables": lambda g, path: g.variable(path, g.variable(path, g.an_object(path))),
+    "object or another one": lambda g, path: f"{g.an_object(path)} || {g.an_object(path)}",
+    "object of a function with its defaults": lambda g, path: (
+        f"((given) => ({{ ...{g.an_object(path)}, ...given }}))({g.an_object(path)})"
+    ),
 }
 
 MEMBERS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -391,6 +444,11 @@ MEMBERS: dict[str, Callable[[_Generator, Path], str]] = {
     "plain computed key": lambda g, path: f"['{path[-1]}']: {g.value(path)}",
     "prototype": lambda g, path: f"__proto__: {{ {g.member(path)} }}",
     "sequence": lambda g, path: f"{g.key(path)}: (0, {g.value(path)})",
+    "escaped key": lambda g, path: f"'\\x{ord(path[-1][0]):x}{path[-1][1:]}': {g.value(path)}",
+    "getter and setter": lambda g, path: f"get {g.key(path)}() {{ return 1; }}, set {g.key(path)}(value) {{ }}",
+    "key that is a number": lambda g, path: f"1: 2, {g.member(path)}",
+    "key that objects have": lambda g, path: f"constructor: 2, toString: null, {g.member(path)}",
+    "async method": lambda g, path: f"async {g.key(path)}() {{ return {g.plain_value(path)}; }}",
 }
 
 SPREADS: dict[str, Callable[[_Generator, Path], str]] = {
@@ -403,6 +461,9 @@ SPREADS: dict[str, Callable[[_Generator, Path], str]] = {
     "spread choice": lambda g, path: f"...(process.env.{g.environment()} ? {g.an_object(path)} : {{}})",
     "spread shared": lambda g, path: f"...{g.shared(path)}",
     "spread parsed": lambda g, path: "...JSON.parse('{\"uiPort\": 7}')",
+    "spread part of a variable": lambda g, path: f"...{g.variable(path, f'{{ inner: {g.an_object(path)} }}')}.inner",
+    "spread part of a required object": lambda g, path: f"...{g.required(path, '{ part: ', ' }')}.part",
+    "spread of a missing variable": lambda g, path: f"...{g.variable(path, 'process.env.LAB')}",
 }
 
 EXPORTS: dict[str, Callable[[_Generator], str]] = {
@@ -436,6 +497,36 @@ EXPORTS: dict[str, Callable[[_Generator], str]] = {
     "export of a file": lambda g: f"module.exports = {g.required(())}{g.end}",
     "export by the environment": lambda g: (
         f"module.exports = process.env.LAB ? {g.an_object()} : {g.an_object()}{g.end}"
+    ),
+    "export through exports": lambda g: g.export_as("exports", f"exports = module.exports = {g.an_object()}"),
+    "export in quotes": lambda g: f"module['exports'] = {g.an_object()}{g.end}",
+    "export assigned later": lambda g: g.export_as(
+        "settings", f"let settings{g.end}\nsettings = {g.an_object()}{g.end}\nmodule.exports = settings"
+    ),
+    "export filled before": lambda g: g.export_as(
+        "settings",
+        f"const settings = {g.an_object()}{g.end}\nsettings.uiPort = {g.value(('uiPort',))}{g.end}\n"
+        "module.exports = settings",
+    ),
+    "export in branches": lambda g: (
+        f"if (process.env.LAB) {{ module.exports = {g.an_object()}; }} else {{ module.exports = {g.an_object()}; }}"
+    ),
+    "export in a block": lambda g: f"{{ module.exports = {g.an_object()}; }}",
+    "export of the rest": lambda g: (
+        f"const {{ uiPort, ...rest }} = {g.an_object()}{g.end}\n"
+        f"module.exports = {{ ...rest, httpAdminRoot: '/a' }}{g.end}"
+    ),
+    "export with a default": lambda g: f"{g.plain_export()}\nmodule.exports.default = module.exports{g.end}",
+    "export twice": lambda g: f"{g.plain_export()}\n{g.plain_export()}",
+    "export in a function": lambda g: f"(function () {{\n    module.exports = {g.an_object()};\n}})(){g.end}",
+    "export merged again": lambda g: (
+        f"{g.plain_export()}\nmodule.exports = Object.assign(module.exports, {g.required(())}){g.end}"
+    ),
+    "export of a changed file": lambda g: g.export_as(
+        "settings", f"const settings = {g.required(())}{g.end}\nsettings.uiPort = 7{g.end}\nmodule.exports = settings"
+    ),
+    "export of a merge over a file": lambda g: (
+        f"module.exports = Object.assign({{}}, {g.required(())}, {g.an_object()}){g.end}"
     ),
 }
 
@@ -494,6 +585,49 @@ STATEMENTS: dict[str, Callable[[_Generator, Path, Path, Path], str]] = {
     "assigned if missing": lambda g, any, part, whole: f"{g.place(any)} ??= {g.value(any)}{g.end}",
     "counted up": lambda g, any, part, whole: f"{g.target}.uiPort += 1{g.end}",
     "written variable": lambda g, any, part, whole: f"{g.shared(whole)}.{next(iter(_at(whole)))} = 'error'{g.end}",
+    "loop that copies": lambda g, any, part, whole: (
+        f"for (const [key, value] of Object.entries({g.an_object()})) {g.target}[key] = value{g.end}"
+    ),
+    "patch by a function": lambda g, any, part, whole: (
+        f"(function (settings) {{ settings.{part[0]} = {g.value(part[:1])}; }})({g.target}){g.end}"
+    ),
+    "patch by a file": lambda g, any, part, whole: f"{g.patching_file(part[:1])}({g.target}){g.end}",
+    "patch of a part by a file": lambda g, any, part, whole: f"{g.patching_file(part[-1:])}({g.place(whole)}){g.end}",
+    "reflected write": lambda g, any, part, whole: f"Reflect.set({g.target}, '{any[0]}', {g.value(any[:1])}){g.end}",
+    "switch": lambda g, any, part, whole: (
+        f"switch (process.env.SITE) {{ case 'north': {g.place(any)} = {g.value(any)}; break; default: }}"
+    ),
+    "write in a block": lambda g, any, part, whole: f"{{ {g.place(any)} = {g.value(any)}; }}",
+    "write by destructuring": lambda g, any, part, whole: f"[{g.place(any)}] = [{g.value(any)}]{g.end}",
+    "increment": lambda g, any, part, whole: f"{g.target}.uiPort++{g.end}",
+    "conditional read": lambda g, any, part, whole: f"if (!{g.place(whole)}) {{ throw new Error('{whole[-1]}'); }}",
+    "loop that clears": lambda g, any, part, whole: (
+        f"for (const key of Object.keys({g.place(whole)})) delete {g.place(whole)}[key]{g.end}"
+    ),
+    "length of a list": lambda g, any, part, whole: f"{g.place(('nodesDir',))}.length = 1{g.end}",
+    "sorted list": lambda g, any, part, whole: f"{g.place(('nodesDir',))}.sort(){g.end}",
+    "first user": lambda g, any, part, whole: f"{g.place(('adminAuth', 'users'))}[0].permissions = 'read'{g.end}",
+    "each user": lambda g, any, part, whole: (
+        f"{g.place(('adminAuth', 'users'))}.forEach((user) => {{ user.permissions = 'read'; }}){g.end}"
+    ),
+    "variable frozen later": lambda g, any, part, whole: f"Object.freeze({g.shared(whole)}){g.end}",
+    "variable merged into": lambda g, any, part, whole: (
+        f"Object.assign({g.shared(whole)}, {g.an_object(whole)}){g.end}"
+    ),
+    "settings from the environment": lambda g, any, part, whole: (
+        f"for (const key of Object.keys(process.env)) {g.target}[key.toLowerCase()] = process.env[key]{g.end}"
+    ),
+    "merge onto itself": lambda g, any, part, whole: (
+        f"{g.place(whole)} = Object.assign({{}}, {g.place(whole)}, {g.an_object(whole)}){g.end}"
+    ),
+    "spread onto itself": lambda g, any, part, whole: (
+        f"{g.place(whole)} = {{ ...{g.place(whole)}, {g.member((*whole, next(iter(_at(whole)))))} }}{g.end}"
+    ),
+    "default afterwards": lambda g, any, part, whole: f"{g.place(any)} = {g.place(any)} || {g.value(any)}{g.end}",
+    "pushed variable": lambda g, any, part, whole: f"{g.shared(('nodesDir',))}.push('/srv/y'){g.end}",
+    "patch by a file in the lab": lambda g, any, part, whole: (
+        f"if (process.env.LAB) {g.patching_file(any)}({g.target}){g.end}"
+    ),
 }
 
 

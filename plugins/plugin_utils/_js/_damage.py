@@ -69,16 +69,16 @@ def refused_by_node(source: Source) -> SettingsError | None:
 
 def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     """Place, problem and remedy of each."""
-    for comma in _needless_commas(source):
+    for comma in source.all(","):
         yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
     for each in source.all("await_expression"):
         source.go_on()
-        if not _in_async_function(each):
+        if not _in_async_function(source, each):
             yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
     for each in source.all("try_statement"):
         if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
             yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
-    for each in source.all("jsx_element", "jsx_self_closing_element"):
+    for each in source.all("jsx_element") + source.all("jsx_self_closing_element"):
         yield each.start_byte, "this is HTML, not JavaScript", "Put it in quotes, or take it out."
     for each in source.all("lexical_declaration"):
         for declarator in members(each) if field(each, "kind").type == "const" else []:
@@ -92,22 +92,9 @@ def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     yield from _declared_again(source)
 
 
-def _needless_commas(source: Source) -> Iterator[Node]:
-    """Those in objects and arguments that stand behind no member."""
-    for listing in source.all("arguments", "object"):
-        before = ""
-        for child in listing.children:
-            if child.type == "," and before in ("{", "(", ","):
-                yield child
-            if child.type not in COMMENTS:
-                before = child.type
-
-
-def _in_async_function(node: Node) -> bool:
-    above = node.parent
-    while above is not None and above.type not in FUNCTIONS:
-        above = above.parent
-    return above is not None and any(child.type == "async" for child in above.children)
+def _in_async_function(source: Source, node: Node) -> bool:
+    functions = [each for each in source.ancestors(node) if each.type in FUNCTIONS]
+    return bool(functions) and any(child.type == "async" for child in functions[-1].children)
 
 
 def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:
@@ -159,7 +146,10 @@ def _number_sign(source: Source) -> int | None:
     place = source.bytes.find(b"#")
     while place >= 0:
         source.go_on()
-        if source.begins_line(place):
+        start = place
+        while source.bytes[start - 1 : start] in (b" ", b"\t"):
+            start -= 1
+        if start <= source.text_start or source.bytes[start - 1] in b"\r\n":
             node = source.node_at(place)
             # The parser takes #name for a private member anywhere, Node.js only in classes.
             while node.type in ("#", "private_property_identifier") and node.parent is not None:

@@ -31,8 +31,12 @@ class Editor:
 
     def __init__(self, source: Source, view: View) -> None:
         self._source = source
-        self._style = style_of(source, view.home)
         self._listings: dict[int, Listing] = {}
+        self._style = Style()
+        home = self._listing(view.home) if view.home is not None else None
+        self._style = style_of(source, home)
+        if home is not None:
+            home.style = self._style
         self._changes: list[Change] = []
         self._removed: list[Node] = []
 
@@ -90,7 +94,8 @@ class Editor:
             return False
         if isinstance(wanted, dict) and node.type == "object":
             inner = made_object(self._source, node)
-            if all(isinstance(entry, Property) and entry.owner == node for entry in inner.entries):
+            only_own = not any(member.type == "spread_element" for member in members(node))
+            if only_own and all(isinstance(entry, Property) and not entry.accessor for entry in inner.entries):
                 self._reshape(inner, wanted)
                 return True
         if isinstance(wanted, list) and node.type == "array":
@@ -117,6 +122,10 @@ class Editor:
             return False
         listing = self._listing(array)
         style = self._style_of_elements(array)
+        is_new = all(element is None or wish is REMOVED for element, wish in pairs)
+        if is_new and listing.items and not listing.one_line:
+            self._rewrite(array, wanted, style)
+            return True
         followers: list[Node | None] = [None]
         for element, wish in reversed(pairs):
             followers.append(followers[-1] if element is None or wish is REMOVED else element)
@@ -129,6 +138,24 @@ class Editor:
                 self._exchange(element, element, wish, listing)
         return True
 
+    def _rewrite(self, array: Node, wanted: list[object], style: Style) -> None:
+        """Write all elements of an array anew, where the old ones began; comments of the old ones follow below them."""
+        source, eol = self._source, self._style.end_of_line
+        outer, first = source.indent(array.start_byte), members(array)[0].start_byte
+        on_own_lines = source.begins_line(first)
+        indent = source.indent(first) if on_own_lines else outer + style.unit
+        left = comments(source, array.start_byte, array.end_byte, array)
+        if on_own_lines:
+            elements = [written(wish, style, indent) for wish in wanted]
+            comma = "," if wanted and self._listing(array).items[-1].comma is not None else ""
+            text = "".join(f"{eol}{indent}{element}," for element in elements).removesuffix(",") + comma
+        else:
+            text = ", ".join(written(wish, style, outer) for wish in wanted)
+        text += "".join(f"{eol}{indent}{comment}" for comment in left)
+        if left or (on_own_lines and wanted):
+            text += eol + outer
+        self._changes.append(Change(array.start_byte, array.end_byte, f"[{text}]"))
+
     def _style_of_elements(self, array: Node) -> Style:
         """The style that the first object in an array shows."""
         first = next((element for element in members(array) if element.type == "object"), None)
@@ -137,8 +164,7 @@ class Editor:
     def _replace(self, winner: Property | Assignment, wanted: object) -> None:
         """Write the value anew; the comments inside the old one stay above it."""
         if isinstance(winner, Assignment):
-            statement = self._statement(winner)
-            self._exchange(statement, winner.value, wanted, None)
+            self._exchange(self._statement(winner), winner.value, wanted, None)
         elif winner.node.type == "pair":
             self._exchange(winner.node, cast("Node", winner.value), wanted, self._listing(winner.owner))
         else:
@@ -187,14 +213,14 @@ class Editor:
 
     def _append_statement(self, view: View, key: str, wanted: object) -> None:
         """A file without an object literal (`exports.uiPort = 1880`) gets one more statement of its kind."""
-        written_before = [entry for entry in view.entries if isinstance(entry, Assignment) and len(entry.path) == 1]
-        if not written_before:
+        written_before = (entry for entry in reversed(view.entries) if isinstance(entry, Assignment))
+        last = next((entry for entry in written_before if len(entry.path) == 1), None)
+        if last is None:
             place = view.entries[0].place if view.entries and not isinstance(view.entries[0], Property) else 0
             raise self._source.error(
                 f"there is no object literal that could take {key}", place, "Write module.exports = { ... }."
             )
-        last = written_before[-1]
-        statement = self._statement(last)
+        statement = self._statement_around(last.place)
         left = unwrapped(last.place.child_by_field_name("left") or last.place)
         target = self._source.read(left.child_by_field_name("object") or left)
         quoted = left.type == "subscript_expression"
@@ -209,8 +235,11 @@ class Editor:
         """A new statement on the line below another one, or beside it where more follows on its line."""
         source, eol, indent = self._source, self._style.end_of_line, self._source.indent(statement.start_byte)
         end = source.line_end(statement.end_byte)
-        beside = [each for each in source.root.children if statement.end_byte <= each.start_byte < end]
-        if any(each.type not in COMMENTS or each.end_byte > end for each in beside):
+        behind = statement.end_byte
+        while (beside := source.child_at(source.root, behind)) is not None and beside.start_byte < end:
+            if beside.type in COMMENTS and beside.end_byte <= end:
+                behind = beside.end_byte
+                continue
             stop = "" if source.read(statement).endswith(";") else ";"
             return Change(statement.end_byte, statement.end_byte, f"{stop} {text}")
         below = source.next_line(end)
@@ -220,8 +249,16 @@ class Editor:
         for occurrence in [*found.occurrences, *found.nested]:
             if isinstance(occurrence, Property):
                 self._listing(occurrence.owner).remove(occurrence.node)
+            elif (statement := self._own_statement(occurrence)) is not None:
+                self._remove_statement(statement)
             else:
-                self._remove_statement(self._statement(occurrence))
+                self._remove_assignment(occurrence)
+
+    def _remove_assignment(self, assignment: Assignment) -> None:
+        """Leave only the assigned value of an assignment that is part of a larger statement."""
+        start, end = assignment.place.start_byte, assignment.value.start_byte
+        kept = comments(self._source, start, end, assignment.place)
+        self._changes.append(Change(start, end, "".join(f"{comment}{self._style.end_of_line}" for comment in kept)))
 
     def _remove_statement(self, statement: Node) -> None:
         source = self._source
@@ -252,19 +289,36 @@ class Editor:
             left, gap = statement, False
         return found
 
-    def _statement(self, assignment: Assignment) -> Node:
+    def _own_statement(self, assignment: Assignment) -> Node | None:
         """The statement that is nothing but this assignment."""
-        self._source.go_on()
-        for statement in self._source.root.named_children:
-            if statement.type == "expression_statement" and members(statement)[0] == assignment.place:
-                if unwrapped(assignment.value).type == "assignment_expression":
-                    break
-                return statement
+        statement = self._statement_around(assignment.place)
+        is_own = statement.type == "expression_statement" and members(statement)[0] == assignment.place
+        return statement if is_own and unwrapped(assignment.value).type != "assignment_expression" else None
+
+    def _statement(self, assignment: Assignment) -> Node:
+        """The statement that is nothing but this assignment, or a variable's declaration with it."""
+        own = self._own_statement(assignment)
+        if own is not None:
+            return own
+        statement = self._statement_around(assignment.place)
+        declared = members(statement)
+        if (
+            statement.type in ("lexical_declaration", "variable_declaration")
+            and len(declared) == 1
+            and declared[0].child_by_field_name("value") == assignment.place
+            and unwrapped(assignment.value).type != "assignment_expression"
+        ):
+            return statement
         raise self._source.error(
             "this assignment is part of a larger statement, so it cannot be changed by itself",
             assignment.place,
             "Write it as a statement of its own, or move the value into the object literal.",
         )
+
+    def _statement_around(self, node: Node) -> Node:
+        """The statement of the file that holds the node."""
+        self._source.go_on()
+        return cast("Node", self._source.child_at(self._source.root, node.start_byte))
 
     # Helpers
 
@@ -275,9 +329,9 @@ class Editor:
 
     def _style_in(self, listing: Listing | None) -> Style:
         """The file's style, with keys quoted or not as the neighbours are."""
-        if listing is None or not listing.has_keys() or listing.has_quoted_keys() == self._style.quoted_keys:
+        if listing is None or listing.quoted_keys is None or listing.quoted_keys == self._style.quoted_keys:
             return self._style
-        return self._style.with_quoted_keys(listing.has_quoted_keys())
+        return self._style.with_quoted_keys(listing.quoted_keys)
 
     def _member_text(self, key: str, wanted: object, style: Style) -> Callable[[str, bool], str]:
         name = written_key(key, style)
@@ -322,13 +376,13 @@ def _aligned(source: Source, found: list[Node], wanted: list[object]) -> list[tu
 def _aligned_by_name(
     found: list[Node], names: list[object], wanted: list[object], wanted_names: list[object]
 ) -> list[tuple[Node | None, object]] | None:
-    kept = [name for name in names if name in wanted_names]
-    if kept != [name for name in wanted_names if name in names]:
+    known, kept = set(names), set(names) & set(wanted_names)
+    if [name for name in names if name in kept] != [name for name in wanted_names if name in kept]:
         return None
     pairs: list[tuple[Node | None, object]] = []
     position = 0
     for name, wish in zip(wanted_names, wanted, strict=True):
-        if name not in names:
+        if name not in known:
             pairs.append((None, wish))
             continue
         while names[position] != name:

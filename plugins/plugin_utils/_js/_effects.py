@@ -34,7 +34,7 @@ def has_no_effect(source: Source, mention: Frame, depth: int = 0) -> bool:
         if frame.node.type == "arguments" and frame.parent is not None and is_printing(source, frame.parent.node):
             return True
         if frame.node.type == "variable_declarator" and function is None:
-            return _declares_without_effect(source, frame.node, depth)
+            return _declares_without_effect(source, frame.node, mention.node, depth)
         if frame.node.type == "class_body":
             return False
     return _only_looks(source, frame.node) if function is None else _runs_later(source, function, depth)
@@ -67,8 +67,11 @@ def _function_around(frame: Frame) -> Frame | None:
     return frame
 
 
-def _declares_without_effect(source: Source, declarator: Node, depth: int) -> bool:
+def _declares_without_effect(source: Source, declarator: Node, read: Node, depth: int) -> bool:
     name, value = field(declarator, "name"), declarator.child_by_field_name("value")
+    if value is not None and value == read and value.type == "assignment_expression":
+        # `const a = exports.a = 1`
+        value = field(value, "right")
     if depth > _DEEPEST or (value is not None and not _only_looks(source, value)):
         return False
     return all(

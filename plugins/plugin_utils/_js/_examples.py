@@ -11,22 +11,31 @@
 
 from __future__ import annotations
 
+import bisect
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ._tree import Source
 
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# So many keys are looked for in the text before all comments are read.
+_FEW = 20
 # How far below a blank line the end of an example is looked for, in comment lines.
 _FARTHEST_END = 100
 
 # Not `https://...`, which is no key.
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
+_COLON = re.compile(rb"""["']?[\s\x80-\xff]*:(?!//)""")
 _QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1)[^\\])*(?:\1|$)""")
 _BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Example:
     """A commented-out setting: where the line below it begins, and the indent of its comment."""
 
@@ -34,7 +43,7 @@ class Example:
     indent: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Line:
     """A line of a comment: its text without comment marks, and where the comment ends."""
 
@@ -44,8 +53,63 @@ class _Line:
     after_gap: bool
 
 
-def commented_examples(source: Source, comments: list[tuple[int, int]]) -> dict[str, list[Example]]:
-    """The examples in comments that stand side by side in an object, by key, in the order of the text."""
+class Examples:
+    """The examples in the comments of an object."""
+
+    def __init__(self, source: Source, comments: list[Node]) -> None:
+        self._source = source
+        self._comments = comments
+        self._asked = 0
+        # What was read of the comments so far: the stretch in which each comment is, and the examples by key.
+        self._read: set[int] = set()
+        self._found: dict[str, list[Example]] = {}
+
+    def of(self, key: str) -> list[Example]:
+        """The examples of a key, in the order of the text."""
+        self._asked += 1
+        for number in self._candidates(key.encode()):
+            if number not in self._read:
+                first, last = self._stretch(number)
+                self._read.update(range(first, last))
+                spans = [(each.start_byte, each.end_byte) for each in self._comments[first:last]]
+                for name, found in _examples(self._source, spans).items():
+                    self._found.setdefault(name, []).extend(found)
+        return sorted(self._found.get(key, []), key=lambda example: example.below)
+
+    def _candidates(self, key: bytes) -> Iterator[int]:
+        """The numbers of the comments that may hold an example of the key."""
+        if not self._comments:
+            return
+        if self._asked > _FEW:
+            # To look for each key would take longer than to read all.
+            yield from range(len(self._comments))
+            return
+        place, end = self._comments[0].start_byte, self._comments[-1].end_byte
+        while (place := self._source.bytes.find(key, place, end)) >= 0:
+            if _COLON.match(self._source.bytes, place + len(key)) is not None:
+                number = bisect.bisect_right(self._comments, place, key=lambda comment: comment.start_byte) - 1
+                if place < self._comments[number].end_byte:
+                    yield number
+            place += len(key)
+
+    def _stretch(self, number: int) -> tuple[int, int]:
+        """The line comments around one that have nothing but white space between them: the first and the one behind."""
+        first, behind = number, number + 1
+        while first > 0 and self._touch(first - 1):
+            first -= 1
+        while behind < len(self._comments) and self._touch(behind - 1):
+            behind += 1
+        return first, behind
+
+    def _touch(self, number: int) -> bool:
+        """Whether a comment and the next one are line comments with nothing but white space between them."""
+        text, first, second = self._source.bytes, self._comments[number], self._comments[number + 1]
+        begins, end, start = first.start_byte, first.end_byte, second.start_byte
+        return not text[end:start].strip() and not any(text.startswith(b"/*", place) for place in (begins, start))
+
+
+def _examples(source: Source, comments: list[tuple[int, int]]) -> dict[str, list[Example]]:
+    """The examples in comments that stand side by side, by key, in the order of the text."""
     found: dict[str, list[Example]] = {}
     for stretch in _stretches(source, comments):
         position = 0

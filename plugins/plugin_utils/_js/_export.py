@@ -57,6 +57,12 @@ def _made_by_export(source: Source, export: Write, through_module: list[Use]) ->
     statement = _statement_around(source, export.place)
     names |= _names_before(source, statement, export.place)
     found = _through_exports(through_module, export.place.end_byte)
+    # `other.x = module.exports = ...`
+    found += [
+        replace(use, path=use.path[1:])
+        for use in through_module
+        if isinstance(use, Doubt) and use.path[:1] == ("exports",) and _contains(use.place, export.place)
+    ]
     known: set[str] = {source.read(value)} if value.type == "identifier" else set()
     found += uses_of_aliases(source, names, statement, known)
     for use in list(found):
@@ -84,6 +90,10 @@ def _made_by_statements(source: Source, through_module: list[Use]) -> View:
     literals = [node for node in merged if node.type == "object"]
     entries = entries_of(source, [use for use in found if not isinstance(use, Alias) or use.path])
     return View(source, entries, literals[-1] if literals else None)
+
+
+def _contains(outer: Node, inner: Node) -> bool:
+    return outer.start_byte <= inner.start_byte and inner.end_byte <= outer.end_byte
 
 
 def _through_exports(through_module: list[Use], after: int) -> list[Use]:

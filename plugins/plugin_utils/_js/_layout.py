@@ -5,22 +5,26 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from ._examples import Example, commented_examples
+from ._examples import Example, Examples
 from ._literals import Style
-from ._tree import COMMENTS, Source, comments
+from ._tree import Source, comments
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_BLANKS = re.compile(rb"[ \t]*")
 # Longest line that a member may make when it joins others on their line.
 WIDEST_LINE = 120
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Change:
     """New text for a range of bytes."""
 
@@ -42,15 +46,14 @@ def applied(source: Source, changes: list[Change]) -> str:
     return b"".join(pieces).decode("utf-8", "surrogateescape")
 
 
-def style_of(source: Source, home: Node | None) -> Style:
-    """The style of the file, as far as its exported object shows it."""
+def style_of(source: Source, listing: Listing | None) -> Style:
+    """The style of the file, as far as the members of its exported object show it."""
     line_breaks, crlf = source.bytes.count(b"\n"), source.bytes.count(b"\r\n")
     style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n", quote=source.usual_quote())
-    if home is None:
+    if listing is None:
         return style
-    listing = Listing(source, home, style)
-    style = replace(style, quoted_keys=listing.has_quoted_keys())
-    base = source.indent(home.start_byte)
+    style = replace(style, quoted_keys=bool(listing.quoted_keys))
+    base = source.indent(listing.node.start_byte)
     for item in listing.items:
         if source.begins_line(item.start):
             indent = source.indent(item.start)
@@ -62,7 +65,7 @@ def style_of(source: Source, home: Node | None) -> Style:
     return style
 
 
-@dataclass
+@dataclass(slots=True)
 class _Item:
     """A member of the literal and the comma behind it."""
 
@@ -73,7 +76,7 @@ class _Item:
     removed: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _New:
     """A member to come: its text for a given indent, all on one line or not, and where it belongs."""
 
@@ -90,36 +93,37 @@ class Listing:
     node: Node
     style: Style
     items: list[_Item] = field(default_factory=list)
-    comments: list[tuple[int, int]] = field(default_factory=list)
+    comments: list[Node] = field(default_factory=list)
     one_line: bool = False
     _new: list[_New] = field(default_factory=list)
-    _examples: dict[str, list[Example]] | None = None
 
     def __post_init__(self) -> None:
-        for child in self.node.children:
-            if child.type in COMMENTS:
-                self.comments.append((child.start_byte, child.end_byte))
+        # Another object for the same node, which would keep all its children.
+        for child in cast("Node", self.node.walk().node).children:
+            if child.is_extra:
+                self.comments.append(child)
             elif child.is_named:
                 self.items.append(_Item(child, child.start_byte, child.end_byte))
             elif child.type == "," and self.items:
                 self.items[-1].comma = child.start_byte
-        self._by_start = {item.start: item for item in self.items}
+        self._examples = Examples(self.source, self.comments)
         self._open = self.node.start_byte
         self._close = self.node.end_byte - 1
         self.one_line = self.source.bytes.find(b"\n", self._open, self._close) < 0
 
-    def has_quoted_keys(self) -> bool:
-        """Whether most members have their key in quotes, as in JSON."""
+    @functools.cached_property
+    def quoted_keys(self) -> bool | None:
+        """Whether most members have their key in quotes, as in JSON; None where no key shows how they are written."""
         keys = [key for item in self.items if (key := item.node.child_by_field_name("key")) is not None]
-        return sum(key.type == "string" for key in keys) * 2 > len(keys)
+        return sum(key.type == "string" for key in keys) * 2 > len(keys) if keys else None
 
-    def has_keys(self) -> bool:
-        """Whether there is a key that shows how keys are written here."""
-        return any(item.node.child_by_field_name("key") is not None for item in self.items)
+    def _item_at(self, offset: int) -> int:
+        """The number of the first member that begins at the offset or behind it."""
+        return bisect.bisect_left(self.items, offset, key=lambda item: item.start)
 
     def remove(self, node: Node) -> None:
         """Take a member out; comments stay."""
-        self._by_start[node.start_byte].removed = True
+        self.items[self._item_at(node.start_byte)].removed = True
 
     def insert(self, text: Callable[[str, bool], str], *, key: str | None = None, after: int = 0) -> None:
         """Put a new member below its commented-out example, if there is one behind `after`, else at the end."""
@@ -135,10 +139,11 @@ class Listing:
             self._new.append(_New(text, self._close, None))
             return
         start = follower.start_byte
-        commas = [item.comma for item in self.items if item.comma is not None and item.end <= start]
-        before = max(commas, default=self._open) + 1
-        below = self.source.next_line(before)
-        in_comment = any(begin < below < end for begin, end in self.comments)
+        number = self._item_at(start)
+        comma = self.items[number - 1].comma if number else None
+        below = self.source.next_line((self._open if comma is None else comma) + 1)
+        comment = bisect.bisect_left(self.comments, below, key=lambda each: each.start_byte) - 1
+        in_comment = comment >= 0 and below < self.comments[comment].end_byte
         if self.source.begins_line(start) and not in_comment:
             self._new.append(_New(text, below, self.source.indent(start)))
         else:
@@ -148,9 +153,8 @@ class Listing:
 
     def _example(self, key: str, after: int) -> Example | None:
         """The last commented-out example of the key that stands behind the offset."""
-        if self._examples is None:
-            self._examples = commented_examples(self.source, self.comments)
-        return next((example for example in reversed(self._examples.get(key, [])) if example.below > after), None)
+        found = self._examples.of(key)
+        return next((example for example in reversed(found) if example.below > after), None)
 
     # The changes
 
@@ -188,8 +192,9 @@ class Listing:
             text = new.text(self.source.indent(new.position), True)
             return Change(new.position, new.position, f"{text}{comma} ")
         text = new.text(new.indent, False)
-        split = next((item for item in self.items if item.comma and item.end <= new.position <= item.comma), None)
-        if split is not None and not split.removed:
+        number = self._item_at(new.position) - 1
+        above = self.items[number] if number >= 0 else None
+        if above and above.comma and above.end <= new.position <= above.comma and not above.removed:
             # The comma of the member above stands below the comment (comma-first style) and becomes ours.
             text, comma = f", {text}", ""
         return Change(new.position, new.position, f"{new.indent}{text}{comma}{self.style.end_of_line}")
@@ -202,7 +207,7 @@ class Listing:
         tail = max(
             [self._open + 1]
             + [item.end if item.comma is None else item.comma + 1 for item in self.items]
-            + [end for _start, end in self.comments]
+            + [comment.end_byte for comment in self.comments[-1:]]
         )
         if self.one_line and kept and tail == max(item.end if item.comma is None else item.comma + 1 for item in kept):
             inline = ", ".join(member.text(base, True) for member in new)
@@ -229,18 +234,18 @@ class Listing:
 
     def _removals(self, kept: list[_Item]) -> list[Change]:
         changes: list[Change] = []
-        for item in self.items:
+        for number, item in enumerate(self.items):
             if item.removed:
-                changes += self._removal(item)
+                changes += self._removal(number, item)
         last = kept[-1] if kept else None
         if changes and last is not None and last.comma is not None and not self._new and self.items[-1].comma is None:
-            follower = next(item for item in self.items if item.start > last.start)
+            follower = self.items[self._item_at(last.start + 1)]
             between = self.source.bytes[last.comma + 1 : follower.start]
             if not between.strip() and b"\n" not in between and not self.source.ends_line(follower.end):
                 changes.append(Change(last.comma, last.comma + 1, ""))
         return changes
 
-    def _removal(self, item: _Item) -> list[Change]:
+    def _removal(self, number: int, item: _Item) -> list[Change]:
         source = self.source
         left = comments(source, item.start, item.end, item.node)
         end = item.end
@@ -256,22 +261,28 @@ class Listing:
             start = source.line_start(item.start)
             text = "".join(f"{indent}{comment}{self.style.end_of_line}" for comment in left)
             return [Change(start, source.next_line(end), text), *extra]
-        text = "".join(f"{comment}{self.style.end_of_line}{indent}" for comment in left)
+        eol = self.style.end_of_line
+        text = "".join(f"{comment}{eol}{indent}" for comment in left)
         start, stop = item.start, self._skip_blanks(end)
-        if stop == self._close:
-            start, stop = self._blanks_before(item), end
+        if left and (stop == self._close or source.ends_line(stop)):
+            # Nothing follows on the line of the last comment, except a new member or the bracket.
+            begins_line = source.begins_line(item.start)
+            start, stop = item.start if begins_line else self._blanks_before(number), end
+            text = "" if begins_line else f"{eol}{indent}"
+            text += f"{eol}{indent}".join(left)
+            text += f"{eol}{source.indent(self._open)}" if stop == self._close and not self._new else ""
+        elif stop == self._close:
+            start, stop = self._blanks_before(number), end
         return [Change(start, stop, text), *extra]
 
-    def _blanks_before(self, item: _Item) -> int:
+    def _blanks_before(self, number: int) -> int:
         """Where the white space before a member begins, unless that went with the member before it."""
-        index = self.items.index(item)
-        start = item.start
-        if index == 0 or not self.items[index - 1].removed:
+        start = self.items[number].start
+        if number == 0 or not self.items[number - 1].removed:
             while self.source.bytes[start - 1 : start] in (b" ", b"\t"):
                 start -= 1
         return start
 
     def _skip_blanks(self, offset: int) -> int:
-        while self.source.bytes[offset : offset + 1] in (b" ", b"\t"):
-            offset += 1
-        return offset
+        match = _BLANKS.match(self.source.bytes, offset)
+        return match.end() if match else offset

@@ -349,7 +349,9 @@ def prepared(value: object, name: str, depth: int = 0) -> object:
     `{"$password": ...}` stays a mapping of plain values: what becomes of it depends on the file.
     """
     if depth > DEEPEST:
-        raise SettingsError(f"{name}: the value is nested too deeply", remedy="Write it flatter.")
+        raise SettingsError(
+            f"{name}: the value is nested too deeply (more than {DEEPEST} levels)", remedy="Write it flatter."
+        )
     if value is None or isinstance(value, bool):
         return value
     # A vaulted string of ansible-core 2.18 and older is no str, but a sequence that can be encoded.

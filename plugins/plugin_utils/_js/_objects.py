@@ -8,6 +8,7 @@ A `View` is one such object. `View.find()` says what gives a key its value in th
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
@@ -16,7 +17,7 @@ from ._literals import NotLiteral, Undefined, key_of, literal
 from ._scopes import declarations, is_visible, mentions
 from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._tree import field as node_field
-from ._uses import FREEZING, Alias, Deletion, Doubt, Merge, Path, Read, Use, Write, uses
+from ._uses import FREEZING, Alias, Deletion, Doubt, Freeze, Merge, Path, Read, Use, Write, uses
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -72,9 +73,16 @@ class Frozen:
     place: Node
 
 
+# So many entries for any key are gone through for each key.
+_MANY = 20
 _VARIABLES = {"identifier", "shorthand_property_identifier"}
 
 Entry = Property | Assignment | Removed | Uncertain | Frozen | Read
+
+
+def place_of(entry: Property | Assignment) -> Node:
+    """Where a key gets a value."""
+    return entry.node if isinstance(entry, Property) else entry.place
 
 
 class NotAnObject(Exception):
@@ -118,14 +126,25 @@ class Found:
         """Doubts about parts of the value."""
         return [doubt for doubt in self.doubts if len(doubt.path) > 1]
 
+    def reads_inside(self) -> list[Read]:
+        """Reads of members of the value."""
+        return [
+            read
+            for read in self.reads
+            if (len(read.path) > 1 or read.path[-1] is None or read.name is not None) and not self.is_read_before(read)
+        ]
+
+    def is_read_before(self, read: Read) -> bool:
+        """Whether it reads what the key was before it got the value that it has in the end."""
+        return self.winner is not None and not read.later and read.place.end_byte <= place_of(self.winner).start_byte
+
     def take(self, entry: Property | Assignment) -> None:
         """Something gives the key as a whole: it wins over all before it."""
         self.winner, self.nested, self.deletion, self.frozen_inside = entry, [], None, []
         self.occurrences.append(entry)
         self.doubts = [doubt for doubt in self.doubts if doubt.later]
         if self.accessor is not None and (isinstance(entry, Assignment) or entry.owner != self.accessor.owner):
-            place = entry.place if isinstance(entry, Assignment) else entry.node
-            self.doubts.append(Uncertain((self.key,), place, "this calls a setter"))
+            self.doubts.append(Uncertain((self.key,), place_of(entry), "this calls a setter"))
         elif isinstance(entry, Property):
             self.accessor = entry if entry.accessor else None
 
@@ -167,19 +186,58 @@ class View:
     # Where in the entries each key stands, None for those that may concern any key; for as many entries as are counted.
     _places: dict[str | None, list[int]] = field(default_factory=dict, repr=False, compare=False)
     _counted: int = field(default=0, repr=False, compare=False)
+    # The objects that are the values of keys, for as many entries as were there then.
+    _inner: dict[str, tuple[int, View | None]] = field(default_factory=dict, repr=False, compare=False)
+    # The entries for any key that no property overrides, among so many.
+    _lasts: list[int] = field(default_factory=list, repr=False, compare=False)
+    _lasting_of: int = field(default=-1, repr=False, compare=False)
 
     def find(self, key: str) -> Found:
         """What gives the key its value in the end."""
+        self._count()
+        found = Found(key)
+        self.source.go_on()
+        own, any_key = self._places.get(key, []), self._places.get(None, [])
+        if own and len(any_key) > _MANY:
+            any_key = self._still_counting(any_key, own)
+        for number in sorted([*own, *any_key]) if any_key else own:
+            found.add(self.entries[number])
+        return found
+
+    def written(self, key: str) -> str:
+        """What the text gives a key as a whole, as it stands there; empty where nothing certainly gives it."""
+        self._count()
+        own = self._places.get(key, [])
+        only = self.entries[own[0]] if len(own) == 1 and None not in self._places else None
+        winner = only if isinstance(only, Property) else self.find(key).winner
+        if winner is None:
+            return ""
+        place = winner.place if isinstance(winner, Assignment) else winner.node
+        return self.source.read(winner.value if winner.value is not None else place)
+
+    def _count(self) -> None:
+        if self._counted == len(self.entries):
+            return
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
             self._places.setdefault(name, []).append(number)
         self._counted = len(self.entries)
-        found = Found(key)
-        self.source.go_on()
-        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
-            found.add(self.entries[number])
-        return found
+
+    def _still_counting(self, any_key: list[int], own: list[int]) -> list[int]:
+        """Those of the entries for any key that still count once the last property of the key has won."""
+        last = next((number for number in reversed(own) if isinstance(self.entries[number], Property)), -1)
+        before = bisect.bisect_left(any_key, last)
+        lasting = self._lasting(any_key)
+        return lasting[: bisect.bisect_left(lasting, last)] + any_key[before:]
+
+    def _lasting(self, any_key: list[int]) -> list[int]:
+        """Those of the entries for any key that no later property overrides."""
+        if self._lasting_of != len(any_key):
+            self._lasting_of = len(any_key)
+            entries = ((number, self.entries[number]) for number in any_key)
+            self._lasts = [number for number, each in entries if not isinstance(each, Uncertain) or each.later]
+        return self._lasts
 
     def names(self) -> list[str]:
         """The keys that are certainly given."""
@@ -194,8 +252,22 @@ class View:
         """All that may give some of the object's members other values."""
         return [entry for entry in self.entries if isinstance(entry, Uncertain)]
 
+    def doubts_about(self, key: str) -> Iterator[Uncertain]:
+        """All that may give the key as a whole, also those that something wins over."""
+        self._count()
+        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
+            entry = self.entries[number]
+            if isinstance(entry, Uncertain) and len(entry.path) == 1:
+                yield entry
+
     def inner(self, found: Found) -> View | None:
         """The object that is the found value; None where the value is no object whose making the text shows."""
+        known = self._inner.get(found.key)
+        if known is None or known[0] != len(self.entries):
+            known = self._inner[found.key] = len(self.entries), self._made_inner(found)
+        return known[1]
+
+    def _made_inner(self, found: Found) -> View | None:
         if found.value is None:
             return None
         try:
@@ -205,20 +277,36 @@ class View:
         later: list[Entry] = [replace(entry, path=entry.path[1:]) for entry in found.frozen_inside]
         later += [replace(entry, path=entry.path[1:]) for entry in found.nested]
         later += [replace(doubt, path=doubt.path[1:]) for doubt in found.doubts_inside()]
-        later += [replace(read, path=read.path[1:] or (None,)) for read in found.reads if _goes_inside(read)]
+        later += [replace(read, path=read.path[1:] or (None,)) for read in found.reads_inside()]
         return View(self.source, inner.entries + later, inner.home)
 
 
-def _goes_inside(read: Read) -> bool:
-    """Whether it concerns the members of the value, too."""
-    return len(read.path) > 1 or read.path[-1] is None or read.name is not None
+def _returned(function: Node) -> Node | None:
+    """What a function that is called where it stands certainly returns; None where that is not certain."""
+    if function.type not in ("arrow_function", "function_expression"):
+        return None
+    if any(child.type == "async" for child in function.children):
+        return None
+    body = node_field(function, "body")
+    if body.type != "statement_block":
+        return body
+    statements = members(body)
+    pending = statements[:-1]
+    while pending:
+        node = pending.pop()
+        if node.type == "return_statement":
+            return None
+        if node.type not in FUNCTIONS:
+            pending.extend(node.named_children)
+    value = members(statements[-1]) if statements and statements[-1].type == "return_statement" else []
+    return value[0] if value else None
 
 
 def made_object(source: Source, expression: Node, depth: int = 0) -> View:
     """The object that an expression makes or names; NotAnObject where the text does not show it."""
     node = unwrapped(expression)
     if depth > DEEPEST:
-        raise NotAnObject(node, "the objects here are nested too deeply")
+        raise NotAnObject(node, f"the objects here are nested too deeply (more than {DEEPEST} levels)")
     if node.type == "object":
         return View(source, list(_literal_entries(source, node, depth)), node)
     if node.type in _VARIABLES:
@@ -231,6 +319,9 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
         if called in FREEZING and len(given) == 1:
             view = made_object(source, given[0], depth + 1)
             return View(source, [Frozen((None,), node), *view.entries], view.home)
+        returned = _returned(unwrapped(node_field(node, "function")))
+        if returned is not None:
+            return made_object(source, returned, depth + 1)
     raise NotAnObject(node, f"this is {_described(node)}, not an object literal, so its members cannot be known")
 
 
@@ -255,7 +346,7 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
     for name in sorted(names - known):
         known.add(name)
         if len(known) > DEEPEST:
-            raise NotAnObject(binding, "the object is kept in too many variables")
+            raise NotAnObject(binding, f"the object is kept in too many variables (more than {DEEPEST})")
         if not is_visible(source, name, binding):
             raise NotAnObject(binding, f"the object is also kept in {name}, a variable of this block only")
         for declared in declarations(source, name):
@@ -277,9 +368,15 @@ def uses_of_aliases(source: Source, names: set[str], binding: Node, known: set[s
 
 def entries_of(source: Source, found: list[Use]) -> list[Entry]:
     """Uses in the order of the text, as what they do to the object's members."""
-    return [
-        entry for use in sorted(found, key=lambda use: use.place.start_byte) for entry in _entries_of_use(source, use)
-    ]
+    return [entry for use in sorted(found, key=_order) for entry in _entries_of_use(source, use)]
+
+
+def _order(use: Use) -> int:
+    if isinstance(use, Freeze) and use.later:
+        # A function that does it may run before anything else.
+        return 0
+    # In `const a = exports.b = {}` the variable gets what has just been assigned.
+    return use.mention.node.start_byte if isinstance(use, Alias) else use.place.start_byte
 
 
 def is_missing_value(source: Source, node: Node | None) -> bool:
@@ -351,7 +448,7 @@ def _variable(source: Source, node: Node, depth: int, *, with_own_use: bool = Fa
     for use in list(found):
         if isinstance(use, Alias) and not use.path:
             found += uses_of_aliases(source, {use.name}, use.place, known)
-    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Merge | Read)])
+    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Freeze | Merge | Read)])
     return view
 
 
@@ -372,10 +469,15 @@ def _entries_of_use(source: Source, use: Use) -> list[Entry]:
             taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
             return [_below(path, entry) for entry in taken] if path else taken
         case Alias(path, place, name, mention):
+            if len(list(mentions(source, name))) == 1:
+                return []
             reason = f"the value is also kept in the variable {name}"
             return [Uncertain((*path, None), place, reason), Read(path, place, flow=mention, name=name)]
+        case Freeze(path, place):
+            return [Frozen((*path, None), place)]
         case Read(path):
-            return [use if path else replace(use, path=(None,))]
+            # Whether there is an object does not change.
+            return [use] if path else []
     return [Uncertain(use.path, use.place, "which setting this changes is computed")]
 
 

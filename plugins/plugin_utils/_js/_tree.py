@@ -12,6 +12,7 @@ import functools
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +31,7 @@ else:
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from ._layout import Change
     from ._scopes import Frame
 
 COMMENTS = frozenset({"comment", "html_comment"})
@@ -46,14 +48,11 @@ FUNCTIONS = frozenset(
 # Whatever holds text that somebody may have put a secret into.
 TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
 # The types of nodes that are looked for in a whole file.
-_SOUGHT = TEXTS | {
-    "arguments",
+_SOUGHT = {
     "await_expression",
     "jsx_element",
     "jsx_self_closing_element",
     "lexical_declaration",
-    "object",
-    "shorthand_property_identifier",
     "try_statement",
 }
 # How many characters mark the beginning of each; others have one.
@@ -75,13 +74,14 @@ LONGEST = 1.0
 _PIECE = 256
 _LARGE_PIECE = 4096
 _QUICK = 0.01
+# Longer lines, in bytes, are found by a table.
+_LONG_LINE = 500
 # After so many steps, the time is checked.
-_STEPS = 16
+_STEPS = 64
 # A node with so many children or more gets a list of them.
 _MANY_CHILDREN = 1000
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-_WHITE = frozenset(b" \t\f\v\r\n")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
@@ -100,34 +100,43 @@ class Patience:
 
     def __init__(self, seconds: float | None = None) -> None:
         self._begun = time.thread_time()
-        self._end = self._begun + (LONGEST if seconds is None else seconds)
+        self.limit = LONGEST if seconds is None else seconds
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Work meanwhile is not work on the file: a bcrypt hash with a cost of 14 takes seconds."""
         begun = time.thread_time()
         yield
-        passed = time.thread_time() - begun
-        self._begun += passed
-        self._end += passed
+        self._begun += time.thread_time() - begun
 
-    def is_over(self) -> bool:
-        """Whether the time is used up."""
-        return time.thread_time() > self._end
+    def restart(self) -> None:
+        """Begin to count again, for other work."""
+        self._begun = time.thread_time()
 
     def used(self) -> float:
         """The seconds that the work took so far."""
         return time.thread_time() - self._begun
+
+    def is_over(self) -> bool:
+        """Whether the time is used up."""
+        return self.used() > self.limit
 
 
 class Source:
     """A JavaScript text with its syntax tree.
 
     Bytes that are no UTF-8 come as surrogate escapes (PEP 383) and stay what they are. A text that is too large, too
-    deeply nested or too confusing to be read in time is refused.
+    deeply nested or too confusing to be read in time is refused. `like` is the tree of another text with the edits that
+    lead from that to this one: what it has outside of them is not parsed again.
     """
 
-    def __init__(self, text: str, filename: str = "settings.js", patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        filename: str = "settings.js",
+        patience: Patience | None = None,
+        like: tree_sitter.Tree | None = None,
+    ) -> None:
         self.text = text
         self.filename = filename
         self.patience = patience or Patience()
@@ -141,13 +150,14 @@ class Source:
             readable = _UNDECODABLE.sub("\x01", text).encode()
         self._refuse_brackets()
         self.text_start = 3 if self.bytes.startswith(b"\xef\xbb\xbf") else 0
-        self.root = self._parsed(readable)
+        self._tree = self._parsed(readable, like)
         # What `_scopes` has found out about names.
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
         self._steps = 0
-        self._children: dict[int, list[Node]] = {}
+        self._children: dict[int, list[Node] | None] = {}
+        self._quotes = Counter[int]()
         self._last_margin: tuple[int, bytes] | None = None
         self._refuse_depth()
 
@@ -166,49 +176,69 @@ class Source:
                 filename=self.filename,
             )
 
-    def _parsed(self, readable: bytes) -> Node:
+    def edited(self, text: str, changes: list[Change]) -> Source:
+        """The text that the changes made of this one, which are in its order, as a source."""
+        tree = self._tree.copy()
+        for change in reversed(changes):
+            end = change.start + len(change.text.encode("utf-8", "surrogateescape"))
+            # Only offsets are used of the tree, no lines and columns.
+            tree.edit(change.start, change.end, end, (0, 0), (0, 0), (0, 0))
+        return Source(text, self.filename, self.patience, tree)
+
+    def _parsed(self, readable: bytes, like: tree_sitter.Tree | None) -> tree_sitter.Tree:
+        # The tree keeps this function for as long as it lives. Over `self` that would be a cycle that is never freed.
+        patience = self.patience
+
         def piece(offset: int, _point: object) -> bytes:
-            if self.patience.is_over():
+            used = patience.used()
+            if used > patience.limit:
                 # Nothing more comes when the time is over, and the parser gives up at the next token.
                 return b""
-            return readable[offset : offset + (_LARGE_PIECE if self.patience.used() < _QUICK else _PIECE)]
+            return readable[offset : offset + (_LARGE_PIECE if used < _QUICK else _PIECE)]
 
-        root = _parser().parse(piece).root_node
+        tree = _parser().parse(piece, like) if like is not None else _parser().parse(piece)
         self._refuse_time()
-        return root
+        return tree
 
     def _refuse_depth(self) -> None:
         """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
-        cursor = self.root.walk()
-        depth = 0
-        while True:
-            node = cast("Node", cursor.node)
-            if depth + node.descendant_count > DEEPEST_TREE and cursor.goto_first_child():
-                depth += 1
-                if depth > DEEPEST_TREE:
-                    problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
-                    raise self.error(problem, node, "Write it flatter.")
-                continue
-            while not cursor.goto_next_sibling():
-                if not cursor.goto_parent():
-                    return
-                depth -= 1
+        root = self.root
+        pending = [(root, 0)] if root.descendant_count > DEEPEST_TREE else []
+        while pending:
+            node, depth = pending.pop()
+            if depth > DEEPEST_TREE:
+                problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
+                raise self.error(problem, node, "Write it flatter.")
+            left = DEEPEST_TREE - depth
+            deep = [child for child in node.children if child.descendant_count > left]
+            pending += [(child, depth + 1) for child in reversed(deep)]
 
     def _walk_through(self) -> dict[str, list[Node]]:
-        """The nodes that are looked for by their type, in the order of the text.
+        """The nodes that are looked for by their type, in no particular order, and the commas behind no member.
 
         A tree-sitter query would do, but on a node with many children its time grows with the square of their number.
         """
-        found: dict[str, list[Node]] = {}
-        cursor = self.root.walk()
-        while True:
-            node = cast("Node", cursor.node)
-            if node.type in _SOUGHT:
-                found.setdefault(node.type, []).append(node)
-            if not cursor.goto_first_child():
-                while not cursor.goto_next_sibling():
-                    if not cursor.goto_parent():
-                        return found
+        found: dict[str, list[Node]] = {",": [], "shorthand_property_identifier": []}
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
+            kind = node.type
+            if kind == "string":
+                self._quotes[self.bytes[node.start_byte]] += 1
+                continue
+            children = node.children
+            if kind in _SOUGHT:
+                found.setdefault(kind, []).append(node)
+            elif kind in ("arguments", "object"):
+                _look_into_list(children, found)
+            # Most nodes are comments and have nothing in them.
+            pending += [child for child in children if child.child_count]
+        return found
+
+    @property
+    def root(self) -> Node:
+        """The whole program. A node keeps its children, and they theirs, so this is a new one each time."""
+        return self._tree.root_node
 
     @functools.cached_property
     def _sought(self) -> dict[str, list[Node]]:
@@ -238,14 +268,16 @@ class Source:
 
     @functools.cached_property
     def _lines(self) -> array.array[int]:
-        """Where each line begins, and where the text ends. To look for the line break each time would take long in a
-        file that has all on one line.
-        """
+        """Where each line begins, and where the text ends."""
         ends = itertools.accumulate(map(len, self.bytes.splitlines(keepends=True)), initial=0)
         return array.array("L", ends)
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds the offset begins. A line break belongs to the line that it ends."""
+        near = max(0, offset - _LONG_LINE)
+        start = self.bytes.rfind(b"\n", near, offset) + 1
+        if start or near == 0:
+            return max(start, self.bytes.rfind(b"\r", start, offset) + 1)
         lines = self._lines
         number = bisect.bisect_right(lines, offset) - 1
         # At the end of the text a line begins only behind a line break.
@@ -254,13 +286,23 @@ class Source:
 
     def line_end(self, offset: int) -> int:
         """Where the line that holds the offset ends: at its line break or at the end of the text."""
-        end = self.next_line(offset)
+        far = offset + _LONG_LINE
+        end = self.bytes.find(b"\n", offset, far)
+        if end >= 0 or far >= len(self.bytes):
+            end = len(self.bytes) if end < 0 else end
+            carriage_return = self.bytes.find(b"\r", offset, end)
+            return end if carriage_return < 0 else carriage_return
+        end = self._next_line(offset)
         if self.bytes[end - 1 : end] == b"\n" and end > offset:
             end -= 1
         return end - 1 if self.bytes[end - 1 : end] == b"\r" and end > offset else end
 
     def next_line(self, offset: int) -> int:
         """Where the line after the one that holds the offset begins."""
+        end = self.line_end(offset)
+        return end + (2 if self.bytes[end : end + 2] == b"\r\n" else 1 if end < len(self.bytes) else 0)
+
+    def _next_line(self, offset: int) -> int:
         lines = self._lines
         return lines[min(bisect.bisect_right(lines, offset), len(lines) - 1)]
 
@@ -279,18 +321,21 @@ class Source:
 
     def begins_line(self, offset: int) -> bool:
         """Whether nothing but white space stands before the offset on its line."""
-        if offset > self.text_start and self.bytes[offset - 1] not in _WHITE:
-            return False
+        near = max(self.text_start, offset - _LONG_LINE)
+        start = offset
+        while start > near and self.bytes[start - 1] in b" \t\f\v":
+            start -= 1
+        if start > near or near == self.text_start:
+            return start <= self.text_start or self.bytes[start - 1] in b"\r\n"
         return offset <= max(self.line_start(offset), self.text_start) + len(self._margin(offset))
 
     def ends_line(self, offset: int) -> bool:
         """Whether nothing but white space stands from the offset to the end of its line."""
         return cast("re.Match[bytes]", _BLANKS.match(self.bytes, offset)).end() >= self.line_end(offset)
 
-    def all(self, *types: str) -> list[Node]:
-        """The nodes of some of the types that are sought, in the order of the text."""
-        found = [node for name in types for node in self._sought.get(name, [])]
-        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte)) if len(types) > 1 else found
+    def all(self, kind: str) -> list[Node]:
+        """The nodes of one of the types that are sought, in no particular order; for "," those behind no member."""
+        return self._sought.get(kind, [])
 
     @functools.cached_property
     def words(self) -> dict[bytes, list[int]]:
@@ -302,14 +347,21 @@ class Source:
 
     def child_at(self, node: Node, offset: int) -> Node | None:
         """The first child of a node that ends behind an offset."""
-        if node.child_count < _MANY_CHILDREN:
-            return node.first_child_for_byte(offset) if node.child_count and offset < node.end_byte else None
-        # tree-sitter goes through comments one by one.
-        if node.id not in self._children:
-            self._children[node.id] = node.children
-        children = self._children[node.id]
+        children = self._listed_children(node) if node.child_count >= _MANY_CHILDREN else None
+        if children is None:
+            # Node.first_child_for_byte() returns a node that crashes Python where there is none (tree-sitter 0.26).
+            cursor = node.walk()
+            return cursor.node if cursor.goto_first_child_for_byte(offset) is not None else None
         place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
         return children[place] if place < len(children) else None
+
+    def _listed_children(self, node: Node) -> list[Node] | None:
+        """The children of a node that holds many comments: tree-sitter goes through these one by one."""
+        if node.id not in self._children:
+            begin, end = node.start_byte, node.end_byte
+            comments = self.bytes.count(b"//", begin, end) + self.bytes.count(b"/*", begin, end)
+            self._children[node.id] = node.children if comments >= _MANY_CHILDREN else None
+        return self._children[node.id]
 
     def node_at(self, offset: int) -> Node:
         """The smallest node that holds the byte at an offset."""
@@ -318,10 +370,18 @@ class Source:
             node = child
         return node
 
+    def ancestors(self, node: Node) -> list[Node]:
+        """What holds the node, from the root on. tree-sitter's own `parent` searches from the root for each."""
+        found: list[Node] = []
+        above: Node | None = self.root
+        while above is not None and above != node:
+            found.append(above)
+            above = self.child_at(above, node.start_byte)
+        return found
+
     def usual_quote(self) -> str:
         """The quote that most strings of the file have."""
-        quotes = [self.bytes[node.start_byte] for node in self.all("string")]
-        return "'" if quotes.count(ord("'")) * 2 > len(quotes) else '"'
+        return "'" if self._sought and self._quotes[ord("'")] > self._quotes[ord('"')] else '"'
 
     def error(self, problem: str, place: Node | int, remedy: str) -> SettingsError:
         """An error at a node or byte offset."""
@@ -338,11 +398,15 @@ class Source:
         With each comes the place of its content, in characters of the text.
         """
         nodes: list[Node] = []
-        for node in self.all(*TEXTS):
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
             if node.end_byte <= start or node.start_byte >= max(end, start + 1):
                 continue
-            if not nodes or node.start_byte >= nodes[-1].end_byte:
+            if node.type in TEXTS:
                 nodes.append(node)
+            else:
+                pending += reversed(node.children)
         spans = self.characters([(node.start_byte, node.end_byte) for node in nodes])
         return [(_content(self.text, span, node.type), node) for span, node in zip(spans, nodes, strict=True)]
 
@@ -355,6 +419,17 @@ class Source:
             done = offset
             places[offset] = counted
         return [(places[start], places[end]) for start, end in spans]
+
+
+def _look_into_list(children: list[Node], found: dict[str, list[Node]]) -> None:
+    """Add the commas in an object or in arguments that stand behind no member, and its shorthand properties."""
+    before = ""
+    for child in children:
+        if not child.is_extra:
+            kind = child.type
+            if kind == "shorthand_property_identifier" or (kind == "," and before in ("{", "(", ",")):
+                found[kind].append(child)
+            before = kind
 
 
 def _content(text: str, span: Span, kind: str) -> Span:
@@ -396,6 +471,9 @@ def unwrapped(node: Node) -> Node:
 
 def members(node: Node) -> list[Node]:
     """What stands in an object, array, argument list or block, without comments and punctuation."""
+    if node.child_count > _MANY_CHILDREN:
+        # Another object for the same node, lest the node keep the comments and commas, too.
+        node = cast("Node", node.walk().node)
     # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
     return [child for child in node.named_children if not child.is_extra]
 

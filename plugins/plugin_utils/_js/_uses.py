@@ -109,6 +109,15 @@ class Alias:
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """The object at `path` is frozen, or may be: later writes to its members change nothing."""
+
+    path: Path
+    place: Node
+    later: bool = False
+
+
+@dataclass(frozen=True)
 class Read:
     """The value at `path` is read, and that of its parent must be an object; a step None at the end hands it on."""
 
@@ -121,7 +130,7 @@ class Read:
     name: str | None = None
 
 
-Use = Write | Merge | Deletion | Doubt | Alias | Read
+Use = Write | Merge | Deletion | Doubt | Alias | Freeze | Read
 
 
 def uses(source: Source, name: str, without: Node | None = None) -> list[Use]:
@@ -201,7 +210,8 @@ class _Climb:
         self._flows = True
 
     def _doubt(self, path: Path, place: Node, reason: str) -> bool:
-        self.found.append(Doubt(path, place, reason, self.later))
+        # What has been assigned or merged on the way comes first, though what it is a part of begins before it.
+        self.found.append(Doubt(path, self.found[0].place if self.found else place, reason, self.later))
         return False
 
     def _is(self, parent: Node, role: str) -> bool:
@@ -238,7 +248,9 @@ class _Climb:
         return True
 
     def operation(self, parent: Frame) -> bool:
-        if self.source.read(field(parent.node, "operator")) not in ("||", "&&", "??"):
+        operator = self.source.read(field(parent.node, "operator"))
+        # An object on the left of && is never what that comes to.
+        if operator not in ("||", "&&", "??") or (operator == "&&" and self._is(parent.node, "left")):
             return self.read(parent)
         self._perhaps()
         return True
@@ -251,7 +263,8 @@ class _Climb:
             if self.perhaps or not parent.unconditional:
                 return self._doubt(self.path, node, f"{_CHANCE} whether this assignment happens")
             self.found.append(Write(self.path, node, field(node, "right")))
-            return False
+            # The assignment has the value that it assigns.
+            return True
         target = unwrapped(field(node, "left"))
         if target.type == "identifier":
             self._kept(parent, self.source.read(target))
@@ -322,8 +335,13 @@ class _Climb:
         called = _text(self.source, callee) if callee is not None else ""
         if _TOLERANT.fullmatch(called):
             return False
-        if called == "Object.assign" and members(parent.node)[0] == self.frame.node:
-            return self._merged(parent, call)
+        if members(parent.node)[0] == self.frame.node:
+            if called == "Object.assign":
+                return self._merged(parent, call)
+            if called == "Object.defineProperty" and len(members(parent.node)) == 3:
+                return self._defined(parent, call)
+            if called in FREEZING:
+                return self._frozen(parent, call)
         self._handed_on()
         if _LOOKING.fullmatch(called):
             return False
@@ -332,12 +350,25 @@ class _Climb:
         return self._doubt((*self.path, None), call, "the call gets the object and may change it")
 
     def _merged(self, parent: Frame, call: Node) -> bool:
-        self._flows = False
-        self._require((*self.path, None))
         if self.perhaps or not parent.unconditional:
             return self._doubt((*self.path, None), parent.node, f"{_CHANCE} whether this happens")
         self.found.append(Merge(self.path, call, tuple(members(parent.node)[1:])))
-        # The call returns its first argument.
+        return self._returned_by_call(parent)
+
+    def _defined(self, parent: Frame, call: Node) -> bool:
+        """`Object.defineProperty(value, key, ...)`: later writes to that member may change nothing."""
+        given = members(parent.node)
+        self.found.append(Doubt((*self.path, _index(self.source, given[1])), call, "this is defined here", later=True))
+        return self._returned_by_call(parent)
+
+    def _frozen(self, parent: Frame, call: Node) -> bool:
+        self.found.append(Freeze(self.path, call, self.later))
+        return self._returned_by_call(parent)
+
+    def _returned_by_call(self, parent: Frame) -> bool:
+        """The call fails without an object, and returns it: the value goes on from there."""
+        self._flows = False
+        self._require((*self.path, None))
         self.frame = parent
         return True
 

@@ -47,9 +47,6 @@ var s = module.exports = { uiPort: 1 }, o = {};
 (o || s).uiPort = 18811;
 ====
 var s = module.exports = { uiPort: 1 }, o = {};
-(s && o).uiPort = 18811;
-====
-var s = module.exports = { uiPort: 1 }, o = {};
 Object.assign(0 ? s : o, { uiPort: 18811 });
 ====
 var s = module.exports = { uiPort: 1 }, o = {};

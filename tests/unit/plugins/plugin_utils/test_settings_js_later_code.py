@@ -244,3 +244,72 @@ def test_a_number_that_two_settings_fall_back_to_is_not_changed() -> None:
     assert edit(source, set={"uiPort": {"$fallback": 1885}}).text == source
     source = "var port = 1880;\nmodule.exports = { uiPort: process.env.PORT || port, x: 'http://x:' + port };\n"
     assert edit(source, set={"uiPort": {"$fallback": 1885}}).text == source
+
+
+TYPESCRIPT = """\
+"use strict";
+var __createBinding = (this && this.__createBinding) || (Object.create ? (function(o, m, k, k2) {
+    Object.defineProperty(o, k2, { enumerable: true, get: function() { return m[k]; } });
+}) : (function(o, m, k, k2) {
+    o[k2] = m[k];
+}));
+var __importDefault = (this && this.__importDefault) || function (mod) {
+    return (mod && mod.__esModule) ? mod : { "default": mod };
+};
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.url = exports.logging = exports.uiPort = void 0;
+exports.mw = mw;
+const path_1 = __importDefault(require("path"));
+exports.uiPort = 1880;
+exports.logging = { console: { level: "info" } };
+exports.url = path_1.default.sep + "x";
+function mw(req, res, next) { next(); }
+"""
+BABEL = """\
+"use strict";
+
+Object.defineProperty(exports, "__esModule", {
+  value: true
+});
+exports.uiPort = exports.url = exports.logging = exports.root = void 0;
+var _path = require("path");
+var uiPort = exports.uiPort = 1880;
+var logging = exports.logging = {
+  console: {
+    level: "info"
+  }
+};
+var root = exports.root = "/x";
+var url = exports.url = "http://x:".concat(uiPort);
+"""
+
+
+@pytest.mark.parametrize("source", [TYPESCRIPT, BABEL])
+def test_compiled_settings_are_edited(source: str, tmp_path: pathlib.Path) -> None:
+    wishes: list[dict[str, object]] = [{"url": "x"}, {"logging.console.audit": True}, {"logging": {}}, {"new": [1.0]}]
+    cases = [Case(source, wish) for wish in wishes]
+    cases += [Case(source, removed=[name]) for name in ("uiPort", "logging", "url", "logging.console")]
+    assert all(edited(case) is not None for case in cases)
+    judge([*cases, Case(source, {"uiPort": 1881.0}), Case(source, removed=["uiPort", "url"])], tmp_path)
+
+
+def test_a_setting_that_another_one_is_compiled_from_is_not_changed() -> None:
+    assert refused(BABEL, set={"uiPort": 1881}).line == 8
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "const c = module.exports.logging = { console: { level: 'q' } }; c.console.level = 'w';",
+        "let c; c = module.exports.logging = { console: { level: 'q' } }; c.console.level = 'w';",
+        "const o = {}; o.c = module.exports.logging = { console: { level: 'q' } }; o.c.console.level = 'w';",
+        "module.exports.x = module.exports.logging = { console: { level: 'q' } };",
+        "f(module.exports.logging = { console: { level: 'q' } }); function f(o) { o.console.level = 'w'; }",
+    ],
+)
+def test_what_an_assignment_comes_to_is_followed(statement: str, tmp_path: pathlib.Path) -> None:
+    source = SETTINGS + statement
+    refused(source, set={"logging.console.level": "q"})
+    refused(source, set={"logging.console.audit": True})
+    cases = [Case(source, {"uiPort": 1881.0}), Case(source, {"logging": {}}), Case(source, removed=["logging"])]
+    judge(cases, tmp_path)

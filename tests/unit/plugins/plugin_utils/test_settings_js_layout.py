@@ -417,3 +417,136 @@ def test_edits_are_refused_where_the_whole_has_parts_elsewhere() -> None:
     source = "module.exports = { a: { ...x } };\nmodule.exports.a.b = 1;\n"
     with pytest.raises(SettingsError, match=r"settings\.js:2:1"):
         edit(source, set={"a": {"c": 1}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "module.exports = { a: { ...{} } };",
+        "module.exports = { a: { ...{}, b: 1 } };",
+        "const none = {};\nmodule.exports = { a: { ...none, b: 1 } };",
+        "module.exports = { a: { ...null } };",
+    ],
+)
+def test_an_object_with_an_empty_spread_is_written_anew(source):
+    assert "a: {}" in edit(source, set={"a": {}}).text
+
+
+def test_a_rejected_result_is_shown_at_a_place():
+    with pytest.raises(SettingsError, match="is empty") as refusal:
+        edit("exports.a = 1;\n", remove=["a"])
+    assert refusal.value.line == 1
+
+
+USERS = """\
+module.exports = {
+    adminAuth: {
+        users: [{
+            // the admin
+            username: "admin", // name
+            password: "h"
+        }, {
+            username: "guest", /* often here */
+            password: "h"
+        }]
+    },
+}
+"""
+
+
+def with_users(source, *names):
+    users = [{"username": name, "password": "h"} for name in names]
+    text = edit(source, set={"adminAuth.users": users}).text
+    assert edit(text, set={"adminAuth.users": users}).text == text
+    assert not [line for line in text.split("\n") if line and not line.strip()]
+    for comment in ("// the admin", "// name", "/* often here */"):
+        assert text.count(comment) == source.count(comment)
+    return text
+
+
+def test_new_users_stand_where_the_old_ones_began_above_the_comments_of_these():
+    assert (
+        with_users(USERS, "eva")
+        == """\
+module.exports = {
+    adminAuth: {
+        users: [{
+            username: "eva",
+            password: "h",
+        }
+            // the admin
+            // name
+            /* often here */
+        ]
+    },
+}
+"""
+    )
+
+
+def test_new_users_on_lines_of_their_own_stay_there():
+    source = """\
+module.exports = {
+    adminAuth: {
+        users: [
+          // the admin
+          { username: "admin", password: "h" }, // name
+          { username: "guest", password: "h" }
+        ]
+    },
+}
+"""
+    assert (
+        with_users(source, "eva", "bob")
+        == """\
+module.exports = {
+    adminAuth: {
+        users: [
+          {
+              username: "eva",
+              password: "h",
+          },
+          {
+              username: "bob",
+              password: "h",
+          }
+          // the admin
+          // name
+        ]
+    },
+}
+"""
+    )
+
+
+@pytest.mark.parametrize("names", [("admin",), ("guest",), ("admin", "eva"), ("eva", "guest"), ("eva", "bob"), ()])
+@pytest.mark.parametrize(
+    "source",
+    [
+        USERS,
+        USERS.replace("}]", "} ]"),
+        USERS.replace("}]", "},\n        ]"),
+        USERS.replace("    ", "\t"),
+        USERS.replace("}, {", "},\n        {"),
+    ],
+)
+def test_a_changed_list_of_users_has_no_blank_lines_and_keeps_comments(source, names):
+    with_users(source, *names)
+    crlf = source.replace("\n", "\r\n")
+    assert with_users(crlf, *names).count("\n") == with_users(crlf, *names).count("\r\n")
+
+
+@pytest.mark.parametrize("parts", [101, 500, 5000])
+def test_a_name_of_too_many_parts_is_rejected(parts):
+    name = ".".join(["a"] * parts)
+    for wish in ({"set": {name: 1}}, {"remove": [name]}):
+        with pytest.raises(SettingsError, match="at most 100") as refusal:
+            edit("module.exports = {}", **wish)
+        assert refusal.value.remedy
+
+
+def test_a_name_of_as_many_parts_as_allowed_is_set():
+    name = ".".join(["a"] * 100)
+    text = edit("module.exports = {};", set={name: 1}).text
+    assert edit(text, set={name: 1}).text == text
+    assert edit(text, remove=[name]).changed == (name,)

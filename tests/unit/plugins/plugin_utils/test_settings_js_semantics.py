@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit, value
 from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
 
 # Each can be edited with certainty.
@@ -202,6 +202,70 @@ exports = module.exports = s;
 ====
 module.exports = { uiPort: 1880 }, console.log('x');
 ====
+module.exports = { uiPort: 1 };
+var x = module.exports.uiPort = 1880;
+====
+var s = module.exports = { uiPort: 1 }, o = {};
+(s && o).uiPort = 1880;
+====
+module.exports = (() => ({ uiPort: 1880 }))();
+====
+module.exports = (function () { const port = 1880; if (port) { console.log(port); } return { uiPort: port }; })();
+====
+module.exports = (function (port) {
+    "use strict";
+    return Object.freeze({
+        uiPort: port,
+        editorTheme: {},
+    });
+}(1880));
+====
+module.exports = { uiPort: 1880, editorTheme: (() => ({ page: 1 }))() };
+====
+module.exports = Object.freeze({ uiPort: 1880 });
+====
+const settings = Object.freeze({ uiPort: 1880, editorTheme: Object.seal({ page: 1 }) });
+module.exports = settings;
+====
+const settings = { uiPort: 1880, editorTheme: { page: 1 } };
+module.exports = Object.freeze(settings);
+====
+module.exports = { uiPort: 1880 };
+Object.freeze(module.exports);
+====
+exports.uiPort = 1880;
+Object.freeze(exports);
+====
+const editorTheme = { page: 1 };
+module.exports = { uiPort: 1880, editorTheme };
+====
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.editorTheme = exports.uiPort = void 0;
+exports.uiPort = 1880;
+exports.editorTheme = { page: 1 };
+====
+"use strict";
+
+Object.defineProperty(exports, "__esModule", {
+  value: true
+});
+exports.x = exports.uiPort = void 0;
+const uiPort = exports.uiPort = 1880;
+const x = exports.x = { y: 1 };
+====
+"use strict";
+var __importDefault = (this && this.__importDefault) || function (mod) {
+    return (mod && mod.__esModule) ? mod : { "default": mod };
+};
+Object.defineProperty(exports, "__esModule", { value: true });
+const path_1 = __importDefault(require("path"));
+exports.uiPort = path_1.default.sep.length + 1879;
+====
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+module.exports = { uiPort: 1880 };
+====
 var settings = module.exports = { uiPort: 1880 };
 var other = settings;
 other.uiPort = 5;
@@ -332,8 +396,6 @@ REFUSED = r"""
 module.exports = require('./x');
 ====
 module.exports = function () { return {}; };
-====
-module.exports = (() => ({ uiPort: 1 }))();
 ====
 module.exports = process.env.X ? { uiPort: 1 } : { uiPort: 2 };
 ====
@@ -469,9 +531,6 @@ function f() { settings.uiPort = 2; }
 f();
 module.exports = settings;
 ====
-module.exports = { uiPort: 1 };
-var x = module.exports.uiPort = 3;
-====
 exports = { uiPort: 1 };
 ====
 module.exports = { uiPort: 1 };
@@ -491,6 +550,58 @@ this.uiPort = 2; module.exports = this;
 ====
 module.exports = { uiPort: 1, set uiPort(v) {} };
 module.exports.uiPort = 3;
+====
+const s = { uiPort: 1 };
+Object.freeze(s);
+s.uiPort = 3;
+module.exports = s;
+====
+const s = { uiPort: 1 };
+lock();
+s.uiPort = 3;
+module.exports = s;
+function lock() { Object.freeze(s); }
+====
+const s = Object.freeze({ uiPort: 1 });
+s.uiPort = 3;
+module.exports = s;
+====
+module.exports = Object.freeze({ uiPort: 1 });
+module.exports.uiPort = 3;
+====
+module.exports = Object.seal({ uiPort: 1 });
+delete module.exports.uiPort;
+====
+const s = Object.freeze(Object.assign({}, { uiPort: 1 }));
+s.uiPort = 3;
+module.exports = s;
+====
+exports.uiPort = 1;
+Object.defineProperty(exports, 'uiPort', { value: 2 });
+exports.uiPort = 3;
+====
+exports.uiPort = 1;
+Object.defineProperty(exports, process.env.LAB, { value: 2 });
+====
+module.exports = Object.defineProperty({ uiPort: 1 }, 'uiPort', { value: 2 });
+====
+global.s = module.exports = { uiPort: 1 };
+global.s.uiPort = 2;
+====
+const c = {};
+c.s = module.exports = { uiPort: 1 };
+c.s.uiPort = 2;
+====
+module.exports = (async () => ({ uiPort: 1 }))();
+====
+module.exports = (function* () { return { uiPort: 1 }; })();
+====
+module.exports = (() => { if (process.env.LAB) { return {}; } return { uiPort: 1 }; })();
+====
+module.exports = (() => { const s = { uiPort: 1 }; s.uiPort = 2; return s; })();
+====
+const s = { uiPort: 1 };
+module.exports = ((s) => s)({ uiPort: 2 });
 """.strip("\n").split("\n====\n")
 
 LOGIN = {"type": "credentials", "users": [{"username": "admin", "password": "h", "permissions": "*"}]}
@@ -563,8 +674,8 @@ def check(case: Case, exports: Mapping[str, dict[str, object]]) -> None:
         return
     before, after = exports[VARIANTS[variant](source)], exports[text]
     exported = plain(after)
-    for name, value in wanted.items():
-        assert found_at(exported, name) == value
+    for name, expected in wanted.items():
+        assert found_at(exported, name) == expected
     for name in removed:
         assert found_at(exported, name) == ABSENT
     assert without(exported, [*wanted, *removed]) == without(plain(before), [*wanted, *removed])
@@ -586,3 +697,35 @@ def test_a_value_that_may_be_overruled_is_refused(source: str) -> None:
         edit(source, set={"uiPort": 18811})
     assert refusal.value.line is not None
     assert refusal.value.remedy
+
+
+@pytest.mark.parametrize("spread", ["...{}", "...none", "...(process.env.LAB && {})"])
+def test_an_object_that_is_set_has_no_spread_left(spread: str) -> None:
+    source = f"const none = {{}};\nmodule.exports = {{\n    logging: {{ {spread}, file: {{}} }},\n}};\n"
+    result = edit(source, set={"logging": {"file": {}}}).text
+    assert "..." not in result
+    assert value(result, "logging") == {"file": {}}
+
+
+def test_an_object_that_is_set_has_no_accessor_left() -> None:
+    source = "module.exports = { logging: { get file() { return 1; }, set file(path) {} } };\n"
+    result = edit(source, set={"logging": {"file": 2}}).text
+    assert result == "module.exports = { logging: { file: 2 } };\n"
+
+
+@pytest.mark.parametrize("member", ["[key]: 1", "...(process.env.LAB && { uiPort: 1 })"])
+def test_setting_what_may_be_there_and_is_deleted_below_names_the_deletion(member: str) -> None:
+    source = f"const key = 'uiPort';\nmodule.exports = {{ {member} }};\ndelete module.exports.uiPort;\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:3:1: uiPort is deleted here"):
+        edit(source, set={"uiPort": 1881})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["const login = module.exports.adminAuth; login.x", "module.exports.copy = module.exports.adminAuth"],
+)
+@pytest.mark.parametrize("written", ["", "adminAuth: null"])
+def test_a_parent_that_is_made_is_kept_nowhere_else(written: str, statement: str) -> None:
+    source = f"module.exports = {{ {written} }};\n{statement};\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:2:"):
+        edit(source, set={"adminAuth.type": "credentials"})
