@@ -236,7 +236,7 @@ checks:
     title:
       description: What the check shows, in one line.
       type: str
-      sample: Nobody reads the flows without logging in
+      sample: Reading the flows requires a login
     status:
       description: V(pass), V(fail), or V(skip) if the check was left out.
       type: str

@@ -189,7 +189,7 @@ def test_an_open_node_red_fails_the_proof_also_where_nothing_changes(fleet, pi41
     )
     assert run.recap["pi41"]["changed"] == 0
     assert run.failed
-    assert run.says("Nobody reads the flows without logging in: not so")
+    assert run.says("Reading the flows requires a login: not so")
 
 
 def test_listening_on_loopback_is_proven_from_inside_and_outside(fleet, pi41):

@@ -46,8 +46,8 @@ def login_offered(examination: Examination) -> Verdict:
         way = "with user name and password" if kind == "credentials" else "through another provider (strategy)"
         return Verdict(PASS, way)
     if demands_login(examination.anonymous("/settings")):
-        return Verdict(FAIL, "none, but a login is demanded: nobody can log in; adminAuth needs type: 'credentials'")
-    return Verdict(FAIL, "none: adminAuth is not in force")
+        return Verdict(FAIL, "none, but a login is required: no user can log in; adminAuth needs type: 'credentials'")
+    return Verdict(FAIL, "none: adminAuth is not active")
 
 
 def _ask_for_token(examination: Examination, username: str, password: str) -> Response:
@@ -134,7 +134,7 @@ def _why_no_token(answer: Response) -> str:
 def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
     user = user_in(seen)
     if seen.status == 200 and user.get("username") != examination.username:
-        return Verdict(FAIL, "logged in, but as somebody else: %s" % harmless(user.get("username", "unknown")))
+        return Verdict(FAIL, "logged in, but as another user: %s" % harmless(user.get("username", "unknown")))
     if seen.status != 200 and not lacks_permission(seen):
         return Verdict(FAIL, "logged in, but the session is not accepted: %s" % described(seen))
     if afterwards.status == 200:
@@ -160,4 +160,4 @@ def _read_only_attempt(examination: Examination, seen: Response, token: str) -> 
 
 
 def read_only_cannot_write(examination: Examination) -> Verdict:
-    return examination.write_attempt or Verdict(SKIP, "left out: nobody was logged in")
+    return examination.write_attempt or Verdict(SKIP, "left out: no user was logged in")

@@ -197,7 +197,7 @@ def _refuse_returns(source: Source) -> None:
         node = pending.pop()
         if node.type == "return_statement":
             raise source.error(
-                "the file returns here, so what stands below may not be in force", node, "Remove the return."
+                "the file returns here, so the lines below can be without effect", node, "Remove the return."
             )
         if node.type not in _WITHOUT_RETURN:
             pending.extend(node.named_children)
