@@ -64,8 +64,8 @@ def main() -> None:
     ping = FOLDER / "ping.yml"
     ping.write_text(PING)
     first = play(inventory, "pifleet.nodered.secure")
-    pings = [play(inventory, str(ping)) for _ in range(ROUNDS)]
-    runs = [play(inventory, "pifleet.nodered.secure") for _ in range(ROUNDS)]
+    pings = [play(inventory, str(ping)) for _round in range(ROUNDS)]
+    runs = [play(inventory, "pifleet.nodered.secure") for _round in range(ROUNDS)]
     print(f"{MACHINES} machines, medians of {ROUNDS} runs\n")
     print(f"tasks for each host, first run       {max(first.tasks())}")
     print(f"tasks for each host, unchanged       {max(runs[0].tasks())}")

@@ -13,7 +13,6 @@ import dataclasses
 import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.modules.plan import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth as _gather_http_auth
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import login as _gather_login
@@ -46,6 +45,7 @@ ROLES = {
     "sessions": sessions,
     "ufw": ufw,
 }
+ARGUMENT_SPEC: dict[str, t.Any] = {"role": {"type": "str", "required": True, "choices": list(ROLES)}}
 # What a role needs to know from the controller, or from one more execution on the host.
 GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
     "login": _gather_login.gather,

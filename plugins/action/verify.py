@@ -8,9 +8,12 @@ The module of the same name carries the documentation.
 
 from __future__ import annotations
 
-from ansible_collections.pifleet.nodered.plugins.modules.verify import ARGUMENT_SPEC
+import typing as t
+
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+
+ARGUMENT_SPEC: dict[str, t.Any] = {"again": {"type": "bool", "default": False}}
 
 
 class ActionModule(VerifyStep):

@@ -49,13 +49,3 @@ msg:
   type: list
   elements: str
 """
-
-from typing import Any, Dict
-
-ARGUMENT_SPEC: Dict[str, Any] = {
-    "role": {
-        "type": "str",
-        "required": True,
-        "choices": ["instance", "login", "port", "tls", "http_auth", "hardening", "sessions", "ufw"],
-    },
-}

@@ -41,7 +41,3 @@ msg:
   type: list
   elements: str
 """
-
-from typing import Any, Dict
-
-ARGUMENT_SPEC: Dict[str, Any] = {"again": {"type": "bool", "default": False}}

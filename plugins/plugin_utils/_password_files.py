@@ -20,7 +20,7 @@ class PasswordFileError(ValueError):
 
 def new() -> str:
     """A random password."""
-    return "".join(secrets.choice(CHARACTERS) for _ in range(LENGTH))
+    return "".join(secrets.choice(CHARACTERS) for _character in range(LENGTH))
 
 
 def read(path: str) -> str | None:

@@ -110,7 +110,7 @@ class _Generator:
     def program(self) -> Program:
         draw = self.draw
         body = [self.one(EXPORTS)] if self.is_odd() else [self.plain_export()]
-        for _ in range(draw.one_of((0, 0, 1, 2)) if self.odd else 0):
+        for _number in range(draw.one_of((0, 0, 1, 2)) if self.odd else 0):
             paths = self.a_path(), self.a_path(shortest=2), self.a_path(dict)
             body.append(self.one(STATEMENTS, *paths))
         wanted, removed = self.edit()
@@ -333,7 +333,7 @@ class _Generator:
         wanted: dict[str, object] = {}
         removed: list[str] = []
         taken: list[Path] = []
-        for _ in range(self.draw.one_of((1, 1, 2, 3))):
+        for _number in range(self.draw.one_of((1, 1, 2, 3))):
             known = self.present if self.present and self.draw.chance(60) else [*PATHS, *OTHER_PATHS]
             path = self.draw.one_of(known)
             if any(path[: len(other)] == other[: len(path)] for other in taken):

@@ -35,7 +35,9 @@ def diffs(found: Found, plan: Plan, edit: Edit) -> list[Diff]:
 
 def _of_drop_in(found: Found, drop_in: DropIn) -> Diff:
     path = printable_line(drop_in.path)
-    after = drop_in.text + "".join(f"# and the options {' '.join(drop_in.options)}\n" for _ in drop_in.options[:1])
+    after = drop_in.text + "".join(
+        f"# and the options {' '.join(drop_in.options)}\n" for _option in drop_in.options[:1]
+    )
     before = _text(found.drop_in_text(drop_in.name, drop_in.unit).splitlines())
     return {"before_header": path, "after_header": path, "before": before, "after": after}
 

@@ -8,12 +8,26 @@ from __future__ import annotations
 import base64
 import types
 
+import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
-from ansible_collections.pifleet.nodered.plugins.action import verify
+from ansible_collections.pifleet.nodered.plugins.action import plan, verify
+from ansible_collections.pifleet.nodered.plugins.modules import plan as plan_module
+from ansible_collections.pifleet.nodered.plugins.modules import verify as verify_module
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, HOST, instance
+
+
+# ansible-test compares only the modules that run on the host.
+@pytest.mark.parametrize("action, module", [(plan, plan_module), (verify, verify_module)])
+def test_the_documentation_has_the_options_that_the_action_takes(action, module):
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    for option in documented.values():
+        del option["description"]
+    assert documented == action.ARGUMENT_SPEC
+
 
 VARIABLES = {
     "inventory_hostname": HOST,

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(NODE is None, reason="Node.js tries out every pair"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away"),
 ]
-GOOD, RENEWED = (Authority().issue("192.0.2.7") for _ in range(2))
+GOOD, RENEWED = (Authority().issue("192.0.2.7") for _number in range(2))
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_an_authority_that_is_needed_for_clients_only_does_not_issue_the_pair(fo
 
 def test_the_hosts_of_a_run_share_a_new_authority_and_its_clients(folder):
     results, plan = [], planned(made("authority"), authority(folder, clients=["ada", "proof"]))
-    forks = [threading.Thread(target=lambda: results.append(prepare(plan))) for _ in range(4)]
+    forks = [threading.Thread(target=lambda: results.append(prepare(plan))) for _fork in range(4)]
     for fork in forks:
         fork.start()
     for fork in forks:

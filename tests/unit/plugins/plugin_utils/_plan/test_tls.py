@@ -49,9 +49,9 @@ PRIVATE = candidate(constraints(INVENTORY["all"]), PASSPHRASE)
 OTHER_PRIVATE = candidate(constraints(INVENTORY["all"]), PASSPHRASE)
 
 
-def selfsigned(names=NAMES, days=397, since=0):
+def selfsigned(names=None, days=397, since=0):
     made = now() - datetime.timedelta(days=since)
-    return _certificate_make.self_signed_pair(names, called="pi1", now=made, days=days).certificate
+    return _certificate_make.self_signed_pair(names or NAMES, called="pi1", now=made, days=days).certificate
 
 
 def issued():

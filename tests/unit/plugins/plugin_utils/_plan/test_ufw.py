@@ -21,9 +21,9 @@ NEW = firewall(active=False, enabled=False, rules=[])
 
 
 def planned(
-    seen: dict[str, Any] = OPEN, wanted: dict[str, Any] | None = None, listens: str = "0.0.0.0", **different: Any
+    seen: dict[str, Any] | None = None, wanted: dict[str, Any] | None = None, listens: str = "0.0.0.0", **different: Any
 ) -> Plan:
-    instance = found(**{"controller": {"firewall": seen, "remote": True}, **different})
+    instance = found(**{"controller": {"firewall": seen or OPEN, "remote": True}, **different})
     listening = dataclasses.replace(instance, instance={**instance.instance, "host": listens})
     return ufw.plan(listening, wanted or {})
 
