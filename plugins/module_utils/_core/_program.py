@@ -5,27 +5,52 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import sys
 import zipfile
 from types import ModuleType
-from typing import Iterator, Tuple
+from typing import Iterator, List, Set, Tuple
 
 # All that Ansible sends of this collection's module_utils is below it.
 PACKAGE = __name__.rsplit(".", 2)[0]
 
 
 def archive(module: str) -> bytes:
-    """What Ansible has sent of `PACKAGE`, as a program that runs `main` of the module and needs only Python."""
+    """The module with what it imports of `PACKAGE`, as a program that runs its `main` and needs only Python.
+
+    The same code is the same file, whatever else of `PACKAGE` Ansible has sent.
+    """
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as written:
         for name in _parents():
             _add(written, name.replace(".", "/") + "/__init__.py", "")
-        for name in sorted(name for name in sys.modules if name.startswith(PACKAGE + ".")):
+        for name in sorted(_needed(module)):
             _add(written, *_file(sys.modules[name]))
         _add(written, "__main__.py", "from %s import main\n\nmain()\n" % module)
     return stream.getvalue()
+
+
+def _needed(module: str) -> Set[str]:
+    """The module, the modules that it imports, directly or not, and the packages that they are in."""
+    found: Set[str] = set()
+    ahead = [module]
+    while ahead:
+        name = ahead.pop()
+        if name.startswith(PACKAGE + ".") and name in sys.modules and name not in found:
+            found.add(name)
+            ahead += [name.rpartition(".")[0], *_imported(sys.modules[name])]
+    return found
+
+
+def _imported(module: ModuleType) -> List[str]:
+    """What the module may import: `from a import b` imports the module a, and a.b if that is one."""
+    text = "" if hasattr(module, "__path__") else inspect.getsource(module)
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.module]
+    return [
+        name for node in imports for name in (node.module, *("%s.%s" % (node.module, one.name) for one in node.names))
+    ]
 
 
 def _parents() -> Iterator[str]:
@@ -42,5 +67,5 @@ def _file(module: ModuleType) -> Tuple[str, str]:
 
 
 def _add(written: zipfile.ZipFile, path: str, text: str) -> None:
-    # Without a date: the same code is the same file.
+    # Without a date.
     written.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
