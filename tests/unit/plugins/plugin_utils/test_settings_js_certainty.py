@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit, value
 
 LOGIN = {"type": "credentials", "users": [{"username": "admin", "password": "h", "permissions": "*"}]}
 WITH_LOGIN = """
@@ -218,3 +218,15 @@ def test_reading_users_casts_no_doubt_on_them(statement: str) -> None:
 def test_a_list_of_texts_cannot_be_changed_through_its_elements() -> None:
     source = "module.exports = { nodesDir: ['/a', '/b'] };\nconst first = module.exports.nodesDir.find(d => d);\n"
     assert edit(source, set={"nodesDir": ["/a", "/b"]}).text == source
+
+
+@pytest.mark.parametrize(
+    "spread", ["...require('./base')", "...process.env", "...(process.env.LAB && { audit: true })"]
+)
+def test_an_object_that_may_have_more_members_is_not_what_is_wanted(spread: str) -> None:
+    source = f"module.exports = {{ logging: {{ {spread} }} }};\nmodule.exports.logging.level = 'info';\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:2:"):
+        edit(source, set={"logging": {"level": "info"}})
+    with pytest.raises(SettingsError, match=r"settings\.js:1:"):
+        value(source, "logging")
+    assert value(source, "logging.level") == "info"
