@@ -540,7 +540,7 @@ def _kind(value: object) -> type:
 
 def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
     """Whether a new member at the end of the literal wins over the doubt."""
-    if view.home is None or doubt.later or len(doubt.path) > 1:
+    if view.home is None or doubt.later or doubt.lasting or len(doubt.path) > 1:
         return False
     return doubt.owner == view.home or doubt.place.end_byte <= view.home.start_byte
 

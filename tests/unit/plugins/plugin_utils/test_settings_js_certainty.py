@@ -117,6 +117,33 @@ module.exports.uiPort = 18811;
 module.exports = { uiPort: 1, set uiPort(port) {} };
 Object.assign(module.exports, { uiPort: 18811 });
 ====
+const o = {};
+module.exports = { uiPort: 1 };
+o.s = module.exports;
+module.exports.uiPort = 18811;
+o.s.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+const o = { s: module.exports };
+module.exports.uiPort = 18811;
+o.s.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+const [s] = [module.exports];
+module.exports.uiPort = 18811;
+s.uiPort = 2;
+====
+const s = { uiPort: 1 }, o = { s };
+s.uiPort = 18811;
+o.s.uiPort = 2;
+module.exports = s;
+====
+let s;
+module.exports = { uiPort: 1 };
+if (process.env.LAB) s = module.exports;
+module.exports.uiPort = 18811;
+if (s) s.uiPort = 2;
+====
 exports.flowFile = 'x';
 (() => { this.uiPort = 2; })();
 ====
