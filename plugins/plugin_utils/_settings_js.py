@@ -15,7 +15,7 @@ attacker, so its size, its depth and the time that it takes are limited (`_js/_t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -414,12 +414,22 @@ def _matches(view: View, found: Found, wanted: object, name: str) -> bool:
     if not found.nested:
         return found.value is not None and same(source, found.value, wanted)
     inner = view.inner(found)
-    if inner is None or not isinstance(wanted, dict):
+    if inner is None or not isinstance(wanted, dict) or _unknown_member(inner, wanted) is not None:
         return False
     given = [member for key in inner.names() if (member := inner.find(key)).winner is not None]
     return {member.key for member in given} == wanted.keys() and all(
         member.doubt() is None and _matches(inner, member, wanted[member.key], name) for member in given
     )
+
+
+def _unknown_member(view: View, known: Iterable[str]) -> Uncertain | None:
+    """What may give the object a member that is none of those known."""
+    keys = {*known}
+    for doubt in view.doubts():
+        key = doubt.path[0]
+        if len(doubt.path) == 1 and (key is None or (key not in keys and view.find(key).doubt() is not None)):
+            return doubt
+    return None
 
 
 def _reaches(path: Path, wanted: object) -> bool:
@@ -530,7 +540,7 @@ def _kind(value: object) -> type:
 
 def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
     """Whether a new member at the end of the literal wins over the doubt."""
-    if view.home is None or doubt.later or len(doubt.path) > 1:
+    if view.home is None or doubt.later or doubt.lasting or len(doubt.path) > 1:
         return False
     return doubt.owner == view.home or doubt.place.end_byte <= view.home.start_byte
 
@@ -565,8 +575,12 @@ def _plain(source: Source, view: View, found: Found, depth: int = 0) -> object:
     if inner is not None and (found.nested or found.doubts_inside()):
         if depth > DEEPEST:
             raise too_deep(source, found.value)
+        names = inner.names()
+        unknown = _unknown_member(inner, names)
+        if unknown is not None:
+            raise _doubtful(source, unknown, found.key)
         members = {}
-        for key in inner.names():
+        for key in names:
             member = inner.find(key)
             _refuse_doubt(inner, member, key)
             if member.winner is not None:

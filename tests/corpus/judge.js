@@ -4,12 +4,13 @@
 
 // Judges edits of settings files: reads one per line from stdin, as JSON, and writes one line of JSON for each.
 //
-// In:  {before, after, files, environments, wishes: [{path, wanted} or {path, fallback} or {path, removed}]}
+// In:  {before, after, files, environments, wishes: [{path, wanted} or {path, fallback} or {path, removed}],
+//       reads: [{path, value}]}
 // Out: {faults: [text], ran: how many loads of `before` went well, hashes: [{plaintext, before, after}]}
 //
 // Both texts are loaded as Node.js loads a settings file, in each environment, with `files` ({"./name": text}) to
 // require. What they export must be the same, key by key, but for the wishes; so must what the required files export.
-// It is compared again once timers and other late functions have run.
+// What was read from the text before must be what Node.js finds. It is compared again once timers and other late functions have run.
 "use strict";
 
 const readline = require("readline");
@@ -182,51 +183,80 @@ function difference(expected, found, path, hashes) {
     return "";
 }
 
-function judge({ before, after, files, environments, wishes }) {
-    const verdict = { faults: [], ran: 0, hashes: [] };
-    const first = {};
-    const seen = [];
-    /** The old value, unless another environment has another one. */
-    const certain = (place, old) => ((seen[place] ??= old) === old ? old : null);
-    for (const [name, environment] of Object.entries(environments)) {
-        const old = load(before, files, environment);
-        verdict.ran += old.states.length > 0;
-        if (old.states.length === 0) {
-            continue;
+/** Whether what was read from the text, where {$js} may be anything, is what Node.js finds. */
+function matches(read, found) {
+    if (read === null || typeof read !== "object") {
+        const { kind, text } = described(read, []);
+        return found.kind === kind && found.text === text;
+    }
+    if ("$js" in read) {
+        return found.kind !== "absent";
+    }
+    if ("$undefined" in read) {
+        return found.kind === "absent" || found.kind === "undefined";
+    }
+    const keys = Object.keys(found.keys ?? {}).filter((key) => !(Array.isArray(read) && key === "length"));
+    const same = (key) => Object.hasOwn(read, key) && matches(read[key], found.keys[key]);
+    return keys.length === Object.keys(read).length && keys.every(same);
+}
+
+/** The description of what has to be exported after the wishes; a text where one of them makes no sense. */
+function expectation(before, wishes, environment, fallen) {
+    let expected = before;
+    for (const { path, wanted, fallback, removed } of wishes) {
+        expected = fulfilled(expected, path, (was) => {
+            if (removed) {
+                return ABSENT;
+            }
+            if (fallback !== undefined) {
+                // Where the environment is empty, this is what the expression falls back to.
+                fallen[path] ??= was.text;
+                return was.text === fallen[path] ? described(fallback, []) : was;
+            }
+            return describedWish(wanted, was, environment);
+        });
+        if (typeof expected === "string") {
+            break;
         }
-        const edited = load(after, files, environment);
+    }
+    return expected;
+}
+
+function judge({ before, after, files, environments, wishes, reads }) {
+    const verdict = { faults: [], ran: 0, hashes: [] };
+    const fallen = {};
+    const hashesBefore = [];
+    for (const [name, environment] of Object.entries(environments)) {
         const fault = (text) => verdict.faults.push(`${name} environment: ${text}`);
-        old.states.forEach((state, index) => {
+        const old = load(before, files, environment);
+        const edited = load(after, files, environment);
+        verdict.ran += old.states.length > 0;
+        for (const { path, value } of old.states.length ? reads : []) {
+            if (!matches(value, path.reduce(own, old.states[0][""]))) {
+                fault(`${path.join(".")} was read as ${JSON.stringify(value)}`);
+            }
+        }
+        for (const [index, state] of old.states.entries()) {
             if (edited.states.length <= index) {
                 fault(`throws ${edited.error}`);
-                return;
+                break;
             }
-            let expected = state[""];
-            for (const { path, wanted, fallback, removed } of wishes) {
-                expected = fulfilled(expected, path, (was) => {
-                    if (removed) {
-                        return ABSENT;
-                    }
-                    if (fallback !== undefined) {
-                        first[path] ??= was.text;
-                        return was.text === first[path] ? described(fallback, []) : was;
-                    }
-                    return describedWish(wanted, was, environment);
-                });
-                if (typeof expected === "string") {
-                    fault(expected);
-                    return;
-                }
-            }
+            const found = edited.states[index];
+            const expected = expectation(state[""], wishes, environment, fallen);
             const hashes = [];
-            const differs = difference(expected, edited.states[index][""], "", hashes);
-            verdict.hashes.push(...hashes.map((each, place) => ({ ...each, before: certain(place, each.before) })));
+            const differs =
+                typeof expected === "string" ? expected : difference(expected, found[""], "", hashes);
             differs && fault(`${index ? "later, " : ""}${differs}`);
-            for (const file of Object.keys(state).filter((each) => each && each in edited.states[index])) {
-                const changed = difference(state[file], edited.states[index][file], file, []);
+            hashes.forEach((hash, place) => {
+                // What differs between the environments cannot be known.
+                const same = (hashesBefore[place] ??= hash.before) === hash.before;
+                verdict.hashes.push({ ...hash, before: same ? hash.before : null });
+            });
+            for (const file of Object.keys(state).filter((each) => each && each in found)) {
+                const changed = difference(state[file], found[file], file, []);
                 changed && fault(`the file ${changed}`);
             }
-        });
+        }
     }
     compiled.clear();
     return verdict;

@@ -4,19 +4,21 @@
 """The judge of edits: whatever a program is, an edit of it is right, or it is rejected.
 
 An edit is right if Node.js finds every key as before, except for what was wanted (`judge.js`), if no comment is lost,
-and if the same edit of the result changes no byte. A rejection is a SettingsError with the place and the remedy.
+and if the same edit of the result changes no byte. What the engine reads from the text is what Node.js finds. A
+rejection is a SettingsError with the place and the remedy.
 
 A comment may go only with the user that it stands in or directly above, when that user is removed from a list of users.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +26,7 @@ import tree_sitter
 import tree_sitter_javascript
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit, edit, value
 
 from .programs import ENVIRONMENT, Program
 
@@ -76,20 +78,21 @@ class Judge:
     def _loaded(self, program: Program, edited: Edit) -> dict[str, Any]:
         """What Node.js says about the text before and after the edit."""
         wishes: list[dict[str, object]] = [{"path": name.split("."), "removed": True} for name in program.removed]
-        for name, value in program.wanted.items():
-            if not isinstance(value, dict) or "$fallback" not in value:
-                wishes.append({"path": name.split("."), "wanted": value})
+        for name, wanted in program.wanted.items():
+            if not isinstance(wanted, dict) or "$fallback" not in wanted:
+                wishes.append({"path": name.split("."), "wanted": wanted})
             elif name in edited.changed:
-                wishes.append({"path": name.split("."), "fallback": value["$fallback"]})
+                wishes.append({"path": name.split("."), "fallback": wanted["$fallback"]})
         question = {
             "before": program.text,
             "after": edited.text,
             "files": program.files,
             "environments": ENVIRONMENTS,
             "wishes": wishes,
+            "reads": list(_read(program)),
         }
         assert self._node.stdin is not None and self._node.stdout is not None
-        self._node.stdin.write(json.dumps(question) + "\n")
+        self._node.stdin.write(json.dumps(question, default=lambda _undefined: {"$undefined": True}) + "\n")
         self._node.stdin.flush()
         verdict: dict[str, Any] = json.loads(self._node.stdout.readline())
         return verdict
@@ -103,6 +106,13 @@ class Judge:
         except Exception as error:  # noqa: BLE001 - any other exception is the fault that is looked for
             return [f"the second edit raises {error!r}"]
         return [] if again.text == edited.text and not again.changed else ["the second edit changes the file"]
+
+
+def _read(program: Program) -> Iterator[dict[str, object]]:
+    """What the engine reads from the program's text, of all settings that the edit concerns."""
+    for name in [*program.wanted, *program.removed]:
+        with contextlib.suppress(SettingsError):
+            yield {"path": name.split("."), "value": value(program.text, name)}
 
 
 def lost_comments(program: Program, after: str) -> list[str]:

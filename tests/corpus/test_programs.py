@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit, edit
-from ansible_collections.pifleet.nodered.tests.corpus import fuzz, programs
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import UNDEFINED, Edit, edit
+from ansible_collections.pifleet.nodered.tests.corpus import fuzz, judge, programs
 from ansible_collections.pifleet.nodered.tests.corpus.choices import Choices, Reducer, without_pieces
 from ansible_collections.pifleet.nodered.tests.corpus.judge import Judge, Verdict
 from ansible_collections.pifleet.nodered.tests.corpus.programs import HASHES, PASSWORD, Program
@@ -28,9 +28,9 @@ def outcome() -> fuzz.Outcome:
 
 
 def test_an_edit_is_right_or_rejected(outcome: fuzz.Outcome) -> None:
-    with Judge() as judge:
+    with Judge() as node:
         for kind, found in outcome.faults.items():
-            pytest.fail(fuzz.shown(*fuzz.simplest(judge, kind, min(found, key=len))), pytrace=False)
+            pytest.fail(fuzz.shown(*fuzz.simplest(node, kind, min(found, key=len))), pytrace=False)
 
 
 def test_most_programs_run_and_are_edited(outcome: fuzz.Outcome) -> None:
@@ -85,8 +85,8 @@ def verdict(
     engine: Callable[..., Edit] = edit, wanted: dict[str, object] | None = None, removed: tuple[str, ...] = ()
 ) -> Verdict:
     """The verdict on an edit that the given engine makes of SETTINGS."""
-    with Judge(engine) as judge:
-        return judge.verdict(Program(SETTINGS, FILES, wanted or {}, list(removed)))
+    with Judge(engine) as node:
+        return node.verdict(Program(SETTINGS, FILES, wanted or {}, list(removed)))
 
 
 def after(change: Callable[[str], str]) -> Callable[..., Edit]:
@@ -167,6 +167,12 @@ def test_the_judge_finds_a_replaced_hash() -> None:
 def test_the_judge_finds_what_was_not_removed() -> None:
     engine = after(lambda text: SETTINGS)
     assert "uiPort: number 1880 instead of absent" in "\n".join(verdict(engine, removed=("uiPort",)).faults)
+
+
+@pytest.mark.parametrize("read", [1881, "1880", UNDEFINED, {"a": 1}, None])
+def test_the_judge_finds_what_was_misread(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
+    monkeypatch.setattr(judge, "value", lambda _text, _name: read)
+    assert "uiPort was read as" in "\n".join(verdict(wanted={"uiPort": 1881}).faults)
 
 
 def test_the_judge_does_not_let_a_comment_go_with_another_user() -> None:

@@ -61,6 +61,8 @@ class Uncertain:
     reason: str
     # Runs at a time that the text does not tell: also after everything else.
     later: bool = False
+    # Something else holds the value from here on, and may change it at any time.
+    lasting: bool = False
     # The literal that holds it, where it is a spread or a computed key.
     owner: Node | None = None
 
@@ -142,7 +144,8 @@ class Found:
         """Something gives the key as a whole: it wins over all before it."""
         self.winner, self.nested, self.deletion, self.frozen_inside = entry, [], None, []
         self.occurrences.append(entry)
-        self.doubts = [doubt for doubt in self.doubts if doubt.later]
+        # What holds the old value does not reach into the new one.
+        self.doubts = [doubt for doubt in self.doubts if doubt.later or (doubt.lasting and len(doubt.path) == 1)]
         if self.accessor is not None and (isinstance(entry, Assignment) or entry.owner != self.accessor.owner):
             self.doubts.append(Uncertain((self.key,), place_of(entry), "this calls a setter"))
         elif isinstance(entry, Property):
@@ -236,7 +239,9 @@ class View:
         if self._lasting_of != len(any_key):
             self._lasting_of = len(any_key)
             entries = ((number, self.entries[number]) for number in any_key)
-            self._lasts = [number for number, each in entries if not isinstance(each, Uncertain) or each.later]
+            self._lasts = [
+                number for number, each in entries if not isinstance(each, Uncertain) or each.later or each.lasting
+            ]
         return self._lasts
 
     def names(self) -> list[str]:
@@ -463,8 +468,8 @@ def _entries_of_use(source: Source, use: Use) -> list[Entry]:
             return [Assignment(path, place, value)]
         case Deletion(path, place) if None not in path:
             return [Removed(path, place)]
-        case Doubt(path, place, reason, later):
-            return [Uncertain(path or (None,), place, reason, later)]
+        case Doubt(path, place, reason, later, lasting):
+            return [Uncertain(path or (None,), place, reason, later, lasting)]
         case Merge(path, place, sources):
             taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
             return [_below(path, entry) for entry in taken] if path else taken

@@ -96,6 +96,8 @@ class Doubt:
     reason: str
     # Runs at a time that the text does not tell: also after everything else.
     later: bool = False
+    # Something else holds the value from here on, and may change it at any time.
+    lasting: bool = False
 
 
 @dataclass(slots=True)
@@ -147,7 +149,8 @@ def _uses_of(source: Source, mention: Frame) -> list[Use]:
         return []
     if mention.node.type == "shorthand_property_identifier":
         handed_on = Read((None,), mention.node, mention.in_function, mention)
-        return [Doubt((None,), mention.node, "the object is handed on here", mention.in_function), handed_on]
+        reason = "the object is handed on here"
+        return [Doubt((None,), mention.node, reason, mention.in_function, lasting=True), handed_on]
     if mention.node.type == "shorthand_property_identifier_pattern":
         return [Doubt((), mention.node, "the variable is assigned here by destructuring", mention.in_function)]
     return _Climb(source, mention, mention.in_function).uses()
@@ -209,9 +212,9 @@ class _Climb:
         self._require((*self.path, None))
         self._flows = True
 
-    def _doubt(self, path: Path, place: Node, reason: str) -> bool:
+    def _doubt(self, path: Path, place: Node, reason: str, *, lasting: bool = False) -> bool:
         # What has been assigned or merged on the way comes first, though what it is a part of begins before it.
-        self.found.append(Doubt(path, self.found[0].place if self.found else place, reason, self.later))
+        self.found.append(Doubt(path, self.found[0].place if self.found else place, reason, self.later, lasting))
         return False
 
     def _is(self, parent: Node, role: str) -> bool:
@@ -269,8 +272,7 @@ class _Climb:
         if target.type == "identifier":
             self._kept(parent, self.source.read(target))
         elif _text(self.source, target) != "module.exports":
-            self._doubt((*self.path, None), node, "the object is also kept here")
-            self._handed_on()
+            return self._kept_elsewhere(node)
         return True
 
     def computing(self, parent: Frame) -> bool:
@@ -301,8 +303,11 @@ class _Climb:
         if parent.unconditional and not self.perhaps:
             self.found.append(Alias(self.path, parent.node, name, self.frame))
         else:
-            self._doubt((*self.path, None), parent.node, "the object is also kept here")
-            self._handed_on()
+            self._kept_elsewhere(parent.node)
+
+    def _kept_elsewhere(self, place: Node) -> bool:
+        self._handed_on()
+        return self._doubt((*self.path, None), place, "the object is also kept here", lasting=True)
 
     # Calls
 
@@ -400,7 +405,7 @@ class _Climb:
 
     def handed_on(self, parent: Frame) -> bool:
         self._handed_on()
-        return self._doubt((*self.path, None), parent.node, "the object is handed on here")
+        return self._doubt((*self.path, None), parent.node, "the object is handed on here", lasting=True)
 
     def read(self, _parent: Frame) -> bool:
         self._flows = True

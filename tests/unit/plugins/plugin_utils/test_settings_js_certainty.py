@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit, value
 
 LOGIN = {"type": "credentials", "users": [{"username": "admin", "password": "h", "permissions": "*"}]}
 WITH_LOGIN = """
@@ -117,6 +117,33 @@ module.exports.uiPort = 18811;
 module.exports = { uiPort: 1, set uiPort(port) {} };
 Object.assign(module.exports, { uiPort: 18811 });
 ====
+const o = {};
+module.exports = { uiPort: 1 };
+o.s = module.exports;
+module.exports.uiPort = 18811;
+o.s.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+const o = { s: module.exports };
+module.exports.uiPort = 18811;
+o.s.uiPort = 2;
+====
+module.exports = { uiPort: 1 };
+const [s] = [module.exports];
+module.exports.uiPort = 18811;
+s.uiPort = 2;
+====
+const s = { uiPort: 1 }, o = { s };
+s.uiPort = 18811;
+o.s.uiPort = 2;
+module.exports = s;
+====
+let s;
+module.exports = { uiPort: 1 };
+if (process.env.LAB) s = module.exports;
+module.exports.uiPort = 18811;
+if (s) s.uiPort = 2;
+====
 exports.flowFile = 'x';
 (() => { this.uiPort = 2; })();
 ====
@@ -218,3 +245,15 @@ def test_reading_users_casts_no_doubt_on_them(statement: str) -> None:
 def test_a_list_of_texts_cannot_be_changed_through_its_elements() -> None:
     source = "module.exports = { nodesDir: ['/a', '/b'] };\nconst first = module.exports.nodesDir.find(d => d);\n"
     assert edit(source, set={"nodesDir": ["/a", "/b"]}).text == source
+
+
+@pytest.mark.parametrize(
+    "spread", ["...require('./base')", "...process.env", "...(process.env.LAB && { audit: true })"]
+)
+def test_an_object_that_may_have_more_members_is_not_what_is_wanted(spread: str) -> None:
+    source = f"module.exports = {{ logging: {{ {spread} }} }};\nmodule.exports.logging.level = 'info';\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:2:"):
+        edit(source, set={"logging": {"level": "info"}})
+    with pytest.raises(SettingsError, match=r"settings\.js:1:"):
+        value(source, "logging")
+    assert value(source, "logging.level") == "info"
