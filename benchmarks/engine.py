@@ -445,7 +445,7 @@ def cost_of(name: str, megabytes: float) -> Cost:
     memory = (peak() - before) / max(size / 1e6, 0.1)
     single = make(count)
     times = [(seconds(single.run), seconds(double.run)) for _round in range(ROUNDS)]
-    return Cost(size, min(first for first, _ in times), min(second for _, second in times), memory, problem)
+    return Cost(size, min(one[0] for one in times), min(one[1] for one in times), memory, problem)
 
 
 def in_child(name: str, megabytes: float, answer: multiprocessing.queues.Queue[Cost]) -> None:
