@@ -277,7 +277,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], Job]]] = {
     ),
     "unknown spreads above every setting": (
         20000,
-        lambda n: Job(exported(each("    ...require('a{0}'), k{0}: 1,\n", n)), names("k{0}", n, 2)),
+        lambda n: Job(exported(each("    ...require('a{0}'),\n", n) + each("    k{0}: 1,\n", n)), names("k{0}", n, 2)),
     ),
     "each variable spread into the next twice": (
         20000,

@@ -313,7 +313,7 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
     if depth > DEEPEST:
         raise NotAnObject(node, f"the objects here are nested too deeply (more than {DEEPEST} levels)")
     if node.type == "object":
-        return View(source, list(_literal_entries(source, node, depth)), node)
+        return View(source, _entries_of_literal(source, node, depth), node)
     if node.type in _VARIABLES:
         return _variable(source, node, depth)
     if node.type == "call_expression":
@@ -492,6 +492,16 @@ def _below(path: Path, entry: Entry) -> Entry:
     return replace(entry, path=(*path, *entry.path))
 
 
+def _entries_of_literal(source: Source, node: Node, depth: int) -> list[Entry]:
+    if source.bytes.find(b"...", node.start_byte, node.end_byte) < 0:
+        return list(_literal_entries(source, node, depth))
+    # Objects that are spread into each other twice would be gone through twice as often with each of them.
+    key = node.id, depth
+    if key not in source.entries:
+        source.entries[key] = list(_literal_entries(source, node, depth))
+    return list(source.entries[key])
+
+
 def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
     listed = members(node)
     prototype = _prototype(source, node, listed)
@@ -593,7 +603,7 @@ def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | 
             for entry in entries
             if not isinstance(entry, Frozen | Read)
         ]
-        return None if None in names else [name for name in names if name is not None]
+        return None if None in names else list(dict.fromkeys(name for name in names if name is not None))
     if node.type == "ternary_expression":
         parts = [node_field(node, "consequence"), node_field(node, "alternative")]
     elif node.type == "binary_expression" and source.read(node_field(node, "operator")) == "&&":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from ._layout import Change
+    from ._objects import Entry
     from ._scopes import Frame
 
 COMMENTS = frozenset({"comment", "html_comment"})
@@ -157,6 +158,8 @@ class Source:
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
+        # What `_objects` has found out about object literals, by their id and the depth of the question.
+        self.entries: dict[tuple[int, int], list[Entry]] = {}
         self._steps = 0
         self._children: dict[int, list[Node] | None] = {}
         self._quotes = Counter[int]()
