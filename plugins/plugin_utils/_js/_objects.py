@@ -156,7 +156,8 @@ class Found:
         if isinstance(entry, Property):
             self.take(entry)
         elif isinstance(entry, Uncertain):
-            self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
+            # Its path may begin with None, which means this key, too.
+            self.doubts.append(entry)
         elif isinstance(entry, Read):
             self.reads.append(entry)
         elif isinstance(entry, Frozen):
@@ -191,6 +192,8 @@ class View:
     _counted: int = field(default=0, repr=False, compare=False)
     # The objects that are the values of keys, for as many entries as were there then.
     _inner: dict[str, tuple[int, View | None]] = field(default_factory=dict, repr=False, compare=False)
+    # Where in the entries those are that freeze the object itself.
+    _freezing: list[int] = field(default_factory=list, repr=False, compare=False)
     # The entries for any key that no property overrides, among so many.
     _lasts: list[int] = field(default_factory=list, repr=False, compare=False)
     _lasting_of: int = field(default=-1, repr=False, compare=False)
@@ -212,11 +215,18 @@ class View:
         self._count()
         own = self._places.get(key, [])
         only = self.entries[own[0]] if len(own) == 1 and None not in self._places else None
-        winner = only if isinstance(only, Property) else self.find(key).winner
+        winner = only if isinstance(only, Property) else self._winner(key)
         if winner is None:
             return ""
         place = winner.place if isinstance(winner, Assignment) else winner.node
         return self.source.read(winner.value if winner.value is not None else place)
+
+    def _winner(self, key: str) -> Property | Assignment | None:
+        """What find() finds, without the doubts."""
+        found = Found(key)
+        for number in sorted([*self._places.get(key, []), *self._freezing]):
+            found.add(self.entries[number])
+        return found.winner
 
     def _count(self) -> None:
         if self._counted == len(self.entries):
@@ -225,6 +235,8 @@ class View:
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
             self._places.setdefault(name, []).append(number)
+            if isinstance(entry, Frozen) and name is None:
+                self._freezing.append(number)
         self._counted = len(self.entries)
 
     def _still_counting(self, any_key: list[int], own: list[int]) -> list[int]:
