@@ -234,7 +234,10 @@ class View:
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
-            self._places.setdefault(name, []).append(number)
+            if name in self._places:
+                self._places[name].append(number)
+            else:
+                self._places[name] = [number]
             if isinstance(entry, Frozen) and name is None:
                 self._freezing.append(number)
         self._counted = len(self.entries)
