@@ -42,7 +42,7 @@ MOST_MEMORY = 60.0
 # Of each time, the shortest of so many is taken: whatever else the machine does only adds to it.
 ROUNDS = 3
 # A file takes part if it takes longer than this, in seconds; else the clock's own error would show.
-SHORTEST = 0.01
+SHORTEST = 0.02
 # The most computing time for a shape, in seconds.
 LONGEST = 60
 
@@ -265,7 +265,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], Job]]] = {
     ),
     "one variable, spread often": (
         50000,
-        lambda n: Job("const a = { b: 1 };\n" + exported(each("  ...a, k{0}: 1,\n", n)), names("k{0}", n)),
+        lambda n: Job("const a = { b: 1 };\n" + exported(each("  ...a, k{0}: 1,\n", n)), {"k1": -1}),
     ),
     "one variable as many values": (
         50000,
@@ -273,11 +273,11 @@ SHAPES: dict[str, tuple[int, Callable[[int], Job]]] = {
     ),
     "unknown spreads and new settings": (
         20000,
-        lambda n: Job(exported(each("    ...require('a{0}'),\n", n)), names("k{0}", n)),
+        lambda n: Job(exported(each("    ...require('a{0}'),\n", n)), names("k{0}", 20)),
     ),
     "unknown spreads above every setting": (
         20000,
-        lambda n: Job(exported(each("    ...require('a{0}'), k{0}: 1,\n", n)), names("k{0}", n, 2)),
+        lambda n: Job(exported(each("    ...require('a{0}'),\n", n) + each("    k{0}: 1,\n", n)), names("k{0}", n, 2)),
     ),
     "each variable spread into the next twice": (
         20000,
@@ -319,7 +319,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], Job]]] = {
         25000,
         lambda n: Job(
             "const s = { a: 1 };\n" + each("Object.assign(s, {{ b{0}: {0} }});\n", n) + "module.exports = s;\n",
-            names("b{0}", n),
+            {"b1": -1, "a": 2},
         ),
     ),
     "many scopes": (
@@ -430,6 +430,8 @@ def lift_limits() -> None:
     _tree.LARGEST = sys.maxsize
     _tree.MOST_BRACKETS = sys.maxsize
     _tree.LONGEST = float(LONGEST)
+    # Each round reads its file anew.
+    engine._LARGEST_KEPT = 0
 
 
 def cost_of(name: str, megabytes: float) -> Cost:
@@ -477,17 +479,24 @@ def report_small(name: str, text: str) -> bool:
         "parse edited": lambda: parser.parse(edited_data),
         "keep": lambda: engine.edit(edited, set=WANTED),
     }
+    new: dict[str, Callable[[], object]] = {
+        "change, new": lambda: (engine._last_read.clear(), engine.edit(text, set=WANTED)),
+        "keep, new": lambda: (engine._last_read.clear(), engine.edit(edited, set=WANTED)),
+    }
     # Turn by turn, so that what slows the machine down for a while slows all of them.
-    best = dict.fromkeys(actions, float("inf"))
-    for _round in range(300):
-        for action, run in actions.items():
-            start = time.process_time()
-            run()
-            best[action] = min(best[action], time.process_time() - start)
+    best = dict.fromkeys([*actions, *new], float("inf"))
+    for group in (actions, new):
+        for _round in range(300):
+            for action, run in group.items():
+                start = time.process_time()
+                run()
+                best[action] = min(best[action], time.process_time() - start)
     changing, unchanged = best["change"] / best["parse"], best["keep"] / best["parse edited"]
     print(f"{name}, {len(data)} bytes: parse {best['parse'] * 1000:.2f} ms")
+    first = ", ".join(f"{best[f'{each}, new'] / best['parse']:.2f}" for each in ("change", "keep"))
     print(f"  4 settings {best['change'] * 1000:.2f} ms = {changing:.2f} parses (at most {MOST_CHANGING})")
     print(f"  unchanged  {best['keep'] * 1000:.2f} ms = {unchanged:.2f} parses (at most {MOST_UNCHANGED})")
+    print(f"  with a file that the engine has not read just before: {first} parses")
     return changing <= MOST_CHANGING and unchanged <= MOST_UNCHANGED
 
 

@@ -103,13 +103,18 @@ def edit(
     refused = refused_by_node(before)
     if refused is not None:
         raise refused
-    editor = Editor(before, view)
     wanted = _tree(unmet)
-    editor.fulfil(view, wanted)
-    changes = sorted(editor.changes(), key=lambda change: (change.start, change.end))
+    changes = _changes(view, wanted)
     text = applied(before, changes)
     _verify(before.edited(text, changes), view, wishes, wanted)
     return Edit(text, tuple(wish.name for wish in unmet), tuple(changes))
+
+
+def _changes(view: View, wanted: Members) -> list[Change]:
+    """What is to be done to the text, in its order."""
+    editor = Editor(view.source, view)
+    editor.fulfil(view, wanted)
+    return sorted(editor.changes(), key=lambda change: (change.start, change.end))
 
 
 def value(source: str, name: str, *, filename: str = "settings.js") -> object:

@@ -82,7 +82,8 @@ class Examples:
             return
         if self._asked > _FEW:
             # To look for each key would take longer than to read all.
-            yield from range(len(self._comments))
+            if len(self._read) < len(self._comments):
+                yield from range(len(self._comments))
             return
         place, end = self._comments[0].start_byte, self._comments[-1].end_byte
         while (place := self._source.bytes.find(key, place, end)) >= 0:

@@ -156,7 +156,8 @@ class Found:
         if isinstance(entry, Property):
             self.take(entry)
         elif isinstance(entry, Uncertain):
-            self.doubts.append(replace(entry, path=(self.key, *entry.path[1:])))
+            # Its path may begin with None, which means this key, too.
+            self.doubts.append(entry)
         elif isinstance(entry, Read):
             self.reads.append(entry)
         elif isinstance(entry, Frozen):
@@ -191,6 +192,8 @@ class View:
     _counted: int = field(default=0, repr=False, compare=False)
     # The objects that are the values of keys, for as many entries as were there then.
     _inner: dict[str, tuple[int, View | None]] = field(default_factory=dict, repr=False, compare=False)
+    # Where in the entries those are that freeze the object itself.
+    _freezing: list[int] = field(default_factory=list, repr=False, compare=False)
     # The entries for any key that no property overrides, among so many.
     _lasts: list[int] = field(default_factory=list, repr=False, compare=False)
     _lasting_of: int = field(default=-1, repr=False, compare=False)
@@ -212,11 +215,18 @@ class View:
         self._count()
         own = self._places.get(key, [])
         only = self.entries[own[0]] if len(own) == 1 and None not in self._places else None
-        winner = only if isinstance(only, Property) else self.find(key).winner
+        winner = only if isinstance(only, Property) else self._winner(key)
         if winner is None:
             return ""
         place = winner.place if isinstance(winner, Assignment) else winner.node
         return self.source.read(winner.value if winner.value is not None else place)
+
+    def _winner(self, key: str) -> Property | Assignment | None:
+        """What find() finds, without the doubts."""
+        found = Found(key)
+        for number in sorted([*self._places.get(key, []), *self._freezing]):
+            found.add(self.entries[number])
+        return found.winner
 
     def _count(self) -> None:
         if self._counted == len(self.entries):
@@ -224,7 +234,12 @@ class View:
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
-            self._places.setdefault(name, []).append(number)
+            if name in self._places:
+                self._places[name].append(number)
+            else:
+                self._places[name] = [number]
+            if isinstance(entry, Frozen) and name is None:
+                self._freezing.append(number)
         self._counted = len(self.entries)
 
     def _still_counting(self, any_key: list[int], own: list[int]) -> list[int]:
@@ -313,7 +328,7 @@ def made_object(source: Source, expression: Node, depth: int = 0) -> View:
     if depth > DEEPEST:
         raise NotAnObject(node, f"the objects here are nested too deeply (more than {DEEPEST} levels)")
     if node.type == "object":
-        return View(source, list(_literal_entries(source, node, depth)), node)
+        return View(source, _entries_of_literal(source, node, depth), node)
     if node.type in _VARIABLES:
         return _variable(source, node, depth)
     if node.type == "call_expression":
@@ -492,6 +507,16 @@ def _below(path: Path, entry: Entry) -> Entry:
     return replace(entry, path=(*path, *entry.path))
 
 
+def _entries_of_literal(source: Source, node: Node, depth: int) -> list[Entry]:
+    if source.bytes.find(b"...", node.start_byte, node.end_byte) < 0:
+        return list(_literal_entries(source, node, depth))
+    # Objects that are spread into each other twice would be gone through twice as often with each of them.
+    key = node.id, depth
+    if key not in source.entries:
+        source.entries[key] = list(_literal_entries(source, node, depth))
+    return list(source.entries[key])
+
+
 def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
     listed = members(node)
     prototype = _prototype(source, node, listed)
@@ -593,7 +618,7 @@ def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | 
             for entry in entries
             if not isinstance(entry, Frozen | Read)
         ]
-        return None if None in names else [name for name in names if name is not None]
+        return None if None in names else list(dict.fromkeys(name for name in names if name is not None))
     if node.type == "ternary_expression":
         parts = [node_field(node, "consequence"), node_field(node, "alternative")]
     elif node.type == "binary_expression" and source.read(node_field(node, "operator")) == "&&":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from ._layout import Change
+    from ._objects import Entry
     from ._scopes import Frame
 
 COMMENTS = frozenset({"comment", "html_comment"})
@@ -76,6 +77,8 @@ _LARGE_PIECE = 4096
 _QUICK = 0.01
 # Longer lines, in bytes, are found by a table.
 _LONG_LINE = 500
+# Of a text with more changes, all is parsed again: each one costs tree-sitter a walk through what was removed before.
+_FEW_CHANGES = 50
 # After so many steps, the time is checked.
 _STEPS = 64
 # A node with so many children or more gets a list of them.
@@ -155,6 +158,8 @@ class Source:
         self.mentions: dict[str, list[Frame]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
+        # What `_objects` has found out about object literals, by their id and the depth of the question.
+        self.entries: dict[tuple[int, int], list[Entry]] = {}
         self._steps = 0
         self._children: dict[int, list[Node] | None] = {}
         self._quotes = Counter[int]()
@@ -178,6 +183,8 @@ class Source:
 
     def edited(self, text: str, changes: list[Change]) -> Source:
         """The text that the changes made of this one, which are in its order, as a source."""
+        if len(changes) > _FEW_CHANGES:
+            return Source(text, self.filename, self.patience)
         tree = self._tree.copy()
         for change in reversed(changes):
             end = change.start + len(change.text.encode("utf-8", "surrogateescape"))
