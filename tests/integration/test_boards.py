@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 from dataclasses import dataclass
 
 import pytest
 
-from .fleet import FLEET_NAME, Fleet, Run
+from .fleet import CHECKOUT, FLEET_NAME, Fleet, Run
 
 USER_DIRS = {"dietpi": "/mnt/dietpi_userdata/node-red", "root": "/root/.node-red"}
 SERVICE_USERS = {"dietpi": "nodered", "root": "root"}
@@ -70,13 +71,18 @@ def test_each_run_says_once_that_node_red_runs_as_root(secured):
 
 def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
     bone = boards.pis["bone"]
-    socket = {"service": "nodered", "socket": "nodered.socket", "name": "zz-test"}
+    # An address that this machine has not: nothing can be seen of that before the socket is opened.
     streams = [{"ListenStream": ""}, {"ListenStream": "192.0.2.1:1885"}]
-    tasks = [
-        # An address that this machine has not: nothing can be seen of that before the socket is opened.
-        {"pifleet.nodered.drop_in": {**socket, "sections": {"Socket": streams}}},
-        {"pifleet.nodered.restart": {"service": "nodered"}},
-    ]
+    drop_in = {"unit": "nodered.socket", "name": "zz-test", "sections": {"Socket": streams}, "options": []}
+    request = {
+        **{"service": "nodered", "settings_file": bone.settings_file, "user_dir": "/root", "edit": None},
+        **{"companions": {}, "drop_ins": [drop_in], "certificate": None, "sessions": "", "close_files": ""},
+        **{"restart": True, "timeout": 60, "remount": False},
+    }
+    # Under a name without an action plugin, the module takes any request.
+    (tmp_path / "library").mkdir()
+    shutil.copy(CHECKOUT / "plugins" / "modules" / "apply.py", tmp_path / "library" / "apply_request.py")
+    tasks = [{"apply_request": {"request": json.dumps(request)}}]
     play = tmp_path / "tasks.yml"
     play.write_text(json.dumps([{"hosts": "bone", "become": True, "gather_facts": False, "tasks": tasks}]))
     run = boards.play(play, limit="bone")
