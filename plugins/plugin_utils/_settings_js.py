@@ -577,6 +577,12 @@ def _plain(source: Source, view: View, found: Found, depth: int = 0) -> object:
         # A method, an accessor or a shorthand property.
         return {"$js": source.read(cast(Property, found.winner).node)}
     inner = view.inner(found)
+    if inner is None and unwrapped(found.value).type == "array":
+        if found.nested:
+            remedy = "Move this value into the list, or leave it out."
+            raise source.error(f"{found.key} also gets values here", found.nested[0].place, remedy)
+        if found.doubts_inside():
+            raise _doubtful(source, found.doubts_inside()[0], found.key)
     if inner is not None and (found.nested or found.doubts_inside()):
         if depth > DEEPEST:
             raise too_deep(source, found.value)

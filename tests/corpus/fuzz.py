@@ -24,12 +24,11 @@ from .programs import Program, program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "build" / "fuzz"
-# Programs of one task of a process, and how many faults of one kind are reduced.
-BATCH = 500
-REDUCED_OF_A_KIND = 2
-# Programs between two lines of progress.
+# Programs of one task of a process, and between two lines of progress.
+BATCH = 250
 PART = 5000
-ATTEMPTS = 2000
+# How often a program is made simpler at most.
+ATTEMPTS = 1000
 
 
 @dataclass
@@ -123,11 +122,21 @@ def _batch(seeds: range) -> Outcome:
         return judged(judge, seeds)
 
 
+def write_reduced(kind: str, drawn: list[int]) -> pathlib.Path:
+    """Reduce a program that has a fault of the kind, and write it into the folder."""
+    with Judge() as judge:
+        text = shown(*simplest(judge, kind, drawn))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{re.sub(r'[^a-z]+', '-', kind.lower())[:60].strip('-')}.js"
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
 def main() -> int:
     seed = int(os.environ.get("FUZZ_SEED") or time.time())
     number = int(os.environ.get("FUZZ_PROGRAMS") or 100_000)
     print(f"{number} programs, FUZZ_SEED={seed}", flush=True)
-    outcome = Outcome()
+    outcome, reported = Outcome(), set[str]()
     seeds = seeds_of(seed, number)
     for start in range(0, number, PART):
         outcome.add(outcome_of(seeds[start : start + PART]))
@@ -136,16 +145,14 @@ def main() -> int:
             f"{outcome.programs} judged, {outcome.ran} of them run, {outcome.edited} of these edited, {faults} faults",
             flush=True,
         )
+        for kind in outcome.faults.keys() - reported:
+            path = write_reduced(kind, min(outcome.faults[kind], key=len))
+            print(f"{kind}\n    {path.relative_to(CHECKOUT)}", flush=True)
+            reported.add(kind)
     for shape, count in sorted(outcome.by_shape.items()):
         print(f"{outcome.rejected_by_shape[shape] / count:6.1%} of {count:6} rejected: {shape}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with Judge() as judge:
-        for kind, found in outcome.faults.items():
-            print(f"{len(found):6} {kind}", flush=True)
-            for index, drawn in enumerate(sorted(found, key=len)[:REDUCED_OF_A_KIND]):
-                path = FOLDER / f"{re.sub(r'[^a-z]+', '-', kind.lower())[:60].strip('-')}-{index + 1}.js"
-                path.write_text(shown(*simplest(judge, kind, drawn)), encoding="utf-8", newline="")
-                print(f"       {path.relative_to(CHECKOUT)}", flush=True)
+    for kind, found in outcome.faults.items():
+        print(f"{len(found):6} faults: {kind}")
     return 1 if outcome.faults else 0
 
 

@@ -71,7 +71,11 @@ class Judge:
         except Exception as error:  # noqa: BLE001 - any other exception is the fault that is looked for
             return Verdict((f"raises {error!r}",))
         verdict = self._loaded(program, edited)
-        faults = [*verdict["faults"], *_wrong_hashes(verdict["hashes"]), *lost_comments(program, edited.text)]
+        faults = [
+            *verdict["faults"],
+            *_wrong_hashes(program.text, verdict["hashes"]),
+            *lost_comments(program, edited.text),
+        ]
         faults += self._second(program, edited)
         return Verdict(tuple(faults), ran=verdict["ran"], text=edited.text)
 
@@ -150,13 +154,13 @@ def _faults_of_rejection(error: SettingsError) -> list[str]:
     return faults
 
 
-def _wrong_hashes(hashes: list[dict[str, str | None]]) -> list[str]:
-    """Set passwords that do not verify, or that got a new hash where the old one was right."""
+def _wrong_hashes(text: str, hashes: list[dict[str, str | None]]) -> list[str]:
+    """Set passwords that do not verify, or that got a new hash where the one in the text was right."""
     faults = []
     for each in hashes:
         plaintext, before, after = str(each["plaintext"]), each["before"] or "", each["after"] or ""
         if not _bcrypt.verify(plaintext, after):
             faults.append("a hash does not fit the password")
-        if before != after and _bcrypt.can_stay(before, plaintext, rounds=4):
+        if before != after and before in text and _bcrypt.can_stay(before, plaintext, rounds=4):
             faults.append("a hash that fitted was replaced")
     return faults

@@ -17,6 +17,8 @@ from ._tree import COMMENTS, Source, comments, members, unwrapped
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from .._settings_error import SettingsError
+
 REMOVED = object()
 # What a statement may begin with so that, without a semicolon, it goes on with the one before it.
 _CONTINUING = b"([`/+-"
@@ -251,11 +253,13 @@ class Editor:
                 self._listing(occurrence.owner).remove(occurrence.node)
             elif (statement := self._own_statement(occurrence)) is not None:
                 self._remove_statement(statement)
-            else:
+            elif _is_in_chain(occurrence):
                 self._remove_assignment(occurrence)
+            else:
+                raise self._part_of_statement(occurrence)
 
     def _remove_assignment(self, assignment: Assignment) -> None:
-        """Leave only the assigned value of an assignment that is part of a larger statement."""
+        """Leave only the assigned value of an assignment that is one of several in a chain."""
         start, end = assignment.place.start_byte, assignment.value.start_byte
         kept = comments(self._source, start, end, assignment.place)
         self._changes.append(Change(start, end, "".join(f"{comment}{self._style.end_of_line}" for comment in kept)))
@@ -309,7 +313,10 @@ class Editor:
             and unwrapped(assignment.value).type != "assignment_expression"
         ):
             return statement
-        raise self._source.error(
+        raise self._part_of_statement(assignment)
+
+    def _part_of_statement(self, assignment: Assignment) -> SettingsError:
+        return self._source.error(
             "this assignment is part of a larger statement, so it cannot be changed by itself",
             assignment.place,
             "Write it as a statement of its own, or move the value into the object literal.",
@@ -339,6 +346,13 @@ class Editor:
 
     def _value_text(self, wanted: object, style: Style) -> Callable[[str, bool], str]:
         return lambda indent, inline: written(wanted, style, indent, inline=inline)
+
+
+def _is_in_chain(assignment: Assignment) -> bool:
+    """Whether it is one of `a = b = value`, so that the others can get the value without it."""
+    parent = assignment.place.parent
+    is_given_on = parent is not None and parent.type in ("assignment_expression", "variable_declarator")
+    return is_given_on or assignment.value.type == "assignment_expression"
 
 
 def _made(wanted: Members) -> dict[str, object]:

@@ -257,3 +257,17 @@ def test_an_object_that_may_have_more_members_is_not_what_is_wanted(spread: str)
     with pytest.raises(SettingsError, match=r"settings\.js:1:"):
         value(source, "logging")
     assert value(source, "logging.level") == "info"
+
+
+@pytest.mark.parametrize("write", ["nodesDir[0] = '/b'", "nodesDir.push('/b')"])
+def test_a_list_that_changes_later_is_not_read_as_it_is_written(write: str) -> None:
+    source = f"module.exports = {{ uiPort: 1, nodesDir: ['/a'] }};\nmodule.exports.{write};\n"
+    with pytest.raises(SettingsError, match=r"settings\.js:2:"):
+        value(source, "nodesDir")
+    assert value(f"{source}const port = module.exports.uiPort;\n", "uiPort") == 1
+
+
+@pytest.mark.parametrize("statement", ["{ exports.a = { b: 1 }; }", "exports.a = { b: 1 }, exports.c = 1;"])
+def test_an_assignment_that_would_leave_a_block_is_not_removed(statement: str) -> None:
+    with pytest.raises(SettingsError, match="part of a larger statement"):
+        edit(f"exports.d = 1;\n{statement}\n", remove=["a"])
