@@ -73,7 +73,7 @@ class Judge:
         verdict = self._loaded(program, edited)
         faults = [
             *verdict["faults"],
-            *_wrong_hashes(program.text, verdict["hashes"]),
+            *_wrong_hashes(program, verdict["hashes"]),
             *lost_comments(program, edited.text),
         ]
         faults += self._second(program, edited)
@@ -134,7 +134,7 @@ def comments(text: str) -> Counter[str]:
     """How often each comment stands in the text."""
     tree = tree_sitter.Parser(LANGUAGE).parse(text.encode())
     found = tree_sitter.QueryCursor(COMMENTS).captures(tree.root_node).get("comment", [])
-    return Counter((node.text or b"").decode().rstrip("\r") for node in found)
+    return Counter((node.text or b"").decode().rstrip() for node in found)
 
 
 def _is_removed(user: str, program: Program) -> bool:
@@ -154,13 +154,14 @@ def _faults_of_rejection(error: SettingsError) -> list[str]:
     return faults
 
 
-def _wrong_hashes(text: str, hashes: list[dict[str, str | None]]) -> list[str]:
-    """Set passwords that do not verify, or that got a new hash where the one in the text was right."""
+def _wrong_hashes(program: Program, hashes: list[dict[str, str | None]]) -> list[str]:
+    """Set passwords that do not verify, or that got a new hash where the text shows one that was right."""
     faults = []
+    is_shown = "computed key" not in program.shapes
     for each in hashes:
         plaintext, before, after = str(each["plaintext"]), each["before"] or "", each["after"] or ""
         if not _bcrypt.verify(plaintext, after):
             faults.append("a hash does not fit the password")
-        if before != after and before in text and _bcrypt.can_stay(before, plaintext, rounds=4):
+        if before != after and is_shown and before in program.text and _bcrypt.can_stay(before, plaintext, rounds=4):
             faults.append("a hash that fitted was replaced")
     return faults
