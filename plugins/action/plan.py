@@ -72,7 +72,8 @@ class ActionModule(Step):
         plan, edit = self._plan(role, found)
         self._keep(state, role, plan, edit)
         if plan.errors:
-            return {"failed": True, "msg": _listed(self.host, plan.errors)}
+            notes = [f"{self.host}: {note}" for note in plan.notes]
+            return {"failed": True, "msg": _listed(self.host, plan.errors), "warnings": [*plan.warnings, *notes]}
         return self._result(found, plan, edit)
 
     def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:

@@ -101,3 +101,10 @@ def test_what_another_role_is_going_to_replace_does_not_keep_a_plan_from_being_a
     run.discovered(KNOWN_PASSWORD)
     run.plan("hardening", later=["login"], nodered_hardening_audit_log=True)
     assert run.apply() == {"changed": True}
+
+
+def test_what_is_noticed_is_reported_also_if_the_plan_fails(run):
+    run.discovered(KNOWN_PASSWORD.replace("{", "{ credentialSecret: false,", 1))
+    result = run.plan("hardening")
+    assert result["failed"]
+    assert any("credentialSecret" in warning for warning in result["warnings"])
