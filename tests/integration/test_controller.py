@@ -59,12 +59,13 @@ def test_a_missing_library_is_said_before_anything_is_written(fleet, pi, without
     assert run.failed
     remedy = f"{sys.executable} -m pip install -r {pathlib.Path(CHECKOUT).resolve()}"
     assert run.says(f"the Python library {said} is missing on the controller", remedy)
-    assert run.recap["pi41"]["changed"] == 0
     assert (pi.settings, pi.main_pid()) == before
     assert not pi.run("ls -d /etc/nodered-tls", check=False)
     assert not any(map(pathlib.Path.exists, map(pathlib.Path, folders.values())))
 
 
-def test_what_is_not_needed_is_not_missed(fleet, pi, variables, without):
-    run = fleet.play("secure", "--check", variables=variables, limit="pi41", environment=without("cryptography"))
+def test_what_is_not_needed_is_not_missed(fleet, pi, without):
+    """ansible-core itself requires cryptography; without passwords, nothing needs bcrypt."""
+    port = {"nodered_port": 1885}
+    run = fleet.play(["port", "sessions"], "--check", variables=port, limit="pi41", environment=without("bcrypt"))
     assert not run.failed
