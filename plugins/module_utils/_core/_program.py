@@ -47,10 +47,11 @@ def _needed(module: str) -> Set[str]:
 def _imported(module: ModuleType) -> List[str]:
     """What the module may import: `from a import b` imports the module a, and a.b if that is one."""
     text = "" if hasattr(module, "__path__") else inspect.getsource(module)
-    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.module]
-    return [
-        name for node in imports for name in (node.module, *("%s.%s" % (node.module, one.name) for one in node.names))
-    ]
+    found: List[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *("%s.%s" % (node.module, one.name) for one in node.names)]
+    return found
 
 
 def _parents() -> Iterator[str]:
