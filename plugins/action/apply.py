@@ -96,13 +96,12 @@ class ActionModule(VerifyStep):
             self._note(store, state, failed)
             return failed
         wanted = _request.request(state, certificate)
-        result: Result = {"changed": False}
-        if _request.sends(wanted):
-            result = self.module("apply", request=json.dumps(wanted))
-            self._note(store, state, result)
-            if result.get("failed"):
-                return result
-        return self.verified(store, state, result, firewall_waits=firewall_waits)
+        if not _request.sends(wanted):
+            # Node-RED is what it was. A new firewall is verified by its own probe.
+            return {"changed": False}
+        result = self.module("apply", request=json.dumps(wanted))
+        self._note(store, state, result)
+        return result if result.get("failed") else self.verified(store, state, result, firewall_waits=firewall_waits)
 
     def _certificate(self, state: State) -> dict[str, t.Any] | None:
         """The certificate that is sent, made now. The verification trusts it, too."""
