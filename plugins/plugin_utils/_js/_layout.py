@@ -264,14 +264,16 @@ class Listing:
         eol = self.style.end_of_line
         text = "".join(f"{comment}{eol}{indent}" for comment in left)
         start, stop = item.start, self._skip_blanks(end)
-        if left and (stop == self._close or source.ends_line(stop)):
+        closes = stop == self._close
+        if left and (closes or source.ends_line(stop)):
             # Nothing follows on the line of the last comment, except a new member or the bracket.
             begins_line = source.begins_line(item.start)
-            start, stop = item.start if begins_line else self._blanks_before(number), end
+            start = item.start if begins_line else self._blanks_before(number)
+            stop = end if closes and self._new else stop
             text = "" if begins_line else f"{eol}{indent}"
             text += f"{eol}{indent}".join(left)
-            text += f"{eol}{source.indent(self._open)}" if stop == self._close and not self._new else ""
-        elif stop == self._close:
+            text += f"{eol}{source.indent(self._open)}" if closes and not self._new else ""
+        elif closes:
             start, stop = self._blanks_before(number), end
         return [Change(start, stop, text), *extra]
 

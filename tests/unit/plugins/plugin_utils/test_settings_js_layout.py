@@ -550,3 +550,16 @@ def test_a_name_of_as_many_parts_as_allowed_is_set():
     text = edit("module.exports = {};", set={name: 1}).text
     assert edit(text, set={name: 1}).text == text
     assert edit(text, remove=[name]).changed == (name,)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("module.exports = {a: //c1\n1 };\n", "module.exports = {\n//c1\n};\n"),
+        ("module.exports = {a: //c1\n1};\n", "module.exports = {\n//c1\n};\n"),
+        ("module.exports = { b: 2, a: //c1\n1 };\n", "module.exports = { b: 2\n//c1\n};\n"),
+        ("module.exports = {a: //c1\n1 \n};\n", "module.exports = {\n//c1\n};\n"),
+    ],
+)
+def test_a_line_comment_inside_of_what_is_removed_never_hides_the_bracket(source, expected):
+    assert edit(source, remove=["a"]).text == expected
