@@ -28,7 +28,6 @@ install -d -o {OPERATOR} -m 0700 ~{OPERATOR}/.ssh
 install -o {OPERATOR} -m 0600 ~{{user}}/.ssh/authorized_keys ~{OPERATOR}/.ssh/
 mv /etc/sudoers.d/010_pi-nopasswd /root/
 """
-AS_BEFORE = "mv /root/010_pi-nopasswd /etc/sudoers.d/"
 # What tells that code of the attacker has run as root, or was about to.
 AS_ROOT = "/var/tmp/*-ran-as-0"
 TRACES = ("Traceback", "MODULE FAILURE", "ended before it could say", "report this as a bug", "Unexpected Exception")

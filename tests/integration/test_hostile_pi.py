@@ -23,8 +23,8 @@ import yaml
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
-from .attacker import AS_BEFORE, OPERATED, Attacker, play
-from .fleet import CHECKOUT
+from .attacker import OPERATED, Attacker, play
+from .fleet import CHECKOUT, FLEET_NAME, Fleet
 from .users import USERS
 
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "2"))
@@ -42,12 +42,18 @@ def on_all(work, machines):
 
 
 @pytest.fixture(scope="module")
+def fleet():
+    """Machines of its own: after an attack, nothing else is tested on them."""
+    fleet = Fleet.fresh(FLEET_NAME + "-hostile", list(MACHINES))
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture(scope="module")
 def machines(fleet):
     pis = [fleet.pis[name] for name in MACHINES]
     on_all(lambda pi: pi.run(OPERATED.format(user=pi.user)), pis)
-    yield pis
-    on_all(lambda pi: pi.run(AS_BEFORE), pis)
-    on_all(lambda pi: pi.reset(), pis)
+    return pis
 
 
 @pytest.fixture
