@@ -460,9 +460,8 @@ def test_no_control_byte_reaches_the_terminal(fleet, attackers):
     name, text, late = attackers
     name.start("listen.py", "1999")
     text.write(text.pi.settings_file, f"module.exports = {{ // {ORDER}\n a: 1 {ORDER},\n}}\n")
-    late.run(
-        f"touch '{late.user_dir}/settings.js.{ORDER}' '{late.user_dir}/{ORDER}_cred.json'; chmod 644 {late.user_dir}/*"
-    )
+    files = f"'{late.user_dir}/settings.js.{ORDER}' '{late.user_dir}/{ORDER}_cred.json'"
+    late.run(f"touch {files}; chmod 644 {files}")
     broken = IN_NODE_RED.format(code=f"console.error('Error: {ORDER}'); process.exit(1);")
     changed = late.pi.settings.replace("{", f"{{ // {ORDER}\n a: '{ORDER}',", 1)
     late.write(late.pi.settings_file, broken + changed)
