@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import truth
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
@@ -24,7 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step impor
 
 
 class ActionModule(VerifyStep):
-    """One remote execution applies; where firewall rules change, two or three more guard it."""
+    """One remote execution applies; where firewall rules change, four more guard it."""
 
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super().run(tmp, task_vars)
@@ -52,8 +51,8 @@ class ActionModule(VerifyStep):
         result = self.module(
             "restart",
             service=state.instance["service"],
-            timeout=int(state.variables["nodered_restart_timeout"]),
-            remount=truth(state.variables["nodered_remount"], "nodered_remount"),
+            timeout=state.restart_timeout,
+            remount=state.remount,
         )
         self._note(store, state, result)
         return result if result.get("failed") else self.verified(store, state, result)

@@ -12,7 +12,6 @@ argument, which callback plugins would receive.
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
 
@@ -23,10 +22,10 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _arguments,
     _settings_change,
     _settings_js,
+    _step,
     _variables,
 )
 
-MODULE = "pifleet.nodered.settings"
 VARIABLE = "$variable"
 
 
@@ -44,7 +43,7 @@ class ActionModule(ActionBase):
         source = options["source"] or self._module(task_vars, **where)
         if source.get("failed"):
             return source
-        before = base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")
+        before = _settings_change.text_of(source)
         try:
             edit = _settings_js.edit(before, set=wanted, remove=remove, filename=options["path"])
         except _settings_js.SettingsError as error:
@@ -86,20 +85,17 @@ class ActionModule(ActionBase):
             task_vars,
             **{name: options[name] for name in ("path", "backup", "validate", "node", "user", "service", "remount")},
             _edit=json.dumps(
-                {
-                    "content": base64.b64encode(edit.text.encode("utf-8", "surrogateescape")).decode("ascii"),
-                    "checksum": checksum,
-                    "wanted": _settings_change.expected(edit.text, options["set"], options["remove"] or []),
-                    "changed": list(edit.changed),
-                }
+                _settings_change.as_data(
+                    edit.text,
+                    checksum=checksum,
+                    set=options["set"],
+                    remove=options["remove"] or [],
+                    changed=edit.changed,
+                )
             ),
         )
 
     def _module(self, task_vars: dict[str, t.Any] | None, **arguments: t.Any) -> dict[str, t.Any]:
-        """Run the module, unseen: its arguments and its answer hold the whole settings file, hashes included."""
-        # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
-        self._play_context.no_log = self._connection._play_context.no_log = True
+        """Run the module of this action with the arguments that are given."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        result: dict[str, t.Any] = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
-        result.pop("invocation", None)
-        return result
+        return _step.run_unseen(self, "settings", given, task_vars)

@@ -160,7 +160,6 @@ backup_file:
 """
 
 import base64
-import binascii
 import json
 import os
 from typing import Any, Dict, Mapping, Optional
@@ -193,10 +192,8 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 
 def handed_over(text: str) -> Edit:
     try:
-        edit = json.loads(text)
-        content = base64.b64decode(edit["content"], validate=True)
-        return Edit(content, edit["checksum"], edit["wanted"], edit["changed"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+        return Edit.from_data(json.loads(text))
+    except (ValueError, KeyError, TypeError):
         raise Failure(
             "_edit is not what the action plugin hands over.", "Leave it out; it is not for playbooks."
         ) from None

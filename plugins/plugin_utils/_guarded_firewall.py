@@ -22,7 +22,6 @@ import uuid
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
-from . import _arguments
 from ._firewall_plan import NODE_RED
 from ._plan import _verification, ufw
 from ._run_state import APPLY, State, Store
@@ -57,10 +56,10 @@ class GuardedFirewall:
         self._step, self._store, self._state, self._planned = step, store, state, planned
         self._sleep, self._clock = sleep, clock
         self._owner = uuid.uuid4().hex
-        self._remount = _arguments.truth(state.variables["nodered_remount"], "nodered_remount")
+        self._remount = state.remount
         # Node-RED is restarted in between, and may take as long again to return to its old settings.
         self._seconds = int(planned["seconds"])
-        self._deadline = self._seconds + 2 * int(state.variables["nodered_restart_timeout"])
+        self._deadline = self._seconds + 2 * state.restart_timeout
         self._found: t.Mapping[str, t.Any] = planned["found"]
         self._decided = ufw.decide(self._found, planned["request"])
         self._armed = False

@@ -20,6 +20,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._arguments import truth
 from ._plan._base import Plan
 from ._settings_error import MissingLibraryError
 
@@ -69,6 +70,16 @@ class State:
     def pending(self) -> bool:
         """Whether something is planned and not applied."""
         return self.text != self.source or any(plan.changes for plan in self.plans.values())
+
+    @property
+    def remount(self) -> bool:
+        """Whether read-only file systems may be remounted. Raises ArgumentError."""
+        return truth(self.variables["nodered_remount"], "nodered_remount")
+
+    @property
+    def restart_timeout(self) -> int:
+        """Seconds that Node-RED gets to respond after a restart."""
+        return int(self.variables["nodered_restart_timeout"])
 
     def checks(self, role: str) -> dict[str, Any]:
         """What this role has verified; empty if it has not planned in this play."""

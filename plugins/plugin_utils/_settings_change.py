@@ -8,11 +8,29 @@ Knows no Ansible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..module_utils._core._text import printable_line
 from . import _known_settings, _settings_diff, _settings_js
+
+
+def text_of(source: Mapping[str, Any]) -> str:
+    """The settings file as a module of the host returns it, with `content` in Base64, byte for byte."""
+    return base64.b64decode(source["content"]).decode("utf-8", "surrogateescape")
+
+
+def as_data(
+    text: str, *, checksum: str, set: Mapping[str, object], remove: Iterable[str], changed: Sequence[str]
+) -> dict[str, Any]:
+    """An edit as a module of the host takes it: the new text, and the checksum of the text that it replaces."""
+    return {
+        "content": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii"),
+        "checksum": checksum,
+        "wanted": expected(text, set, remove),
+        "changed": list(changed),
+    }
 
 
 def expected(text: str, wanted: Mapping[str, object], remove: Iterable[str]) -> list[dict[str, Any]]:

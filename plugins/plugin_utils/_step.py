@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import typing as t
 from collections.abc import Iterator, Mapping
 
@@ -13,6 +12,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from . import _settings_change
 from ._run_state import APPLY, State, Store, stores_of_host
 
 _LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
@@ -50,6 +50,17 @@ def _plain(value: t.Any) -> t.Any:
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
+def run_unseen(action: t.Any, name: str, arguments: Mapping[str, t.Any], task_vars: TaskVars | None) -> Result:
+    """Run a module of this collection in an action, unseen: arguments and answer can hold the settings file."""
+    # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
+    action._play_context.no_log = action._connection._play_context.no_log = True
+    result: Result = action._execute_module(
+        module_name=f"pifleet.nodered.{name}", module_args=dict(arguments), task_vars=task_vars
+    )
+    result.pop("invocation", None)
+    return result
+
+
 class Step(ActionBase):  # type: ignore[misc]
     """One step of a run, with the state of this host in this play."""
 
@@ -81,7 +92,7 @@ class Step(ActionBase):  # type: ignore[misc]
         found = self.module("instance_info", source=True, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))
-        text = base64.b64decode(found["source"]["content"]).decode("utf-8", "surrogateescape")
+        text = _settings_change.text_of(found["source"])
         state = State(found["instance"], text, found["source"]["checksum"], text, variables=self.variables_for_later())
         self.store().save(state)
         return state
@@ -105,14 +116,8 @@ class Step(ActionBase):  # type: ignore[misc]
         return str(found["msg"])
 
     def module(self, name: str, **arguments: t.Any) -> Result:
-        """Run a module of this collection on the host, unseen: arguments and answer can hold the settings file."""
-        # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
-        self._play_context.no_log = self._connection._play_context.no_log = True
-        result: Result = self._execute_module(
-            module_name=f"pifleet.nodered.{name}", module_args=arguments, task_vars=self.task_vars
-        )
-        result.pop("invocation", None)
-        return result
+        """Run a module of this collection on the host, see `run_unseen`."""
+        return run_unseen(self, name, arguments, self.task_vars)
 
     def action(self, name: str, **arguments: t.Any) -> Result:
         """Run another action plugin of this collection in this task, such as `probe`."""

@@ -120,7 +120,7 @@ def _delete(path: str) -> None:
         os.unlink(path)
     except OSError as error:
         raise Failure(
-            "The session file %s cannot be deleted (%s), so whoever is logged in would stay so."
+            "The session file %s cannot be deleted (%s), so users who are logged in would stay logged in."
             % (path, error.strerror),
             "It must be a plain file in a writable folder: Node-RED itself replaces it at each login.",
         ) from None

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
 import shutil
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -33,6 +34,12 @@ class Edit:
     """What has to be in effect: `path` (list of names) with `value`, `present` or `absent`."""
     changed: List[str]
     """The names of the settings that change."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Edit":
+        """From JSON. Raises KeyError, TypeError or ValueError if it is something else."""
+        content = base64.b64decode(data["content"], validate=True)
+        return cls(content, data["checksum"], data["wanted"], data["changed"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +131,7 @@ def unchanged_since(content: Content, checksum: Optional[str]) -> None:
 def backed_up(
     target: Target, old: Content, edit: Edit, unit: Optional[Unit], user: Optional[Identity]
 ) -> Tuple[Optional[str], Optional[str]]:
-    """Leave the backup and the way back; the backup that was made now, and the one that counts."""
+    """Record the change for a rollback, with a backup; the backup that was made now, and the one that counts."""
     if unit is None:
         made = _files.back_up(old, user) if target.backup else None
         return made, made

@@ -10,8 +10,6 @@ after a power cut (`_boot`).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
@@ -76,7 +74,7 @@ def request(given: Mapping[str, Any]) -> Request:
             service=given["service"],
             settings_file=given["settings_file"],
             user_dir=given["user_dir"],
-            edit=_edit(given["edit"]) if given["edit"] else None,
+            edit=Edit.from_data(given["edit"]) if given["edit"] else None,
             companions=given["companions"],
             drop_ins=[DropIn(**one) for one in given["drop_ins"]],
             certificate=_certificate_files.Wanted(**given["certificate"]) if given["certificate"] else None,
@@ -86,13 +84,8 @@ def request(given: Mapping[str, Any]) -> Request:
             timeout=given["timeout"],
             remount=given["remount"],
         )
-    except (binascii.Error, KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
-
-
-def _edit(given: Mapping[str, Any]) -> Edit:
-    content = base64.b64decode(given["content"], validate=True)
-    return Edit(content, given["checksum"], given["wanted"], given["changed"])
 
 
 def apply(wanted: Request) -> Dict[str, Any]:

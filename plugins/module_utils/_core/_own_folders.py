@@ -8,5 +8,5 @@ from __future__ import annotations
 STATE = "/var/lib/pifleet.nodered"
 # Not below STATE: a machine with a read-only root can be restarted too.
 LOCKS = "/run/pifleet.nodered"
-# How long whoever holds one of these locks is waited for.
+# How long a process that holds one of these locks is waited for.
 LOCK_SECONDS = 300

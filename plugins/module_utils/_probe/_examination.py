@@ -125,7 +125,7 @@ class Examination:
         return "%s://%s%s" % (parts.scheme, parts.netloc, path)
 
     def get_page(self, root: str, headers: Mapping[str, str]) -> Response:
-        """The answer to a GET of a page below this root that does not exist: whoever may come in gets 404."""
+        """The answer to a GET of a page below this root that does not exist: a user who has access gets 404."""
         url = self.place(root.rstrip("/") + "/probe-" + secrets.token_hex(8))
         return request(url, headers={"Connection": "close", **headers}, timeout=self.limit(), context=self.context)
 

@@ -30,7 +30,7 @@ def tls_context(
     except (OSError, ssl.SSLError) as error:
         raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca or "", cause(error))) from error
     if authorities:
-        # What is given is trusted itself, whoever issued it: a server's own certificate can be given, too.
+        # What is given is trusted itself, whatever authority issued it: a server's own certificate can be given, too.
         context.verify_flags |= VERIFY_PARTIAL_CHAIN
     if not validate_certs:
         context.check_hostname = False

@@ -23,7 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examinatio
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._tls import any_server
 
-# Whoever gets through there without a client certificate gets everything: the editor, its websocket, both dashboards'.
+# Without a client certificate, access to these gives access to the editor, its websocket and both dashboards'.
 PATHS_FOR_STRANGERS = (
     "/auth/login",
     "/comms",

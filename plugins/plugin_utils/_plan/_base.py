@@ -9,6 +9,7 @@ action plugin `plan` collects what it needs, and `apply` sends what it returns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from ...module_utils._linux import _unit_files
 from .. import _settings_js
 
 UNIT_FOLDER = "/etc/systemd/system"
+
+_LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
 
 Wanted = Mapping[str, Any]
 """The role's public variables by name, templated. One that is not defined is missing."""
@@ -103,7 +106,7 @@ class Plan:
     close_files: str = ""
     """Which files are closed to other users (`private`, `directory`), where one is open."""
     certificate: dict[str, Any] = field(default_factory=dict)
-    """What `_certificates.place` needs to make and send a certificate, where one is due."""
+    """What `_certificates.prepare` needs to make and send a certificate, where one is due."""
     firewall: dict[str, Any] = field(default_factory=dict)
     """Rules to add and delete, and defaults to change, where something differs."""
     restart: str = ""
@@ -137,6 +140,11 @@ class Plan:
         """From what `dataclasses.asdict` returned, also after JSON."""
         drop_ins = [DropIn(**{**one, "options": tuple(one["options"])}) for one in data["drop_ins"]]
         return cls(**{**data, "drop_ins": drop_ins})
+
+
+def is_loopback(host: object) -> bool:
+    """Whether only the machine itself reaches this address or name; nothing counts as all addresses."""
+    return bool(_LOOPBACK.match(str(host or "")))
 
 
 def drop_in_path(unit: str, name: str) -> str:

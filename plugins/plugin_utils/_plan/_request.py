@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 from .. import _settings_change
-from .._arguments import truth
 from .._run_state import State
 
 
@@ -35,8 +33,8 @@ def request(state: State, certificate: Mapping[str, Any] | None) -> dict[str, An
         "sessions": next((plan.sessions for plan in plans if plan.sessions), ""),
         "close_files": next((plan.close_files for plan in plans if plan.close_files), ""),
         "restart": state.needs_restart or state.restart_requested,
-        "timeout": int(state.variables["nodered_restart_timeout"]),
-        "remount": truth(state.variables["nodered_remount"], "nodered_remount"),
+        "timeout": state.restart_timeout,
+        "remount": state.remount,
     }
 
 
@@ -51,9 +49,6 @@ def _edit(state: State) -> dict[str, Any] | None:
         return None
     wanted = {name: value for plan in state.plans.values() for name, value in plan.set.items()}
     removed = [name for plan in state.plans.values() for name in plan.remove if name not in wanted]
-    return {
-        "content": base64.b64encode(state.text.encode("utf-8", "surrogateescape")).decode("ascii"),
-        "checksum": state.checksum,
-        "wanted": _settings_change.expected(state.text, wanted, removed),
-        "changed": state.changed_settings,
-    }
+    return _settings_change.as_data(
+        state.text, checksum=state.checksum, set=wanted, remove=removed, changed=state.changed_settings
+    )

@@ -8,18 +8,16 @@ Each role contributes to `Plan.checks` and `Plan.credentials`. What is missing t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._run_state import State
 from . import http_auth
+from ._base import is_loopback
 
 Options = dict[str, Any]
 """Options of the module `probe`."""
 Check = Mapping[str, str]
-
-LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
 
 
 def url(state: State) -> str:
@@ -34,8 +32,7 @@ def url(state: State) -> str:
 
 def is_local_only(state: State) -> bool:
     """Whether only the host itself can reach Node-RED, without a proxy."""
-    listens = str(state.instance["host"] or "")
-    return not state.checks("tls").get("proxy_url") and bool(LOOPBACK.match(listens))
+    return not state.checks("tls").get("proxy_url") and is_loopback(state.instance["host"])
 
 
 def main_request(state: State) -> Options:
@@ -58,7 +55,7 @@ def main_request(state: State) -> Options:
 
 def outside_request(state: State) -> Options | None:
     """What the controller checks where the host itself is asked everything else: that the port cannot be reached."""
-    closed_by_host = is_local_only(state) and not LOOPBACK.match(str(state.variables["nodered_address"]))
+    closed_by_host = is_local_only(state) and not is_loopback(state.variables["nodered_address"])
     # While a change of the firewall waits, nothing is closed yet.
     closed_by_firewall = _seen_by_controller(state) == "closed" and state.checks("ufw")["settled"]
     if not (closed_by_host or closed_by_firewall) or state.instance["port"] is None:

@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 from .. import _arguments, _firewall_plan
 from .._firewall_plan import LISTENING
 from . import port
-from ._base import Found, Plan, Wanted
+from ._base import Found, Plan, Wanted, is_loopback
 
 # Ansible waits up to 10 seconds for a connection, and the probe up to 5 for an answer. A user who is locked out waits
 # for all of it.
 LEAST_SECONDS, MOST_SECONDS = 30, 3600
 DEFAULT_SECONDS = 120
-_LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
 
 
 def plan(found: Found, wanted: Wanted) -> Plan:
@@ -92,7 +91,7 @@ def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> di
     """The request for where Node-RED responds now, which is `instance` as `instance_info` returns it."""
     now = request["port"] if instance["port"] is None else instance["port"]
     left = {request["found_port"], *request["left_ports"]} - {None, now, *request["other_ports"]}
-    hidden = request["behind_proxy"] or _is_loopback(instance["host"])
+    hidden = request["behind_proxy"] or is_loopback(instance["host"])
     return {**request, "port": now, "left_ports": sorted(left), "hidden": hidden}
 
 
@@ -138,7 +137,7 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "other_units": [one["service"] for one in services],
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
-        "hidden": behind_proxy or _is_loopback(_host(found, wanted)),
+        "hidden": behind_proxy or is_loopback(_host(found, wanted)),
         "sources": _plain(wanted.get("nodered_ufw_sources", [])),
         "rate_limit": limited,
         "keep": _plain(wanted.get("nodered_ufw_keep", LISTENING)),
@@ -158,10 +157,6 @@ def _host(found: Found, wanted: Wanted) -> object:
         return found.planned["hardening"].set.get("uiHost", found.instance["host"])
     ahead = wanted.get("nodered_hardening_listen_address") if "hardening" in found.later_roles else None
     return ahead or found.instance["host"]
-
-
-def _is_loopback(host: object) -> bool:
-    return bool(_LOOPBACK.match(str(host or "")))
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,11 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates impo
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as gather
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found, settings_with
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
+    TLS_DEFAULTS,
+    found,
+    settings_with,
+)
 
 HOSTVARS = {"pi1": {"ansible_host": "192.168.1.2"}, "pi2": {"ansible_host": "203.0.113.4"}}
 PASSPHRASE = "opens it"
@@ -48,17 +52,8 @@ def controller(tmp_path, monkeypatch):
         def variables(self, more):
             return {
                 "nodered_address": "192.168.1.2",
-                "nodered_tls_source": "selfsigned",
-                "nodered_tls_names": [],
-                "nodered_tls_days": 397,
-                "nodered_tls_renew_days": 30,
-                "nodered_tls_refresh_hours": 1,
-                "nodered_tls_min_version": "1.2",
-                "nodered_tls_replace": False,
                 "nodered_tls_authority_dir": str(self.folder.path),
-                "nodered_tls_authority_names": [],
-                "nodered_tls_authority_replace": False,
-                "nodered_tls_client_users": [],
+                **TLS_DEFAULTS,
                 **more,
             }
 

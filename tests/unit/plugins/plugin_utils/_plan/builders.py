@@ -139,3 +139,24 @@ def override(setting: str, channel: str = "-D", where: str = UNIT_FILE, **differ
 def settings_with(*members: str) -> str:
     """A settings file with these properties, such as `uiPort: 1880`."""
     return "module.exports = {\n" + "".join(f"    {member},\n" for member in members) + "}\n"
+
+
+def random_password(file: str, new: str) -> dict[str, Any]:
+    """What `_gather._passwords.password` returns for a host without a password file."""
+    known = {"known_password": None, "planned_password": None}
+    return {"password_file": file, **known, "new_password": new, "problem": ""}
+
+
+# What both tests of the role tls set beside the address and the folder of the authority: its defaults.
+TLS_DEFAULTS: dict[str, Any] = {
+    "nodered_tls_source": "selfsigned",
+    "nodered_tls_names": [],
+    "nodered_tls_days": 397,
+    "nodered_tls_renew_days": 30,
+    "nodered_tls_refresh_hours": 1,
+    "nodered_tls_min_version": "1.2",
+    "nodered_tls_replace": False,
+    "nodered_tls_authority_names": [],
+    "nodered_tls_authority_replace": False,
+    "nodered_tls_client_users": [],
+}

@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
     found,
     instance,
     override,
+    random_password,
     settings_with,
 )
 
@@ -25,14 +26,7 @@ NEW = "NewRandomPassword123"
 SCRIPT = "exports.ioMiddleware = 1;\n"
 COMPANION = "pifleet-http-auth.js"
 PRESENT = {COMPANION: hashlib.sha256(SCRIPT.encode()).hexdigest()}
-CONTROLLER = {
-    "password_file": FILE,
-    "known_password": None,
-    "planned_password": None,
-    "new_password": NEW,
-    "problem": "",
-    "script": SCRIPT,
-}
+CONTROLLER = {**random_password(FILE, NEW), "script": SCRIPT}
 DEFAULTS = {
     "nodered_http_auth_user": "nodered",
     "nodered_http_auth_password_dir": "/controller/http-auth",

@@ -12,6 +12,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
     EMPTY,
     found,
     override,
+    random_password,
     settings_with,
 )
 
@@ -19,13 +20,7 @@ SECRET = "correct horse"
 ADA = {"username": "ada", "password": SECRET}
 FILE = "/controller/pi1"
 NEW = "NewRandomPassword123"
-CONTROLLER = {
-    "password_file": FILE,
-    "known_password": None,
-    "planned_password": None,
-    "new_password": NEW,
-    "problem": "",
-}
+CONTROLLER = random_password(FILE, NEW)
 DEFAULTS = {
     "nodered_login_users": [],
     "nodered_login_password_dir": "/controller",

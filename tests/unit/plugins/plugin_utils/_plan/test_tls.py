@@ -20,6 +20,7 @@ from ansible_collections.pifleet.nodered.tests.certificates import Authority, Is
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     INSTANCE,
+    TLS_DEFAULTS,
     found,
     override,
     settings_with,
@@ -31,17 +32,8 @@ NAMES = [ADDRESS, "pi1", "localhost", "127.0.0.1", "raspberrypi", "raspberrypi.l
 FOLDER = "/etc/nodered-tls/nodered"
 WANTED = {
     "nodered_address": ADDRESS,
-    "nodered_tls_source": "selfsigned",
-    "nodered_tls_names": [],
-    "nodered_tls_days": 397,
-    "nodered_tls_renew_days": 30,
-    "nodered_tls_refresh_hours": 1,
-    "nodered_tls_min_version": "1.2",
-    "nodered_tls_replace": False,
     "nodered_tls_authority_dir": "/inventory/.nodered-authority",
-    "nodered_tls_authority_names": [],
-    "nodered_tls_authority_replace": False,
-    "nodered_tls_client_users": [],
+    **TLS_DEFAULTS,
 }
 PUBLIC = Authority("Public")
 PASSPHRASE = "opens it"
