@@ -29,6 +29,8 @@ HEAD_LIMIT = 32 * 1024
 BODY_LIMIT = 1024 * 1024
 # Digits of a number; converting one takes time with the square of its length.
 NUMBER_LIMIT = 40
+# ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for since 3.10 only.
+VERIFY_PARTIAL_CHAIN = 0x80000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,22 @@ class Response:
     status: int
     headers: Message
     body: bytes
+
+
+def verifying_context(ca: Optional[str] = None, authorities: Optional[str] = None) -> ssl.SSLContext:
+    """A context that accepts the same certificates with every Python: those that browsers and Node.js accept.
+
+    `ca` is the path of a PEM file and `authorities` is PEM text; without both, the system's authorities are trusted.
+    Raises OSError (ssl.SSLError is one) if they cannot be used.
+    """
+    context = ssl.create_default_context(cafile=ca, cadata=authorities or None)
+    # Python 3.13 set this flag for its default contexts. With it, OpenSSL rejects for instance a certificate without an
+    # authority key identifier. RFC 5280 demands one, but `openssl x509 -req` of OpenSSL 1.1 and 3.0 writes none.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Python 3.13 set this one, too. What is given is trusted itself, whatever authority issued it: also the certificate
+    # of an authority between, or a server's own.
+    context.verify_flags |= VERIFY_PARTIAL_CHAIN
+    return context
 
 
 def request(
@@ -60,7 +78,7 @@ def request(
     deadline = time.monotonic() + timeout
     parts = urlsplit(url)
     host, port = address_of(url)
-    context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
+    context = (context or verifying_context()) if parts.scheme == "https" else None
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     with channel_to(host, port, deadline, context=context, name=host) as channel:
         connection = http.client.HTTPConnection(host, port)

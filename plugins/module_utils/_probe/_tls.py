@@ -9,10 +9,8 @@ import ssl
 from typing import Optional
 from urllib.parse import urlsplit
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import verifying_context
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError, cause
-
-# ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for since 3.10 only.
-VERIFY_PARTIAL_CHAIN = 0x80000
 
 
 def tls_context(
@@ -26,12 +24,9 @@ def tls_context(
     if urlsplit(url).scheme != "https":
         return None
     try:
-        context = ssl.create_default_context(cafile=ca, cadata=authorities or None)
+        context = verifying_context(ca, authorities)
     except (OSError, ssl.SSLError) as error:
         raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca or "", cause(error))) from error
-    if authorities:
-        # What is given is trusted itself, whatever authority issued it: a server's own certificate can be given, too.
-        context.verify_flags |= VERIFY_PARTIAL_CHAIN
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

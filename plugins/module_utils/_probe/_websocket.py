@@ -33,6 +33,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import
     address_of,
     parsed_json,
     request,
+    verifying_context,
 )
 
 # What is judged comes within the first few messages.
@@ -115,7 +116,7 @@ class Websocket:
 def connected(url: str, limit: float, context: Optional[ssl.SSLContext]) -> Iterator[Websocket]:
     """A connection to the server of this http or https URL, not upgraded yet, that ends after `limit` seconds."""
     host, port = address_of(url)
-    context = (context or ssl.create_default_context()) if urlsplit(url).scheme == "https" else None
+    context = (context or verifying_context()) if urlsplit(url).scheme == "https" else None
     deadline = time.monotonic() + limit
     with channel_to(host, port, deadline, context=context, name=host) as channel:
         yield Websocket(channel)

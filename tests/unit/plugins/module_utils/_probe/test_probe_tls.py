@@ -11,7 +11,8 @@ import threading
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
-from ansible_collections.pifleet.nodered.tests.certificates import Authority
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
+from ansible_collections.pifleet.nodered.tests.certificates import Authority, now
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 AUTHORITY = Authority()
@@ -86,6 +87,28 @@ def test_a_certificate_of_the_given_authority_is_trusted(serve):
 def test_the_servers_own_certificate_can_be_the_authority(serve):
     issued = AUTHORITY.issue("127.0.0.1")
     assert verdicts(serve(issued), authorities=issued.certificate)["certificate_trusted"]["status"] == "pass"
+
+
+@pytest.fixture
+def python_3_13(monkeypatch):
+    """Make default contexts as strict as Python 3.13 does."""
+    lenient = ssl.create_default_context
+
+    def strict(*arguments, **options):
+        context = lenient(*arguments, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+
+
+@pytest.mark.usefixtures("python_3_13")
+def test_the_check_before_writing_and_the_verification_accept_the_same_certificates(serve):
+    """The authorities of these tests write no authority key identifier, like `openssl x509 -req` of OpenSSL 1.1."""
+    issued = AUTHORITY.issue("127.0.0.1")
+    for authorities in (AUTHORITY.certificate, issued.certificate):
+        _certificate.check(issued.certificate, now=now(), names=["127.0.0.1"], authorities=authorities)
+        assert verdicts(serve(issued), authorities=authorities)["certificate_trusted"]["status"] == "pass"
 
 
 @pytest.mark.parametrize(
