@@ -47,6 +47,18 @@ class Found:
         value = _settings_js.value(self.text, name, filename=str(self.instance["settings_file"]))
         return None if value is _settings_js.UNDEFINED else value
 
+    @property
+    def has_login(self) -> bool | None:
+        """Whether the editor requires a login after what is planned so far; None if the settings cannot be loaded.
+
+        That is judged by what the host's own node has loaded, not by the text: code can give a login on one host and
+        none on another, where a variable is not set.
+        """
+        if any("adminAuth" in plan.set for plan in self.planned.values()):
+            return True
+        kind = self.instance["admin_auth"]
+        return None if kind is None else bool(kind != "none")
+
     def overrides(self, *settings: str) -> list[Mapping[str, Any]]:
         """The options and variables that override one of these settings, a part of it, or what it is a part of."""
         return [one for one in self.instance["overrides"] if any(_overlap(one["setting"], name) for name in settings)]

@@ -125,20 +125,13 @@ def _address_errors(found: Found, wanted: Wanted) -> Iterator[str]:
 def _login_errors(plan: Plan, found: Found) -> Iterator[str]:
     # Without the editor the admin API stays, and without a login anyone can change flows there.
     if plan.details["disable_editor"] and not (
-        "login" in found.later_roles or _has_login(found) or _has_no_admin_api(plan, found)
+        "login" in found.later_roles or found.has_login or _has_no_admin_api(plan, found)
     ):
         yield (
             "nodered_disable_editor removes the editor, but not the admin API: without a login anyone could still "
             "change flows. Set nodered_login_users (role login), or nodered_hardening_admin_root: false, then run "
             "again."
         )
-
-
-def _has_login(found: Found) -> bool:
-    if any("adminAuth" in plan.set for plan in found.planned.values()):
-        return True
-    # None if the settings file cannot be loaded.
-    return (found.instance["admin_auth"] or "none") != "none"
 
 
 def _has_no_admin_api(plan: Plan, found: Found) -> bool:

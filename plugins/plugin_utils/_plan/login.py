@@ -20,7 +20,9 @@ GENERATED_USER = "admin"
 def plan(found: Found, wanted: Wanted) -> Plan:
     """Set the users of `nodered_login_users`; without any, give an open Node-RED one user with a random password."""
     result = Plan(errors=overridden(found, "a login", SETTING), details={"managed": False})
-    present = found.setting(SETTING)
+    written = found.setting(SETTING)
+    ineffective = _is_code(written) and found.has_login is False
+    present = None if ineffective else written
     try:
         listed = _listed(wanted["nodered_login_users"])
         replace = truth(wanted["nodered_login_replace"], "nodered_login_replace")
@@ -29,6 +31,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         if _is_foreign(present) and not (users and replace):
             result.notes.append(_left_unchanged(found))
         elif users:
+            if ineffective:
+                result.notes.append(_replaced(found))
             _set(result, found, wanted, users, present)
             if random:
                 result.passwords = random.to_write
@@ -44,6 +48,10 @@ def _listed(users: object) -> Sequence[object]:
     if isinstance(users, str) or not isinstance(users, Sequence):
         raise ArgumentError("nodered_login_users must be a list of users with username and password.")
     return users
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"$js"}
 
 
 def _is_foreign(present: object) -> bool:
@@ -74,6 +82,14 @@ def _left_unchanged(found: Found) -> str:
     return (
         f"adminAuth in {found.instance['settings_file']} is not a list of users but custom code, a strategy or OAuth; "
         "left unchanged. To replace it, set nodered_login_replace: true and list the users in nodered_login_users."
+    )
+
+
+def _replaced(found: Found) -> str:
+    return (
+        f"adminAuth in {found.instance['settings_file']} is code that gives no login on this host, so the editor is "
+        "open. It is replaced by a list of users. If you want the code instead, set the environment variable that it "
+        f"reads for {found.instance['service']}, restore the settings file from its backup, then run again."
     )
 
 

@@ -96,7 +96,7 @@ def test_an_admin_from_elsewhere_is_left_unchanged():
 @pytest.mark.parametrize("users", ["undefined", "{ 0: 1 }", "'admin'", "users()", "[null, 7]", "[{}]"])
 def test_users_that_are_no_list_of_users_are_left_unchanged(users):
     text = settings_with(f"adminAuth: {{ type: 'credentials', users: {users} }}")
-    assert planned(text, controller={"known_password": "x"}).set == {}
+    assert planned(text, controller={"known_password": "x"}, admin_auth="credentials").set == {}
 
 
 def test_a_second_plan_in_the_same_play_keeps_the_password_that_is_going_to_be_written():
@@ -136,8 +136,9 @@ def test_numbers_may_be_text_from_the_command_line():
 # A login of another kind
 
 
-def test_custom_code_is_left_unchanged_and_reported():
-    plan = planned(STRATEGY, variables={"nodered_login_users": [ADA]})
+@pytest.mark.parametrize("kind", ["strategy", "credentials", "other", None])
+def test_custom_code_is_left_unchanged_and_reported(kind):
+    plan = planned(STRATEGY, variables={"nodered_login_users": [ADA]}, admin_auth=kind)
     assert plan.set == {}
     assert plan.details == {"managed": False}
     assert "nodered_login_replace" in plan.notes[0]
@@ -145,22 +146,42 @@ def test_custom_code_is_left_unchanged_and_reported():
 
 def test_custom_code_is_replaced_on_request():
     variables = {"nodered_login_users": [ADA], "nodered_login_replace": "yes"}
-    assert planned(STRATEGY, variables=variables).set["adminAuth"]["type"] == "credentials"
+    assert planned(STRATEGY, variables=variables, admin_auth="strategy").set["adminAuth"]["type"] == "credentials"
 
 
 def test_text_that_means_no_does_not_replace_custom_code():
     variables = {"nodered_login_users": [ADA], "nodered_login_replace": "false"}
-    assert planned(STRATEGY, variables=variables).set == {}
+    assert planned(STRATEGY, variables=variables, admin_auth="strategy").set == {}
 
 
 def test_custom_code_is_not_replaced_by_nothing():
-    plan = planned(STRATEGY, variables={"nodered_login_replace": True}, controller={"known_password": "x"})
+    variables, controller = {"nodered_login_replace": True}, {"known_password": "x"}
+    plan = planned(STRATEGY, variables=variables, controller=controller, admin_auth="strategy")
     assert plan.set == {}
     assert "nodered_login_users" in plan.notes[0]
 
 
 def test_users_are_not_checked_where_they_would_not_be_written():
-    assert planned(STRATEGY, variables={"nodered_login_users": [{"username": ""}]}).errors == []
+    variables = {"nodered_login_users": [{"username": ""}]}
+    assert planned(STRATEGY, variables=variables, admin_auth="strategy").errors == []
+
+
+CONDITION = settings_with("adminAuth: process.env.SITE ? { type: 'credentials', users: [] } : undefined")
+
+
+def test_code_that_gives_no_login_on_this_host_is_an_open_editor():
+    plan = planned(CONDITION)
+    assert plan.passwords == {FILE: NEW}
+    assert plan.credentials == {"username": "admin", "password": NEW}
+    assert "code that gives no login on this host" in plan.notes[0]
+    listed = planned(CONDITION, variables={"nodered_login_users": [ADA]})
+    assert [user["username"] for user in listed.set["adminAuth"]["users"]] == ["ada"]
+
+
+def test_the_same_code_that_gives_a_login_is_left_unchanged():
+    plan = planned(CONDITION, admin_auth="credentials")
+    assert plan.set == plan.passwords == {}
+    assert "left unchanged" in plan.notes[0]
 
 
 # Errors
@@ -254,4 +275,4 @@ def test_the_verification_does_not_log_in_as_a_user_whose_password_is_not_known(
 
 def test_the_verification_does_not_log_in_where_the_role_leaves_the_login_unchanged():
     variables = {"nodered_login_users": [ADA], "nodered_verify_login": True}
-    assert planned(STRATEGY, variables=variables).credentials == {}
+    assert planned(STRATEGY, variables=variables, admin_auth="strategy").credentials == {}
