@@ -49,7 +49,17 @@ def run(
     `limit` (bytes) counts for standard output and standard error together. `become` runs in the new process first.
     Raises OSError when the program cannot be started, subprocess.TimeoutExpired after `seconds`, and TooMuch.
     """
-    program = subprocess.Popen(
+    return finish(start(arguments, environment=environment, become=become), seconds, limit=limit)
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    environment: Optional[Mapping[str, str]] = None,
+    become: Optional[Callable[[], None]] = None,
+) -> "subprocess.Popen[bytes]":
+    """Start the program, as `run` does. Let `finish` or `end` follow. Raises OSError when it cannot be started."""
+    return subprocess.Popen(
         list(arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -59,6 +69,10 @@ def run(
         start_new_session=True,
         preexec_fn=become,
     )
+
+
+def finish(program: "subprocess.Popen[bytes]", seconds: float, *, limit: int = OUTPUT_LIMIT) -> Output:
+    """Wait for the end of the program; its exit status and output. Raises the same as `run`, `seconds` from now."""
     deadline = time.monotonic() + seconds
     try:
         stdout, stderr = _collected(program, deadline, limit)
