@@ -25,6 +25,7 @@ PROPERTIES = (
     "SubState",
     "UnitFileState",
     "FragmentPath",
+    "SourcePath",
     "DropInPaths",
     "NeedDaemonReload",
     "MainPID",
@@ -267,10 +268,11 @@ def command(unit: Unit) -> Command:
     if len(lines) == len(asked) and lines[0]:
         start = lines[0][-1]
         return Command(start[1], lines[1], [file[0] for file in lines[2]], "no-env-expand" not in start[2])
-    return _command_from_text(unit)
+    return shown_command(unit)
 
 
-def _command_from_text(unit: Unit) -> Command:
+def shown_command(unit: Unit) -> Command:
+    """As `command`, from what `show` has returned: without asking again, and not exact."""
     words = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", unit.text("ExecStart"))
     try:
         environment = shlex.split(unit.text("Environment"))
