@@ -439,6 +439,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _description,
     _find,
+    _launcher,
     _start_plan,
 )
 
@@ -449,7 +450,8 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     _start_plan.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
-    loaded = _start_plan.load(plan)
+    with _launcher.no_package_overwrites(plan.settings_file, content.attributes.uid == 0):
+        loaded = _start_plan.load(plan)
     if loaded.timed_out:
         # Each further module would wait as long.
         raise Failure(

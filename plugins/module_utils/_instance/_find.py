@@ -11,7 +11,11 @@ import os
 from typing import List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _command_line,
+    _launcher,
+    _unsupported,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -47,7 +51,10 @@ class Seen:
 
 def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     """The unit of the one Node-RED on this machine (or of the given service), and the others that were seen."""
-    running = _running()
+    _launcher.require_platform()
+    found = _running()
+    pids = {one.pid for _unit, one in found}
+    running = [(unit, one) for unit, one in found if one.parent not in pids]
     names = list(USUAL_SERVICES) + [unit for unit, _process in running if unit]
     if service:
         names.insert(0, service)
@@ -61,14 +68,17 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
         others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
         if not wanted.loaded:
             raise _no_such_service(wanted, others)
+        _launcher.require_supported(wanted, found)
         return wanted, others
     everything = _seen(units, running)
     busy = [unit for unit in units if unit.working]
     rivals = [one for name, one in running if name is None and _is_rival(one, units)]
     candidates = busy or ([] if rivals else units)
-    if len(candidates) == 1 and not rivals:
-        return candidates[0], [one for one in everything if one.service != candidates[0].name]
-    raise _not_exactly_one(candidates, everything)
+    if len(candidates) == 1:
+        _launcher.require_supported(candidates[0], found)
+        if not rivals:
+            return candidates[0], [one for one in everything if one.service != candidates[0].name]
+    raise _not_exactly_one(candidates, everything, found)
 
 
 def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
@@ -108,7 +118,11 @@ def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
     )
 
 
-def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen]) -> Failure:
+def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], found: _launcher.Found) -> Failure:
+    known = any(one.service for one in everything)
+    named = None if candidates else _launcher.without_unit(found, known)
+    if named:
+        return named
     if not everything:
         return Failure(
             "No Node-RED was found: there is no service nodered or node-red, and no such process runs.",
@@ -117,12 +131,8 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen]) -> 
         )
     in_containers = [one for one in everything if "container" in one.where]
     if not candidates and len(in_containers) == len(everything):
-        return Failure(
-            "The only Node-RED here runs in a container (Docker, a Home Assistant add-on or the like)."
-            + _list_of(everything),
-            "This collection handles Node-RED that runs as a systemd service. A container's settings belong to "
-            "whatever builds and starts the container: change them there.",
-        )
+        groups = [_processes.control_group(one.pid) or "" for one in everything if one.pid]
+        return _unsupported.in_containers(_list_of(everything), groups, _launcher.marks())
     if not candidates:
         return Failure(
             "Node-RED runs here, but not as a systemd service." + _list_of(everything),
@@ -140,10 +150,9 @@ def _list_of(seen: Sequence[Seen]) -> str:
 
 
 def _running() -> List[Tuple[Optional[str], _processes.Process]]:
-    """(unit, process) of each Node-RED process that is not the child of another."""
+    """(unit, process) of each Node-RED process."""
     found = [one for one in _processes.processes() if one.is_node_red and _is_node(one.pid)]
-    pids = {one.pid for one in found}
-    return [(_processes.unit_of(one.pid), one) for one in found if one.parent not in pids]
+    return [(_processes.unit_of(one.pid), one) for one in found]
 
 
 def _is_node(pid: int) -> bool:

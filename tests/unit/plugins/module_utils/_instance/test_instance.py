@@ -129,7 +129,7 @@ def test_of_two_the_given_one_is_taken_and_the_other_told(machine):
 
 
 def test_a_process_outside_of_the_service_is_listed(machine):
-    machine.running = [("nodered.service", process(1)), (None, process(os.getpid()))]
+    machine.running = [("nodered.service", process(NO_PID)), (None, process(os.getpid()))]
     with pytest.raises(Failure) as failure:
         _find.find(None)
     assert "outside of any system service" in str(failure.value)
@@ -328,7 +328,7 @@ def test_a_process_in_the_control_group_of_a_service_does_not_make_it_node_red(m
     assert found.name == "nodered.service"
     assert [one.service for one in others] == [None]
     machine.units.pop("nodered.service")
-    with pytest.raises(Failure, match="not as a systemd service"):
+    with pytest.raises(Failure, match="cron.service does not start node-red in a way that can be followed"):
         _find.find(None)
 
 
@@ -338,7 +338,7 @@ def test_the_processes_of_a_service_belong_to_it_where_they_run_as_its_user(mach
     machine.running = [("flows.service", process(os.getpid()))]
     assert _find.find(None)[0].name == "flows.service"
     machine.units = {"flows.service": unit("flows.service", MainPID=str(os.getpid()), User="nobody")}
-    with pytest.raises(Failure, match="not as a systemd service"):
+    with pytest.raises(Failure, match="flows.service does not start node-red in a way that can be followed"):
         _find.find(None)
 
 

@@ -1,0 +1,316 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the ways to run Node-RED that this collection does not handle, by name.
+
+Only functions of facts that were collected before. Each returns a Failure with what was found and what to do, or None.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from typing import Iterable, List, Optional, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import short_line
+
+ANOTHER_WAY = (
+    "This collection handles Node-RED that runs as a systemd service of the machine itself: install it that way "
+    "(nodered.org/docs/getting-started/raspberrypi), or take this host out of the inventory of these roles."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A process of a unit, or one outside of any."""
+
+    pid: int
+    user: str
+    arguments: Sequence[str] = ()
+    program: Optional[str] = None
+    """Its executable file; None where that cannot be seen."""
+    folder: Optional[str] = None
+    """Its working directory."""
+    ports: Sequence[int] = ()
+    settings_file: Optional[str] = None
+    app: Optional[str] = None
+    """The name that PM2 has for it."""
+
+    def __str__(self) -> str:
+        parts = ["pid %d" % self.pid, "user %s" % self.user]
+        if self.app:
+            parts.append("PM2 app %s" % short_line(self.app))
+        parts.append("port %s" % ", ".join(map(str, self.ports)) if self.ports else "no port yet")
+        parts.append("settings file %s" % short_line(self.settings_file or "not known"))
+        return ", ".join(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """How a unit starts its program, and the Node-REDs that it runs now."""
+
+    unit: str
+    file: str
+    """The unit file."""
+    words: Sequence[str]
+    """ExecStart."""
+    source: str = ""
+    """The file from which a generator made the unit file (SourcePath)."""
+    script: str = ""
+    """The text of the shell script that ExecStart names."""
+    node_reds: Sequence[Running] = ()
+    others: Sequence[Running] = ()
+    """The other processes of its control group."""
+
+
+# Docker, Podman, and what takes their place. Between the program and its command, there may be options.
+_CONTAINER = re.compile(
+    r"""(?:^|[\s;&|(`"'=/])
+    ((?:docker|podman|nerdctl|balena|balena-engine)["']?
+    (?:\s+-[^\s]+(?:\s+[^-\s][^\s]*)?){0,4}?
+    \s+(?:compose|container|create|exec|kube|play|restart|run|stack|start|up)
+    |(?:docker|podman)-compose)(?=[\s"';]|$)""",
+    re.VERBOSE,
+)
+_QUADLET = re.compile(r"\.(?:container|kube|pod)$")
+# @flowfuse/device-agent and what it was called before (flowforge-edge-agent, @flowforge/flowforge-device-agent), and
+# the launcher of FlowFuse itself. lib/launcher.js of the agent copies its own settings.js at each start.
+_FLOWFUSE = re.compile(
+    r"""(?:^|[\s/@])
+    (flow(?:fuse|forge)-(?:device-agent|edge-agent|node-red)
+    |flow(?:fuse|forge)/(?:flowforge-)?(?:device-agent|edge-agent|nr-launcher))(?=[\s/"';]|$)""",
+    re.VERBOSE,
+)
+_FLOWFUSE_FOLDER = re.compile(r"^/opt/flow(?:fuse|forge)(?:-device)?(?:/|$)")
+# Node.js itself may come as a snap (/snap/node, /snap/bin/node), and run a Node-RED that npm has installed.
+_SNAP = re.compile(r"^(?:/var/lib/snapd)?/snap/(?!bin/(?:node|npm|npx)$|node/)")
+
+
+def by_name(launch: Launch) -> Optional[Failure]:
+    """The Failure for a unit that runs a container, the FlowFuse device agent or a snap, or several Node-REDs."""
+    for rule in (_container, _flowfuse, _snap, _several):
+        failure = rule(launch)
+        if failure:
+            return failure
+    return None
+
+
+def _container(launch: Launch) -> Optional[Failure]:
+    if _QUADLET.search(launch.source):
+        return Failure(
+            "%s is a quadlet: systemd made it from %s, and it runs a container of Podman."
+            % (launch.unit, launch.source),
+            "Change the settings where the container has them: in the folder that %s mounts at /data (Volume=). Let "
+            "PublishPort= name the addresses that may reach it. %s" % (launch.source, ANOTHER_WAY),
+        )
+    # A script can start a container beside a Node-RED of the machine.
+    texts = [] if launch.node_reds else [" ".join(launch.words), _without_comments(launch.script)]
+    texts += [" ".join(one.arguments) for one in launch.others if not launch.node_reds]
+    command = next((match[1] for match in map(_CONTAINER.search, texts) if match), None)
+    if command is None:
+        return None
+    return Failure(
+        "%s runs a container: %s starts %s." % (launch.unit, _start(launch), short_line(" ".join(command.split()))),
+        "Change the settings where the container has them: in the folder or volume that is mounted at /data, then "
+        "restart %s. Publish its port only where it may be reached from (-p 127.0.0.1:1880:1880). %s"
+        % (launch.unit, ANOTHER_WAY),
+    )
+
+
+def _flowfuse(launch: Launch) -> Optional[Failure]:
+    commands = [launch.words, *(one.arguments for one in [*launch.node_reds, *launch.others])]
+    texts = [" ".join(words) for words in commands] + [_without_comments(launch.script)]
+    agent = next((match[1] for match in map(_FLOWFUSE.search, texts) if match), None)
+    folder = next((one.folder for one in launch.node_reds if _FLOWFUSE_FOLDER.match(one.folder or "")), None)
+    if agent is None and folder is None:
+        return None
+    return flowfuse(launch.unit, "%s starts %s" % (_start(launch), agent or "Node-RED in %s" % folder))
+
+
+def flowfuse(who: str, found: str) -> Failure:
+    """The Failure for Node-RED in the hands of FlowFuse; `found` is what shows it."""
+    return Failure(
+        "%s is FlowFuse (the device agent, earlier flowforge-device-agent): %s. It writes its own settings.js at each "
+        "start of Node-RED, so a change of that file would not last." % (who, short_line(found)),
+        "Protect this Node-RED in FlowFuse (the security settings of the instance or device). To use this collection "
+        "instead, remove the agent and install Node-RED as a service of its own.",
+    )
+
+
+def _snap(launch: Launch) -> Optional[Failure]:
+    words = [*launch.words, *(word for one in launch.node_reds for word in (one.program or "", *one.arguments))]
+    found = next((word for word in words if _SNAP.match(word)), None)
+    if found is None and launch.unit.startswith("snap."):
+        found = launch.unit
+    if found is None and [os.path.basename(word) for word in launch.words[:2]] == ["snap", "run"]:
+        found = " ".join(launch.words[:3])
+    return snap(launch.unit, found) if found else None
+
+
+def snap(who: str, found: str) -> Failure:
+    """The Failure for Node-RED from a snap; `found` is what shows it."""
+    return Failure(
+        "%s runs Node-RED from a snap (%s). A snap is read-only, keeps its settings in /root/snap or ~/snap, and may "
+        "not read files elsewhere, so certificates of this collection would not reach it." % (who, short_line(found)),
+        "Save the flows, remove the snap (snap remove node-red) and install Node-RED as a service "
+        "(nodered.org/docs/getting-started/raspberrypi); or take this host out of the inventory of these roles.",
+    )
+
+
+def is_flowfuse(process: Running) -> bool:
+    return bool(_FLOWFUSE_FOLDER.match(process.folder or "") or _FLOWFUSE.search(" ".join(process.arguments)))
+
+
+def is_snap(process: Running) -> bool:
+    return any(_SNAP.match(word) for word in (process.program or "", *process.arguments))
+
+
+def _several(launch: Launch) -> Optional[Failure]:
+    if len(launch.node_reds) < 2:
+        return None
+    return Failure(
+        "%s starts %d Node-REDs (%s), so one of them would be secured and the others would stay as they are.%s"
+        % (launch.unit, len(launch.node_reds), _start(launch), _list(launch.node_reds)),
+        "Give each Node-RED a unit of its own (copy the unit of Node-RED's installer; each with its own -u or -s), "
+        "stop starting it in %s, and use one inventory name per unit, each with its nodered_service (option service)."
+        % launch.unit,
+    )
+
+
+def embedded(launch: Launch, program: str, evidence: str) -> Failure:
+    """The Failure for a program with a Node-RED inside: its settings are an object in the program.
+
+    `program` is the script, `evidence` what shows that Node-RED is in there.
+    """
+    return Failure(
+        "%s runs a program that embeds Node-RED: %s (%s). Its settings are in that program (RED.init), not in a "
+        "settings file." % (launch.unit, short_line(program), evidence),
+        "Set adminAuth, httpNodeAuth and the server's https in the program itself (nodered.org/docs/user-guide/runtime/"
+        "embedding), or run Node-RED as a service of its own and let the program reach it over HTTP.",
+    )
+
+
+def embedding_process(process: Running, url: str) -> Failure:
+    """The Failure where no Node-RED was found, but a program of another name responds as one."""
+    return Failure(
+        "No service of Node-RED was found, but a program that embeds it responds at %s: pid %d, user %s, %s."
+        % (url, process.pid, process.user, _command(process)),
+        "Set adminAuth, httpNodeAuth and the server's https in the program itself (nodered.org/docs/user-guide/runtime/"
+        "embedding). If another service runs Node-RED here, name it with nodered_service (option service).",
+    )
+
+
+def unknown(launch: Launch, more: str = "") -> Failure:
+    """The Failure for a unit of which it cannot be told how it starts Node-RED. `more` is what else was tried."""
+    found = [*launch.node_reds, *launch.others]
+    return Failure(
+        "%s does not start node-red in a way that can be followed%s. Found: %s.%s"
+        % (launch.unit, more, _start(launch), _commands(found)),
+        "Run Node-RED as a service of its own (nodered.org/docs/getting-started/raspberrypi), let ExecStart call "
+        "node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service (option service) to the "
+        "service that runs Node-RED." % launch.unit,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """A system that builds and starts Node-RED itself."""
+
+    name: str
+    marks: Sequence[str]
+    """Paths that only root can make, and that only this system has."""
+    remedy: str
+
+
+HOME_ASSISTANT = Platform(
+    "Home Assistant",
+    (
+        "/usr/share/hassio",
+        "/mnt/data/supervisor",
+        "/etc/hassio.json",
+        "/run/s6/container_environment/SUPERVISOR_TOKEN",
+    ),
+    "Protect the add-on in Home Assistant: its options (http_node, ssl, leave_front_door_open: false) and Home "
+    "Assistant's own users. " + ANOTHER_WAY,
+)
+VENUS = Platform(
+    "Venus OS",
+    ("/opt/victronenergy", "/etc/venus", "/data/home/nodered"),
+    "Venus OS (Large) starts Node-RED by daemontools (svc), with a settings file of its own on a read-only system. "
+    "Protect it in the settings of the GX device (access level and password), put own settings into "
+    "/data/home/nodered/.node-red/settings-user.js, and take this host out of the inventory of these roles.",
+)
+
+
+def platform(marks: Iterable[str]) -> Optional[Failure]:
+    """The Failure for a system without systemd that runs Node-RED itself. `marks` are the paths that are there."""
+    found = list(marks)
+    for one in (VENUS, HOME_ASSISTANT):
+        seen = [mark for mark in one.marks if mark in found]
+        if seen:
+            return Failure("This is %s (%s), where systemd does not run." % (one.name, ", ".join(seen)), one.remedy)
+    return None
+
+
+def in_containers(seen: str, groups: Sequence[str], marks: Iterable[str]) -> Failure:
+    """The Failure where Node-RED runs in containers only. `groups` are their control groups, `seen` lists them."""
+    found = list(marks)
+    if any(mark in found for mark in HOME_ASSISTANT.marks):
+        return Failure(
+            "The only Node-RED here runs in a container, as an add-on of Home Assistant (addon_..._nodered)." + seen,
+            HOME_ASSISTANT.remedy,
+        )
+    names = sorted({_runtime(group) for group in groups})
+    return Failure(
+        "The only Node-RED here runs in a container (%s)." % ", ".join(names) + seen,
+        "This collection handles Node-RED that runs as a systemd service. A container's settings belong to "
+        "whatever builds and starts the container: change them there.",
+    )
+
+
+def _runtime(group: str) -> str:
+    for part, name in (("libpod", "Podman"), ("docker", "Docker"), ("lxc", "LXC"), ("kubepods", "Kubernetes")):
+        if part in group:
+            return name
+    return "Docker, Podman, LXC or the like"
+
+
+def owned_by_package(path: str, package: str) -> Failure:
+    """The Failure for a settings file that an upgrade of a package overwrites."""
+    return Failure(
+        "The settings file %s belongs to the package %s and is none of its configuration files, so an upgrade of the "
+        "package overwrites it: Node-RED would be open again." % (path, package),
+        "Copy it to a file of your own (cp %s /etc/node-red-settings.js), let Node-RED use that (--settings in "
+        "ExecStart, systemctl edit), and run again." % path,
+    )
+
+
+def _start(launch: Launch) -> str:
+    """ExecStart as it can be shown, with the file that has it: no options, as these can hold secrets."""
+    shown: List[str] = []
+    for word in launch.words[:8]:
+        if shown and (word.startswith("-") and not re.fullmatch(r"--?[A-Za-z][\w-]*", word) or "=" in word):
+            break
+        shown.append(word)
+    line = masked(" ".join(shown)) + (" ..." if len(shown) < len(launch.words) else "")
+    return "ExecStart=%s in %s" % (short_line(line), launch.file or launch.unit)
+
+
+def _command(process: Running) -> str:
+    return short_line(masked(" ".join(process.arguments[:3]))) + (" in %s" % process.folder if process.folder else "")
+
+
+def _commands(processes: Sequence[Running]) -> str:
+    lines = ["\n - pid %d, user %s: %s" % (one.pid, one.user, _command(one)) for one in processes[:10]]
+    return " Its processes:" + "".join(lines) if lines else " No process of it runs."
+
+
+def _list(processes: Sequence[Running]) -> str:
+    return "".join("\n - %s" % one for one in processes)
+
+
+def _without_comments(script: str) -> str:
+    lines: List[str] = [line for line in script.splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(lines)
