@@ -20,6 +20,9 @@ description:
     service user, with the service's environment.
   - The address is the active one, found by asking the ports on which the service's processes listen. It can differ
     from what the settings file says, for example while a change waits for a restart.
+  - It fails, with what was found and what to do, where a change of the settings file would have no effect or would not
+    last. That is where a unit runs a container, the FlowFuse device agent, a snap, a program that embeds Node-RED, or
+    several Node-REDs, on Home Assistant and Venus OS, and where a Debian package owns and overwrites the settings file.
   - A settings file that cannot be loaded does not stop the module. It then returns the reason in
     RV(instance.settings_error).
 requirements:
@@ -439,8 +442,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _description,
     _find,
-    _launcher,
     _start_plan,
+    _supported,
 )
 
 
@@ -450,7 +453,7 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     _start_plan.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
-    with _launcher.no_package_overwrites(plan.settings_file, content.attributes.uid == 0):
+    with _supported.no_package_overwrites(plan.settings_file, content.attributes.uid == 0):
         loaded = _start_plan.load(plan)
     if loaded.timed_out:
         # Each further module would wait as long.

@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence, Tuple
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
-    _launcher,
+    _supported,
     _unsupported,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family
@@ -51,7 +51,7 @@ class Seen:
 
 def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     """The unit of the one Node-RED on this machine (or of the given service), and the others that were seen."""
-    _launcher.require_platform()
+    _supported.require_platform()
     found = _running()
     pids = {one.pid for _unit, one in found}
     running = [(unit, one) for unit, one in found if one.parent not in pids]
@@ -68,14 +68,14 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
         others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
         if not wanted.loaded:
             raise _no_such_service(wanted, others)
-        _launcher.require_supported(wanted, found)
+        _supported.require(wanted, found)
         return wanted, others
     everything = _seen(units, running)
     busy = [unit for unit in units if unit.working]
     rivals = [one for name, one in running if name is None and _is_rival(one, units)]
     candidates = busy or ([] if rivals else units)
     if len(candidates) == 1:
-        _launcher.require_supported(candidates[0], found)
+        _supported.require(candidates[0], found)
         if not rivals:
             return candidates[0], [one for one in everything if one.service != candidates[0].name]
     raise _not_exactly_one(candidates, everything, found)
@@ -118,9 +118,9 @@ def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
     )
 
 
-def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], found: _launcher.Found) -> Failure:
+def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], found: _supported.Found) -> Failure:
     known = any(one.service for one in everything)
-    named = None if candidates else _launcher.without_unit(found, known)
+    named = None if candidates else _supported.without_unit(found, known)
     if named:
         return named
     if not everything:
@@ -132,7 +132,7 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], fou
     in_containers = [one for one in everything if "container" in one.where]
     if not candidates and len(in_containers) == len(everything):
         groups = [_processes.control_group(one.pid) or "" for one in everything if one.pid]
-        return _unsupported.in_containers(_list_of(everything), groups, _launcher.marks())
+        return _unsupported.in_containers(_list_of(everything), groups, _supported.marks())
     if not candidates:
         return Failure(
             "Node-RED runs here, but not as a systemd service." + _list_of(everything),

@@ -23,7 +23,7 @@ ANOTHER_WAY = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Running:
+class ProcessFacts:
     """A process of a unit, or one outside of any."""
 
     pid: int
@@ -48,20 +48,20 @@ class Running:
 
 
 @dataclasses.dataclass(frozen=True)
-class Launch:
+class UnitFacts:
     """How a unit starts its program, and the Node-REDs that it runs now."""
 
     unit: str
     file: str
-    """The unit file."""
+    """The file that has its ExecStart: the unit file or a drop-in."""
     words: Sequence[str]
     """ExecStart."""
     source: str = ""
     """The file from which a generator made the unit file (SourcePath)."""
     script: str = ""
     """The text of the shell script that ExecStart names."""
-    node_reds: Sequence[Running] = ()
-    others: Sequence[Running] = ()
+    node_reds: Sequence[ProcessFacts] = ()
+    others: Sequence[ProcessFacts] = ()
     """The other processes of its control group."""
 
 
@@ -88,45 +88,44 @@ _FLOWFUSE_FOLDER = re.compile(r"^/opt/flow(?:fuse|forge)(?:-device)?(?:/|$)")
 _SNAP = re.compile(r"^(?:/var/lib/snapd)?/snap/(?!bin/(?:node|npm|npx)$|node/)")
 
 
-def by_name(launch: Launch) -> Optional[Failure]:
+def by_name(facts: UnitFacts) -> Optional[Failure]:
     """The Failure for a unit that runs a container, the FlowFuse device agent or a snap, or several Node-REDs."""
     for rule in (_container, _flowfuse, _snap, _several):
-        failure = rule(launch)
+        failure = rule(facts)
         if failure:
             return failure
     return None
 
 
-def _container(launch: Launch) -> Optional[Failure]:
-    if _QUADLET.search(launch.source):
+def _container(facts: UnitFacts) -> Optional[Failure]:
+    if _QUADLET.search(facts.source):
         return Failure(
-            "%s is a quadlet: systemd made it from %s, and it runs a container of Podman."
-            % (launch.unit, launch.source),
+            "%s is a quadlet: systemd made it from %s, and it runs a container of Podman." % (facts.unit, facts.source),
             "Change the settings where the container has them: in the folder that %s mounts at /data (Volume=). Let "
-            "PublishPort= name the addresses that may reach it. %s" % (launch.source, ANOTHER_WAY),
+            "PublishPort= name the addresses that may reach it. %s" % (facts.source, ANOTHER_WAY),
         )
     # A script can start a container beside a Node-RED of the machine.
-    texts = [] if launch.node_reds else [" ".join(launch.words), _without_comments(launch.script)]
-    texts += [" ".join(one.arguments) for one in launch.others if not launch.node_reds]
+    texts = [] if facts.node_reds else [" ".join(facts.words), _without_comments(facts.script)]
+    texts += [" ".join(one.arguments) for one in facts.others if not facts.node_reds]
     command = next((match[1] for match in map(_CONTAINER.search, texts) if match), None)
     if command is None:
         return None
     return Failure(
-        "%s runs a container: %s starts %s." % (launch.unit, _start(launch), short_line(" ".join(command.split()))),
+        "%s runs a container: %s starts %s." % (facts.unit, _start(facts), short_line(" ".join(command.split()))),
         "Change the settings where the container has them: in the folder or volume that is mounted at /data, then "
         "restart %s. Publish its port only where it may be reached from (-p 127.0.0.1:1880:1880). %s"
-        % (launch.unit, ANOTHER_WAY),
+        % (facts.unit, ANOTHER_WAY),
     )
 
 
-def _flowfuse(launch: Launch) -> Optional[Failure]:
-    commands = [launch.words, *(one.arguments for one in [*launch.node_reds, *launch.others])]
-    texts = [" ".join(words) for words in commands] + [_without_comments(launch.script)]
+def _flowfuse(facts: UnitFacts) -> Optional[Failure]:
+    commands = [facts.words, *(one.arguments for one in [*facts.node_reds, *facts.others])]
+    texts = [" ".join(words) for words in commands] + [_without_comments(facts.script)]
     agent = next((match[1] for match in map(_FLOWFUSE.search, texts) if match), None)
-    folder = next((one.folder for one in launch.node_reds if _FLOWFUSE_FOLDER.match(one.folder or "")), None)
+    folder = next((one.folder for one in facts.node_reds if _FLOWFUSE_FOLDER.match(one.folder or "")), None)
     if agent is None and folder is None:
         return None
-    return flowfuse(launch.unit, "%s starts %s" % (_start(launch), agent or "Node-RED in %s" % folder))
+    return flowfuse(facts.unit, "%s starts %s" % (_start(facts), agent or "Node-RED in %s" % folder))
 
 
 def flowfuse(who: str, found: str) -> Failure:
@@ -139,14 +138,14 @@ def flowfuse(who: str, found: str) -> Failure:
     )
 
 
-def _snap(launch: Launch) -> Optional[Failure]:
-    words = [*launch.words, *(word for one in launch.node_reds for word in (one.program or "", *one.arguments))]
+def _snap(facts: UnitFacts) -> Optional[Failure]:
+    words = [*facts.words, *(word for one in facts.node_reds for word in (one.program or "", *one.arguments))]
     found = next((word for word in words if _SNAP.match(word)), None)
-    if found is None and launch.unit.startswith("snap."):
-        found = launch.unit
-    if found is None and [os.path.basename(word) for word in launch.words[:2]] == ["snap", "run"]:
-        found = " ".join(launch.words[:3])
-    return snap(launch.unit, found) if found else None
+    if found is None and facts.unit.startswith("snap."):
+        found = facts.unit
+    if found is None and [os.path.basename(word) for word in facts.words[:2]] == ["snap", "run"]:
+        found = " ".join(facts.words[:3])
+    return snap(facts.unit, found) if found else None
 
 
 def snap(who: str, found: str) -> Failure:
@@ -159,40 +158,40 @@ def snap(who: str, found: str) -> Failure:
     )
 
 
-def is_flowfuse(process: Running) -> bool:
+def is_flowfuse(process: ProcessFacts) -> bool:
     return bool(_FLOWFUSE_FOLDER.match(process.folder or "") or _FLOWFUSE.search(" ".join(process.arguments)))
 
 
-def is_snap(process: Running) -> bool:
+def is_snap(process: ProcessFacts) -> bool:
     return any(_SNAP.match(word) for word in (process.program or "", *process.arguments))
 
 
-def _several(launch: Launch) -> Optional[Failure]:
-    if len(launch.node_reds) < 2:
+def _several(facts: UnitFacts) -> Optional[Failure]:
+    if len(facts.node_reds) < 2:
         return None
     return Failure(
         "%s starts %d Node-REDs (%s), so one of them would be secured and the others would stay as they are.%s"
-        % (launch.unit, len(launch.node_reds), _start(launch), _list(launch.node_reds)),
+        % (facts.unit, len(facts.node_reds), _start(facts), _list(facts.node_reds)),
         "Give each Node-RED a unit of its own (copy the unit of Node-RED's installer; each with its own -u or -s), "
         "stop starting it in %s, and use one inventory name per unit, each with its nodered_service (option service)."
-        % launch.unit,
+        % facts.unit,
     )
 
 
-def embedded(launch: Launch, program: str, evidence: str) -> Failure:
+def embedded(facts: UnitFacts, program: str, evidence: str) -> Failure:
     """The Failure for a program with a Node-RED inside: its settings are an object in the program.
 
     `program` is the script, `evidence` what shows that Node-RED is in there.
     """
     return Failure(
         "%s runs a program that embeds Node-RED: %s (%s). Its settings are in that program (RED.init), not in a "
-        "settings file." % (launch.unit, short_line(program), evidence),
+        "settings file." % (facts.unit, short_line(program), evidence),
         "Set adminAuth, httpNodeAuth and the server's https in the program itself (nodered.org/docs/user-guide/runtime/"
         "embedding), or run Node-RED as a service of its own and let the program reach it over HTTP.",
     )
 
 
-def embedding_process(process: Running, url: str) -> Failure:
+def embedding_process(process: ProcessFacts, url: str) -> Failure:
     """The Failure where no Node-RED was found, but a program of another name responds as one."""
     return Failure(
         "No service of Node-RED was found, but a program that embeds it responds at %s: pid %d, user %s, %s."
@@ -202,15 +201,15 @@ def embedding_process(process: Running, url: str) -> Failure:
     )
 
 
-def unknown(launch: Launch, more: str = "") -> Failure:
+def unknown(facts: UnitFacts, more: str = "") -> Failure:
     """The Failure for a unit of which it cannot be told how it starts Node-RED. `more` is what else was tried."""
-    found = [*launch.node_reds, *launch.others]
+    found = [*facts.node_reds, *facts.others]
     return Failure(
         "%s does not start node-red in a way that can be followed%s. Found: %s.%s"
-        % (launch.unit, more, _start(launch), _commands(found)),
+        % (facts.unit, more, _start(facts), _commands(found)),
         "Run Node-RED as a service of its own (nodered.org/docs/getting-started/raspberrypi), let ExecStart call "
         "node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service (option service) to the "
-        "service that runs Node-RED." % launch.unit,
+        "service that runs Node-RED." % facts.unit,
     )
 
 
@@ -287,27 +286,27 @@ def owned_by_package(path: str, package: str) -> Failure:
     )
 
 
-def _start(launch: Launch) -> str:
+def _start(facts: UnitFacts) -> str:
     """ExecStart as it can be shown, with the file that has it: no options, as these can hold secrets."""
     shown: List[str] = []
-    for word in launch.words[:8]:
+    for word in facts.words[:8]:
         if shown and (word.startswith("-") and not re.fullmatch(r"--?[A-Za-z][\w-]*", word) or "=" in word):
             break
         shown.append(word)
-    line = masked(" ".join(shown)) + (" ..." if len(shown) < len(launch.words) else "")
-    return "ExecStart=%s in %s" % (short_line(line), launch.file or launch.unit)
+    line = masked(" ".join(shown)) + (" ..." if len(shown) < len(facts.words) else "")
+    return "ExecStart=%s in %s" % (short_line(line), facts.file or facts.unit)
 
 
-def _command(process: Running) -> str:
+def _command(process: ProcessFacts) -> str:
     return short_line(masked(" ".join(process.arguments[:3]))) + (" in %s" % process.folder if process.folder else "")
 
 
-def _commands(processes: Sequence[Running]) -> str:
+def _commands(processes: Sequence[ProcessFacts]) -> str:
     lines = ["\n - pid %d, user %s: %s" % (one.pid, one.user, _command(one)) for one in processes[:10]]
     return " Its processes:" + "".join(lines) if lines else " No process of it runs."
 
 
-def _list(processes: Sequence[Running]) -> str:
+def _list(processes: Sequence[ProcessFacts]) -> str:
     return "".join("\n - %s" % one for one in processes)
 
 

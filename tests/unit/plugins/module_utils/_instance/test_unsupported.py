@@ -9,17 +9,17 @@ import dataclasses
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _unsupported
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import Launch, Running
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import ProcessFacts, UnitFacts
 
-INSTALLER = Launch(
+INSTALLER = UnitFacts(
     unit="nodered.service",
     file="/lib/systemd/system/nodered.service",
     words=["/usr/bin/env", "node-red-pi", "$NODE_OPTIONS", "--", "$NODE_RED_OPTIONS"],
-    node_reds=[Running(612, "pi", ["node-red"], "/usr/bin/node", "/home/pi")],
+    node_reds=[ProcessFacts(612, "pi", ["node-red"], "/usr/bin/node", "/home/pi")],
 )
 
 
-def launch(words, **facts):
+def started(words, **facts):
     return dataclasses.replace(INSTALLER, words=words.split(), **{"node_reds": [], **facts})
 
 
@@ -28,21 +28,23 @@ def test_the_unit_of_the_installer_is_supported():
 
 
 CONTAINERS = {
-    "docker run": launch("/usr/bin/docker run --rm --name nodered -p 1880:1880 -v nodered:/data nodered/node-red"),
-    "docker start": launch("/usr/bin/docker start -a nodered"),
-    "an option before the command": launch("/usr/bin/docker --config /etc/docker run nodered/node-red"),
-    "docker compose": launch("/usr/bin/docker compose -f /opt/iot/docker-compose.yml up"),
-    "docker-compose": launch("/usr/local/bin/docker-compose up nodered"),
-    "podman generate systemd": launch("/usr/bin/podman start nodered"),
-    "podman run": launch("/usr/bin/podman run --cgroups=no-conmon --rm -d nodered/node-red:4.1"),
-    "env": launch("/usr/bin/env DOCKER_HOST=unix:///run/docker.sock docker run nodered/node-red"),
-    "a shell": launch("/bin/sh -c docker rm -f nodered; docker run --name nodered nodered/node-red"),
-    "a script": launch(
+    "docker run": started("/usr/bin/docker run --rm --name nodered -p 1880:1880 -v nodered:/data nodered/node-red"),
+    "docker start": started("/usr/bin/docker start -a nodered"),
+    "an option before the command": started("/usr/bin/docker --config /etc/docker run nodered/node-red"),
+    "docker compose": started("/usr/bin/docker compose -f /opt/iot/docker-compose.yml up"),
+    "docker-compose": started("/usr/local/bin/docker-compose up nodered"),
+    "podman generate systemd": started("/usr/bin/podman start nodered"),
+    "podman run": started("/usr/bin/podman run --cgroups=no-conmon --rm -d nodered/node-red:4.1"),
+    "env": started("/usr/bin/env DOCKER_HOST=unix:///run/docker.sock docker run nodered/node-red"),
+    "a shell": started("/bin/sh -c docker rm -f nodered; docker run --name nodered nodered/node-red"),
+    "a script": started(
         "/usr/local/bin/start-nodered", script="#!/bin/sh\nset -e\ncd /opt/iot\nexec docker compose up\n"
     ),
-    "a script by a path": launch("/usr/local/bin/x", script='#!/bin/bash\n"/usr/bin/podman" run --rm nodered/node-red'),
-    "a program that was started": launch(
-        "/opt/iot/start", others=[Running(700, "root", ["/usr/bin/docker", "run", "nodered/node-red"])]
+    "a script by a path": started(
+        "/usr/local/bin/x", script='#!/bin/bash\n"/usr/bin/podman" run --rm nodered/node-red'
+    ),
+    "a program that was started": started(
+        "/opt/iot/start", others=[ProcessFacts(700, "root", ["/usr/bin/docker", "run", "nodered/node-red"])]
     ),
 }
 
@@ -60,10 +62,10 @@ BESIDE = {
     "a script that starts Node-RED, and a broker in a container": dataclasses.replace(
         INSTALLER, words=["/home/pi/start.sh"], script="#!/bin/sh\ndocker start mosquitto\nexec node-red\n"
     ),
-    "a comment": launch("/home/pi/start.sh", script="#!/bin/sh\n# docker run nodered/node-red\nexec node-red\n"),
-    "another name": launch("/usr/bin/docker-nodered run"),
-    "a folder": launch("/opt/docker/bin/flows --run"),
-    "no command": launch("/srv/notify docker"),
+    "a comment": started("/home/pi/start.sh", script="#!/bin/sh\n# docker run nodered/node-red\nexec node-red\n"),
+    "another name": started("/usr/bin/docker-nodered run"),
+    "a folder": started("/opt/docker/bin/flows --run"),
+    "no command": started("/srv/notify docker"),
 }
 
 
@@ -74,7 +76,7 @@ def test_what_only_mentions_containers_is_not_rejected(facts):
 
 def test_a_quadlet_is_named_with_the_file_that_it_is_made_from():
     failure = _unsupported.by_name(
-        launch(
+        started(
             "/usr/bin/podman run --name=nodered --cidfile=/run/nodered.cid --replace --rm --cgroups=split "
             "--sdnotify=conmon -d -v /srv/nodered:/data nodered/node-red",
             file="/run/systemd/generator/nodered.service",
@@ -88,20 +90,20 @@ def test_a_quadlet_is_named_with_the_file_that_it_is_made_from():
 
 FLOWFUSE = {
     # installer/go/pkg/service/templates.go of FlowFuse/device-agent
-    "the unit": launch("/usr/bin/env -S flowfuse-device-agent", unit="flowfuse-device-agent.service"),
-    "the earlier name": launch("/usr/bin/env flowforge-device-agent", unit="flowforge-device.service"),
-    "its options": launch("/usr/bin/env -S flowfuse-device-agent -d /home/pi/device -p 1881"),
-    "the package": launch("/usr/bin/node /usr/lib/node_modules/@flowfuse/device-agent/index.js"),
-    "the earlier package": launch("node /usr/lib/node_modules/@flowforge/flowforge-device-agent/index.js"),
-    "a wrapper": launch("/opt/start.sh", script="#!/bin/sh\nexec flowfuse-device-agent\n"),
-    "its Node-RED": launch(
+    "the unit": started("/usr/bin/env -S flowfuse-device-agent", unit="flowfuse-device-agent.service"),
+    "the earlier name": started("/usr/bin/env flowforge-device-agent", unit="flowforge-device.service"),
+    "its options": started("/usr/bin/env -S flowfuse-device-agent -d /home/pi/device -p 1881"),
+    "the package": started("/usr/bin/node /usr/lib/node_modules/@flowfuse/device-agent/index.js"),
+    "the earlier package": started("node /usr/lib/node_modules/@flowforge/flowforge-device-agent/index.js"),
+    "a wrapper": started("/opt/start.sh", script="#!/bin/sh\nexec flowfuse-device-agent\n"),
+    "its Node-RED": started(
         "/opt/start",
-        node_reds=[Running(900, "pi", ["node-red"], "/usr/bin/node", "/opt/flowfuse-device/project")],
+        node_reds=[ProcessFacts(900, "pi", ["node-red"], "/usr/bin/node", "/opt/flowfuse-device/project")],
     ),
-    "the agent's process": launch(
-        "/opt/start", others=[Running(899, "pi", ["node", "/usr/bin/flowfuse-device-agent"])]
+    "the agent's process": started(
+        "/opt/start", others=[ProcessFacts(899, "pi", ["node", "/usr/bin/flowfuse-device-agent"])]
     ),
-    "FlowFuse itself": launch("/opt/flowforge/bin/node /opt/flowforge/node_modules/.bin/flowforge-node-red"),
+    "FlowFuse itself": started("/opt/flowforge/bin/node /opt/flowforge/node_modules/.bin/flowforge-node-red"),
 }
 
 
@@ -115,17 +117,17 @@ def test_the_device_agent_of_flowfuse_is_rejected(facts):
 
 def test_a_user_directory_with_the_dashboard_of_flowfuse_is_no_device_agent():
     words = "node-red --nodesDir /home/pi/.node-red/node_modules/@flowfuse/node-red-dashboard"
-    assert _unsupported.by_name(launch(words)) is None
+    assert _unsupported.by_name(started(words)) is None
 
 
 SNAPS = {
-    "the daemon": launch("/usr/bin/snap run node-red", unit="snap.node-red.node-red.service"),
-    "snap run in a unit of one's own": launch("/usr/bin/snap run node-red"),
-    "the command": launch("/snap/bin/node-red -u /root/snap/node-red/common"),
-    "the process": launch(
-        "/opt/start", node_reds=[Running(1, "root", ["node-red"], "/snap/node-red/123/bin/node", "/root")]
+    "the daemon": started("/usr/bin/snap run node-red", unit="snap.node-red.node-red.service"),
+    "snap run in a unit of one's own": started("/usr/bin/snap run node-red"),
+    "the command": started("/snap/bin/node-red -u /root/snap/node-red/common"),
+    "the process": started(
+        "/opt/start", node_reds=[ProcessFacts(1, "root", ["node-red"], "/snap/node-red/123/bin/node", "/root")]
     ),
-    "another folder": launch("/var/lib/snapd/snap/node-red/current/bin/node red.js"),
+    "another folder": started("/var/lib/snapd/snap/node-red/current/bin/node red.js"),
 }
 
 
@@ -138,18 +140,18 @@ def test_a_snap_is_rejected(facts):
 
 def test_a_node_from_a_snap_may_run_a_node_red_from_npm():
     words = "/snap/node/8941/bin/node /usr/local/lib/node_modules/node-red/red.js"
-    process = Running(1, "pi", ["node-red"], "/snap/node/8941/bin/node", "/home/pi")
-    assert _unsupported.by_name(launch(words, node_reds=[process])) is None
-    assert _unsupported.by_name(launch("/snap/bin/node /usr/local/bin/node-red")) is None
+    process = ProcessFacts(1, "pi", ["node-red"], "/snap/node/8941/bin/node", "/home/pi")
+    assert _unsupported.by_name(started(words, node_reds=[process])) is None
+    assert _unsupported.by_name(started("/snap/bin/node /usr/local/bin/node-red")) is None
 
 
 def test_a_unit_with_several_node_reds_is_rejected_with_each_of_them():
     apps = [
-        Running(427, "pi", ["node-red"], ports=[1880], settings_file="/home/pi/a/settings.js", app="a"),
-        Running(428, "pi", ["node-red"], ports=[1881, 9000], settings_file="/home/pi/b/settings.js", app="b"),
-        Running(439, "flows", ["node-red"]),
+        ProcessFacts(427, "pi", ["node-red"], ports=[1880], settings_file="/home/pi/a/settings.js", app="a"),
+        ProcessFacts(428, "pi", ["node-red"], ports=[1881, 9000], settings_file="/home/pi/b/settings.js", app="b"),
+        ProcessFacts(439, "flows", ["node-red"]),
     ]
-    failure = _unsupported.by_name(launch("/usr/lib/node_modules/pm2/bin/pm2 resurrect", node_reds=apps))
+    failure = _unsupported.by_name(started("/usr/lib/node_modules/pm2/bin/pm2 resurrect", node_reds=apps))
     assert failure.problem.startswith("nodered.service starts 3 Node-REDs")
     assert failure.problem.splitlines()[1:] == [
         " - pid 427, user pi, PM2 app a, port 1880, settings file /home/pi/a/settings.js",
@@ -190,17 +192,17 @@ def test_a_container_is_told_by_its_control_group(group, marks, name):
 
 
 def test_an_unknown_launcher_is_rejected_with_unit_processes_and_files():
-    facts = launch(
+    facts = started(
         "/opt/acme/bin/supervise -c /etc/acme.conf",
         unit="acme.service",
-        others=[Running(77, "acme", ["/opt/acme/bin/supervise", "-c", "/etc/acme.conf"], folder="/opt/acme")],
+        others=[ProcessFacts(77, "acme", ["/opt/acme/bin/supervise", "-c", "/etc/acme.conf"], folder="/opt/acme")],
     )
     failure = _unsupported.unknown(facts, ", and its journal does not name the settings file")
     assert "acme.service does not start node-red in a way that can be followed, and its journal" in failure.problem
     assert "ExecStart=/opt/acme/bin/supervise -c /etc/acme.conf in /lib/systemd/system/nodered.service" in str(failure)
     assert "\n - pid 77, user acme: /opt/acme/bin/supervise -c /etc/acme.conf in /opt/acme" in failure.problem
     assert "nodered_service" in failure.remedy
-    assert "No process of it runs." in _unsupported.unknown(launch("/opt/x")).problem
+    assert "No process of it runs." in _unsupported.unknown(started("/opt/x")).problem
 
 
 def test_no_secret_of_a_command_line_is_shown():
@@ -209,14 +211,14 @@ def test_no_secret_of_a_command_line_is_shown():
         "/usr/bin/docker run --env=TOKEN=hunter2 nodered/node-red",
         "/usr/bin/docker run --password hunter2 nodered/node-red",
     ):
-        assert "hunter2" not in str(_unsupported.by_name(launch(words)))
+        assert "hunter2" not in str(_unsupported.by_name(started(words)))
     assert "hunter2" not in str(
-        _unsupported.unknown(launch("/opt/x", others=[Running(1, "a", ["x", "TOKEN=hunter2"])]))
+        _unsupported.unknown(started("/opt/x", others=[ProcessFacts(1, "a", ["x", "TOKEN=hunter2"])]))
     )
 
 
 def test_names_that_a_user_has_chosen_cannot_forge_lines():
-    app = Running(2, "pi", [], app="a\n - pid 3, user root", settings_file="/home/pi/\x1b[2J")
+    app = ProcessFacts(2, "pi", [], app="a\n - pid 3, user root", settings_file="/home/pi/\x1b[2J")
     assert len(str(app).splitlines()) == 1
     assert "\x1b" not in str(app)
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _launcher
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _supported
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _packages, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener, Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -39,7 +39,7 @@ def seen(monkeypatch):
     """What the user of a process sees of it, by pid."""
     of = {}
     nothing = {"ports": [], "folder": "/home/pi", "home": "/home/pi", "pm2": {}}
-    monkeypatch.setattr(_launcher, "_seen_as_user", lambda one, pid=None: {**nothing, **of.get(pid or one.pid, {})})
+    monkeypatch.setattr(_supported, "_seen_as_user", lambda one, pid=None: {**nothing, **of.get(pid or one.pid, {})})
     journal = subprocess.CompletedProcess([], 0, "Settings file  : /srv/c/settings.js\n", "")
     monkeypatch.setattr(_systemd, "run", lambda *_arguments, **_options: journal)
     return of
@@ -55,8 +55,8 @@ def test_each_node_red_of_a_unit_is_found_with_its_settings_file(seen):
         ("other.service", node_red(14)),
         (None, node_red(15)),
     ]
-    launch = _launcher.launch_of(unit("/usr/bin/env node-red"), found)
-    assert [(one.pid, one.app, one.settings_file) for one in launch.node_reds] == [
+    facts = _supported.facts_of(unit("/usr/bin/env node-red"), found)
+    assert [(one.pid, one.app, one.settings_file) for one in facts.node_reds] == [
         (11, None, "/home/pi/a/settings.js"),
         (12, "b", "/home/pi/b/settings.js"),
         (13, None, "/srv/c/settings.js"),
@@ -67,12 +67,12 @@ def test_a_child_is_a_node_red_of_its_own_only_where_it_listens_itself(seen):
     """A wrapper that starts one in the background and then becomes the other; a copy that is about to run a program."""
     seen.update({11: {"ports": [1881]}, 12: {"ports": [1880]}, 13: {"ports": [1881]}})
     found = [("nodered.service", node_red(pid, parent)) for pid, parent in ((11, 1), (12, 11), (13, 11))]
-    assert [one.pid for one in _launcher.launch_of(unit("/home/pi/two.sh"), found).node_reds] == [11, 12]
+    assert [one.pid for one in _supported.facts_of(unit("/home/pi/two.sh"), found).node_reds] == [11, 12]
 
 
 def test_node_reds_outside_of_the_unit_do_not_count(seen):
     found = [("nodered.service", node_red(11)), ("cron.service", node_red(12)), (None, node_red(13))]
-    _launcher.require_supported(unit("/usr/bin/env node-red"), found)
+    _supported.require(unit("/usr/bin/env node-red"), found)
 
 
 @pytest.mark.parametrize("words", ["{script}", "/bin/bash {script}", "/usr/bin/env -u X {script} --verbose"])
@@ -80,13 +80,13 @@ def test_the_text_of_a_script_is_read(tmp_path, words):
     script = tmp_path / "start.sh"
     script.write_text("#!/bin/sh\ndocker run nodered/node-red\n")
     with pytest.raises(Failure, match="runs a container"):
-        _launcher.require_supported(unit(words.format(script=script)), [])
+        _supported.require(unit(words.format(script=script)), [])
 
 
 def test_a_script_in_another_language_is_not_searched(tmp_path):
     script = tmp_path / "start.py"
     script.write_text("#!/usr/bin/env python3\n'''docker run nodered/node-red'''\n")
-    _launcher.require_supported(unit(str(script)), [])
+    _supported.require(unit(str(script)), [])
 
 
 @contextlib.contextmanager
@@ -120,7 +120,7 @@ ANSWERS = {
 @pytest.mark.parametrize(("answers", "root"), ANSWERS.values(), ids=ANSWERS)
 def test_a_port_is_asked_whether_it_responds_as_node_red(answers, root):
     with server(answers) as port:
-        url = _launcher._url_of_node_red([Listener("127.0.0.1", port)], time.monotonic() + 5)
+        url = _supported._url_of_node_red([Listener("127.0.0.1", port)], time.monotonic() + 5)
         assert url == (root and f"http://127.0.0.1:{port}{root}")
 
 
@@ -146,7 +146,7 @@ def kiosk(folder):
 def test_a_program_that_depends_on_node_red_embeds_it(program):
     (program / "package.json").write_text(json.dumps({"name": "candy", "dependencies": {"node-red": "^4.1.0"}}))
     with pytest.raises(Failure) as failure:
-        _launcher.require_supported(kiosk(program), [])
+        _supported.require(kiosk(program), [])
     assert f"kiosk.service runs a program that embeds Node-RED: {program}/dist/index.js (pid 4321; " in str(
         failure.value
     )
@@ -154,15 +154,15 @@ def test_a_program_that_depends_on_node_red_embeds_it(program):
 
 
 def test_a_program_that_responds_as_node_red_embeds_it(program, monkeypatch):
-    monkeypatch.setattr(_launcher, "_url_of_node_red", lambda *_: "http://127.0.0.1:8000/red/")
+    monkeypatch.setattr(_supported, "_url_of_node_red", lambda *_: "http://127.0.0.1:8000/red/")
     with pytest.raises(Failure, match="responds as Node-RED at http://127.0.0.1:8000/red/"):
-        _launcher.require_supported(kiosk(program), [])
+        _supported.require(kiosk(program), [])
 
 
 @pytest.mark.parametrize("about", [{}, {"dependencies": ["node-red"]}, {"dependencies": {"express": "5"}}, []])
 def test_another_program_of_node_embeds_nothing(program, about):
     (program / "package.json").write_text(json.dumps(about))
-    _launcher.require_supported(kiosk(program), [])
+    _supported.require(kiosk(program), [])
 
 
 def test_a_supervisor_is_named_with_what_it_runs(monkeypatch, seen):
@@ -170,18 +170,18 @@ def test_a_supervisor_is_named_with_what_it_runs(monkeypatch, seen):
     shown = unit("/usr/bin/supervisord -n -c /etc/supervisor/supervisord.conf", "supervisor.service", MainPID="1")
     monkeypatch.setattr(_systemd, "show", lambda *_names: [shown])
     two = [("supervisor.service", node_red(pid)) for pid in (11, 12)]
-    assert "supervisor.service starts 2 Node-REDs" in str(_launcher.without_unit(two, True))
-    failure = _launcher.without_unit(two[:1], False)
+    assert "supervisor.service starts 2 Node-REDs" in str(_supported.without_unit(two, True))
+    failure = _supported.without_unit(two[:1], False)
     assert "supervisor.service does not start node-red in a way" in str(failure)
     assert "pid 11" in str(failure)
-    assert _launcher.without_unit(two[:1], True) is None, "then the list of all says more"
+    assert _supported.without_unit(two[:1], True) is None, "then the list of all says more"
 
 
 def test_venus_os_is_named_before_systemd_is_asked(monkeypatch):
-    monkeypatch.setattr(_launcher, "SYSTEMD_RUNS", "/nonexistent")
-    monkeypatch.setattr(_launcher, "marks", lambda: ["/opt/victronenergy"])
+    monkeypatch.setattr(_supported, "SYSTEMD_RUNS", "/nonexistent")
+    monkeypatch.setattr(_supported, "marks", lambda: ["/opt/victronenergy"])
     with pytest.raises(Failure, match="Venus OS"):
-        _launcher.require_platform()
+        _supported.require_platform()
 
 
 @pytest.mark.parametrize(
@@ -205,6 +205,6 @@ def test_dpkg_is_asked_only_about_files_that_a_package_can_have(monkeypatch, pat
 
     monkeypatch.setattr(_packages, "overwriting", overwriting)
     expected = pytest.raises(Failure, match="package vendor-nodered") if asked else contextlib.nullcontext()
-    with expected, _launcher.no_package_overwrites(path, of_root):
+    with expected, _supported.no_package_overwrites(path, of_root):
         pass
     assert questions == ([[path]] if asked else [])

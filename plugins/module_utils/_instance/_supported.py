@@ -21,7 +21,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _serving, _unsupported
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import Launch, Running
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import ProcessFacts, UnitFacts
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _packages, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit, Word
@@ -59,17 +59,17 @@ def marks() -> List[str]:
     return [path for path in known if os.path.lexists(path)]
 
 
-def require_supported(unit: Unit, found: Found) -> None:
+def require(unit: Unit, found: Found) -> None:
     """Raise Failure where this unit starts Node-RED in a way that this collection does not handle, and has a name for.
 
     `found` holds every Node-RED process of the machine.
     """
-    launch = launch_of(unit, found)
-    failure = _unsupported.by_name(launch)
+    facts = facts_of(unit, found)
+    failure = _unsupported.by_name(facts)
     if failure:
         raise failure
-    if not launch.node_reds and launch.others:
-        _require_no_embedding(launch, unit)
+    if not facts.node_reds and facts.others:
+        _require_no_embedding(facts, unit)
 
 
 @contextlib.contextmanager
@@ -93,15 +93,15 @@ def no_package_overwrites(settings_file: str, of_root: bool) -> Iterator[None]:
         raise _unsupported.owned_by_package(settings_file, package)
 
 
-def launch_of(unit: Unit, found: Found) -> Launch:
+def facts_of(unit: Unit, found: Found) -> UnitFacts:
     """How this unit starts its program, and what it runs."""
     words = _systemd.shown_command(unit).words
     known = _command_line.parse([Word(word) for word in words]) is not None
     node_reds = _separate([process for name, process in found if name == unit.name])
     several = len(node_reds) > 1
-    return Launch(
+    return UnitFacts(
         unit=unit.name,
-        file=unit.text("FragmentPath"),
+        file=unit.file_with(r"^\s*ExecStart\s*=\s*\S"),
         words=words,
         source=unit.text("SourcePath"),
         script="" if known else _script(words, unit),
@@ -123,7 +123,7 @@ def _separate(processes: Sequence[Process]) -> List[Process]:
     ]
 
 
-def _others(unit: Unit, node_reds: Sequence[Process]) -> List[Running]:
+def _others(unit: Unit, node_reds: Sequence[Process]) -> List[ProcessFacts]:
     pids = {one.pid for one in node_reds}
     if not unit.main_pid:
         return []
@@ -131,8 +131,8 @@ def _others(unit: Unit, node_reds: Sequence[Process]) -> List[Running]:
     return [_briefly(one) for one in own if one.pid not in pids][:MOST_PROCESSES]
 
 
-def _briefly(process: Process) -> Running:
-    return Running(
+def _briefly(process: Process) -> ProcessFacts:
+    return ProcessFacts(
         pid=process.pid,
         user=_identity.name_of(process.uid),
         arguments=process.arguments,
@@ -141,7 +141,7 @@ def _briefly(process: Process) -> Running:
     )
 
 
-def _described(process: Process, unit: Unit) -> Running:
+def _described(process: Process, unit: Unit) -> ProcessFacts:
     """With its ports and its settings file, which only its own user may see in a container without CAP_SYS_PTRACE."""
     seen = _seen_as_user(process)
     return dataclasses.replace(
@@ -201,23 +201,23 @@ def _script(words: Sequence[str], unit: Unit) -> str:
     return ""
 
 
-def _require_no_embedding(launch: Launch, unit: Unit) -> None:
+def _require_no_embedding(facts: UnitFacts, unit: Unit) -> None:
     user = _identity.of(unit.text("User") or "root")
-    for process in launch.others:
+    for process in facts.others:
         script = _node_script(process, unit)
         if script:
             package = user.run(_package_with_node_red, script)
             if package:
-                raise _unsupported.embedded(launch, script, "pid %d; %s" % (process.pid, package))
+                raise _unsupported.embedded(facts, script, "pid %d; %s" % (process.pid, package))
     end = time.monotonic() + SEARCH_SECONDS
-    for process in launch.others:
+    for process in facts.others:
         script = _node_script(process, unit)
         url = script and _url_of_node_red(_processes.listeners(process.pid), end)
         if script and url:
-            raise _unsupported.embedded(launch, script, "pid %d responds as Node-RED at %s" % (process.pid, url))
+            raise _unsupported.embedded(facts, script, "pid %d responds as Node-RED at %s" % (process.pid, url))
 
 
-def _node_script(process: Running, unit: Unit) -> Optional[str]:
+def _node_script(process: ProcessFacts, unit: Unit) -> Optional[str]:
     """The script that this process of Node.js runs; None for any other."""
     if not process.arguments or not os.path.basename(process.program or process.arguments[0]).startswith("node"):
         return None
@@ -303,10 +303,10 @@ def without_unit(found: Found, known: bool) -> Optional[Failure]:
     for name in dict.fromkeys(name for name, _process in found if name):
         unit = _systemd.show(name)[0]
         if unit.loaded:
-            launch = launch_of(unit, found)
-            failure = _unsupported.by_name(launch)
+            facts = facts_of(unit, found)
+            failure = _unsupported.by_name(facts)
             if failure or not known:
-                return failure or _unsupported.unknown(launch)
+                return failure or _unsupported.unknown(facts)
     return None if found or known else _embedding_anywhere()
 
 
