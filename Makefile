@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint unit lowest sanity corpus fuzz molecule integration power-cut attack benchmark clean
+.PHONY: help demo demo-down test machine lint unit lowest sanity corpus fuzz molecule integration power-cut attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ power-cut: .venv/test.stamp $(COLLECTION) ## Cut the power at 20 random moments 
 
 attack: .venv/test.stamp $(COLLECTION) ## Attack runs as the service user, 200 rounds of what depends on luck
 	ATTACK_ROUNDS=200 pytest -s tests/integration/test_hostile_pi.py
+
+matrix: .venv/test.stamp $(COLLECTION) ## Secure, verify and reboot every release on every Debian; writes docs/compatibility.md
+	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.tests.matrix $(VARIANTS)
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
 	python benchmarks/engine.py

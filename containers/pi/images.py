@@ -83,7 +83,7 @@ def progress(message: str) -> None:
 
 @dataclass(frozen=True)
 class Variant:
-    """One section of variants.ini."""
+    """One section of variants.ini, or of matrix.ini on one Debian."""
 
     name: str
     debian: str
@@ -102,11 +102,31 @@ class Variant:
     """Who runs Node-RED, where the packaging leaves that open."""
 
 
-def variants() -> dict[str, Variant]:
+def usual_variants() -> dict[str, Variant]:
     """Returns the table of variants.ini, by name."""
-    table = configparser.ConfigParser()
-    table.read(HERE / "variants.ini", encoding="utf-8")
+    table = _table("variants.ini")
     return {name: Variant(name=name, **dict(table[name])) for name in table.sections()}
+
+
+def matrix_variants() -> dict[str, Variant]:
+    """Returns the table of matrix.ini: each section on each Debian, by name."""
+    table = _table("matrix.ini")
+    return {
+        f"{name}-{debian}": Variant(name=f"{name}-{debian}", **{**dict(table[name]), "debian": debian})
+        for name in table.sections()
+        for debian in table[name]["debian"].split()
+    }
+
+
+def variants() -> dict[str, Variant]:
+    """Returns all that can be built, by name."""
+    return usual_variants() | matrix_variants()
+
+
+def _table(file: str) -> configparser.ConfigParser:
+    table = configparser.ConfigParser()
+    table.read(HERE / file, encoding="utf-8")
+    return table
 
 
 @dataclass(frozen=True)
@@ -486,13 +506,13 @@ def exit_code_of(program: str, work: Callable[[], None]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="build", description="Builds the Raspberry Pi OS-like images.")
-    parser.add_argument("variant", nargs="*", help="sections of variants.ini; all of them when none is named")
+    parser.add_argument("variant", nargs="*", help="what to build; all of variants.ini when none is named")
     parser.add_argument("--sizes", action="store_true", help="list the images that are there, with their sizes")
     parser.add_argument("--prune", action="store_true", help="then remove older images that no container uses")
     arguments = parser.parse_args()
 
     def work() -> None:
-        build(arguments.variant or list(variants()))
+        build(arguments.variant or list(usual_variants()))
         if arguments.prune:
             _prune()
         if arguments.sizes:
