@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
 
-ARGUMENT_SPEC: dict[str, t.Any] = {"again": {"type": "bool", "default": False}}
+ARGUMENT_SPEC: dict[str, t.Any] = {}
 
 
 class ActionModule(VerifyStep):
@@ -21,12 +21,12 @@ class ActionModule(VerifyStep):
 
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super().run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         self.begin(task_vars or {})
         if self._task.check_mode:
             return {"changed": False}
         state = self.discovered()
         store = self.store()
-        if state.verified and not options["again"]:
+        if state.verified:
             return {"changed": False}
         return self.verified(store, state, {"changed": False})

@@ -12,6 +12,7 @@ description:
   - Sends the requests that must fail and those that must succeed to the running Node-RED, as the roles of this play
     have planned. See M(pifleet.nodered.probe) for the checks.
   - Returns one line if all checks pass, and each check with C(-v). Fails with all failed checks.
+  - Does nothing if this play has verified it since its last change.
   - The role C(instance) uses it with C(tasks_from=prove).
 version_added: 0.3.0
 author: The pifleet authors (@pifleet)
@@ -21,11 +22,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details: Verifies nothing in check mode, as nothing was applied.
-options:
-  again:
-    description: Whether to verify also what was verified in this play and has not changed since.
-    type: bool
-    default: false
+options: {}
 """
 
 EXAMPLES = r"""
