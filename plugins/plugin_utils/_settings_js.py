@@ -192,10 +192,11 @@ def _unverified(before: View, problem: str) -> SettingsError:
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
     """The settings that differ though nobody wanted that."""
-    for key in dict.fromkeys([*before.names(), *after.names()]):
+    was, became = before.texts(), after.texts()
+    for key in was | became:
         wish = wanted.get(key)
         if key not in wanted:
-            if before.written(key) != after.written(key) and not before.find(key).doubts:
+            if was.get(key, b"") != became.get(key, b"") and not before.find(key).doubts:
                 yield key
         elif isinstance(wish, Members):
             old, new = before.find(key), after.find(key)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .._settings_error import SettingsError
-from ._tree import COMMENTS, FUNCTIONS, Source, field, leaves, members
+from ._tree import COMMENTS, FUNCTIONS, RESERVED, Source, field, leaves, members
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -27,11 +27,6 @@ _TYPOGRAPHIC = re.compile("[\u00ab\u00ad\u00bb\u2013\u2014\u2018-\u201f\u2026\u2
 _INVISIBLE = "\u00ad\u200b\u2060"
 # Node.js gives them to each module.
 _GIVEN = ("__dirname", "__filename", "exports", "module", "require")
-_WORDS = """
-    break case catch class const continue debugger default delete do else enum export extends false finally for
-    function if import in instanceof new null return super switch this throw true try typeof var void while with
-"""
-_RESERVED = frozenset(_WORDS.split())
 
 
 def damage(source: Source) -> SettingsError | None:
@@ -86,7 +81,7 @@ def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
                 place = declarator.start_byte
                 yield place, "a const needs a value where it is declared", "Give it one, or write let."
     for each in source.all("shorthand_property_identifier"):
-        if source.read(each) in _RESERVED:
+        if source.read(each) in RESERVED:
             yield each.start_byte, f"{source.read(each)} is no name of a variable", "Add : and the value."
     yield from _typographic(source)
     yield from _declared_again(source)

@@ -31,6 +31,7 @@ _FARTHEST_END = 100
 _KEY = re.compile(r"""\s*(["']?)([\w$.-]+)\1\s*:(?!//)""")
 _COLON = re.compile(rb"""["']?[\s\x80-\xff]*:(?!//)""")
 _QUOTED = re.compile(r"""(["'`])(?:\\.|(?!\1)[^\\])*(?:\1|$)""")
+_QUOTE = re.compile("[\"'`]")
 _BRACKET = re.compile(r"[][{}()]")
 _LINE_COMMENT = re.compile(r"^//+")
 
@@ -172,5 +173,6 @@ def _open_brackets(line: str) -> int:
     """How many brackets the line opens, less those that it closes."""
     if _BRACKET.search(line) is None:
         return 0
-    code = _QUOTED.sub("", line).split("//", 1)[0]
-    return sum(1 if bracket in "{[(" else -1 for bracket in _BRACKET.findall(code))
+    code = _QUOTED.sub("", line) if _QUOTE.search(line) is not None else line
+    code = code.split("//", 1)[0]
+    return sum(map(code.count, "{[(")) - sum(map(code.count, "}])"))

@@ -48,8 +48,8 @@ def applied(source: Source, changes: list[Change]) -> str:
 
 def style_of(source: Source, listing: Listing | None) -> Style:
     """The style of the file, as far as the members of its exported object show it."""
-    line_breaks, crlf = source.bytes.count(b"\n"), source.bytes.count(b"\r\n")
-    style = Style(end_of_line="\r\n" if crlf * 2 > line_breaks else "\n", quote=source.usual_quote())
+    has_crlf = b"\r" in source.bytes and source.bytes.count(b"\r\n") * 2 > source.bytes.count(b"\n")
+    style = Style(end_of_line="\r\n" if has_crlf else "\n", quote=source.usual_quote())
     if listing is None:
         return style
     style = replace(style, quoted_keys=bool(listing.quoted_keys))

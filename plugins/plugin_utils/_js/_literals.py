@@ -133,6 +133,8 @@ def key_of(source: Source, node: Node) -> str | None:
     """The name that a property key stands for; None where it is computed."""
     text = source.read(node)
     match node.type:
+        case "property_identifier":
+            return unescaped(text)
         case "computed_property_name":
             inner = members(node)
             expression = unwrapped(inner[0]) if len(inner) == 1 else node
@@ -221,7 +223,7 @@ def same(source: Source, node: Node, wanted: object, depth: int = 0) -> bool:
         raise too_deep(source, node)
     try:
         if isinstance(wanted, Code):
-            return meaning(source, node) == wanted.meaning
+            return source.read(node) == wanted.text or meaning(source, node) == wanted.meaning
         if isinstance(wanted, dict):
             if node.type != "object":
                 return False
@@ -354,8 +356,7 @@ def prepared(value: object, name: str, depth: int = 0) -> object:
         )
     if value is None or isinstance(value, bool):
         return value
-    # A vaulted string of ansible-core 2.18 and older is no str, but a sequence that can be encoded.
-    if isinstance(value, str) or (isinstance(value, Sequence) and hasattr(value, "encode")):
+    if isinstance(value, str):
         return _plain_text(value, name)
     if isinstance(value, int):
         if not _is_exact(value):
@@ -368,9 +369,13 @@ def prepared(value: object, name: str, depth: int = 0) -> object:
         if not math.isfinite(value):
             raise SettingsError(f"{name}: {value} has no JSON form", remedy="Give a finite number.")
         return float(value)
-    if isinstance(value, Mapping):
+    # To ask for the abstract types takes long, so the usual ones come first.
+    if isinstance(value, dict | Mapping):
         return _prepared_mapping(value, name, depth)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, list | Sequence) and not isinstance(value, bytes | bytearray):
+        # A vaulted string of ansible-core 2.18 and older is no str, but a sequence that can be encoded.
+        if hasattr(value, "encode"):
+            return _plain_text(value, name)
         return [prepared(element, f"{name}[{index}]", depth + 1) for index, element in enumerate(value)]
     raise SettingsError(
         f"{name}: a {type(value).__name__} has no JavaScript form",

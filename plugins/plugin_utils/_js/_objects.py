@@ -30,9 +30,12 @@ class Property:
     key: str
     node: Node
     owner: Node
-    # The expression that gives the value; None for methods and accessors.
-    value: Node | None
     accessor: bool = False
+
+    @property
+    def value(self) -> Node | None:
+        """The expression that gives the value; None for methods and accessors. Not kept: a file has thousands."""
+        return self.node if self.node.type in _VARIABLES else self.node.child_by_field_name("value")
 
 
 @dataclass(slots=True)
@@ -210,16 +213,18 @@ class View:
             found.add(self.entries[number])
         return found
 
-    def written(self, key: str) -> str:
-        """What the text gives a key as a whole, as it stands there; empty where nothing certainly gives it."""
+    def texts(self) -> dict[str, bytes]:
+        """What the text gives each key as a whole, as it stands there; empty where nothing certainly gives it."""
         self._count()
-        own = self._places.get(key, [])
-        only = self.entries[own[0]] if len(own) == 1 and None not in self._places else None
-        winner = only if isinstance(only, Property) else self._winner(key)
-        if winner is None:
-            return ""
-        place = winner.place if isinstance(winner, Assignment) else winner.node
-        return self.source.read(winner.value if winner.value is not None else place)
+        is_certain = None not in self._places
+        found: dict[str, bytes] = {}
+        for key, own in self._places.items():
+            if key is not None:
+                only = self.entries[own[0]] if is_certain and len(own) == 1 else None
+                winner = only if isinstance(only, Property) else self._winner(key)
+                place = winner.value if isinstance(winner, Assignment) else winner.node if winner is not None else None
+                found[key] = self.source.bytes[place.start_byte : place.end_byte] if place is not None else b""
+        return found
 
     def _winner(self, key: str) -> Property | Assignment | None:
         """What find() finds, without the doubts."""
@@ -508,55 +513,41 @@ def _below(path: Path, entry: Entry) -> Entry:
 
 
 def _entries_of_literal(source: Source, node: Node, depth: int) -> list[Entry]:
-    if source.bytes.find(b"...", node.start_byte, node.end_byte) < 0:
-        return list(_literal_entries(source, node, depth))
+    listed = members(node)
+    if all(member.type != "spread_element" for member in listed):
+        return _literal_entries(source, node, listed, depth)
     # Objects that are spread into each other twice would be gone through twice as often with each of them.
     key = node.id, depth
     if key not in source.entries:
-        source.entries[key] = list(_literal_entries(source, node, depth))
+        source.entries[key] = _literal_entries(source, node, listed, depth)
     return list(source.entries[key])
 
 
-def _literal_entries(source: Source, node: Node, depth: int) -> Iterator[Entry]:
-    listed = members(node)
-    prototype = _prototype(source, node, listed)
+def _literal_entries(source: Source, node: Node, listed: list[Node], depth: int) -> list[Entry]:
+    entries: list[Entry] = []
+    prototype: Node | None = None
+    for member in listed:
+        kind = member.type
+        if kind == "spread_element":
+            entries += _taken_over(source, members(member)[0], member, depth, owner=node)
+        elif kind == "shorthand_property_identifier":
+            entries.append(Property(source.read(member), member, node))
+        elif kind in ("pair", "method_definition"):
+            name = node_field(member, "key" if kind == "pair" else "name")
+            key = key_of(source, name)
+            if key is None:
+                entries.append(Uncertain((None,), member, "this key is computed", owner=node))
+            elif key == "__proto__" and kind == "pair" and name.type != "computed_property_name" and prototype is None:
+                prototype = member
+            else:
+                accessor = kind != "pair" and any(child.type in ("get", "set") for child in member.children)
+                entries.append(Property(key, member, node, accessor))
+        else:
+            entries.append(Uncertain((None,), member, "this member is not understood", owner=node))
     if prototype is not None:
         # What is inherited loses against own members, wherever these stand.
-        yield Uncertain((None,), prototype, "the object inherits from another one", owner=node)
-    for member in listed:
-        match member.type:
-            case "pair" if member != prototype:
-                key = key_of(source, node_field(member, "key"))
-                if key is None:
-                    yield Uncertain((None,), member, "this key is computed", owner=node)
-                else:
-                    yield Property(key, member, node, node_field(member, "value"))
-            case "method_definition":
-                key = key_of(source, node_field(member, "name"))
-                if key is None:
-                    yield Uncertain((None,), member, "this key is computed", owner=node)
-                else:
-                    accessor = any(child.type in ("get", "set") for child in member.children)
-                    yield Property(key, member, node, None, accessor)
-            case "shorthand_property_identifier":
-                yield Property(source.read(member), member, node, member)
-            case "spread_element":
-                yield from _taken_over(source, members(member)[0], member, depth, owner=node)
-            case "pair":
-                pass
-            case _:
-                yield Uncertain((None,), member, "this member is not understood", owner=node)
-
-
-def _prototype(source: Source, node: Node, listed: list[Node]) -> Node | None:
-    """The member `__proto__: ...`, which makes the object inherit."""
-    if source.bytes.find(b"__proto__", node.start_byte, node.end_byte) < 0:
-        return None
-    for member in listed:
-        key = member.child_by_field_name("key")
-        if key is not None and key.type != "computed_property_name" and key_of(source, key) == "__proto__":
-            return member
-    return None
+        entries.insert(0, Uncertain((None,), prototype, "the object inherits from another one", owner=node))
+    return entries
 
 
 def _assigned(source: Source, given: list[Node], depth: int) -> View:

@@ -103,12 +103,16 @@ def mentions(source: Source, name: str) -> Iterator[Frame]:
     known = source.mentions.get(name)
     if known is not None:
         return iter(known)
-    return _remembered(source, name)
+    hits = _offsets(source, name)
+    if hits:
+        return _remembered(source, name, hits)
+    source.mentions[name] = []
+    return iter(())
 
 
-def _remembered(source: Source, name: str) -> Iterator[Frame]:
+def _remembered(source: Source, name: str, hits: list[int]) -> Iterator[Frame]:
     found: list[Frame] = []
-    for frame in _mentions(source, name):
+    for frame in _mentions(source, name, hits):
         if len(found) <= _FEW:
             found.append(frame)
         yield frame
@@ -116,9 +120,8 @@ def _remembered(source: Source, name: str) -> Iterator[Frame]:
         source.mentions[name] = found
 
 
-def _mentions(source: Source, name: str) -> Iterator[Frame]:
+def _mentions(source: Source, name: str, hits: list[int]) -> Iterator[Frame]:
     # Most of the tree cannot hold a mention: the plain text tells where to look.
-    hits = _offsets(source, name)
     pending = [(Frame(source.root, None), 0, len(hits))]
     while pending:
         source.go_on()

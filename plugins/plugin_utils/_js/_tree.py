@@ -56,6 +56,13 @@ _SOUGHT = {
     "lexical_declaration",
     "try_statement",
 }
+# JavaScript's reserved words, and those that stand for a value.
+RESERVED = frozenset(
+    """
+    break case catch class const continue debugger default delete do else enum export extends false finally for
+    function if import in instanceof new null return super switch this throw true try typeof var void while with
+    """.split()
+)
 # How many characters mark the beginning of each; others have one.
 _MARKS = {"comment": 2, "html_comment": 4, "jsx_text": 0}
 # Deeper than any settings file; Python's own recursion limit is about 1000 frames.
@@ -88,6 +95,13 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
+# Code without white space has one of these where it has a node that is looked for. Any other makes it be looked into
+# for nothing.
+_SIGN = re.compile(
+    rb"await|const|try|<|/[/*]|[({,],|[{,](?:%s)[,}]|[\x80-\xff]" % "|".join(sorted(RESERVED)).encode()
+)
+# Code up to so many bytes is searched for such a sign before its tree is gone through.
+_SHORT = 500
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -239,8 +253,20 @@ class Source:
             elif kind in ("arguments", "object"):
                 _look_into_list(children, found)
             # Most nodes are comments and have nothing in them.
-            pending += [child for child in children if child.child_count]
+            pending += [child for child in children if child.child_count and self._may_hold_sought(child)]
         return found
+
+    def _may_hold_sought(self, node: Node) -> bool:
+        """Whether to look into a node; the quotes of one that is left out are counted here."""
+        start, end = node.start_byte, node.end_byte
+        if end - start > _SHORT:
+            return True
+        text = self.bytes[start:end]
+        if _SIGN.search(text.translate(None, b" \t\f\v\r\n")):
+            return True
+        self._quotes[ord("'")] += text.count(b"'") // 2
+        self._quotes[ord('"')] += text.count(b'"') // 2
+        return False
 
     @property
     def root(self) -> Node:
