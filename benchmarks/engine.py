@@ -267,6 +267,22 @@ SHAPES: dict[str, tuple[int, Callable[[int], Job]]] = {
         50000,
         lambda n: Job("const a = { b: 1 };\n" + exported(each("  ...a, k{0}: 1,\n", n)), {"k1": -1}),
     ),
+    "one variable, merged often": (
+        40000,
+        lambda n: Job(
+            "const a = { b: 1 }, s = { k1: 1 };\n" + "Object.assign(s, a);\n" * n + "module.exports = s;\n", NEW
+        ),
+    ),
+    "one variable, assigned often": (
+        200000,
+        lambda n: Job(
+            "const a = { b: 1 };\nmodule.exports = Object.assign({}, " + "a, " * n + "{ k1: 1 });\n", {"k1": -1}
+        ),
+    ),
+    "one variable in one long sequence": (
+        100000,
+        lambda n: Job(f"const a = {{ b: 1 }};\n({'a.b, ' * n}a.b);\n{exported(LINES.format(1))}", {"k1": -1}),
+    ),
     "one variable as many values": (
         50000,
         lambda n: Job("const a = { b: 1 };\n" + exported(each("  k{0}: a,\n", n)), names("k{0}", n)),

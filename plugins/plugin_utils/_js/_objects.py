@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ._literals import NotLiteral, Undefined, key_of, literal
-from ._scopes import declarations, is_visible, mentions
+from ._scopes import FEW, declarations, is_visible, places
 from ._tree import DEEPEST, FUNCTIONS, Source, members, unwrapped
 from ._tree import field as node_field
 from ._uses import FREEZING, Alias, Deletion, Doubt, Freeze, Merge, Path, Read, Use, Write, uses
@@ -467,13 +467,19 @@ def _variable(source: Source, node: Node, depth: int, *, with_own_use: bool = Fa
     if value is None or value.start_byte > node.start_byte:
         raise NotAnObject(node, f"the variable {name} has no value here yet")
     value, aliases = chained(source, value)
-    view = made_object(source, value, depth + 1)
-    known = {name}
-    found += uses_of_aliases(source, aliases, binding, known)
-    for use in list(found):
-        if isinstance(use, Alias) and not use.path:
-            found += uses_of_aliases(source, {use.name}, use.place, known)
-    view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Freeze | Merge | Read)])
+    if name in source.in_question:
+        raise NotAnObject(node, f"the object in the variable {name} is made of itself")
+    source.in_question.add(name)
+    try:
+        view = made_object(source, value, depth + 1)
+        known = {name}
+        found += uses_of_aliases(source, aliases, binding, known)
+        for use in list(found):
+            if isinstance(use, Alias) and not use.path:
+                found += uses_of_aliases(source, {use.name}, use.place, known)
+        view.entries += entries_of(source, [use for use in found if use.path or isinstance(use, Freeze | Merge | Read)])
+    finally:
+        source.in_question.discard(name)
     return view
 
 
@@ -494,7 +500,7 @@ def _entries_of_use(source: Source, use: Use) -> list[Entry]:
             taken = [entry for node in sources for entry in _taken_over(source, node, place, 0)]
             return [_below(path, entry) for entry in taken] if path else taken
         case Alias(path, place, name, mention):
-            if len(list(mentions(source, name))) == 1:
+            if len(places(source, name)) == 1:
                 return []
             reason = f"the value is also kept in the variable {name}"
             return [Uncertain((*path, None), place, reason), Read(path, place, flow=mention, name=name)]
@@ -584,7 +590,7 @@ def _taken_over(source: Source, expression: Node, place: Node, depth: int, owner
 
 def _is_mentioned_once(source: Source, node: Node) -> bool:
     """Whether nothing but the node mentions a variable, except its declaration."""
-    return len(list(mentions(source, source.read(node)))) == 2
+    return len(places(source, source.read(node))) == 2
 
 
 def _copied(entry: Entry, place: Node, owner: Node | None) -> Entry:
@@ -599,17 +605,10 @@ def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | 
     node = unwrapped(expression)
     if depth > DEEPEST:
         return None
-    if node.type in ("object", "identifier"):
-        try:
-            entries = made_object(source, node, depth + 1).entries
-        except NotAnObject:
-            return None
-        names = [
-            entry.key if isinstance(entry, Property) else entry.path[0]
-            for entry in entries
-            if not isinstance(entry, Frozen | Read)
-        ]
-        return None if None in names else list(dict.fromkeys(name for name in names if name is not None))
+    if node.type == "identifier":
+        return _keys_in_variable(source, node, depth)
+    if node.type == "object":
+        return _keys_of_object(source, node, depth)
     if node.type == "ternary_expression":
         parts = [node_field(node, "consequence"), node_field(node, "alternative")]
     elif node.type == "binary_expression" and source.read(node_field(node, "operator")) == "&&":
@@ -626,3 +625,28 @@ def _possible_keys(source: Source, expression: Node, depth: int) -> list[str] | 
             return None
         found += names_of_part
     return found
+
+
+def _keys_in_variable(source: Source, node: Node, depth: int) -> list[str] | None:
+    name = source.read(node)
+    question = name, depth
+    if question in source.possible_keys and is_visible(source, name, node):
+        # To go through all that is done with a variable for each mention of it would take too long.
+        return source.possible_keys[question]
+    keys = _keys_of_object(source, node, depth)
+    if len(places(source, name)) > FEW:
+        source.possible_keys[question] = keys
+    return keys
+
+
+def _keys_of_object(source: Source, node: Node, depth: int) -> list[str] | None:
+    try:
+        entries = made_object(source, node, depth + 1).entries
+    except NotAnObject:
+        return None
+    names = [
+        entry.key if isinstance(entry, Property) else entry.path[0]
+        for entry in entries
+        if not isinstance(entry, Frozen | Read)
+    ]
+    return None if None in names else list(dict.fromkeys(name for name in names if name is not None))

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import array
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ _HOLD_STATEMENTS = {
 }
 # So many names are looked for in the text, and so many mentions of each are remembered. For more names, all words of
 # the text are listed once; more mentions are looked for again.
-_FEW = 50
+FEW = 50
 # What makes a word longer; other bytes may be part of an identifier or not.
 _WORD_BYTES = frozenset(bytes([byte]) for byte in range(128) if re.match(r"[\w$]", chr(byte)))
 
@@ -113,10 +114,10 @@ def mentions(source: Source, name: str) -> Iterator[Frame]:
 def _remembered(source: Source, name: str, hits: list[int]) -> Iterator[Frame]:
     found: list[Frame] = []
     for frame in _mentions(source, name, hits):
-        if len(found) <= _FEW:
+        if len(found) <= FEW:
             found.append(frame)
         yield frame
-    if len(found) <= _FEW:
+    if len(found) <= FEW:
         source.mentions[name] = found
 
 
@@ -157,7 +158,7 @@ def _inside(source: Source, node: Node, hits: list[int], first: int, last: int) 
 def _offsets(source: Source, name: str) -> list[int]:
     """Where the name stands in the text."""
     source.names_sought += 1
-    if source.names_sought > _FEW and name.isascii():
+    if source.names_sought > FEW and name.isascii():
         return source.words.get(name.encode(), [])
     text, word = source.bytes, name.encode("utf-8", "surrogateescape")
     found: list[int] = []
@@ -168,7 +169,7 @@ def _offsets(source: Source, name: str) -> list[int]:
             found.append(place)
         place = text.find(word, end)
     # Most are words in comments, which tree-sitter finds faster than the way from node to node.
-    return [place for place in found if _is_name(source, place)] if len(found) <= _FEW else found
+    return [place for place in found if _is_name(source, place)] if len(found) <= FEW else found
 
 
 def _is_name(source: Source, place: int) -> bool:
@@ -185,9 +186,21 @@ def declarations(source: Source, name: str) -> list[Declaration]:
     ]
 
 
+def places(source: Source, name: str) -> Sequence[int]:
+    """Where the mentions of a variable of the file begin."""
+    found = source.places.get(name)
+    if found is None:
+        found = array.array("L", (frame.node.start_byte for frame in mentions(source, name)))
+        if len(found) > FEW:
+            source.places[name] = found
+    return found
+
+
 def is_visible(source: Source, name: str, place: Node) -> bool:
     """Whether a name in the place means a variable of the file, so that all its uses can be found."""
-    return any(place.start_byte <= frame.node.start_byte < place.end_byte for frame in mentions(source, name))
+    found = places(source, name)
+    first = bisect.bisect_left(found, place.start_byte)
+    return first < len(found) and found[first] < place.end_byte
 
 
 def declares(frame: Frame) -> bool:

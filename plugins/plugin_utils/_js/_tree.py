@@ -170,10 +170,15 @@ class Source:
         self._tree = self._parsed(readable, like)
         # What `_scopes` has found out about names.
         self.mentions: dict[str, list[Frame]] = {}
+        self.places: dict[str, array.array[int]] = {}
         self.own_names: dict[int, frozenset[str]] = {}
         self.names_sought = 0
         # What `_objects` has found out about object literals, by their id and the depth of the question.
         self.entries: dict[tuple[int, int], list[Entry]] = {}
+        # The keys that the objects in often mentioned variables can have, by the name and the depth of the question.
+        self.possible_keys: dict[tuple[str, int], list[str] | None] = {}
+        # The variables whose objects are being found out just now.
+        self.in_question: set[str] = set()
         self._steps = 0
         self._children: dict[int, list[Node] | None] = {}
         self._quotes = Counter[int]()
@@ -388,6 +393,13 @@ class Source:
         place = bisect.bisect_right(children, offset, key=lambda child: child.end_byte)
         return children[place] if place < len(children) else None
 
+    def is_last_member(self, node: Node, child: Node) -> bool:
+        """Whether a child of a node is the last of what members() lists."""
+        follower = self.child_at(node, child.end_byte)
+        while follower is not None and (follower.is_extra or not follower.is_named):
+            follower = self.child_at(node, follower.end_byte)
+        return follower is None
+
     def _listed_children(self, node: Node) -> list[Node] | None:
         """The children of a node that holds many comments: tree-sitter goes through these one by one."""
         if node.id not in self._children:
@@ -509,6 +521,15 @@ def members(node: Node) -> list[Node]:
         node = cast("Node", node.walk().node)
     # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
     return [child for child in node.named_children if not child.is_extra]
+
+
+def first_member(node: Node) -> Node | None:
+    """The first of what members() lists, without a list of all."""
+    cursor = node.walk()
+    found = cursor.goto_first_child()
+    while found and cursor.node is not None and (cursor.node.is_extra or not cursor.node.is_named):
+        found = cursor.goto_next_sibling()
+    return cursor.node if found else None
 
 
 def field(node: Node, name: str) -> Node:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ._literals import NotLiteral, key_of, literal
 from ._scopes import Frame, declares, mentions
-from ._tree import Source, field, members, unwrapped
+from ._tree import Source, field, first_member, members, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -242,7 +242,7 @@ class _Climb:
             self._require(self.path)
 
     def sequence(self, parent: Frame) -> bool:
-        return members(parent.node)[-1] == self.frame.node
+        return self.source.is_last_member(parent.node, self.frame.node)
 
     def choice(self, parent: Frame) -> bool:
         if self._is(parent.node, "condition"):
@@ -340,7 +340,7 @@ class _Climb:
         called = _text(self.source, callee) if callee is not None else ""
         if _TOLERANT.fullmatch(called):
             return False
-        if members(parent.node)[0] == self.frame.node:
+        if first_member(parent.node) == self.frame.node:
             if called == "Object.assign":
                 return self._merged(parent, call)
             if called == "Object.defineProperty" and len(members(parent.node)) == 3:
