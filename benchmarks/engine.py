@@ -445,6 +445,7 @@ def lift_limits() -> None:
     """Let the engine take any size and any time."""
     _tree.LARGEST = sys.maxsize
     _tree.MOST_BRACKETS = sys.maxsize
+    _tree.MOST_NODES = sys.maxsize
     _tree.LONGEST = float(LONGEST)
     # Each round reads its file anew.
     engine._LARGEST_KEPT = 0

@@ -19,8 +19,9 @@ description:
     C(module.exports.uiPort = 1881) is edited where it stands.
   - Values are compared by meaning. If all settings are as wanted, the same text is returned, byte for byte.
   - A text that cannot be edited with certainty is refused, with the place, the source line and what to do about it.
-  - A text of more than 256 KiB or 20000 opening brackets, code that is nested more than 1000 levels deep, and a text
-    that takes more than 5 seconds of computing time are refused, too, since it may come from an attacker.
+  - A text of more than 256 KiB, 20000 opening brackets or 100000 names, values and signs, code that is nested more than
+    1000 levels deep, and a text that takes more than 1 second of computing time are refused, too, since it may come
+    from an attacker.
   - To edit a file on a host use M(pifleet.nodered.settings), which also checks and backs up.
 requirements:
   - tree-sitter and tree-sitter-javascript on the controller

@@ -15,6 +15,7 @@ attacker, so its size, its depth and the time that it takes are limited (`_js/_t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -192,11 +193,10 @@ def _unverified(before: View, problem: str) -> SettingsError:
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
     """The settings that differ though nobody wanted that."""
-    was, became = before.texts(), after.texts()
-    for key in was | became:
+    for key in itertools.chain(before.all_keys(), (key for key in after.all_keys() if not before.has(key))):
         wish = wanted.get(key)
         if key not in wanted:
-            if was.get(key, b"") != became.get(key, b"") and not before.find(key).doubts:
+            if before.text(key) != after.text(key) and not before.find(key).doubts:
                 yield key
         elif isinstance(wish, Members):
             old, new = before.find(key), after.find(key)
@@ -210,7 +210,7 @@ def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
 # What is wanted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Wish:
     """One setting and its wanted value, or REMOVED."""
 

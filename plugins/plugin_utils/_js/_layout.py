@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ._examples import Example, Examples
 from ._literals import Style
-from ._tree import Source, comments
+from ._tree import Source, all_children, comments
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -70,10 +69,18 @@ class _Item:
     """A member of the literal and the comma behind it."""
 
     node: Node
-    start: int
-    end: int
     comma: int | None = None
     removed: bool = False
+
+    @property
+    def start(self) -> int:
+        """Where the member begins."""
+        return self.node.start_byte
+
+    @property
+    def end(self) -> int:
+        """Where the member ends, in front of the comma."""
+        return self.node.end_byte
 
 
 @dataclass(slots=True)
@@ -85,7 +92,7 @@ class _New:
     indent: str | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Listing:
     """The members of an object or array literal and what is to happen to them."""
 
@@ -95,27 +102,31 @@ class Listing:
     items: list[_Item] = field(default_factory=list)
     comments: list[Node] = field(default_factory=list)
     one_line: bool = False
+    # Whether most members have their key in quotes, as in JSON; None where no key shows how they are written.
+    quoted_keys: bool | None = None
     _new: list[_New] = field(default_factory=list)
+    _examples: Examples | None = None
 
     def __post_init__(self) -> None:
-        # Another object for the same node, which would keep all its children.
-        for child in cast("Node", self.node.walk().node).children:
+        for child in all_children(self.node):
             if child.is_extra:
                 self.comments.append(child)
             elif child.is_named:
-                self.items.append(_Item(child, child.start_byte, child.end_byte))
+                self.items.append(_Item(child))
             elif child.type == "," and self.items:
                 self.items[-1].comma = child.start_byte
-        self._examples = Examples(self.source, self.comments)
-        self._open = self.node.start_byte
-        self._close = self.node.end_byte - 1
         self.one_line = self.source.bytes.find(b"\n", self._open, self._close) < 0
+        if self.node.type == "object":
+            keys = [key.type for item in self.items if (key := item.node.child_by_field_name("key")) is not None]
+            self.quoted_keys = keys.count("string") * 2 > len(keys) if keys else None
 
-    @functools.cached_property
-    def quoted_keys(self) -> bool | None:
-        """Whether most members have their key in quotes, as in JSON; None where no key shows how they are written."""
-        keys = [key for item in self.items if (key := item.node.child_by_field_name("key")) is not None]
-        return sum(key.type == "string" for key in keys) * 2 > len(keys) if keys else None
+    @property
+    def _open(self) -> int:
+        return self.node.start_byte
+
+    @property
+    def _close(self) -> int:
+        return self.node.end_byte - 1
 
     def _item_at(self, offset: int) -> int:
         """The number of the first member that begins at the offset or behind it."""
@@ -153,6 +164,8 @@ class Listing:
 
     def _example(self, key: str, after: int) -> Example | None:
         """The last commented-out example of the key that stands behind the offset."""
+        if self._examples is None:
+            self._examples = Examples(self.source, self.comments)
         found = self._examples.of(key)
         return next((example for example in reversed(found) if example.below > after), None)
 

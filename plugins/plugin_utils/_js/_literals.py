@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._settings_error import SettingsError
-from ._tree import COMMENTS, DEEPEST, Source, field, is_identifier, meaning, members, too_deep, unwrapped
+from ._tree import DEEPEST, Source, all_children, field, is_identifier, meaning, members, too_deep, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -102,12 +102,18 @@ def literal(source: Source, node: Node, depth: int = 0) -> object:
 
 def elements(array: Node) -> list[Node]:
     """The elements of an array literal; NotLiteral where it has holes or takes over other arrays."""
-    found = members(array)
-    parts = [child.type for child in array.children if child.type not in COMMENTS]
-    # A comma that stands behind no element makes a hole: [, 1] and [1, , 2].
-    holes = any(part in ("[", ",") and after == "," for part, after in zip(parts, parts[1:], strict=False))
-    if holes or "spread_element" in parts:
-        raise NotLiteral
+    found: list[Node] = []
+    before = ""
+    for child in all_children(array):
+        if child.is_extra:
+            continue
+        kind = child.type
+        # A comma that stands behind no element makes a hole: [, 1] and [1, , 2].
+        if kind == "spread_element" or (kind == "," and before in ("[", ",")):
+            raise NotLiteral
+        if child.is_named:
+            found.append(child)
+        before = kind
     return found
 
 

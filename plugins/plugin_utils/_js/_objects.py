@@ -9,6 +9,7 @@ A `View` is one such object. `View.find()` says what gives a key its value in th
 from __future__ import annotations
 
 import bisect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
@@ -99,7 +100,7 @@ class NotAnObject(Exception):
         self.problem = problem
 
 
-@dataclass
+@dataclass(slots=True)
 class Found:
     """What gives one key of an object its value."""
 
@@ -182,7 +183,7 @@ class Found:
             self.winner, self.nested, self.deletion, self.accessor = None, [], entry, None
 
 
-@dataclass
+@dataclass(slots=True)
 class View:
     """One object: all that is written to it in the order of execution, and the literal that takes new members."""
 
@@ -191,7 +192,8 @@ class View:
     # None where the file has no literal for the object.
     home: Node | None
     # Where in the entries each key stands, None for those that may concern any key; for as many entries as are counted.
-    _places: dict[str | None, list[int]] = field(default_factory=dict, repr=False, compare=False)
+    # Most keys stand in one place, and a list for each would take much memory.
+    _places: dict[str | None, int | list[int]] = field(default_factory=dict, repr=False, compare=False)
     _counted: int = field(default=0, repr=False, compare=False)
     # The objects that are the values of keys, for as many entries as were there then.
     _inner: dict[str, tuple[int, View | None]] = field(default_factory=dict, repr=False, compare=False)
@@ -206,30 +208,38 @@ class View:
         self._count()
         found = Found(key)
         self.source.go_on()
-        own, any_key = self._places.get(key, []), self._places.get(None, [])
+        own, any_key = self._numbers(key), self._numbers(None)
         if own and len(any_key) > _MANY:
             any_key = self._still_counting(any_key, own)
         for number in sorted([*own, *any_key]) if any_key else own:
             found.add(self.entries[number])
         return found
 
-    def texts(self) -> dict[str, bytes]:
-        """What the text gives each key as a whole, as it stands there; empty where nothing certainly gives it."""
+    def all_keys(self) -> Iterator[str]:
+        """All keys that anything in the text names."""
         self._count()
-        is_certain = None not in self._places
-        found: dict[str, bytes] = {}
-        for key, own in self._places.items():
-            if key is not None:
-                only = self.entries[own[0]] if is_certain and len(own) == 1 else None
-                winner = only if isinstance(only, Property) else self._winner(key)
-                place = winner.value if isinstance(winner, Assignment) else winner.node if winner is not None else None
-                found[key] = self.source.bytes[place.start_byte : place.end_byte] if place is not None else b""
-        return found
+        return (key for key in self._places if key is not None)
+
+    def has(self, key: str) -> bool:
+        """Whether all_keys() has a key."""
+        self._count()
+        return key in self._places
+
+    def text(self, key: str) -> bytes:
+        """What the text gives a key as a whole, as it stands there; empty where nothing certainly gives it."""
+        self._count()
+        own = self._places.get(key)
+        only = self.entries[own] if isinstance(own, int) and None not in self._places else None
+        winner = only if isinstance(only, Property) else self._winner(key)
+        if winner is None:
+            return b""
+        place = winner.value if isinstance(winner, Assignment) else winner.node
+        return self.source.bytes[place.start_byte : place.end_byte]
 
     def _winner(self, key: str) -> Property | Assignment | None:
         """What find() finds, without the doubts."""
         found = Found(key)
-        for number in sorted([*self._places.get(key, []), *self._freezing]):
+        for number in sorted([*self._numbers(key), *self._freezing]):
             found.add(self.entries[number])
         return found.winner
 
@@ -239,13 +249,21 @@ class View:
         for number in range(self._counted, len(self.entries)):
             entry = self.entries[number]
             name = entry.key if isinstance(entry, Property) else entry.path[0]
-            if name in self._places:
-                self._places[name].append(number)
+            known = self._places.get(name)
+            if known is None:
+                self._places[name] = number
+            elif isinstance(known, int):
+                self._places[name] = [known, number]
             else:
-                self._places[name] = [number]
+                known.append(number)
             if isinstance(entry, Frozen) and name is None:
                 self._freezing.append(number)
         self._counted = len(self.entries)
+
+    def _numbers(self, key: str | None) -> list[int]:
+        """The numbers of the entries that concern a key."""
+        found = self._places.get(key, [])
+        return [found] if isinstance(found, int) else found
 
     def _still_counting(self, any_key: list[int], own: list[int]) -> list[int]:
         """Those of the entries for any key that still count once the last property of the key has won."""
@@ -280,7 +298,7 @@ class View:
     def doubts_about(self, key: str) -> Iterator[Uncertain]:
         """All that may give the key as a whole, also those that something wins over."""
         self._count()
-        for number in sorted([*self._places.get(key, []), *self._places.get(None, [])]):
+        for number in sorted([*self._numbers(key), *self._numbers(None)]):
             entry = self.entries[number]
             if isinstance(entry, Uncertain) and len(entry.path) == 1:
                 yield entry
@@ -547,7 +565,8 @@ def _literal_entries(source: Source, node: Node, listed: list[Node], depth: int)
                 prototype = member
             else:
                 accessor = kind != "pair" and any(child.type in ("get", "set") for child in member.children)
-                entries.append(Property(key, member, node, accessor))
+                # The edited text has the same keys, and so do many other files.
+                entries.append(Property(sys.intern(key), member, node, accessor))
         else:
             entries.append(Uncertain((None,), member, "this member is not understood", owner=node))
     if prototype is not None:

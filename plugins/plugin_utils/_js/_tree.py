@@ -57,18 +57,20 @@ _SOUGHT = {
     "try_statement",
 }
 # JavaScript's reserved words, and those that stand for a value.
-RESERVED = frozenset(
-    """
+_WORDS = """
     break case catch class const continue debugger default delete do else enum export extends false finally for
     function if import in instanceof new null return super switch this throw true try typeof var void while with
-    """.split()
-)
+"""
+RESERVED = frozenset(_WORDS.split())
 # How many characters mark the beginning of each; others have one.
 _MARKS = {"comment": 2, "html_comment": 4, "jsx_text": 0}
 # Deeper than any settings file; Python's own recursion limit is about 1000 frames.
 DEEPEST = 100
 # Ten times the settings file that Node-RED 4.1 comes with, in bytes.
 LARGEST = 256 * 1024
+# More than a file of that size has with one setting a line. What the engine remembers takes 300 to 600 bytes for each
+# node, so no file takes more than about 60 MB.
+MOST_NODES = 100_000
 # tree-sitter crashes at about 85000 brackets that are never closed (0.26, with a stack of 8 MiB).
 MOST_BRACKETS = 20000
 # Levels of the syntax tree. Minified code stays far below it, too.
@@ -97,9 +99,7 @@ _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
 # Code without white space has one of these where it has a node that is looked for. Any other makes it be looked into
 # for nothing.
-_SIGN = re.compile(
-    rb"await|const|try|<|/[/*]|[({,],|[{,](?:%s)[,}]|[\x80-\xff]" % "|".join(sorted(RESERVED)).encode()
-)
+_SIGN = re.compile(rb"await|const|try|<|/[/*]|[({,],|[{,](?:%s)[,}]|[\x80-\xff]" % "|".join(sorted(RESERVED)).encode())
 # Code up to so many bytes is searched for such a sign before its tree is gone through.
 _SHORT = 500
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -183,6 +183,7 @@ class Source:
         self._children: dict[int, list[Node] | None] = {}
         self._quotes = Counter[int]()
         self._last_margin: tuple[int, bytes] | None = None
+        self._refuse_nodes()
         self._refuse_depth()
 
     def _too_large(self) -> SettingsError:
@@ -226,6 +227,14 @@ class Source:
         self._refuse_time()
         return tree
 
+    def _refuse_nodes(self) -> None:
+        if self.root.descendant_count > MOST_NODES:
+            raise SettingsError(
+                f"the file has more than {MOST_NODES} names, values and signs, so it is not edited",
+                remedy="Move data and functions into files of their own and load them with require().",
+                filename=self.filename,
+            )
+
     def _refuse_depth(self) -> None:
         """Refuse a tree that is too deep. What has too few nodes for that is not looked into."""
         root = self.root
@@ -236,7 +245,7 @@ class Source:
                 problem = f"the code here is nested too deeply to be followed (more than {DEEPEST_TREE} levels)"
                 raise self.error(problem, node, "Write it flatter.")
             left = DEEPEST_TREE - depth
-            deep = [child for child in node.children if child.descendant_count > left]
+            deep = [child for child in all_children(node) if child.descendant_count > left]
             pending += [(child, depth + 1) for child in reversed(deep)]
 
     def _walk_through(self) -> dict[str, list[Node]]:
@@ -252,7 +261,7 @@ class Source:
             if kind == "string":
                 self._quotes[self.bytes[node.start_byte]] += 1
                 continue
-            children = node.children
+            children = all_children(node)
             if kind in _SOUGHT:
                 found.setdefault(kind, []).append(node)
             elif kind in ("arguments", "object"):
@@ -516,11 +525,18 @@ def unwrapped(node: Node) -> Node:
 
 def members(node: Node) -> list[Node]:
     """What stands in an object, array, argument list or block, without comments and punctuation."""
-    if node.child_count > _MANY_CHILDREN:
-        # Another object for the same node, lest the node keep the comments and commas, too.
-        node = cast("Node", node.walk().node)
     # The grammar's only named extras are comments, and to ask for that is cheaper than to ask for the type.
-    return [child for child in node.named_children if not child.is_extra]
+    return [child for child in _unkept(node).named_children if not child.is_extra]
+
+
+def all_children(node: Node) -> list[Node]:
+    """What stands in a node, with comments and punctuation."""
+    return _unkept(node).children
+
+
+def _unkept(node: Node) -> Node:
+    """Another object for the same node where that has many children, lest the node keep all of them."""
+    return cast("Node", node.walk().node) if node.child_count > _MANY_CHILDREN else node
 
 
 def first_member(node: Node) -> Node | None:

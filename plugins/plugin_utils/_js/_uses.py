@@ -11,6 +11,7 @@ object). Reading counts where the value goes on to something else, or where code
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as attribute
@@ -110,7 +111,7 @@ class Alias:
     mention: Frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """The object at `path` is frozen, or may be: later writes to its members change nothing."""
 
@@ -119,7 +120,7 @@ class Freeze:
     later: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Read:
     """The value at `path` is read, and that of its parent must be an object; a step None at the end hands it on."""
 
@@ -156,7 +157,7 @@ def _uses_of(source: Source, mention: Frame) -> list[Use]:
     return _Climb(source, mention, mention.in_function).uses()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Climb:
     """The way from a mention up through the expressions that hand the object, or a part of it, on.
 
@@ -227,7 +228,7 @@ class _Climb:
 
     def member(self, parent: Frame) -> bool:
         self._end_of_certainty(parent)
-        self.path = (*self.path, self.source.read(field(parent.node, "property")))
+        self.path = (*self.path, sys.intern(self.source.read(field(parent.node, "property"))))
         return True
 
     def subscript(self, parent: Frame) -> bool:

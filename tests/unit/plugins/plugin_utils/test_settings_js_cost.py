@@ -65,6 +65,21 @@ SHAPES = {
         {"k": 2},
         [],
     ),
+    "spreads of one variable": lambda n: (
+        "const a = { b: 1 };\n" + exported(each("...a, k{0}: 1,\n", n) + "k: 1,\n"),
+        {"k": 2},
+        [],
+    ),
+    "arguments of one variable": lambda n: (
+        f"const a = {{ b: 1 }};\nmodule.exports = Object.assign({{}}, {'a, ' * n}{{ k: 1 }});\n",
+        {"k": 2},
+        [],
+    ),
+    "merges of one variable": lambda n: (
+        f"const a = {{ b: 1 }}, s = {{ k: 1 }};\n{'Object.assign(s, a);' * n}\n" + exported("...s,\nk: 1,\n"),
+        {"k": 2},
+        [],
+    ),
     "unknown spreads": lambda n: (
         exported(each("...require('a{0}'),\n", n) + each("k{0}: {0},\n", n)),
         names("k{0}", n),
@@ -99,6 +114,26 @@ def test_a_name_of_many_steps_makes_its_objects():
 def test_a_file_that_is_too_deep_is_refused_with_the_limit():
     with pytest.raises(SettingsError, match="nested too deeply .*more than 1000 levels"):
         edit(exported("a: " + '"a" + ' * 1500 + '"b",\n'), set={"k": 1})
+
+
+def test_a_file_of_too_many_nodes_is_refused_with_the_limit():
+    with pytest.raises(SettingsError, match="more than 100000 names, values and signs"):
+        edit(exported(f"a: [{'0,' * 60000}],\n"), set={"k": 1})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "Object.assign(a, a);",
+        "Object.assign(a, a, a);",
+        "Object.assign(a, { ...a });",
+        "Object.assign(a.b, a);",
+        "Object.assign(a, c); Object.assign(c, a);",
+    ],
+)
+def test_an_object_that_is_merged_into_itself_is_an_end(made):
+    source = f"const a = {{ b: {{}} }}, c = {{ d: 1 }};\n{made}\n" + exported("...a,\nk: 1,\n")
+    assert edit(source, set={"k": 2}).text == source.replace("k: 1", "k: 2")
 
 
 def test_what_is_edited_twice_is_read_once(monkeypatch):
