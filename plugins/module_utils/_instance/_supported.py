@@ -34,7 +34,7 @@ SYSTEMD_RUNS = "/run/systemd/system"
 SCRIPT_LIMIT = 64 * 1024
 PACKAGE_LIMIT = 1024 * 1024
 # Processes that are looked at in a unit.
-MOST_PROCESSES = 50
+MOST_PROCESSES = 20
 # Seconds for asking ports whether they respond as Node-RED.
 SEARCH_SECONDS = 8
 ANSWER_SECONDS = 2
@@ -105,7 +105,7 @@ def facts_of(unit: Unit, found: Found) -> UnitFacts:
         words=words,
         source=unit.text("SourcePath"),
         script="" if known else _script(words, unit),
-        node_reds=[_described(one, unit) if several else _briefly(one) for one in node_reds],
+        node_reds=[_described(one, unit) if several else _briefly(one) for one in node_reds[:MOST_PROCESSES]],
         others=[] if known else _others(unit, node_reds),
     )
 
@@ -115,12 +115,14 @@ def _separate(processes: Sequence[Process]) -> List[Process]:
 
     A shell that starts one in the background and then becomes another (exec) makes the first a child of the second.
     """
-    pids = {one.pid for one in processes}
-    return [
-        one
-        for one in processes
-        if one.parent not in pids or set(_seen_as_user(one)["ports"]) - set(_seen_as_user(one, one.parent)["ports"])
-    ]
+    by_pid = {one.pid: one for one in processes}
+    return [one for one in processes if one.parent not in by_pid or _differs(one, by_pid[one.parent])]
+
+
+def _differs(child: Process, parent: Process) -> bool:
+    return child.arguments != parent.arguments or bool(
+        set(_seen_as_user(child)["ports"]) - set(_seen_as_user(parent)["ports"])
+    )
 
 
 def _others(unit: Unit, node_reds: Sequence[Process]) -> List[ProcessFacts]:
@@ -153,10 +155,10 @@ def _described(process: Process, unit: Unit) -> ProcessFacts:
     )
 
 
-def _seen_as_user(process: Process, pid: Optional[int] = None) -> Dict[str, Any]:
-    """What the process's own user sees of it, or of another of its processes; empty where that fails."""
+def _seen_as_user(process: Process) -> Dict[str, Any]:
+    """What the process's own user sees of it; empty where that fails."""
     with contextlib.suppress(Failure, OSError):
-        return dict(_identity.of(str(process.uid)).run(_seen, pid or process.pid))
+        return dict(_identity.of(str(process.uid)).run(_seen, process.pid))
     return {"ports": [], "folder": None, "home": "", "pm2": {}}
 
 
@@ -219,10 +221,16 @@ def _require_no_embedding(facts: UnitFacts, unit: Unit) -> None:
 
 def _node_script(process: ProcessFacts, unit: Unit) -> Optional[str]:
     """The script that this process of Node.js runs; None for any other."""
-    if not process.arguments or not os.path.basename(process.program or process.arguments[0]).startswith("node"):
+    if not _runs_node(process):
         return None
     script = next((word for word in process.arguments[1:] if not word.startswith("-")), None)
     return script and os.path.join(process.folder or unit.text("WorkingDirectory") or "/", script)
+
+
+def _runs_node(process: ProcessFacts) -> bool:
+    """By its executable file, or by its name where that cannot be seen."""
+    program = process.program or next(iter(process.arguments), "")
+    return os.path.basename(program).startswith("node")
 
 
 def _package_with_node_red(script: str) -> Optional[str]:
@@ -313,9 +321,9 @@ def without_unit(found: Found, known: bool) -> Optional[Failure]:
 def _embedding_anywhere() -> Optional[Failure]:
     """A process of Node.js that responds as Node-RED, where no Node-RED was found."""
     end = time.monotonic() + SEARCH_SECONDS
-    for process in _processes.processes():
-        if os.path.basename(process.arguments[0] if process.arguments else "").startswith("node"):
+    for process in map(_briefly, _processes.processes()):
+        if _runs_node(process):
             url = _url_of_node_red(_processes.listeners(process.pid), end)
             if url:
-                return _unsupported.embedding_process(_briefly(process), url)
+                return _unsupported.embedding_process(process, url)
     return None

@@ -74,6 +74,7 @@ _CONTAINER = re.compile(
     |(?:docker|podman)-compose)(?=[\s"';]|$)""",
     re.VERBOSE,
 )
+_NODE_RED = re.compile(r"(?:^|[\s(/])(?:node-red(?:-pi)?|red\.js)(?=[\s\"')]|$)")
 _QUADLET = re.compile(r"\.(?:container|kube|pod)$")
 # @flowfuse/device-agent and what it was called before (flowforge-edge-agent, @flowforge/flowforge-device-agent), and
 # the launcher of FlowFuse itself. lib/launcher.js of the agent copies its own settings.js at each start.
@@ -104,10 +105,11 @@ def _container(facts: UnitFacts) -> Optional[Failure]:
             "Change the settings where the container has them: in the folder that %s mounts at /data (Volume=). Let "
             "PublishPort= name the addresses that may reach it. %s" % (facts.source, ANOTHER_WAY),
         )
-    # A script can start a container beside a Node-RED of the machine.
-    texts = [] if facts.node_reds else [" ".join(facts.words), _without_comments(facts.script)]
-    texts += [" ".join(one.arguments) for one in facts.others if not facts.node_reds]
-    command = next((match[1] for match in map(_CONTAINER.search, texts) if match), None)
+    if facts.node_reds:
+        # A script can start a container beside a Node-RED of the machine.
+        return None
+    texts = [" ".join(facts.words), facts.script, *(" ".join(one.arguments) for one in facts.others)]
+    command = next((found for found in map(_container_command, texts) if found), None)
     if command is None:
         return None
     return Failure(
@@ -116,6 +118,14 @@ def _container(facts: UnitFacts) -> Optional[Failure]:
         "restart %s. Publish its port only where it may be reached from (-p 127.0.0.1:1880:1880). %s"
         % (facts.unit, ANOTHER_WAY),
     )
+
+
+def _container_command(text: str) -> Optional[str]:
+    """What starts a container in this script or command line; None where nothing does, or Node-RED is started, too."""
+    commands = re.split(r"[;\n]|&&|\|\|", _without_comments(text.replace("\\\n", " ")))
+    if any(_NODE_RED.search(one) and not _CONTAINER.search(one) for one in commands):
+        return None
+    return next((match[1] for match in map(_CONTAINER.search, commands) if match), None)
 
 
 def _flowfuse(facts: UnitFacts) -> Optional[Failure]:
@@ -287,18 +297,21 @@ def owned_by_package(path: str, package: str) -> Failure:
 
 
 def _start(facts: UnitFacts) -> str:
-    """ExecStart as it can be shown, with the file that has it: no options, as these can hold secrets."""
-    shown: List[str] = []
-    for word in facts.words[:8]:
-        if shown and (word.startswith("-") and not re.fullmatch(r"--?[A-Za-z][\w-]*", word) or "=" in word):
-            break
-        shown.append(word)
-    line = masked(" ".join(shown)) + (" ..." if len(shown) < len(facts.words) else "")
-    return "ExecStart=%s in %s" % (short_line(line), facts.file or facts.unit)
+    return "ExecStart=%s in %s" % (_shown(facts.words), facts.file or facts.unit)
 
 
 def _command(process: ProcessFacts) -> str:
-    return short_line(masked(" ".join(process.arguments[:3]))) + (" in %s" % process.folder if process.folder else "")
+    return _shown(process.arguments) + (" in %s" % short_line(process.folder) if process.folder else "")
+
+
+def _shown(words: Sequence[str]) -> str:
+    """The beginning of a command line that can be shown: up to the first word with a value, which can be a secret."""
+    shown: List[str] = []
+    for word in words[:8]:
+        if "=" in word or re.match(r"-[A-Za-z][^A-Za-z-]", word):
+            break
+        shown.append(word)
+    return short_line(masked(" ".join(shown)) + (" ..." if len(shown) < len(words) else ""))
 
 
 def _commands(processes: Sequence[ProcessFacts]) -> str:

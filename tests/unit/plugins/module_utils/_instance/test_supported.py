@@ -39,7 +39,7 @@ def seen(monkeypatch):
     """What the user of a process sees of it, by pid."""
     of = {}
     nothing = {"ports": [], "folder": "/home/pi", "home": "/home/pi", "pm2": {}}
-    monkeypatch.setattr(_supported, "_seen_as_user", lambda one, pid=None: {**nothing, **of.get(pid or one.pid, {})})
+    monkeypatch.setattr(_supported, "_seen_as_user", lambda one: {**nothing, **of.get(one.pid, {})})
     journal = subprocess.CompletedProcess([], 0, "Settings file  : /srv/c/settings.js\n", "")
     monkeypatch.setattr(_systemd, "run", lambda *_arguments, **_options: journal)
     return of
@@ -67,6 +67,12 @@ def test_a_child_is_a_node_red_of_its_own_only_where_it_listens_itself(seen):
     """A wrapper that starts one in the background and then becomes the other; a copy that is about to run a program."""
     seen.update({11: {"ports": [1881]}, 12: {"ports": [1880]}, 13: {"ports": [1881]}})
     found = [("nodered.service", node_red(pid, parent)) for pid, parent in ((11, 1), (12, 11), (13, 11))]
+    assert [one.pid for one in _supported.facts_of(unit("/home/pi/two.sh"), found).node_reds] == [11, 12]
+
+
+def test_a_child_that_is_still_starting_is_a_node_red_of_its_own(seen):
+    child = node_red(12, 11, ("node", "/usr/bin/node-red", "-u", "/home/pi/b"))
+    found = [("nodered.service", node_red(11)), ("nodered.service", child)]
     assert [one.pid for one in _supported.facts_of(unit("/home/pi/two.sh"), found).node_reds] == [11, 12]
 
 

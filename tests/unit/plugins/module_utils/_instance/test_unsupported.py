@@ -43,6 +43,9 @@ CONTAINERS = {
     "a script by a path": started(
         "/usr/local/bin/x", script='#!/bin/bash\n"/usr/bin/podman" run --rm nodered/node-red'
     ),
+    "a long command": started(
+        "/x", script="#!/bin/sh\ndocker run --name node-red \\\n  -v x:/data \\\n  nodered/node-red\n"
+    ),
     "a program that was started": started(
         "/opt/iot/start", others=[ProcessFacts(700, "root", ["/usr/bin/docker", "run", "nodered/node-red"])]
     ),
@@ -61,6 +64,12 @@ def test_a_unit_that_runs_a_container_is_rejected(facts):
 BESIDE = {
     "a script that starts Node-RED, and a broker in a container": dataclasses.replace(
         INSTALLER, words=["/home/pi/start.sh"], script="#!/bin/sh\ndocker start mosquitto\nexec node-red\n"
+    ),
+    "a script that starts both, and does not run": started(
+        "/home/pi/start.sh", script="#!/bin/sh\ndocker start mosquitto\nexec /usr/bin/node-red -v\n"
+    ),
+    "a shell that starts both": started(
+        "/bin/sh -c docker start mosquitto && node /usr/lib/node_modules/node-red/red.js"
     ),
     "a comment": started("/home/pi/start.sh", script="#!/bin/sh\n# docker run nodered/node-red\nexec node-red\n"),
     "another name": started("/usr/bin/docker-nodered run"),
