@@ -97,9 +97,11 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _BLANKS = re.compile(rb"[ \t\f\v]*")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _INDENT = re.compile(rb"[ \t]*")
-# Code without white space has one of these where it has a node that is looked for. Any other makes it be looked into
-# for nothing.
-_SIGN = re.compile(rb"await|const|try|<|/[/*]|[({,],|[{,](?:%s)[,}]|[\x80-\xff]" % "|".join(sorted(RESERVED)).encode())
+# Code without white space has one of these where it has a node that is looked for, or quotes that begin no string. Some
+# make it be looked into for nothing.
+_SIGN = re.compile(
+    rb"await|const|try|[<`]|/[/*]|[({,],|[{,](?:%s)[,}]|[\x80-\xff]" % "|".join(sorted(RESERVED)).encode()
+)
 # Code up to so many bytes is searched for such a sign before its tree is gone through.
 _SHORT = 500
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -276,10 +278,12 @@ class Source:
         if end - start > _SHORT:
             return True
         text = self.bytes[start:end]
-        if _SIGN.search(text.translate(None, b" \t\f\v\r\n")):
+        single, double = text.count(b"'"), text.count(b'"')
+        # Where there are both, some may stand inside a string.
+        if (single and double) or _SIGN.search(text.translate(None, b" \t\f\v\r\n")):
             return True
-        self._quotes[ord("'")] += text.count(b"'") // 2
-        self._quotes[ord('"')] += text.count(b'"') // 2
+        self._quotes[ord("'")] += single // 2
+        self._quotes[ord('"')] += double // 2
         return False
 
     @property

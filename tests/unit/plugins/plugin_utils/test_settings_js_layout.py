@@ -352,6 +352,11 @@ def test_new_text_has_the_quotes_of_the_file() -> None:
     assert after_set(source, c="it's") == source.replace("'y',\n", "'y',\n    c: 'it\\'s',\n")
 
 
+def test_quotes_inside_a_string_do_not_count() -> None:
+    source = 'module.exports = {\n    a: \'{"x": "y"}\',\n    b: { c: `""` },\n}\n'
+    assert after_set(source, d="z") == source.replace("` },\n", "` },\n    d: 'z',\n")
+
+
 def test_keys_in_a_json_style_object_are_quoted_like_their_neighbours() -> None:
     source = 'module.exports = {\n    a: {\n        "b": 1\n    },\n}\n'
     assert edit(source, set={"a.c": 2}).text == source.replace('"b": 1\n', '"b": 1,\n        "c": 2,\n').replace(
