@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module on a machine without a controller, where a playbook would add seconds to each of many cases."""
+
+from __future__ import annotations
+
+import io
+import json
+import pathlib
+import shlex
+import subprocess
+import tarfile
+
+import ansible
+
+from .fleet import CHECKOUT, Pi
+
+FOLDER = "/var/tmp/modules-on-machine"
+COLLECTION = "ansible_collections/pifleet/nodered"
+
+
+def bring_modules(pi: Pi) -> None:
+    """What `module` needs: the code of the collection, and of Ansible, that runs on machines."""
+    archive = io.BytesIO()
+    core = pathlib.Path(ansible.__file__).parent
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in ("__init__.py", "release.py", "_vendor", "module_utils"):
+            tar.add(core / name, f"ansible/{name}", filter=_only_code)
+        for name in ("module_utils", "modules"):
+            tar.add(CHECKOUT / "plugins" / name, f"{COLLECTION}/plugins/{name}", filter=_only_code)
+    subprocess.run(
+        ["docker", "exec", "-i", pi.container, "sh", "-c", f"mkdir -p {FOLDER} && tar x -C {FOLDER}"],
+        input=archive.getvalue(),
+        check=True,
+        timeout=60,
+    )
+
+
+def _only_code(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return entry if entry.isdir() or entry.name.endswith(".py") else None
+
+
+def module(pi: Pi, name: str, *, wrapped: str = "{}", **arguments: object) -> dict[str, object]:
+    """What this module of the collection returns, run by root; `wrapped` is a shell command around it."""
+    options = shlex.quote(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+    path = f"{COLLECTION.replace('/', '.')}.plugins.modules.{name}"
+    run = f"PYTHONPATH={FOLDER} PYTHONDONTWRITEBYTECODE=1 python3 -m {path} {options}"
+    printed = pi.run(wrapped.format(run), check=False)
+    assert printed.strip(), f"{name} printed nothing"
+    return dict(json.loads(printed.strip().splitlines()[-1]))
