@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probe a Node-RED from the controller; log in through the host's connection where the network is not safe for it.
+"""Probe a Node-RED from the controller, its host or another one; log in through the host's connection where needed.
 
 The module of the same name carries the documentation, and runs only where the task is delegated to a third host.
 """
@@ -19,7 +19,7 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _channel, _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
@@ -45,10 +45,14 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     REQUIRED_TOGETHER,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._other_host import on_other_host
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
 
 MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
 HTTP_LOGIN_CHECKS = ("pages_work", "dashboards_work")
+CHECKS_BY_PASSWORD = {"password": LOGIN_CHECKS, "http_password": HTTP_LOGIN_CHECKS}
+WITHOUT_CREDENTIALS = dict.fromkeys(CREDENTIALS)
 MARK = "pifleet.nodered.probe:"
 # Seconds that a slow host gets on top of those of the checks, for the SSH login and the start of Python.
 START_SECONDS = 20
@@ -102,7 +106,7 @@ class _Stalled(BaseException):
 
 
 class ActionModule(ActionBase):
-    """No remote execution, or one where a password or ``run_on: host`` needs it."""
+    """No remote execution, or one where a password or ``run_on`` needs it; with both, two."""
 
     _supports_check_mode = True
 
@@ -115,7 +119,7 @@ class ActionModule(ActionBase):
         options.update(self._named_credentials(options["credentials_from"], task_vars))
         self._host = str(task_vars.get("inventory_hostname", "the host"))
         if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
-            return self._run_module(options, task_vars)
+            return self._run_delegated(options, task_vars)
         try:
             checks = self._checks(options, task_vars)
         except _errors.ProbeError as error:
@@ -140,17 +144,22 @@ class ActionModule(ActionBase):
     def _no_standard_input(self) -> str:
         return f"the connection {self._connection.transport} passes no standard input"
 
-    def _run_module(self, options: Options, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _run_delegated(self, options: Options, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        host = str(self._task.delegate_to)
         if options["password"] is not None or options["http_password"] is not None:
             raise AnsibleActionFail(
-                f"The probe is delegated to {self._task.delegate_to}: the password would get there among the module's "
-                "arguments. Leave out username and password, or delegate_to."
+                f"The probe is delegated to {host}: the password would get there among the module's arguments. Leave "
+                "out username and password, or use run_on in place of delegate_to."
             )
-        host = str(self._task.delegate_to)
-        with _limited(_probe.ALL_CHECKS * options["timeout"] + START_SECONDS, host):
+        return self._run_module(dict(self._task.args), options["timeout"], host, task_vars)
+
+    def _run_module(
+        self, arguments: Options, timeout: float, host: str, task_vars: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        with _limited(_probe.ALL_CHECKS * timeout + START_SECONDS, host):
             try:
                 result: dict[str, t.Any] = self._execute_module(
-                    module_name=MODULE, module_args=dict(self._task.args), task_vars=task_vars
+                    module_name=MODULE, module_args=arguments, task_vars=task_vars
                 )
             except RecursionError:
                 raise AnsibleActionFail(_wrong_answer(host, "JSON that is nested too deeply")) from None
@@ -161,17 +170,44 @@ class ActionModule(ActionBase):
         _urls.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
         end = time.monotonic() + _probe.ALL_CHECKS * options["timeout"]
-        if options["run_on"] == "host" and not self._is_local():
-            if not self._connection.has_pipelining:
-                raise AnsibleActionFail(f"run_on: host is not possible here: {self._no_standard_input()}.")
+        place = HOST if options["run_on"] == self._host else options["run_on"]
+        if place == HOST and not self._is_local():
             return self._probe_on_host(_local_urls(options), arguments, end, task_vars)
-        reason = _urls.why_no_password(options["url"], validate_certs=options["validate_certs"])
-        without_password = options["password"] is None and options["http_password"] is None
-        if without_password or reason is None or self._is_local():
-            return _probe.probe(options["url"], **arguments)
-        nobody = dict.fromkeys(("username", "password", "http_username", "http_password"))
-        outside = _probe.probe(options["url"], **{**arguments, **nobody})
+        without_password = not _given_passwords(options)
+        if place in (CONTROLLER, HOST):
+            reason = _urls.why_no_password(options["url"], validate_certs=options["validate_certs"])
+            if without_password or reason is None or self._is_local():
+                return _probe.probe(options["url"], **arguments)
+            outside = _probe.probe(options["url"], **{**arguments, **WITHOUT_CREDENTIALS})
+        else:
+            # That machine could keep it, or be under the control of an attacker.
+            reason = "the password is sent to no other machine than that of Node-RED"
+            outside = self._probe_from(place, options["url"], {**arguments, **WITHOUT_CREDENTIALS}, end, task_vars)
+            if without_password:
+                return outside
         return _with(outside, self._login_through_connection(outside, reason, options, arguments, end, task_vars))
+
+    def _probe_from(self, name: str, url: str, arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+        """The checks that another host of the inventory makes over the network. It gets no password and no key."""
+        if name not in task_vars["groups"]["all"]:
+            raise AnsibleActionFail(
+                f"run_on is {name}, which is neither {CONTROLLER} nor {HOST} nor a host in the inventory. Correct it, "
+                "or add that machine to the inventory, then run again."
+            )
+        other, variables = on_other_host(self, name, task_vars)
+        other._host = name
+        authorities = _text_of(arguments["ca"]) if arguments["ca"] else arguments["authorities"]
+        given = {**arguments, "ca": None, "authorities": authorities}
+        try:
+            return other._run_program([url], given, end, variables)
+        except AnsibleConnectionFailure as error:
+            # Not the host of this task: that one can be reached.
+            raise AnsibleActionFail(
+                f"{name}, from where {self._host} is verified, cannot be reached: {error}. Make it reachable, or name "
+                "another machine in nodered_verify_from, then run again."
+            ) from None
+        finally:
+            other._connection.close()
 
     def _login_through_connection(
         self,
@@ -184,6 +220,9 @@ class ActionModule(ActionBase):
     ) -> Checks:
         """The checks that need a login; none where what was found outside already rules a login out."""
         state = {check["id"]: check["status"] for check in outside}
+        if options["client_cert"] is not None:
+            wanted = [check for name in _given_passwords(options) for check in CHECKS_BY_PASSWORD[name]]
+            return _skipped(outside, wanted, f"left out: {reason}, and the client's key stays on the controller")
         if state["answers"] == "fail":
             return []
         checks = [*(LOGIN_CHECKS if options["password"] is not None else ())]
@@ -193,10 +232,6 @@ class ActionModule(ActionBase):
         checks += [check for check in HTTP_LOGIN_CHECKS if check in state and options["http_password"] is not None]
         if not checks:
             return skipped
-        if options["client_cert"] is not None:
-            return skipped + _skipped(
-                outside, checks, f"left out: {reason}, and the client's key stays on the controller"
-            )
         if not self._connection.has_pipelining:
             return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
         if time.monotonic() >= end:
@@ -210,15 +245,32 @@ class ActionModule(ActionBase):
 
     def _probe_on_host(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks made on the host with the seconds that are left until `end` (monotonic clock)."""
-        # The files are the controller's, and to itself the host needs no certificate: `_urls.why_no_password` sees
-        # to it that a password goes to no other machine from there.
-        files = {"ca": None, "authorities": None, "client_cert": None, "client_key": None, "validate_certs": False}
+        # The authorities are the controller's, and the host needs no certificate to know itself:
+        # `_urls.why_no_password` sees to it that a password goes to no other machine from there.
+        given = {**arguments, "ca": None, "authorities": None, "validate_certs": False}
+        if self._connection.has_pipelining:
+            return self._run_program(urls, given, end, task_vars)
+        return self._run_module_on_host(urls[0], given, task_vars)
+
+    def _run_module_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
+        """The checks as a module, which gets no password: it would be among the arguments."""
+        given = {**arguments, **dict.fromkeys((*CREDENTIALS, "client_cert", "client_key")), "url": url}
+        result = self._run_module(given, arguments["timeout"], self._host, task_vars)
+        if result.get("failed"):
+            raise AnsibleActionFail(f"{self._host} cannot make the probe: {_quoted(result.get('msg'), ())}")
+        checks: Checks = result["checks"]
+        used = [check for name in _given_passwords(arguments) for check in CHECKS_BY_PASSWORD[name]]
+        return _with(checks, _skipped(checks, used, f"left out: {self._no_standard_input()}"))
+
+    def _run_program(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+        """The checks made at the other end of the connection; client certificate and key stay here."""
         seconds = max(1.0, end - time.monotonic())
+        without = {"client_cert": None, "client_key": None, "lacks_client_cert": arguments["client_cert"] is not None}
         given = {
             "program": PROGRAM,
             "modules": [[module.__name__, inspect.getsource(module)] for module in PROBE_MODULES],
             "seconds": seconds,
-            "arguments": {**arguments, **files},
+            "arguments": {**arguments, **without},
             "urls": urls,
             "mark": MARK,
         }
@@ -237,6 +289,18 @@ class ActionModule(ActionBase):
             if candidate and "/" in str(candidate):
                 return shlex.join(shlex.split(str(candidate)))
         return "python3"
+
+
+def _given_passwords(options: Options) -> list[str]:
+    return [name for name in CHECKS_BY_PASSWORD if options[name] is not None]
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise AnsibleActionFail(f"the authority's certificate {path} cannot be used: {error}") from None
 
 
 def _local_urls(options: Options) -> list[str]:

@@ -40,7 +40,7 @@ options:
   url:
     description:
       - Scheme, host, port and admin root of the Node-RED, as the controller reaches it.
-      - A loopback address is the controller's own, for example a forwarded port, unless O(run_on=host).
+      - A loopback address is that of the machine where the checks run, for example a forwarded port of the controller.
     type: str
     required: true
   username:
@@ -68,8 +68,10 @@ options:
     description:
       - Where the checks run. With V(host), all of them run on the host, against O(local_url), in one remote
         execution. That is for a Node-RED that no other machine can reach.
+      - With the inventory name of another machine, that one asks O(url), over its own Ansible connection. It gets the
+        authorities, but no password and no client certificate. What needs a login is tried on the host, at
+        O(local_url).
     type: str
-    choices: [controller, host]
     default: controller
   validate_certs:
     description:
@@ -165,9 +167,11 @@ seealso:
 notes:
   - A login makes Node-RED write its sessions file. A Node-RED that cannot write it (read-only user directory) ends
     itself then; this is Node-RED's own behavior.
-  - Do not delegate this task. Delegated to the controller, it has no connection to hand a password through. Delegated
-    to another host, the checks are made there, and a password is refused, as it would get there among the module's
-    arguments.
+  - Do not delegate this task, but use O(run_on). Delegated to the controller, it has no connection to hand a password
+    through. Delegated to another host, the checks are made there, and a password is refused, as it would get there
+    among the module's arguments.
+  - A connection that passes no standard input, such as paramiko, runs the checks on the host as a module, without a
+    password.
   - No C(become) is needed, and where the play sets it, it is not used for the login.
   - Checks that are made on the host, and a delegated probe, get 20 seconds more for the SSH login and the start of
     Python, and 5 seconds to end a session. Then the task fails. A shorter limit can be set with the task keyword
@@ -260,7 +264,7 @@ ARGUMENT_SPEC = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "local_url": {"type": "str"},
-    "run_on": {"type": "str", "choices": ["controller", "host"], "default": "controller"},
+    "run_on": {"type": "str", "default": "controller"},
     "validate_certs": {"type": "bool", "default": True},
     "ca": {"type": "path"},
     "client_cert": {"type": "path"},

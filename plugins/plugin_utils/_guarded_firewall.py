@@ -164,11 +164,11 @@ class GuardedFirewall:
 
     def _probe(self) -> None:
         """Verify from outside what the new rules let in. An open connection of the verification proves nothing."""
+        self._step.decide_origin(self._state)
         options = _verification.firewall_request(self._state)
         if options is None:
             return
-        closed = self._state.checks("ufw")["controller"] == "closed"
-        expected = ("old_port_closed",) if closed else ("answers", "old_port_closed")
+        expected = _verification.firewall_checks(self._state)
         checks = self._step.probed({**options, "timeout": PROBE_SECONDS})
         failures = _verification.failures(self._state, [check for check in checks if check["id"] in expected])
         if failures:

@@ -59,6 +59,8 @@ class State:
     """What applying and verifying need of the role variables, which handlers do not see."""
     earlier: dict[str, Any] | None = None
     """The instance as it was before this play changed it."""
+    origin: dict[str, str] | None = None
+    """From where is verified, as `_verify_from.Origin`; None before that is decided."""
     restart_requested: bool = False
     """Whether a task of the user asked for a restart that the transaction is going to do."""
     check_mode: bool = False

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from . import _settings_change
 from ._run_state import APPLY, State, Store, stores_of_host
 
-_LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout")
+_LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_verify_from")
 
 TaskVars = dict[str, t.Any]
 Result = dict[str, t.Any]

@@ -72,6 +72,7 @@ VARIABLES = (
     "nodered_ufw_manage",
     "nodered_ufw_rate_limit",
     "nodered_ufw_sources",
+    "nodered_verify_from",
     "nodered_verify_login",
 )
 

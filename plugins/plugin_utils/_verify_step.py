@@ -5,9 +5,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+
+from ansible.errors import AnsibleActionFail
+
+from . import _verify_from
+from ._arguments import ArgumentError
 from ._plan import _verification
 from ._run_state import State, Store
 from ._step import Result, Step
+
+# Seconds. `ssh -G` only reads files, but these can name programs to run (`Match exec`).
+SSH_LIMIT = 5
+# Connection plugins that read no configuration of OpenSSH, but have an option of their own.
+_WITH_PROXY_COMMAND = ("paramiko", "paramiko_ssh", "libssh")
+# The options of the connection plugin ssh that say how it connects.
+_SSH_OPTIONS = ("ssh_executable", "ssh_args", "ssh_common_args", "ssh_extra_args", "host", "port", "remote_user")
 
 
 class VerifyStep(Step):
@@ -17,6 +31,7 @@ class VerifyStep(Step):
         """`result` with what was verified; failed with all failed checks in one message."""
         if not state.instance["url"]:
             return {**result, "failed": True, "msg": self._no_response(state)}
+        self.decide_origin(state)
         checks = self.probed(_verification.main_request(state))
         outside = _verification.outside_request(state)
         if outside:
@@ -28,8 +43,53 @@ class VerifyStep(Step):
             return {**result, "failed": True, "msg": "\n".join(f"{self.host}: {one}" for one in problems)}
         state.verified = True
         store.save(state)
-        shown = [_verification.summary(self.host, state, checks)] + (report if self._display.verbosity else [])
+        shown = [_verification.summary(self.host, state, checks)]
+        if state.origin and state.origin["note"]:
+            shown.append(f"{self.host}: {state.origin['note']}")
+        shown += report if self._display.verbosity else []
         return {**result, "msg": shown, "_ansible_verbose_always": True}
+
+    def decide_origin(self, state: State) -> None:
+        """Decide once from where this host is verified. Raises AnsibleActionFail."""
+        if state.origin is not None:
+            return
+        connection = str(self._connection.transport).rpartition(".")[2]
+        try:
+            place = _verify_from.wanted_place(state.variables.get(_verify_from.VARIABLE), self._inventory)
+            origin = _verify_from.decide(
+                host=self.host,
+                wanted=place,
+                address=_verification.address(state),
+                connection=connection,
+                configuration="" if place else self._configuration(connection),
+            )
+        except ArgumentError as error:
+            raise AnsibleActionFail(f"{self.host}: {error}") from None
+        state.origin = dataclasses.asdict(origin)
+
+    def _inventory(self) -> list[str]:
+        return list(self.task_vars["groups"]["all"])
+
+    def _configuration(self, connection: str) -> str:
+        """How the connection reaches the host, as `ssh -G` prints it; empty if that cannot be found out."""
+        if connection == "ssh":
+            options = {name: self._connection.get_option(name) for name in _SSH_OPTIONS}
+            try:
+                done = subprocess.run(
+                    _verify_from.ssh_command(options),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=SSH_LIMIT,
+                    check=False,
+                )
+            except (OSError, ValueError, subprocess.TimeoutExpired):
+                return ""
+            return done.stdout
+        if connection in _WITH_PROXY_COMMAND:
+            return f"proxycommand {self._connection.get_option('proxy_command') or ''}"
+        return ""
 
     def probed(self, options: dict[str, object]) -> list[dict[str, str]]:
         """The checks of one probe. Raises AnsibleActionFail as `probe` does."""

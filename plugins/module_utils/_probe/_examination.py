@@ -25,6 +25,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._answers im
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import OutOfTime
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
+LACKS_CLIENT_CERTIFICATE = "left out: it needs a client certificate, and that stays on the controller"
 
 
 class Verdict(NamedTuple):
@@ -73,7 +74,8 @@ class Examination:
     password: Optional[str] = dataclasses.field(repr=False)
     closed_ports: Sequence[int]
     web: "Web"
-    with_client_certificate: bool = False
+    demands_client_certificate: bool = False
+    lacks_client_certificate: bool = False
     min_tls: str = "1.2"
     strangers_context: Optional[ssl.SSLContext] = None
     deadline: float = float("inf")

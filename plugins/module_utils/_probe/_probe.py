@@ -35,6 +35,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors imp
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import (
     FAIL,
+    LACKS_CLIENT_CERTIFICATE,
     SKIP,
     Check,
     Examination,
@@ -69,6 +70,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls impor
 # some 50 requests and about half of the 30 seconds that follow from the default.
 ALL_CHECKS = 3
 
+# What can be tried without the client certificate that Node-RED demands.
+WITHOUT_CLIENT_CERTIFICATE = (
+    *("old_port_closed", "certificate_trusted", "old_tls_refused", "plain_http_refused"),
+    "client_certificate_required",
+)
+
 # Of what a check found, so that paths and permissions without number do not fill the screen.
 FOUND_LIMIT = 2000
 
@@ -81,6 +88,7 @@ def probe(
     ca: Optional[str] = None,
     client_cert: Optional[str] = None,
     client_key: Optional[str] = None,
+    lacks_client_cert: bool = False,
     authorities: Optional[str] = None,
     min_tls: str = "1.2",
     timeout: float = 10,
@@ -99,8 +107,9 @@ def probe(
     """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
 
     `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files, and
-    `authorities` is PEM text in place of `ca`. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is
-    in seconds and bounds each request; `seconds` bounds all checks together (default: three times `timeout`). With
+    `authorities` is PEM text in place of `ca`. With `lacks_client_cert`, Node-RED demands a client certificate that is
+    not here, and what needs one is left out. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is in
+    seconds and bounds each request; `seconds` bounds all checks together (default: three times `timeout`). With
     `validate_certs` false the certificate is not looked at, and no password is sent except to this very machine.
     `closed_ports` are ports of the same host on which nothing may answer any more. `admin_api` is false where
     `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`, `static_roots`, `dashboard_sockets`
@@ -117,7 +126,8 @@ def probe(
         timeout=timeout,
         context=tls_context(url, ca, authorities, client_cert, client_key, validate_certs),
         strangers_context=tls_context(url, ca, authorities, None, None, validate_certs),
-        with_client_certificate=client_cert is not None,
+        demands_client_certificate=lacks_client_cert or client_cert is not None,
+        lacks_client_certificate=lacks_client_cert,
         min_tls=min_tls,
         seconds=seconds,
         deadline=time.monotonic() + seconds,
@@ -132,7 +142,8 @@ def probe(
         raise ProbeError("a user name and a password are needed together.")
     _check_paths([*([node_root] if node_root else []), *static_roots, *dashboard_sockets, *websockets])
     wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
-    answers = _judged(CHECKS[0], examination) if any(check.needs_node_red for check in wanted) else None
+    asks = not lacks_client_cert and any(check.needs_node_red for check in wanted)
+    answers = _judged(CHECKS[0], examination) if asks else None
     return [_as_result(check, _verdict(check, examination, answers)) for check in wanted]
 
 
@@ -145,6 +156,8 @@ def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[s
 def _verdict(check: Check, examination: Examination, answers: Optional[Verdict]) -> Verdict:
     if check.id == "answers" and answers is not None:
         return answers
+    if examination.lacks_client_certificate and check.id not in WITHOUT_CLIENT_CERTIFICATE:
+        return Verdict(SKIP, LACKS_CLIENT_CERTIFICATE)
     if check.needs_node_red and answers is not None and answers.status == FAIL:
         return Verdict(SKIP, "not tried: Node-RED does not answer")
     return _judged(check, examination)
@@ -312,6 +325,6 @@ CHECKS: Tuple[Check, ...] = (
         "A response requires a client certificate",
         "HTTP, comms and the sockets of both dashboards without a client certificate: the handshake fails",
         client_certificate_required,
-        needs=lambda examination: _speaks_tls(examination) and examination.with_client_certificate,
+        needs=lambda examination: _speaks_tls(examination) and examination.demands_client_certificate,
     ),
 )

@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._answers im
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import cause, why_unreachable
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import (
     FAIL,
+    LACKS_CLIENT_CERTIFICATE,
     PASS,
     SKIP,
     Examination,
@@ -37,8 +38,14 @@ def certificate_trusted(examination: Examination) -> Verdict:
         return Verdict(SKIP, "left out: the certificate was not to be looked at")
     host, port = address_of(examination.url)
     deadline = time.monotonic() + examination.limit()
-    with channel_to(host, port, deadline, context=examination.context, name=host) as channel:
-        seen, version = channel.tls.getpeercert() or {}, channel.tls.version()
+    try:
+        with channel_to(host, port, deadline, context=examination.context, name=host) as channel:
+            seen, version = channel.tls.getpeercert() or {}, channel.tls.version()
+    except ssl.SSLError as error:
+        # Up to TLS 1.2, a handshake without the client certificate ends before it has succeeded.
+        if examination.lacks_client_certificate and not isinstance(error, ssl.SSLCertVerificationError):
+            return Verdict(SKIP, LACKS_CLIENT_CERTIFICATE)
+        raise
     expires = str(seen.get("notAfter", ""))
     days = (ssl.cert_time_to_seconds(expires) - time.time()) / 86400
     return Verdict(PASS, "trusted, made for %s, good for %d days, %s" % (host, days, version))

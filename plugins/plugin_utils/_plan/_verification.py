@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from .._run_state import State
+from .._verify_from import CONTROLLER, HOST
 from . import http_auth
 from ._base import is_loopback
 
@@ -35,17 +37,21 @@ def is_local_only(state: State) -> bool:
     return not state.checks("tls").get("proxy_url") and is_loopback(state.instance["host"])
 
 
+def address(state: State) -> str:
+    """The name or address at which Node-RED is asked."""
+    return str(urlsplit(str(state.checks("tls").get("proxy_url") or "")).hostname or state.variables["nodered_address"])
+
+
 def main_request(state: State) -> Options:
     """The request that checks everything."""
-    now, tls = state.instance, state.checks("tls")
-    from_host = is_local_only(state) or _seen_by_controller(state) != "open"
+    now, tls, place = state.instance, state.checks("tls"), _main_place(state)
     return {
         "url": url(state),
         "local_url": now["url"],
-        "run_on": "host" if from_host else "controller",
+        "run_on": place,
         "authorities": tls.get("authorities", now["tls"]["certificate"] or ""),
         "min_tls": str(tls.get("min_tls", "1.2")),
-        "closed_ports": _left_ports(state),
+        "closed_ports": _left_ports(state, place),
         "admin_api": now["admin_root"] is not None,
         **{name: tls[name] for name in ("client_cert", "client_key") if tls.get(name)},
         **_merged(plan.credentials for plan in state.plans.values()),
@@ -54,30 +60,39 @@ def main_request(state: State) -> Options:
 
 
 def outside_request(state: State) -> Options | None:
-    """What the controller checks where the host itself is asked everything else: that the port cannot be reached."""
-    closed_by_host = is_local_only(state) and not is_loopback(state.variables["nodered_address"])
+    """What is checked from outside where the host itself is asked everything else: that the port cannot be reached."""
+    if _place(state) == HOST or state.instance["port"] is None:
+        return None
+    request = {"url": url(state), "closed_ports": [state.instance["port"]]}
+    if is_local_only(state) and not is_loopback(state.variables["nodered_address"]):
+        return {**request, "run_on": _place(state)}
     # While a change of the firewall waits, nothing is closed yet.
     closed_by_firewall = _seen_by_controller(state) == "closed" and state.checks("ufw")["settled"]
-    if not (closed_by_host or closed_by_firewall) or state.instance["port"] is None:
-        return None
-    return {"url": url(state), "closed_ports": [state.instance["port"]]}
+    return {**request, "run_on": CONTROLLER} if closed_by_firewall else None
 
 
 def firewall_request(state: State) -> Options | None:
-    """What shows that new firewall rules do what they should; None if nothing can be reached from the controller."""
-    seen = _seen_by_controller(state)
-    if seen == "unknown" or is_local_only(state):
+    """What shows that new firewall rules do what they should; None if nothing can be reached from there."""
+    seen, place = _seen_by_controller(state), _place(state)
+    if is_local_only(state) or (place == CONTROLLER and seen == "unknown"):
         return None
-    closed = [state.instance["port"]] if seen == "closed" else []
+    closed = [state.instance["port"]] if place == CONTROLLER and seen == "closed" else []
     main = main_request(state)
-    kept = ("url", "authorities", "client_cert", "client_key")
-    return {**{name: main[name] for name in kept if name in main}, "closed_ports": _left_ports(state) + closed}
+    kept = ("url", "local_url", "authorities", "client_cert", "client_key")
+    ports = _left_ports(state, place) + closed
+    return {**{name: main[name] for name in kept if name in main}, "run_on": place, "closed_ports": ports}
+
+
+def firewall_checks(state: State) -> tuple[str, ...]:
+    """Which checks of `firewall_request` count."""
+    closed = _place(state) == CONTROLLER and _seen_by_controller(state) == "closed"
+    return ("old_port_closed",) if closed else ("answers", "old_port_closed")
 
 
 def failures(state: State, checks: Sequence[Check]) -> list[str]:
     """What each failed check expected and found."""
     return [
-        f"{check['title']}: not so at {url(state)}. Expected {check['expected']}; found {check['found']}."
+        f"{check['title']}: not so at {_where(state)}. Expected {check['expected']}; found {check['found']}."
         for check in checks
         if check["status"] == "fail"
     ]
@@ -101,7 +116,7 @@ def summary(host: str, state: State, checks: Sequence[Check]) -> str:
     done = sum(1 for check in checks if check["status"] == "pass")
     skipped = sum(1 for check in checks if check["status"] == "skip")
     left_out = f", {skipped} left out" if skipped else ""
-    return f"{host}: verified at {url(state)}: {done} checks passed{left_out}"
+    return f"{host}: verified at {_where(state)}: {done} checks passed{left_out}"
 
 
 def lines(checks: Sequence[Check]) -> list[str]:
@@ -109,17 +124,40 @@ def lines(checks: Sequence[Check]) -> list[str]:
     return [f"{check['status']} - {check['title']} - {check['found']}" for check in checks]
 
 
+def _place(state: State) -> str:
+    """From where is verified what can be: `controller`, `host` or another inventory name."""
+    return str(state.origin["place"]) if state.origin else CONTROLLER
+
+
+def _main_place(state: State) -> str:
+    """From where everything is checked: where Node-RED can be reached, and as often as it takes."""
+    place, seen = _place(state), _seen_by_controller(state)
+    hidden = seen != "open" if place == CONTROLLER else bool(state.checks("ufw").get("rate_limit"))
+    return HOST if hidden or is_local_only(state) else place
+
+
+def _where(state: State) -> str:
+    """At which URL, and from where if that is not the controller, as the user reads it."""
+    if _place(state) == CONTROLLER:
+        return url(state)
+    if _main_place(state) == HOST:
+        return f"{state.instance['url']} on the host itself"
+    return f"{url(state)} from {_place(state)}"
+
+
 def _seen_by_controller(state: State) -> str:
     """What the controller finds at Node-RED's port behind the firewall: open, limited, closed or unknown."""
     return str(state.checks("ufw").get("controller", "open"))
 
 
-def _left_ports(state: State) -> list[int]:
+def _left_ports(state: State, place: str) -> list[int]:
     """Where Node-RED responded when the run began and must not now; behind a proxy, where only the proxy reaches it."""
     now = state.instance["port"]
     before = (state.earlier or state.instance)["port"]
     left = [before] if before not in (now, None) else []
-    return left + ([now] if state.checks("tls").get("proxy_url") and now is not None else [])
+    # The host itself reaches it as the proxy does.
+    behind_proxy = state.checks("tls").get("proxy_url") and now is not None and place != HOST
+    return left + ([now] if behind_proxy else [])
 
 
 def _merged(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .. import _variable_names
+from urllib.parse import urlsplit
+
+from .. import _variable_names, _verify_from
 from .._arguments import ArgumentError, truth, whole_number
 from ._base import Found, Plan, Wanted
 
@@ -18,6 +20,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     try:
         if whole_number(wanted["nodered_restart_timeout"], "nodered_restart_timeout") < 1:
             raise ArgumentError("nodered_restart_timeout is in seconds and must be at least 1.")
+        _require_place(found, wanted)
         result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
     except ArgumentError as error:
         result.errors += error.problems
@@ -25,6 +28,14 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.restart = UNCONFIRMED
         result.notes.append(UNCONFIRMED)
     return result
+
+
+def _require_place(found: Found, wanted: Wanted) -> None:
+    """Raise ArgumentError if Node-RED cannot be verified from the place that is wanted, before anything is written."""
+    place = _verify_from.wanted_place(wanted.get(_verify_from.VARIABLE), lambda: wanted["groups"]["all"])
+    if place:
+        address = urlsplit(str(wanted.get("nodered_tls_proxy_url") or "")).hostname or str(wanted["nodered_address"])
+        _verify_from.decide(host=found.host, wanted=place, address=address, connection="", configuration="")
 
 
 def _misspelled(name: str, meant: str) -> str:

@@ -59,7 +59,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     return Plan(
         firewall=change,
         notes=[*decided.notes, *(f"Firewall: {line}" for line in change.get("lines", ()))],
-        checks={"ufw": {"controller": decided.controller, "settled": settled}},
+        checks={"ufw": {"controller": decided.controller, "rate_limit": limited, "settled": settled}},
     )
 
 

@@ -12,7 +12,7 @@ import time
 import types
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
@@ -333,6 +333,100 @@ def test_the_program_runs_from_standard_input_without_the_collection():
 def test_what_the_program_cannot_do_is_an_error():
     with pytest.raises(AnsibleActionFail, match="on the host: .*not the URL"):
         RunsHere({"url": "http://pi", "local_url": "ftp://y", "run_on": "host"}).run(task_vars={})
+
+
+# From another machine
+
+
+@pytest.fixture
+def watcher(monkeypatch):
+    """Another machine of the inventory, and what is run there."""
+    other = Observed({})
+    other.outcome = answer_of(
+        [
+            {"id": check.id, "title": "x", "status": "skip" if check.id in action.LOGIN_CHECKS else "pass"}
+            | {"expected": "x", "found": "from the watcher"}
+            for check in _probe.CHECKS
+            if check.needs is None
+        ]
+    )
+    other._connection.close = lambda: None
+    monkeypatch.setattr(action, "on_other_host", lambda *_arguments: (other, {"ansible_python_interpreter": "/opt/py"}))
+    return other
+
+
+ON_WATCHER = {**OUTSIDE, "run_on": "watcher"}
+INVENTORY = {"inventory_hostname": "pi1", "groups": {"all": ["pi1", "watcher"]}}
+
+
+def test_another_machine_asks_and_gets_no_password(probed, watcher):
+    module = Observed({**ON_WATCHER, "url": "https://192.0.2.7:1880", "authorities": "PEM"})
+    result = module.run(task_vars=INVENTORY)
+    assert not probed
+    (run,) = watcher.executed
+    assert PASSWORD not in str(run)
+    assert run["command"].startswith("/opt/py -I -c ")
+    given = json.loads(run["in_data"])
+    assert given["urls"] == ["https://192.0.2.7:1880"]
+    assert (given["arguments"]["authorities"], given["arguments"]["validate_certs"]) == ("PEM", True)
+    assert found(result)["flows_closed"] == "from the watcher"
+    assert found(result)["login_works"] == "on the host"
+    assert len(module.executed) == 1
+
+
+def test_a_client_certificate_does_not_leave_the_controller(probed, watcher):
+    tls = {"url": "https://192.0.2.7:1880", "client_cert": "/c.pem", "client_key": "/k.pem"}
+    module = Observed({**ON_WATCHER, **tls})
+    checks = [check for check in _probe.CHECKS if check.needs is None]
+    assert "client's key" in found(module.run(task_vars=INVENTORY))["login_works"]
+    given = json.loads(watcher.executed[0]["in_data"])["arguments"]
+    assert (given["client_cert"], given["client_key"], given["lacks_client_cert"]) == (None, None, True)
+    assert checks and not module.executed
+
+
+def test_the_authority_is_read_on_the_controller(probed, watcher, tmp_path):
+    (tmp_path / "ca.pem").write_text("PEM")
+    Observed({"url": "https://192.0.2.7", "run_on": "watcher", "ca": str(tmp_path / "ca.pem")}).run(task_vars=INVENTORY)
+    given = json.loads(watcher.executed[0]["in_data"])["arguments"]
+    assert (given["ca"], given["authorities"]) == (None, "PEM")
+
+
+def test_a_machine_that_is_not_in_the_inventory_is_an_error(probed):
+    module = Observed({**ON_WATCHER, "run_on": "watchr"})
+    with pytest.raises(AnsibleActionFail, match="watchr.*inventory.*run again"):
+        module.run(task_vars=INVENTORY)
+    assert not module.executed and not probed
+
+
+def test_a_machine_that_cannot_be_reached_is_no_unreachable_host(probed, watcher):
+    def unreachable(*_arguments, **_options):
+        raise AnsibleConnectionFailure("no route")
+
+    watcher._low_level_execute_command = unreachable
+    with pytest.raises(AnsibleActionFail, match="^watcher, from where pi1 is verified, cannot be reached: no route"):
+        Observed(ON_WATCHER).run(task_vars=INVENTORY)
+
+
+def test_the_answer_of_another_machine_is_not_trusted_either(probed, watcher):
+    watcher.outcome = {"rc": 0, "stdout": f"{action.MARK}[]", "stderr": ""}
+    with pytest.raises(AnsibleActionFail, match="^watcher gave an answer"):
+        Observed(ON_WATCHER).run(task_vars=INVENTORY)
+
+
+def test_the_own_name_is_the_host(probed):
+    module = Observed({**OUTSIDE, "run_on": "pi1"})
+    module.run(task_vars=INVENTORY)
+    assert len(module.executed) == 1 and not probed
+
+
+def test_without_standard_input_the_host_checks_as_a_module_without_a_password(probed):
+    module = Observed({**OUTSIDE, "run_on": "host"}, transport="paramiko_ssh", has_pipelining=False)
+    result = module.run(task_vars={})
+    assert not module.executed and not probed
+    (run,) = module.modules
+    assert PASSWORD not in str(run)
+    assert run["module_args"]["url"] == "http://127.0.0.1:1880"
+    assert "paramiko_ssh" in found(result)["login_works"]
 
 
 def forged(text):

@@ -40,7 +40,7 @@ VARIABLES = {
 def test_without_a_plan_it_finds_node_red_and_asks_it_where_the_variables_say(tmp_path):
     task, loader, asked = Task(), DataLoader(), []
     task.args, task.check_mode = {}, False
-    connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=None))
+    connection = types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None))
     step = verify.ActionModule(task, connection, None, loader, Templar(loader=loader), None)
     step._load_name = "pifleet.nodered.verify"
     store = Store(str(tmp_path), "play", HOST, "")

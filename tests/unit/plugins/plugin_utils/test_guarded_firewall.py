@@ -63,6 +63,7 @@ class Host:
 
     def __init__(self, folder, before):
         self._connection = Connection(folder)
+        self.origin = "controller"
         self.now = before
         self.before: dict[str, Any] = {}
         self.owner = ""
@@ -80,6 +81,9 @@ class Host:
     def module(self, name, **arguments):
         state = arguments.get("state", name)
         return self._noted(state, arguments, lambda: getattr(self, "_" + state)(**arguments))
+
+    def decide_origin(self, state):
+        state.origin = {"place": self.origin, "note": ""}
 
     def probed(self, options):
         def answer():
@@ -253,6 +257,13 @@ def test_until_the_confirmation_no_port_is_expected_to_be_closed_by_the_firewall
     assert _verification.outside_request(run.state) is None
     run.go()
     assert _verification.outside_request(run.state)["closed_ports"] == [1885]
+
+
+@pytest.mark.parametrize("origin", ["host", "watcher"])
+def test_what_the_controller_does_not_reach_is_asked_from_elsewhere(run, origin):
+    run.host.origin = origin
+    assert "failed" not in run.go()
+    assert run.host.arguments[run.host.calls.index("probe")]["run_on"] == origin
 
 
 def test_what_the_change_reports_stays(run):

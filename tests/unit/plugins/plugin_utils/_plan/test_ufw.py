@@ -36,7 +36,7 @@ def test_with_everything_in_place_nothing_changes():
     plan = planned()
     assert not plan.changes
     assert (plan.errors, plan.notes) == ([], [])
-    assert plan.checks == {"ufw": {"controller": "open", "settled": True}}
+    assert plan.checks == {"ufw": {"controller": "open", "rate_limit": False, "settled": True}}
 
 
 def test_a_first_run_allows_closes_and_enables_without_a_restart_of_node_red():

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked from where, with and without a firewall. The rest of the requests is tested on machines."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
+
+ADDRESS = "192.0.2.7"
+URL = f"http://{ADDRESS}:1885/"
+CHECKS = [{"id": "answers", "title": "It answers", "status": "fail", "expected": "this", "found": "that"}]
+
+
+def state(place="controller", *, ufw=None, tls=None, **different):
+    """A Node-RED that has moved from port 1880 to 1885."""
+    plans = {role: Plan(checks={role: checks}) for role, checks in (("ufw", ufw), ("tls", tls)) if checks is not None}
+    now = instance(port=1885, url="http://127.0.0.1:1885/", **different)
+    return State(
+        now, EMPTY, "", EMPTY, plans,
+        variables={"nodered_address": ADDRESS}, earlier=instance(), origin={"place": place, "note": ""},
+    )  # fmt: skip
+
+
+def seen(controller, *, rate_limit=False, settled=True):
+    return {"controller": controller, "rate_limit": rate_limit, "settled": settled}
+
+
+@pytest.mark.parametrize("place", ["controller", "host", "watcher"])
+def test_everything_is_asked_from_the_place(place):
+    request = _verification.main_request(state(place))
+    assert (request["run_on"], request["url"], request["closed_ports"]) == (place, URL, [1880])
+    assert request["local_url"] == "http://127.0.0.1:1885/"
+    assert _verification.outside_request(state(place)) is None
+
+
+@pytest.mark.parametrize("controller", ["closed", "limited", "unknown"])
+def test_where_the_firewall_limits_the_controller_the_host_is_asked(controller):
+    assert _verification.main_request(state(ufw=seen(controller)))["run_on"] == "host"
+    assert _verification.main_request(state("watcher", ufw=seen(controller)))["run_on"] == "watcher"
+
+
+def test_another_machine_would_meet_the_rate_limit_too():
+    about = state("watcher", ufw=seen("closed", rate_limit=True))
+    assert _verification.main_request(about)["run_on"] == "host"
+    assert _verification.firewall_request(about)["run_on"] == "watcher"
+
+
+def test_the_port_that_the_firewall_closes_to_the_controller_is_tried_from_there():
+    for place in ("controller", "watcher"):
+        request = _verification.outside_request(state(place, ufw=seen("closed")))
+        assert request == {"url": URL, "closed_ports": [1885], "run_on": "controller"}
+    assert _verification.outside_request(state("host", ufw=seen("closed"))) is None
+
+
+def test_a_port_of_loopback_only_is_tried_from_the_place():
+    hidden = {"host": "127.0.0.1"}
+    assert _verification.main_request(state("watcher", **hidden))["run_on"] == "host"
+    assert _verification.outside_request(state("watcher", **hidden))["run_on"] == "watcher"
+    assert _verification.outside_request(state("host", **hidden)) is None
+    assert _verification.firewall_request(state("watcher", **hidden)) is None
+
+
+def test_new_rules_are_tried_from_the_place():
+    for place in ("host", "watcher"):
+        for controller in ("open", "closed", "unknown"):
+            about = state(place, ufw=seen(controller))
+            request = _verification.firewall_request(about)
+            assert (request["run_on"], request["closed_ports"]) == (place, [1880])
+            assert _verification.firewall_checks(about) == ("answers", "old_port_closed")
+    closed = state(ufw=seen("closed"))
+    assert _verification.firewall_request(closed)["closed_ports"] == [1880, 1885]
+    assert _verification.firewall_checks(closed) == ("old_port_closed",)
+    assert _verification.firewall_request(state(ufw=seen("unknown"))) is None
+
+
+def test_the_host_itself_reaches_the_port_behind_a_proxy():
+    proxied = {"tls": {"proxy_url": "https://pi.example.org/red/"}}
+    assert _verification.main_request(state(**proxied))["closed_ports"] == [1880, 1885]
+    assert _verification.main_request(state("host", **proxied))["closed_ports"] == [1880]
+    assert _verification.address(state(**proxied)) == "pi.example.org"
+    assert _verification.address(state()) == ADDRESS
+
+
+@pytest.mark.parametrize(
+    "place, where",
+    [
+        ("controller", f"at {URL}"),
+        ("host", "at http://127.0.0.1:1885/ on the host itself"),
+        ("watcher", f"at {URL} from watcher"),
+    ],
+)
+def test_the_report_names_the_place(place, where):
+    assert f"verified {where}: 0 checks" in _verification.summary("pi1", state(place), CHECKS)
+    assert f"not so {where}." in _verification.failures(state(place), CHECKS)[0]
