@@ -34,7 +34,8 @@ def on_other_host(action: Action, name: str, task_vars: t.Mapping[str, t.Any]) -
     context = action._play_context.set_task_and_variable_override(task, delegated, templar)
     context.post_validate(templar=templar)
     context.become, context.no_log = False, True
-    context.connection = templar.template(variables.get("ansible_connection", task.connection))
+    # Not the task's: ansible-core 2.21 replaces it by the plugin that the task's own host has.
+    context.connection = templar.template(variables.get("ansible_connection", task.get_play().connection))
     connection = action._shared_loader_obj.connection_loader.get(
         context.connection, context, new_stdin=None, task_uuid=task._uuid
     )
