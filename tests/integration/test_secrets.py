@@ -74,7 +74,9 @@ def sources(tmp_path):
             "nodered_tls_client_users": ["ada"],
             "nodered_tls_client_passphrase": PASSWORDS[6],
         }
-        path.write_text(json.dumps({"nodered_login_users": users, "nodered_port": 1885, **folder, **tls}))
+        # Another machine sends the requests of the verification, and gets no password and no key.
+        other = {"nodered_port": 1885, "nodered_verify_from": "pi50"}
+        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls}))
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written
@@ -93,14 +95,17 @@ def keys_in(text):
 
 
 @pytest.mark.parametrize("pipelining", ["1", "0"], ids=["pipelining", "temporary files"])
-def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, monkeypatch, tmp_path, pipelining):
+def test_no_password_is_printed_stored_or_sent(
+    fleet, pi41, pi50, sources, recording, monkeypatch, tmp_path, pipelining
+):
     monkeypatch.setenv("ANSIBLE_KEEP_REMOTE_FILES", "1" if pipelining == "0" else "0")
     outputs = []
     environment = fleet.environment() | recording.environment | {"ANSIBLE_PIPELINING": pipelining}
     pi41.change_settings("module.exports = {\n", APART)
-    pi41.run("journalctl --rotate; journalctl --vacuum-time=1s", check=False)
-    pi41.run("cat >/run/wanted", stdin="\n".join(PASSWORDS) + "\n")
-    pi41.run(SAMPLER.format(user=pi41.user))
+    for pi in (pi41, pi50):
+        pi.run("journalctl --rotate; journalctl --vacuum-time=1s", check=False)
+        pi.run("cat >/run/wanted", stdin="\n".join(PASSWORDS) + "\n")
+        pi.run(SAMPLER.format(user=pi.user))
     for password in (PASSWORDS[0], PASSWORDS[2]):
         playbook, *options = sources(password)
         done = subprocess.run(
@@ -113,17 +118,21 @@ def test_no_password_is_printed_stored_or_sent(fleet, pi41, sources, recording, 
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert f"verified at https://{pi41.address}:1885/ from pi50" in done.stdout
         outputs.append(done.stdout + done.stderr)
-    pi41.run("rm /run/sampling; sleep 1")
+    for pi in (pi41, pi50):
+        pi.run("rm /run/sampling; sleep 1")
+        assert int(pi.run("wc -l </run/rounds")) > 10, "the search must have been under way"
     assert not (tmp_path / "random").exists(), "no random password is made where one was given"
-    assert int(pi41.run("wc -l </run/rounds")) > 10, "the search must have been under way"
     folders = f"/tmp /var/tmp /var/log /var/lib/pifleet.nodered /home/{pi41.user}/.ansible"
     kept = pi41.run(f"find {folders} -type f -exec cat {{}} + 2>/dev/null | tr -c '[:print:]' '\\n'")
     places = {
         "output": "".join(outputs),
         "what callback plugins receive": recording.text,
         "journal": pi41.journal(),
+        "journal of the machine that verifies": pi50.journal(),
         "process list and temporary files while it ran": pi41.run("cat /run/hits"),
+        "and on the machine that verifies": pi50.run("cat /run/hits"),
         "what is left in temporary folders": kept,
         "the settings folder": pi41.run(
             f"cat /home/{pi41.user}/.node-red/*.js* /home/{pi41.user}/.node-red/.[a-z]*.js*"

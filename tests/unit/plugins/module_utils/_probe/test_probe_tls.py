@@ -147,6 +147,20 @@ def test_a_server_that_lets_strangers_in_does_not_pass(serve, tmp_path):
     assert "/auth/login answers without a client certificate" in opened["found"]
 
 
+def test_without_the_client_certificate_that_is_demanded_the_rest_is_still_checked(serve):
+    options = {"authorities": AUTHORITY.certificate, "lacks_client_cert": True}
+    issued = AUTHORITY.issue("127.0.0.1")
+    url = serve(issued, clients=AUTHORITY.certificate)
+    assert {check["status"] for check in verdicts(url, **options).values()} == {"pass"}
+    others = {
+        check["id"]: check for check in probe(url, timeout=5, **options) if check["id"] not in verdicts(url, **options)
+    }
+    assert {check["status"] for check in others.values()} == {"skip"}
+    assert "stays on the controller" in others["answers"]["found"]
+    opened = verdicts(serve(issued), **options)["client_certificate_required"]
+    assert opened["status"] == "fail"
+
+
 def test_plain_http_has_no_checks_of_tls(serve):
     url = serve(None, encrypted=False).replace("https", "http")
     assert verdicts(url) == {}
