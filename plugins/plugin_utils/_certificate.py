@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..module_utils._core._text import printable_line
 from ._certificate_names import Constraints, Network, as_address, canonical, collapsed
@@ -74,8 +75,11 @@ def check(
     if key is not None:
         _check_key(own, key, called)
     authority = _check_chain(chain, anchors, now, called)
-    for above in (*chain[1:], authority):
-        _check_constraints(own, above, called)
+    above = [*chain[1:], *([authority] if authority not in chain else [])]
+    for position, issuer in enumerate(above):
+        _check_issuer(issuer, (*chain, authority)[position], position, called)
+    for issuer in (*chain[1:], authority):
+        _check_constraints(own, issuer, called)
     _check_dates(own, now, days_left, called)
     _check_purpose(own, purpose, called)
     missing = [name for name in names if not _covers(own, name)]
@@ -138,11 +142,8 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
     """
     require_judgement(now)
     for authority in parsed(authorities, called):
-        try:
-            may_issue = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except x509.ExtensionNotFound:
-            may_issue = False
-        if not may_issue:
+        basic = _extension(authority, x509.BasicConstraints)
+        if basic is None or not basic.ca:
             raise CertificateError(
                 f"{_name(authority)} in {called} is not an authority, but the certificate of a server or client. "
                 "Give the certificate of the authority that issues them."
@@ -245,6 +246,40 @@ def _check_chain(
     return issuers[0]
 
 
+def _check_issuer(issuer: x509.Certificate, issued: x509.Certificate, below: int, called: str) -> None:
+    """What clients require of an issuer beside its signature (RFC 5280, 4.2.1.1, 4.2.1.3, 4.2.1.9).
+
+    `below` is the number of authorities between it and the server's certificate.
+    """
+    if issuer.version is x509.Version.v1 and _issued(issuer, issuer):
+        # It has no extensions at all. OpenSSL accepts such a root.
+        return
+    basic, usage = _extension(issuer, x509.BasicConstraints), _extension(issuer, x509.KeyUsage)
+    if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
+        raise CertificateError(
+            f"{_name(issuer)}, which issued {called}, is not an authority that may do so (basic constraints and key "
+            "usage), so clients reject it. Have it issued by an authority, or use a self-signed one."
+        )
+    if basic.path_length is not None and basic.path_length < below:
+        raise CertificateError(
+            f"{_name(issuer)} permits {basic.path_length} authorities between it and {called}, and there are {below}, "
+            "so clients reject it. Have it issued by an authority that may."
+        )
+    wanted, present = _extension(issued, x509.AuthorityKeyIdentifier), _extension(issuer, x509.SubjectKeyIdentifier)
+    if wanted and present and wanted.key_identifier not in (None, present.digest):
+        raise CertificateError(
+            f"The authority key identifier in {_name(issued)} is not that of {_name(issuer)}, so clients do not find "
+            "the issuer. Have the certificate made again, with the key identifier of its issuer or with none."
+        )
+
+
+def _extension(certificate: x509.Certificate, kind: type) -> Any:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 def _check_constraints(own: x509.Certificate, authority: x509.Certificate, called: str) -> None:
     foreign = _constraints(authority).not_allowed(canonical(name) or name for name in _names(own))
     if foreign:
@@ -261,9 +296,8 @@ def constraints_of(authority: str) -> Constraints:
 
 def _constraints(authority: x509.Certificate) -> Constraints:
     """RFC 5280, 4.2.1.10."""
-    try:
-        found = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
+    found = _extension(authority, x509.NameConstraints)
+    if found is None:
         return Constraints(None, None)
     domains, networks = _subtrees(found.permitted_subtrees)
     excluded_domains, excluded_networks = _subtrees(found.excluded_subtrees)
@@ -307,21 +341,23 @@ def _check_dates(certificate: x509.Certificate, now: datetime.datetime, days_lef
 
 
 def _check_purpose(own: x509.Certificate, purpose: str, called: str) -> None:
-    try:
-        purposes = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return
+    usage = _extension(own, x509.KeyUsage)
+    if usage is not None and not (usage.digital_signature or usage.key_encipherment or usage.key_agreement):
+        raise CertificateError(
+            f"{called} is not for TLS (its key usage lacks digitalSignature). Have one made with that, or without key "
+            "usage."
+        )
+    purposes = _extension(own, x509.ExtendedKeyUsage)
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if purpose == "server" else ExtendedKeyUsageOID.CLIENT_AUTH
-    if wanted not in purposes:
+    if purposes is not None and wanted not in purposes:
         raise CertificateError(
             f"{called} is not for a {purpose} (its extended key usage lacks it). Have one made for a {purpose}."
         )
 
 
 def _names(own: x509.Certificate) -> list[str]:
-    try:
-        found = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    found = _extension(own, x509.SubjectAlternativeName)
+    if found is None:
         return []
     addresses = [str(address) for address in found.get_values_for_type(x509.IPAddress)]
     return [*found.get_values_for_type(x509.DNSName), *addresses]

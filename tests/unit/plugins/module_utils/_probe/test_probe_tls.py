@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import http.server
+import ipaddress
 import ssl
 import threading
+from datetime import timedelta
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-from ansible_collections.pifleet.nodered.tests.certificates import Authority, now
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, now, pem
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY = Authority()
 
@@ -109,6 +114,81 @@ def test_the_check_before_writing_and_the_verification_accept_the_same_certifica
     for authorities in (AUTHORITY.certificate, issued.certificate):
         _certificate.check(issued.certificate, now=now(), names=["127.0.0.1"], authorities=authorities)
         assert verdicts(serve(issued), authorities=authorities)["certificate_trusted"]["status"] == "pass"
+
+
+ROOT, BETWEEN, OWN = (ec.generate_private_key(ec.SECP256R1()) for _number in range(3))
+LOCAL = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+CA, NO_CA = x509.BasicConstraints(ca=True, path_length=None), x509.BasicConstraints(ca=False, path_length=None)
+LAST_CA = x509.BasicConstraints(ca=True, path_length=0)
+
+
+def for_use(*purposes):
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    names += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{name: name in purposes for name in names})
+
+
+def certificate(subject, key, issuer, signer, *extensions):
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in (subject, issuer)]
+    builder = x509.CertificateBuilder(names[1], names[0], key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now() - timedelta(days=1)).not_valid_after(now() + timedelta(days=90))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+    return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def root(*extensions):
+    return certificate("root", ROOT, "root", ROOT, *extensions)
+
+
+def own(*extensions, issuer="root", signer=ROOT):
+    return certificate("own", OWN, issuer, signer, LOCAL, *extensions)
+
+
+def between(*extensions):
+    return certificate("between", BETWEEN, "root", ROOT, *extensions)
+
+
+def issuer_is(key):
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+
+
+ROOT_ID = x509.SubjectKeyIdentifier.from_public_key(ROOT.public_key())
+SELF_SIGNED = own(issuer="own", signer=OWN)
+SIGNS_ONLY = own(for_use("key_cert_sign"), issuer="own", signer=OWN)
+BY_BETWEEN = own(issuer="between", signer=BETWEEN)
+
+
+@pytest.mark.parametrize(
+    "served, trusted, accepted",
+    [
+        (own(), root(CA), True),
+        (own(), root(CA, for_use("key_cert_sign")), True),
+        (own(), root(NO_CA), False),
+        (own(), root(LOCAL), False),
+        (own(), root(CA, for_use("digital_signature")), False),
+        (own(for_use("key_agreement")), root(CA), True),
+        (own(for_use("key_cert_sign")), root(CA), False),
+        (own(issuer_is(ROOT)), root(CA, ROOT_ID), True),
+        (own(issuer_is(OWN)), root(CA, ROOT_ID), False),
+        (BY_BETWEEN + between(CA), root(CA), True),
+        (BY_BETWEEN + between(NO_CA), root(CA), False),
+        (BY_BETWEEN + between(CA), root(LAST_CA), False),
+        (BY_BETWEEN + between(LAST_CA), root(CA), True),
+        (BY_BETWEEN, between(CA), True),
+        (SELF_SIGNED, SELF_SIGNED, True),
+        (SIGNS_ONLY, SIGNS_ONLY, False),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("python_3_13")
+def test_what_is_accepted_before_writing_is_accepted_by_the_verification(serve, served, trusted, accepted):
+    try:
+        _certificate.check(served, now=now(), names=["127.0.0.1"], authorities=trusted)
+        planned = True
+    except _certificate.CertificateError:
+        planned = False
+    verdict = verdicts(serve(Issued(served, pem(OWN))), authorities=trusted)["certificate_trusted"]
+    assert (planned, verdict["status"] == "pass") == (accepted, accepted)
 
 
 @pytest.mark.parametrize(
