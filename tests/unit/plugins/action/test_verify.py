@@ -10,13 +10,16 @@ import types
 
 import pytest
 import yaml
+from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
+from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import plan, verify
 from ansible_collections.pifleet.nodered.plugins.modules import plan as plan_module
 from ansible_collections.pifleet.nodered.plugins.modules import verify as verify_module
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, HOST, instance
 
 
@@ -37,12 +40,51 @@ VARIABLES = {
 }
 
 
-def test_without_a_plan_it_finds_node_red_and_asks_it_where_the_variables_say(tmp_path):
-    task, loader, asked = Task(), DataLoader(), []
+def step_with(connection):
+    task, loader = Task(), DataLoader()
     task.args, task.check_mode = {}, False
-    connection = types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None))
     step = verify.ActionModule(task, connection, None, loader, Templar(loader=loader), None)
     step._load_name = "pifleet.nodered.verify"
+    return step
+
+
+@pytest.mark.parametrize(
+    "variables, place",
+    [
+        ({}, "controller"),
+        ({"ansible_ssh_common_args": "-F none -o ProxyJump=first"}, "host"),
+        ({"ansible_ssh_extra_args": "-F none -o 'ProxyCommand=nc %h %p'"}, "host"),
+        ({"ansible_ssh_args": "-F none -J first"}, "host"),
+        ({"ansible_ssh_args": "-F none -o ProxyJump=none -J first"}, "controller"),
+        ({"ansible_ssh_args": "-F none 'unclosed"}, "controller"),
+        ({"ansible_ssh_executable": "/no/such/ssh"}, "controller"),
+        ({"ansible_ssh_common_args": "-F none -J first", "nodered_verify_from": "controller"}, "controller"),
+    ],
+)
+def test_the_arguments_of_the_ssh_connection_decide_from_where_is_verified(variables, place):
+    connection = connection_loader.get("ssh", PlayContext())
+    connection.set_options(var_options={"ansible_ssh_args": "-F none", "ansible_host": "192.0.2.7", **variables})
+    step = step_with(connection)
+    step.begin(VARIABLES)
+    state = State(instance(), EMPTY, "", EMPTY, variables={"nodered_address": "192.0.2.7", **variables})
+    step.decide_origin(state)
+    assert state.origin["place"] == place
+    state.variables["nodered_verify_from"] = "host"
+    step.decide_origin(state)
+    assert state.origin["place"] == place, "it is decided once"
+
+
+def test_a_place_that_is_not_in_the_inventory_is_an_error_that_names_the_host():
+    step = step_with(types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None)))
+    step.begin({**VARIABLES, "groups": {"all": [HOST]}})
+    state = State(instance(), EMPTY, "", EMPTY, variables={"nodered_address": "x", "nodered_verify_from": "watchr"})
+    with pytest.raises(AnsibleActionFail, match=f"^{HOST}: nodered_verify_from is 'watchr'"):
+        step.decide_origin(state)
+
+
+def test_without_a_plan_it_finds_node_red_and_asks_it_where_the_variables_say(tmp_path):
+    asked = []
+    step = step_with(types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None)))
     store = Store(str(tmp_path), "play", HOST, "")
     source = {"content": base64.b64encode(EMPTY.encode()).decode(), "checksum": "0" * 64}
     step.store = lambda: store

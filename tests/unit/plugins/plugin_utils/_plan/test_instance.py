@@ -61,3 +61,15 @@ def test_a_read_only_file_system_is_reported_unless_it_may_be_remounted(remount,
 def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variable, value):
     (error,) = planned({variable: value}).errors
     assert variable in error
+
+
+def test_a_place_of_the_verification_that_is_not_possible_is_an_error_before_anything_is_written():
+    inventory = {"groups": {"all": ["pi1", "watcher"]}, "nodered_address": "192.0.2.7"}
+    for place in (None, "", "controller", "host", "watcher", "pi1"):
+        assert planned({**inventory, "nodered_verify_from": place}).errors == []
+    (error,) = planned({**inventory, "nodered_verify_from": "watchr"}).errors
+    assert "nodered_verify_from is 'watchr'" in error
+    forwarded = {**inventory, "nodered_address": "127.0.0.1", "nodered_verify_from": "watcher"}
+    (error,) = planned(forwarded).errors
+    assert "nodered_address" in error
+    assert planned({**forwarded, "nodered_tls_proxy_url": "https://pi.example.org/"}).errors == []
