@@ -16,6 +16,7 @@ attacker, so its size, its depth and the time that it takes are limited (`_js/_t
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -41,6 +42,7 @@ from ._js._literals import (
     same,
 )
 from ._js._objects import Assignment, Found, Property, Uncertain, View, is_missing_value, place_of
+from ._js._scopes import text_with_variables
 from ._js._tree import DEEPEST, Source, too_deep, unwrapped
 from ._js._uses import Path
 from ._settings_error import MissingLibraryError, SettingsError
@@ -64,6 +66,10 @@ __all__ = [
 _last_read: dict[tuple[str, str], View] = {}
 _KEPT = 4
 _LARGEST_KEPT = 64 * 1024
+# A bcrypt hash in code, and how many of these are tried for a password: each takes about as long as to make one.
+_HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+_BRACES = re.compile("[{}]")
+_MOST_HASHES = 5
 # Longer than any setting with its parents.
 _LONGEST_NAME = 100
 
@@ -278,14 +284,15 @@ def _hashed(view: View, path: tuple[str, ...], wanted: object) -> object:
     if not _has_password(wanted):
         return wanted
     current: object = UNDEFINED
+    value: Node | None = None
     scope: View | None = view
     for key in path:
         if scope is None:
-            return _with_hashes(path, wanted, UNDEFINED)
+            return _with_hashes(path, wanted, UNDEFINED, "")
         found = scope.find(key)
-        current = _loose(scope, found)
+        current, value = _loose(scope, found), found.value
         scope = scope.inner(found)
-    return _with_hashes(path, wanted, current)
+    return _with_hashes(path, wanted, current, text_with_variables(view.source, value))
 
 
 def _has_password(wanted: object) -> bool:
@@ -296,22 +303,21 @@ def _has_password(wanted: object) -> bool:
     return isinstance(wanted, Password)
 
 
-def _with_hashes(path: tuple[str, ...], wanted: object, current: object) -> object:
+def _with_hashes(path: tuple[str, ...], wanted: object, current: object, text: str, user: object = None) -> object:
+    """The wanted value with hashes; `current` is what is known of the value in the file, `text` its code."""
     if isinstance(wanted, Password):
-        return _hash(path, wanted, current)
+        return _hash(path, wanted, current, text, user)
     if isinstance(wanted, dict):
         members = current if isinstance(current, dict) else {}
-        return {key: _with_hashes((*path, key), member, members.get(key)) for key, member in wanted.items()}
+        user = wanted.get("username", wanted.get("user", user))
+        return {key: _with_hashes((*path, key), each, members.get(key), text, user) for key, each in wanted.items()}
     if isinstance(wanted, list):
         listed = [current] if isinstance(current, dict) else current if isinstance(current, list) else []
+        known = listed + [None] * len(wanted)
         if path == ("adminAuth", "users"):
             users = {user["username"]: user for user in listed if isinstance(user, dict) and _has_name(user)}
-            return [
-                _with_hashes((*path, str(index)), user, users.get(user["username"]) if _has_name(user) else None)
-                for index, user in enumerate(wanted)
-            ]
-        padded = listed + [None] * len(wanted)
-        return [_with_hashes((*path, str(index)), member, padded[index]) for index, member in enumerate(wanted)]
+            known = [users.get(user["username"]) if _has_name(user) else None for user in wanted]
+        return [_with_hashes((*path, str(index)), each, known[index], text, user) for index, each in enumerate(wanted)]
     return wanted
 
 
@@ -319,15 +325,21 @@ def _has_name(user: object) -> bool:
     return isinstance(user, dict) and isinstance(user.get("username"), str)
 
 
-def _hash(path: tuple[str, ...], password: Password, current: object) -> str:
-    if isinstance(current, str) and _bcrypt.can_stay(
-        current, password.plaintext, rounds=password.rounds, ident_wanted=password.ident
-    ):
-        return current
+def _hash(path: tuple[str, ...], password: Password, current: object, text: str, user: object) -> str:
+    for hashed in [current] if isinstance(current, str) else _hashes_of(user, text):
+        if _bcrypt.can_stay(hashed, password.plaintext, rounds=password.rounds, ident_wanted=password.ident):
+            return hashed
     try:
         return _bcrypt.hash_password(password.plaintext, rounds=password.rounds, ident=password.ident or "2b")
     except _bcrypt.PasswordError as error:
         raise SettingsError(f"{'.'.join(path)}: {error}") from None
+
+
+def _hashes_of(user: object, text: str) -> list[str]:
+    """The hashes that stand in code in the same braces as a user's name; of any user where the name is not known."""
+    names = [f"{quote}{user}{quote}" for quote in "\"'`"] if isinstance(user, str) else [""]
+    parts = [part for part in _BRACES.split(text) if any(name in part for name in names)]
+    return [hashed for part in parts for hashed in _HASH.findall(part)][:_MOST_HASHES]
 
 
 def _loose(view: View, found: Found, depth: int = 0) -> object:

@@ -186,6 +186,27 @@ def declarations(source: Source, name: str) -> list[Declaration]:
     ]
 
 
+def text_with_variables(source: Source, value: Node | None) -> str:
+    """The code of a value, and of the variables and functions that it is made of, with a brace between each two."""
+    texts: list[str] = []
+    pending = [value] if value is not None else []
+    known: set[str] = set()
+    while pending:
+        made = pending.pop()
+        texts.append(source.read(made))
+        inside = [made]
+        while inside:
+            source.go_on()
+            node = inside.pop()
+            if node.type in ("identifier", "shorthand_property_identifier") and len(known) < FEW:
+                name = source.read(node)
+                if name not in known:
+                    known.add(name)
+                    pending += [declared.node for declared in declarations(source, name)]
+            inside.extend(node.named_children)
+    return "}".join(texts)
+
+
 def places(source: Source, name: str) -> Sequence[int]:
     """Where the mentions of a variable of the file begin."""
     found = source.places.get(name)

@@ -339,6 +339,37 @@ def test_a_hash_of_a_higher_cost_is_kept() -> None:
     assert edit(text, set={"a": {"$password": "x", "$rounds": 4}}).text == text
 
 
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ("const users = [USER, {}];\n", "users"),
+        ("const user = USER;\n", "[user, {}]"),
+        ("const user = USER, users = [user];\n", "[...users]"),
+        ("const users = () => [USER];\n", "users()"),
+        ("", "[].concat([USER])"),
+        ("", 'JSON.parse(\'[{"username": "admin", "password": "HASH"}]\')'),
+    ],
+)
+def test_a_hash_that_fits_is_kept_where_the_list_is_not_written_out(before: str, value: str) -> None:
+    hashed = _bcrypt.hash_password("x", rounds=4)
+    user = "{ username: 'eva', password: 'OTHER' }, { username: 'admin', password: 'HASH' }"
+    source = f"{before}module.exports = {{ adminAuth: {{ users: {value} }} }};\n".replace("USER", user)
+    if "const user =" in before:
+        source = source.replace("{ username: 'eva', password: 'OTHER' }, ", "")
+    source = source.replace("HASH", hashed).replace("OTHER", _bcrypt.hash_password("x", rounds=4))
+    wanted = [{"username": "admin", "password": {"$password": "x", "$rounds": 4}}]
+    text = edit(source, set={"adminAuth.users": wanted}).text
+    assert hash_in(text) == hashed
+
+
+def test_a_hash_that_fits_is_kept_where_the_list_depends_on_a_condition() -> None:
+    hashed = _bcrypt.hash_password("x", rounds=4)
+    users = f"...(process.env.LAB && {{ users: [{{ username: 'admin', password: '{hashed}' }}] }})"
+    wanted = {"users": [{"username": "admin", "password": {"$password": "x", "$rounds": 4}}]}
+    text = edit(f"module.exports = {{ adminAuth: {{ {users} }} }};\n", set={"adminAuth": wanted}).text
+    assert hash_in(text) == hashed
+
+
 def test_users_keep_their_hash_when_the_list_changes() -> None:
     first = edit(source_of("1"), set=login("one", "ann")).text
     wanted = [
