@@ -114,7 +114,8 @@ class ActionModule(VerifyStep):
     def _note(self, store: Store, state: State, result: Result) -> None:
         """Keep what is so now; a failed transaction is not tried again in this play."""
         state.earlier = state.earlier or state.instance
-        state.instance = result.get("instance", state.instance)
+        # Only the discovery looks for neighbours, so what it found of these stays.
+        state.instance = {**state.instance, **result.get("instance", {})}
         state.restart_requested = False
         state.verified = False
         if result.get("failed"):

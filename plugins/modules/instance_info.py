@@ -365,6 +365,80 @@ instance:
       description: Other Node-REDs on this machine.
       type: list
       elements: dict
+    palette:
+      description: What installed nodes request that a password for pages or another address of the editor breaks.
+      type: dict
+      contains:
+        findings:
+          description: Each request, as far as it can be told from the files of the nodes.
+          type: list
+          elements: dict
+          contains:
+            package:
+              description: The package, or C(nodes) for files in that folder of the user directory.
+              type: str
+              sample: node-red-contrib-chatbot
+            version:
+              description: Its release, or empty.
+              type: str
+            finding:
+              description:
+                - C(node_path) is a dialog that requests a path of C(RED.httpNode), C(node_path_of_editor) one that does
+                  so by an address relative to the editor.
+                - C(root_path) is a dialog that requests an address of the editor from the root of the server.
+                - C(manifest) is a page whose manifest browsers request without a password.
+              type: str
+            path:
+              description: What is requested; empty for C(manifest).
+              type: str
+              sample: /redbot/globals
+            file:
+              description: The file of the package.
+              type: str
+            line:
+              description: The line in it.
+              type: int
+        complete:
+          description: Whether all nodes were searched. The search ends after 2 seconds, 6000 files or 20 MiB.
+          type: bool
+    redirects:
+      description: >-
+        Rules of iptables and nftables that redirect TCP packets, active or in C(/etc/iptables), C(/etc/nftables.conf),
+        C(/etc/rc.local) and C(/etc/ufw/before.rules).
+      type: list
+      elements: dict
+      contains:
+        from:
+          description: The ports that are redirected, as the rule has them; empty for all.
+          type: str
+          sample: "80"
+        address:
+          description: The address that packets are sent to; empty for this machine.
+          type: str
+        to:
+          description: The port that they are sent to.
+          type: int
+        where:
+          description: The programs that list the rule, and the files that hold it.
+          type: list
+          elements: str
+          sample: [iptables-save, /etc/iptables/rules.v4]
+    ephemeral_ports:
+      description: The ports that the kernel gives to a program that asks for any.
+      type: dict
+      contains:
+        first:
+          description: The lowest.
+          type: int
+          sample: 32768
+        last:
+          description: The highest.
+          type: int
+          sample: 60999
+        in_flows:
+          description: Those that a node of the flow file has as its port, so that they stay the same.
+          type: list
+          elements: int
     held_ports:
       description: The TCP ports that processes outside of the service hold.
       type: list
@@ -442,6 +516,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _description,
     _find,
+    _neighbours,
     _start_plan,
     _supported,
 )
@@ -453,16 +528,18 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
     _start_plan.require_settings_file(plan)
     # Read before it is loaded: a change in between makes the write refuse, not go wrong.
     content = _files.read(plan.settings_file, plan.user_for(plan.settings_file))
-    with _supported.no_package_overwrites(plan.settings_file, content.attributes.uid == 0):
-        loaded = _start_plan.load(plan)
-    if loaded.timed_out:
-        # Each further module would wait as long.
-        raise Failure(
-            "%s: %s" % (plan.settings_file, loaded.error),
-            "Load it by hand as user %s (node -e 'require(\"%s\")') and see what it waits for."
-            % (plan.user, plan.settings_file),
-        )
-    instance = _description.describe(plan, loaded, others)
+    with _neighbours.Search(plan) as neighbours:
+        with _supported.no_package_overwrites(plan.settings_file, content.attributes.uid == 0):
+            loaded = _start_plan.load(plan)
+        if loaded.timed_out:
+            # Each further module would wait as long.
+            raise Failure(
+                "%s: %s" % (plan.settings_file, loaded.error),
+                "Load it by hand as user %s (node -e 'require(\"%s\")') and see what it waits for."
+                % (plan.user, plan.settings_file),
+            )
+        instance = _description.describe(plan, loaded, others)
+        instance.update(neighbours.found(instance["user_dir"]))
     instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:

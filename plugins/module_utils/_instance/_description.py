@@ -153,7 +153,7 @@ def addresses() -> List[str]:
 
 
 def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Optional[Endpoint]) -> Dict[str, Any]:
-    """What is needed to close, and to ask, the sockets that httpNodeAuth leaves open."""
+    """What is needed to close, and to ask, the sockets that httpNodeAuth leaves open, and which ports nodes choose."""
     named = plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None
     nodes = _sockets.flows(folder, settings, named, socket.gethostname())
     folders = [folder] + ([os.path.dirname(os.path.dirname(plan_.package))] if plan_.package else [])
@@ -164,6 +164,7 @@ def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Option
         "socket_packages": installed,
         "dashboard_sockets": _sockets.dashboard_paths(installed, settings, node_root, nodes) if node_root else [],
         "websockets": _sockets.websocket_paths(node_root, nodes) if node_root else [],
+        "ephemeral_ports": _sockets.ephemeral_ports(nodes),
     }
 
 

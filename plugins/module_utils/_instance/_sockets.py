@@ -27,6 +27,10 @@ SCRIPT_LIMIT = 2 * 1024 * 1024
 # Each path is asked from outside.
 MOST_PATHS = 100
 LONGEST_PATH = 200
+PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
+# The kernel's default.
+USUAL_RANGE = [32768, 60999]
+LONGEST_PORT = 5
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
 _PATH = re.compile(r"[\x21-\x7e]{1,%d}" % LONGEST_PATH)
 
@@ -113,6 +117,20 @@ def dashboard_paths(
 def websocket_paths(node_root: str, nodes: Sequence[Mapping[str, Any]]) -> List[str]:
     """Where "websocket in" nodes listen."""
     return _limited(_joined(node_root, node["path"]) for node in _running(nodes, "websocket-listener"))
+
+
+def ephemeral_ports(nodes: Sequence[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The ports that the kernel gives to a program that asks for any (ip(7), ip_local_port_range), and those of them
+    that a node is set to: these stay the same.
+    """
+    words = _files.text(PORT_RANGE, limit=SMALL_LIMIT).split()
+    numbers = [int(word) for word in words if word.isdigit() and len(word) <= LONGEST_PORT]
+    first, last = numbers if len(numbers) == 2 else USUAL_RANGE
+    values = (value for node in nodes for name, value in node.items() if "port" in name.lower())
+    texts = {str(value) for value in values if isinstance(value, (int, str))}
+    ports = {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= LONGEST_PORT}
+    chosen = sorted(port for port in ports if first <= port <= last)
+    return {"first": first, "last": last, "in_flows": chosen[:MOST_PATHS]}
 
 
 def _limited(paths: Iterable[str]) -> List[str]:

@@ -60,6 +60,13 @@ class Identity:
         """
         if self.uid in _silent:
             raise self._silent_failure()
+        answer = self.start(work, *arguments).answer(SECONDS)
+        if answer is None:
+            _silent.add(self.uid)
+        return self.understood(answer)
+
+    def start(self, work: Callable[..., Any], *arguments: Any) -> "Started":
+        """As `run`, while this process goes on with something else. The child must be ended, or its result taken."""
         readable, writable = os.pipe()
         child = os.fork()
         if child == 0:
@@ -69,14 +76,7 @@ class Identity:
             finally:
                 os._exit(0)
         os.close(writable)
-        try:
-            answer = _received(readable)
-        finally:
-            os.close(readable)
-            _end(child)
-        if answer is None:
-            _silent.add(self.uid)
-        return self._understood(answer)
+        return Started(self, child, readable)
 
     def _silent_failure(self) -> Failure:
         return Failure(
@@ -84,7 +84,8 @@ class Identity:
             "Look at what runs as that user (ps -fu %s) and at its file systems, then run again." % self.name,
         )
 
-    def _understood(self, answer: Optional[bytes]) -> Any:
+    def understood(self, answer: Optional[bytes]) -> Any:
+        """The result in a child's answer. Raises what `run` raises."""
         try:
             found = json.loads(answer or b"")
         except ValueError:
@@ -99,6 +100,34 @@ class Identity:
                 "Please report this as a bug of this collection.",
             )
         return found["result"]
+
+
+@dataclasses.dataclass
+class Started:
+    """A child process that works for this one."""
+
+    identity: Identity
+    child: int
+    readable: int
+    ended: bool = False
+
+    def result(self, seconds: float) -> Any:
+        """As `Identity.run`, but the child has `seconds` from now on. One that takes longer says nothing of others."""
+        return self.identity.understood(self.answer(seconds))
+
+    def answer(self, seconds: float) -> Optional[bytes]:
+        """What the child writes; None where it takes longer, or is too much. It has ended afterwards."""
+        try:
+            return _received(self.readable, seconds)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """Kill the child, if it has not ended."""
+        if not self.ended:
+            self.ended = True
+            os.close(self.readable)
+            _end(self.child)
 
 
 def _close_all_but(descriptor: int) -> None:
@@ -138,9 +167,9 @@ def _answer(writable: int, identity: Identity, work: Callable[..., Any], argumen
         view = view[os.write(writable, view) :]
 
 
-def _received(readable: int) -> Optional[bytes]:
-    """All that is written to the pipe; None where it takes too long or is too much."""
-    deadline, answer = time.monotonic() + SECONDS, bytearray()
+def _received(readable: int, seconds: float) -> Optional[bytes]:
+    """All that is written to the pipe; None where it takes longer, or is too much."""
+    deadline, answer = time.monotonic() + seconds, bytearray()
     while len(answer) <= ANSWER_LIMIT:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([readable], [], [], left)[0]:
@@ -201,6 +230,11 @@ def of(user: str, group: Optional[str] = None, supplementary_groups: Sequence[st
         )
     groups = os.getgrouplist(found.pw_name, gid) + [group_id(name) for name in supplementary_groups]
     return Identity(found.pw_name, found.pw_uid, gid, tuple(dict.fromkeys(groups)))
+
+
+def current() -> Identity:
+    """The identity of this process."""
+    return Identity(name_of(os.geteuid()), os.geteuid(), os.getegid(), tuple(os.getgroups()))
 
 
 def for_path(path: str, user: Identity) -> Optional[Identity]:
