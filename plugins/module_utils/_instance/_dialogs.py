@@ -3,21 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: what the editor dialogs of a node request, and where its scripts answer.
 
-Text in, a result out. The service user writes these texts, so each is gone through once: no expression goes back, and
-what belongs to one request is looked for in a window behind it. It is no JavaScript parser: an address that is put
-together in a function of its own is not understood, and left out.
+Text in, a result out. The service user writes these texts, so each is gone through once: no expression goes back, what
+belongs to one request is looked for in a window behind it, and the number of these is limited. It is no JavaScript
+parser: an address that is put together in a function of its own is not understood, and left out.
 """
 
 from __future__ import annotations
 
 import bisect
 import dataclasses
+import itertools
 import re
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 # Characters. The arguments of a request with its options fit in; so does any path.
 _WINDOW = 400
-MOST_REQUESTS = 300
+# Of one file: each costs a look at its window.
+MOST_SCRIPTS = 500
+MOST_CALLS = 500
 LONGEST_PATH = 100
 
 # Looked for one by one, which takes a tenth of the time of an expression with all of them.
@@ -102,7 +105,9 @@ class Route:
 def scripts(text: str) -> Iterator[Tuple[int, str]]:
     """Position and text of each script in the HTML file of a node; not its templates and help texts."""
     position = text.find("<script")
-    while position >= 0:
+    for _number in range(MOST_SCRIPTS):
+        if position < 0:
+            return
         begin = text.find(">", position) + 1
         if not begin:
             return
@@ -119,9 +124,7 @@ def requests(script: str) -> List[Request]:
     comments = _Comments(script)
     assignments: Optional[Dict[str, List[int]]] = None
     found: List[Request] = []
-    for call in _calls(script):
-        if len(found) == MOST_REQUESTS:
-            break
+    for call in itertools.islice(_calls(script), MOST_CALLS):
         if call.start() in comments:
             continue
         begin = _address_of_call(script, call)
@@ -237,13 +240,13 @@ def routes(script: str) -> Tuple[List[Route], List[Route]]:
         return [], []
     comments = _Comments(script)
     aliases: Dict[str, str] = {}
-    for match in _APP.finditer(script):
+    for match in itertools.islice(_APP.finditer(script), MOST_CALLS):
         alias = _ALIAS.search(script[max(0, match.start() - _WINDOW // 4) : match.start()])
         if alias and len(aliases) < 20:
             aliases[alias.group(1)] = match.group(1)
     names = {"httpNode": "httpNode", "httpAdmin": "httpAdmin", **aliases}
     calls = re.compile(r"(?<![\w$])(%s)%s" % ("|".join(map(re.escape, names)), _METHOD))
-    for match in calls.finditer(script):
+    for match in itertools.islice(calls.finditer(script), MOST_CALLS):
         if match.start() not in comments:
             route = _route(_address(script, match.end()), match.group(2))
             found[names[match.group(1)]] += [route] if route else []
@@ -274,7 +277,9 @@ def manifest(page: str) -> Optional[int]:
     They send one only with `crossorigin="use-credentials"` (HTML, link type "manifest").
     """
     position = page.find("<link")
-    while position >= 0:
+    for _number in range(MOST_CALLS):
+        if position < 0:
+            return None
         end = page.find(">", position)
         link = page[position : min(end if end >= 0 else len(page), position + 1000)].lower()
         if re.search(r"rel\s{0,3}=\s{0,3}['\"]?manifest", link) and "use-credentials" not in link:

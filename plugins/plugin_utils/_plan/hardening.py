@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from urllib.parse import urlsplit
 
 from ...module_utils._core._failure import Failure
-from .. import _arguments, _hardening, _known_bad, _sandbox
+from .. import _arguments, _hardening, _known_bad, _neighbours, _sandbox
 from ._base import DropIn, Found, Plan, Wanted, override_error
 from .port import socket_file
 
@@ -96,6 +96,7 @@ def _plan_settings(result: Plan, found: Found, wanted: Wanted) -> None:
     result.set, result.remove = settings.set, settings.remove
     result.errors += settings.mistakes
     result.notes += settings.left_out
+    result.notes += _neighbours.at_another_root(found.instance, settings.set.get("httpAdminRoot"))
     # Only options: the variable NODE_RED_DISABLE_TELEMETRY does what nodered_hardening_telemetry: false does.
     result.errors += [
         override_error(found, one, "what is")

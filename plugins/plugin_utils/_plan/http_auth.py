@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .. import _http_auth, _settings_js, _variable_names
+from .. import _http_auth, _neighbours, _settings_js, _variable_names
 from .._arguments import ArgumentError, truth, whole_number
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
@@ -33,6 +33,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.notes = [*closing.left_alone, *closing.not_closed]
         if closing.managed:
             _set(result, found, closing)
+            result.notes += _neighbours.behind_password(found.instance, wanted["nodered_http_auth_open_paths"])
             result.checks = {"managed": True, "open_paths": list(wanted["nodered_http_auth_open_paths"])}
             result.credentials = _credentials(found, wanted, closing, password)
             if random:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .. import _neighbours
 from .._arguments import shown
 from ._base import DropIn, Found, Plan, Wanted
 
@@ -29,6 +30,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     instance = found.instance
     by_socket = instance["socket_port"] is not None
     result = Plan(errors=_errors(found, port), details={"port": port})
+    result.notes = _neighbours.left_behind(instance, port)
     result.set["uiPort"] = {"$fallback": port} if by_socket else port
     if by_socket and instance["socket_port"] != port and len(instance["socket_streams"]) == 1:
         result.drop_ins.append(_socket_drop_in(instance, port))
@@ -69,7 +71,7 @@ def _errors(found: Found, port: int) -> list[str]:
         for held in instance["held_ports"]
         if held["port"] == port
     ]
-    return errors
+    return errors + _neighbours.in_the_way(instance, port, found.host)
 
 
 def _socket_drop_in(instance: Mapping[str, Any], port: int) -> DropIn:

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import _arguments, _firewall_plan
+from .. import _arguments, _firewall_plan, _neighbours
 from .._firewall_plan import LISTENING
 from . import port
 from ._base import Found, Plan, Wanted, is_loopback
@@ -70,8 +71,10 @@ def manages(wanted: Wanted) -> bool:
 
 def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall_plan.Plan:
     """What changes on a host with ufw, for the `request` of a plan. `firewall` is what `firewall_info` returned."""
-    return _firewall_plan.plan(
-        firewall,
+    changing = _neighbours.changing_ports(firewall["listening"], request)
+    lasting = [one for one in firewall["listening"] if one["protocol"] != "tcp" or one["port"] not in changing]
+    decided = _firewall_plan.plan(
+        {**firewall, "listening": lasting},
         port=None if request["hidden"] else request["port"],
         left_ports=request["left_ports"],
         other_ports=_ports_of_others(firewall, request),
@@ -79,6 +82,8 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
         rate_limit=request["rate_limit"],
         keep=request["keep"],
     )
+    about = _neighbours.about_changing(changing, request["ephemeral_ports"]["first"])
+    return dataclasses.replace(decided, notes=[*decided.notes, *about])
 
 
 def _ports_of_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> list[int]:
@@ -135,6 +140,8 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "left_ports": sorted({found.instance["port"]} - {None, responding, *others}),
         "other_ports": others,
         "other_units": [one["service"] for one in services],
+        "units": [f"{found.instance['service']}.service", *(one["service"] for one in services)],
+        "ephemeral_ports": found.instance["ephemeral_ports"],
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or is_loopback(_host(found, wanted)),

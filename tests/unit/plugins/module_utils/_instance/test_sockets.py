@@ -170,3 +170,16 @@ def test_static_roots_are_written_as_node_red_does():
     assert _sockets.static_roots({}) == []
     assert _sockets.static_roots({"staticRoots": [5, None, ["/a"], "/" + "a" * 300, "/b c"]}) == ["/b c/"]
     assert _sockets.static_roots({"staticRoots": "/a"}) == []
+
+
+def test_ports_of_nodes_are_known_where_the_kernel_could_have_chosen_them(tmp_path, monkeypatch):
+    nodes = [
+        {"type": "homekit-bridge", "port": "51826", "mdnsPort": ""},
+        {"type": "tcp in", "port": 40000, "timeout": "45000"},
+        {"type": "other", "serverport": "8080", "port": ["50000"], "listenPort": "5" * 5000},
+    ]
+    (tmp_path / "range").write_text("32768\t60999\n")
+    monkeypatch.setattr(_sockets, "PORT_RANGE", str(tmp_path / "range"))
+    assert _sockets.ephemeral_ports(nodes) == {"first": 32768, "last": 60999, "in_flows": [40000, 51826]}
+    (tmp_path / "range").write_text("nonsense")
+    assert _sockets.ephemeral_ports([]) == {"first": 32768, "last": 60999, "in_flows": []}

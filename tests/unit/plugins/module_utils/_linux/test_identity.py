@@ -88,6 +88,32 @@ def test_a_user_that_did_not_respond_is_not_asked_again(monkeypatch):
     assert time.monotonic() - started < 10
 
 
+def test_a_child_works_while_this_process_goes_on():
+    begin = time.monotonic()
+    children = [_identity.current().start(_slowly, 0.5, number) for number in (1, 2)]
+    assert time.monotonic() - begin < 0.4
+    assert [child.result(5) for child in children] == [1, 2]
+    with pytest.raises(FileNotFoundError):
+        NOBODY.start(os.stat, "/no/such/file").result(5)
+
+
+def test_a_child_that_takes_too_long_or_is_not_needed_is_ended():
+    late, unneeded = (_identity.current().start(_slowly, 60, 1) for _each in range(2))
+    with pytest.raises(Failure, match="stopped or killed"):
+        late.result(0.1)
+    unneeded.end()
+    unneeded.end()
+    for child in (late, unneeded):
+        with pytest.raises(ProcessLookupError):
+            os.kill(child.child, 0)
+    assert NOBODY.run(os.getuid) == NOBODY.uid, "another one is still asked"
+
+
+def _slowly(seconds, result):
+    time.sleep(seconds)
+    return result
+
+
 def test_a_child_has_no_descriptors_of_its_parent(tmp_path):
     with open(tmp_path / "lock", "w") as lock:
         os.set_inheritable(lock.fileno(), True)
