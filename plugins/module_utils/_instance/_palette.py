@@ -154,9 +154,10 @@ def _findings(reader: Reader, name: str, home: str, about: Mapping[str, Any]) ->
         for begin, code in _dialogs.scripts(text)
     ]
     asked += [(file, text, 0, _dialogs.requests(text)) for file, text in _resources(reader, home, dialogs)]
-    if any(requests for _file, _text, _begin, requests in asked):
+    addresses = [one.address for _file, _text, _begin, requests in asked for one in requests]
+    if addresses:
         # Only now: most dialogs request nothing.
-        node, admin = _routes(reader, home, scripts)
+        node, admin = _routes(reader, home, scripts, addresses)
         for file, text, begin, requests in asked:
             for kind, path, position in _dialogs.requested(requests, node, admin):
                 found.append(_finding(kind, path, file, _dialogs.line_of(text, begin + position)))
@@ -190,12 +191,19 @@ def _resources(reader: Reader, home: str, dialogs: Sequence[Tuple[str, str]]) ->
             yield "resources/" + name, reader.text(os.path.join(home, "resources", name))
 
 
-def _routes(reader: Reader, home: str, scripts: Sequence[str]) -> Tuple[List[_dialogs.Route], List[_dialogs.Route]]:
-    """Where these scripts, and what they require of their package, answer for flows and for the editor."""
+def _routes(
+    reader: Reader, home: str, scripts: Sequence[str], addresses: Sequence[_dialogs.Address]
+) -> Tuple[List[_dialogs.Route], List[_dialogs.Route]]:
+    """Where these scripts answer for flows and for the editor, and what they require of their package as far as that is
+    needed to know who answers at these addresses.
+    """
     node: List[_dialogs.Route] = []
     admin: List[_dialogs.Route] = []
     waiting, seen = list(scripts), set(scripts)
-    while waiting:
+    for number in itertools.count():
+        known = number >= len(scripts) and all(any(one.answers(asked) for one in node + admin) for asked in addresses)
+        if not waiting or known:
+            break
         path = waiting.pop(0)
         text = reader.text(os.path.join(home, path))
         for_node, for_admin = _dialogs.routes(text)
