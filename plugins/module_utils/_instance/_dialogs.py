@@ -24,19 +24,17 @@ MOST_CALLS = 500
 LONGEST_PATH = 100
 
 # Looked for one by one, which takes a tenth of the time of an expression with all of them.
-_CALLS = (".ajax", ".getJSON", ".getScript", ".get", ".post", ".open", "fetch", "EventSource")
+_CALLS = ("$.ajax", "$.get", "$.post", "y.ajax", "y.get", "y.post", "fetch", "EventSource", ".open")
 _CALL = re.compile(
-    r"\.(?:ajax|get(?:JSON|Script)?|post)\s{0,3}\("
+    r"[$y]\.(?:ajax|get(?:JSON|Script)?|post)\s{0,3}\("
     r"|\.open\s{0,3}\(\s{0,3}['\"](?:GET|POST|PUT|PATCH|DELETE)['\"]\s{0,3},"
     r"|(?:fetch|EventSource)\s{0,3}\("
 )
-# What stands before its dot: `map.get(...)` is no request.
-_OF_JQUERY = re.compile(r"(?:\$|jQuery)\s{0,3}$")
-# Nor is `prefetch(...)` or `this.fetch(...)`.
+# Before that: `prefetch(...)` and `this.fetch(...)` are no requests, nor is `query.get(...)`.
 _OF_ANOTHER = re.compile(r"(?:[\w$]|(?<!window)(?<!self)\.)$")
 _URL = re.compile(r"(?<![\w$.])['\"]?url['\"]?\s{0,9}:")
 _NAME = re.compile(r"[A-Za-z_$][\w$]{0,60}")
-_ASSIGNMENT = re.compile(r"(?<![\w$.])([A-Za-z_$][\w$]{0,60})\s{0,9}=(?![=>])")
+_IS_ASSIGNED = re.compile(r"\s{0,9}=(?![=>])")
 _QUOTES = "'\"`"
 _APP = re.compile(r"(?<![\w$])(httpNode|httpAdmin)(?![\w$])")
 _ALIAS = re.compile(r"(?<![\w$])([A-Za-z_$][\w$]{0,40})\s{0,3}=\s{0,3}(?:[\w$]{1,40}\.){0,2}$")
@@ -122,7 +120,7 @@ def scripts(text: str) -> Iterator[Tuple[int, str]]:
 def requests(script: str) -> List[Request]:
     """What this script requests, with addresses that are written in it."""
     comments = _Comments(script)
-    assignments: Optional[Dict[str, List[int]]] = None
+    assigned: Dict[str, List[int]] = {}
     found: List[Request] = []
     for call in itertools.islice(_calls(script), MOST_CALLS):
         if call.start() in comments:
@@ -131,12 +129,18 @@ def requests(script: str) -> List[Request]:
         address = _address(script, begin)
         name = _NAME.match(script, begin)
         if not address.pieces and name:
-            assignments = _assignments(script) if assignments is None else assignments
-            before = [place for place in assignments.get(name.group(0), ()) if place < call.start()]
+            variable = name.group(0)
+            places = assigned[variable] = assigned.get(variable) or _assignments(script, variable)
+            before = [place for place in places if place < call.start()]
             address = _address(script, before[-1]) if before else address
         if address.pieces:
             found.append(Request(call.start(), address))
     return found
+
+
+def may_request(text: str) -> bool:
+    """Whether `requests` can find anything in this text."""
+    return any(name in text for name in _CALLS)
 
 
 def _calls(script: str) -> Iterator["re.Match[str]"]:
@@ -150,10 +154,11 @@ def _calls(script: str) -> Iterator["re.Match[str]"]:
     for position in sorted(positions):
         call = _CALL.match(script, position)
         before = script[max(0, position - 10) : position]
-        if call and call.group(0).startswith("."):
-            if call.group(0).startswith(".open") or _OF_JQUERY.search(before):
-                yield call
-        elif call and not _OF_ANOTHER.search(before):
+        if script[position] == "y":
+            is_request = before.endswith("jQuer")
+        else:
+            is_request = script[position] == "." or not _OF_ANOTHER.search(before)
+        if call and is_request:
             yield call
 
 
@@ -173,11 +178,16 @@ def _skip_space(script: str, position: int) -> int:
     return position
 
 
-def _assignments(script: str) -> Dict[str, List[int]]:
-    """Where a value is assigned to each variable."""
-    found: Dict[str, List[int]] = {}
-    for match in _ASSIGNMENT.finditer(script):
-        found.setdefault(match.group(1), []).append(match.end())
+def _assignments(script: str, name: str) -> List[int]:
+    """Where a value is assigned to this variable."""
+    found, position = [], script.find(name)
+    for _number in range(MOST_CALLS):
+        if position < 0:
+            break
+        match = _IS_ASSIGNED.match(script, position + len(name))
+        if match and not (script[position - 1].isalnum() or script[position - 1] in "_$."):
+            found.append(match.end())
+        position = script.find(name, position + len(name))
     return found
 
 

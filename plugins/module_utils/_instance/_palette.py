@@ -87,10 +87,12 @@ class Reader:
         if self._files > MOST_FILES or self._bytes > MOST_BYTES or time.monotonic() > self._deadline:
             raise _LimitReached
         try:
-            if os.stat(path).st_size > limit:
+            size = os.stat(path).st_size
+            if size > limit:
                 self.complete = False
                 return ""
-            data = _files.data(path, limit=limit)
+            # Python provides memory for as much as it may read.
+            data = _files.data(path, limit=size)
         except (OSError, ValueError, Failure):
             return ""
         self._bytes += len(data)
@@ -151,6 +153,7 @@ def _findings(reader: Reader, name: str, home: str, about: Mapping[str, Any]) ->
     asked = [
         (script[: -len(".js")] + ".html", text, begin, _dialogs.requests(code))
         for script, text in dialogs
+        if _dialogs.may_request(text)
         for begin, code in _dialogs.scripts(text)
     ]
     asked += [(file, text, 0, _dialogs.requests(text)) for file, text in _resources(reader, home, dialogs)]
@@ -199,19 +202,24 @@ def _routes(
     """
     node: List[_dialogs.Route] = []
     admin: List[_dialogs.Route] = []
-    waiting, seen = list(scripts), set(scripts)
-    for number in itertools.count():
-        known = number >= len(scripts) and all(any(one.answers(asked) for one in node + admin) for asked in addresses)
-        if not waiting or known:
+    seen = set(scripts)
+    level = list(scripts)
+    while level:
+        texts = [(path, reader.text(os.path.join(home, path))) for path in level]
+        for _path, text in texts:
+            for_node, for_admin = _dialogs.routes(text)
+            node, admin = node + for_node, admin + for_admin
+        if all(any(route.answers(asked) for route in node + admin) for asked in addresses):
             break
-        path = waiting.pop(0)
-        text = reader.text(os.path.join(home, path))
-        for_node, for_admin = _dialogs.routes(text)
-        node, admin = node + for_node, admin + for_admin
-        for module in _dialogs.local_modules(text):
-            target = os.path.normpath(os.path.join(os.path.dirname(path), module))
-            for file in (target,) if target.endswith(".js") else (target + ".js", target + "/index.js"):
-                if file not in seen and _is_inside(file) and len(seen) < 2 * MOST_SCRIPTS:
-                    seen.add(file)
-                    waiting.append(file)
+        required = dict.fromkeys(file for path, text in texts for file in _required(path, text) if file not in seen)
+        level = list(required)[: 2 * MOST_SCRIPTS - len(seen)]
+        seen.update(level)
     return node, admin
+
+
+def _required(path: str, text: str) -> Iterator[str]:
+    """The files of the same package that this script requires, and where they can be."""
+    for module in _dialogs.local_modules(text):
+        target = os.path.normpath(os.path.join(os.path.dirname(path), module))
+        if _is_inside(target):
+            yield from (target,) if target.endswith(".js") else (target + ".js", target + "/index.js")

@@ -145,9 +145,10 @@ def _end(child: int) -> None:
     """Kill the child, and wait for its end for a while."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
-    deadline = time.monotonic() + END_SECONDS
+    deadline, pause = time.monotonic() + END_SECONDS, 0.0002
     while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.005)
 
 
 def _answer(writable: int, identity: Identity, work: Callable[..., Any], arguments: Sequence[Any]) -> None:
