@@ -266,7 +266,7 @@ instance:
           description: How, such as C(-p), C(-D) or C(PORT).
           type: str
         where:
-          description: The file that has it.
+          description: The file that has it, such as the unit, an environment file, or a C(package.json).
           type: str
         variable:
           description: The environment variable that holds it; none if it is in C(ExecStart).
@@ -274,6 +274,10 @@ instance:
         value:
           description: The value where it is harmless, else none.
           type: str
+    takes_options:
+      description: Whether words at the end of C(ExecStart) reach Node-RED. Not where a script starts it (C(npm start),
+        C(bash -c), PM2).
+      type: bool
     admin_auth:
       description: What protects the editor according to the active settings (C(none), C(credentials), C(strategy) or
         C(other)).

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ._arguments import ArgumentError, release_numbers
+from ._arguments import ArgumentError, release_name, release_numbers
 from ._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
 
 USER_KEYS = ("username", "password", "password_hash", "permissions")
@@ -71,7 +71,7 @@ def admin_auth(
 
     Args:
         users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent.
-        node_red: the release that will read it, such as ``"4.1.15"``.
+        node_red: the release that will read it, such as ``"4.1.15"``; empty if it is not known.
         rounds: bcrypt cost for new hashes.
         default_permissions: what is allowed without a login, or None for nothing at all.
         session_expiry: seconds until a login ends, or None to leave that as it is.
@@ -206,10 +206,13 @@ def _checked_hash(password_hash: object, place: str, release: tuple[int, ...]) -
             "Give the password itself, or what `node-red admin hash-pw` prints."
         )
     prefix = password_hash[:4]
-    too_new = (prefix == "$2y$" and release < FIRST_WITH_2Y) or (prefix == "$2b$" and release < FIRST_WITH_2B)
+    # An unknown release is nearly always one of the last years.
+    too_new = release and (
+        (prefix == "$2y$" and release < FIRST_WITH_2Y) or (prefix == "$2b$" and release < FIRST_WITH_2B)
+    )
     if too_new:
         raise LoginError(
-            f"{place}.password_hash starts with {prefix}, which this host's Node-RED {'.'.join(map(str, release))} "
+            f"{place}.password_hash starts with {prefix}, which this host's Node-RED {release_name(release)} "
             "does not accept, so a login would always fail. Give the password itself, or a $2a$ hash of it."
         )
     return password_hash

@@ -46,6 +46,11 @@ def release_numbers(release: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", release)[:3])
 
 
+def release_name(release: tuple[int, ...]) -> str:
+    """`4.1.15` for (4, 1, 15); what stands for a release that could not be found out."""
+    return ".".join(map(str, release)) or "of an unknown release"
+
+
 def whole_number(value: object, what: str) -> int:
     """A whole number, also as text: that is what the option -e of ansible-playbook gives."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:

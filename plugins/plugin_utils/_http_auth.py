@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _settings_js
-from ._arguments import ArgumentError, release_numbers
+from ._arguments import ArgumentError, release_name, release_numbers
 from ._bcrypt import PasswordError, check_password, require_library
 
 COMPANION = "pifleet-http-auth.js"
@@ -80,7 +80,7 @@ def plan(
         HttpAuthError: with all mistakes.
         SettingsError: where the settings file cannot be read with certainty, or no password be hashed on this machine.
     """
-    release = release_numbers(str(instance["version"]))
+    release = release_numbers(instance["version"] or "")
     problems = [
         *_problems_of_names(user, static_user, static_password),
         *_problems_of_passwords(password, static_password, rounds),
@@ -149,7 +149,7 @@ def _problems_of_paths(paths: object, release: tuple[int, ...]) -> Iterator[str]
         return
     if paths and release < FIRST_WITH_MIDDLEWARE:
         yield (
-            f"nodered_http_auth_open_paths needs Node-RED 4.0, and this is {'.'.join(map(str, release))}: before, "
+            f"nodered_http_auth_open_paths needs Node-RED 4.0, and this is Node-RED {release_name(release)}: before, "
             "httpNodeAuth allows no exceptions. Upgrade Node-RED, or leave the variable unset for this host."
         )
     for index, path in enumerate(paths):
@@ -306,7 +306,7 @@ def _not_closed(release: tuple[int, ...], instance: Mapping[str, Any]) -> list[s
     ]
     if release < FIRST_WITH_VERIFY_CLIENT:
         found.append(
-            f'"websocket in" nodes stay open: Node-RED {".".join(map(str, release))} has no setting that could close '
+            f'"websocket in" nodes stay open: Node-RED {release_name(release)} has no setting that could close '
             "them. Update Node-RED."
         )
     return found

@@ -3,21 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every kind of edit on the settings file of a Node-RED release of each generation, judged by Node.js.
 
-The packages come from the npm registry, pinned by their hash in packages.json, and are kept in the user's cache. One
-Node.js process evaluates all files. A test that cannot run fails.
+One Node.js process evaluates all files. A test that cannot run fails.
 """
 
 from __future__ import annotations
 
-import base64
 import difflib
-import hashlib
 import json
-import os
-import pathlib
 import re
-import subprocess
-import tarfile
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -27,12 +20,8 @@ import tree_sitter_javascript
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_settings import KNOWN_SETTINGS
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import edit
+from ansible_collections.pifleet.nodered.tests.corpus.packages import PACKAGES, archives, text_in
 from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
-
-HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pifleet-nodered" / "npm"
-PACKAGES: dict[str, str] = json.loads((HERE / "packages.json").read_text(encoding="utf-8"))
-DOWNLOAD_SECONDS = 240
 
 LANGUAGE = tree_sitter.Language(tree_sitter_javascript.language())
 COMMENT = tree_sitter.Query(LANGUAGE, "(comment) @comment")
@@ -42,27 +31,6 @@ HASH = _bcrypt.hash_password(PASSWORD, rounds=4)
 
 
 # The files
-
-
-def verified(package: str, path: pathlib.Path) -> bool:
-    """Whether the cached archive is, byte for byte, the pinned one."""
-    if not path.is_file():
-        return False
-    digest = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
-    return f"sha512-{digest}" == PACKAGES[package]
-
-
-def archives() -> dict[str, pathlib.Path]:
-    """The archive of each package, downloaded where the cache does not have it."""
-    paths = {package: CACHE / f"{package.replace('@', '-')}.tgz" for package in PACKAGES}
-    missing = [package for package, path in paths.items() if not verified(package, path)]
-    if missing:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "pack", "--silent", "--pack-destination", str(CACHE), *missing]
-        subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS, cwd=CACHE, capture_output=True)
-    for package, path in paths.items():
-        assert verified(package, path), f"{path} is not the archive that packages.json names"
-    return paths
 
 
 def from_template(template: str) -> str:
@@ -96,13 +64,10 @@ def from_template(template: str) -> str:
 def settings_files() -> dict[str, str]:
     """The default settings file of each package."""
     found = {}
-    for package, path in archives().items():
+    for package, path in archives("node-red").items():
         is_admin = package.startswith("node-red-admin@")
         member = "lib/commands/init/resources/settings.js.mustache" if is_admin else "settings.js"
-        with tarfile.open(path) as archive:
-            stream = archive.extractfile(f"package/{member}")
-            assert stream is not None
-            text = stream.read().decode()
+        text = text_in(path, member)
         found[package] = from_template(text) if is_admin else text
     return found
 
@@ -218,7 +183,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return Corpus(edits, {text: plain(result) for text, result in results.items()})
 
 
-@pytest.fixture(params=PACKAGES)
+@pytest.fixture(params=[package for package in PACKAGES if package.startswith("node-red")])
 def edits(request: pytest.FixtureRequest, corpus: Corpus) -> list[Edited]:
     """All edits of one package's file."""
     return [each for each in corpus.edits if each.package == request.param]

@@ -27,12 +27,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _endpoint,
     _find,
     _node,
+    _running,
     _service_ports,
     _serving,
     _sessions,
     _start_plan,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find import Seen
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _processes, _systemd
@@ -120,7 +122,7 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
             return None
         _background.log("The power failed before a change of %s was finished. It is finished now." % service)
         unit, others = _find.find(service)
-        state = _look(unit.name, remount)
+        state = _look_in_time(unit.name, remount, timeout)
         if not change.ends_sessions() and _comes_to_serve(state, timeout):
             _forget(state)
             _background.log("%s responds with the change." % unit.name)
@@ -132,6 +134,18 @@ def _is_off(service: str) -> bool:
     """Whether nobody wants this service to run: it does not, and a boot starts neither it nor its socket."""
     unit = _systemd.show(service)[0]
     return not unit.in_use and _systemd.socket_of(unit) is None
+
+
+def _look_in_time(name: str, remount: bool, timeout: float) -> State:
+    """As `_look`, where the start may have to be seen in the process, which comes after a while."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return _look(name, remount)
+        except Failure:
+            if time.monotonic() > deadline or not _systemd.show(name)[0].working:
+                raise
+        time.sleep(4 * POLL_SECONDS)
 
 
 def _comes_to_serve(state: State, timeout: float) -> bool:
@@ -179,8 +193,9 @@ def restart_locked(
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
-def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None) -> State:
-    plan = _start_plan.plan(_systemd.show(name)[0])
+def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None, last: Optional[Running] = None) -> State:
+    """`last` is the Node-RED that ran a moment ago, which shows what a launcher does."""
+    plan = _start_plan.plan(_systemd.show(name)[0], last)
     if loaded is not None:
         return State(plan, loaded, remount)
     # A fresh installation has no settings file: its first start writes the default.
@@ -339,14 +354,17 @@ def _listen(state: State) -> Optional[Trouble]:
 def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> Optional[Trouble]:
     """Wait until it serves as one and the same process for some seconds. What is wrong when it does not, else None."""
     where, reason = state.where, "it has not started yet"
-    good: Optional[Tuple[Tuple[int, int], float]] = None
+    good: Optional[Tuple[Tuple[int, int, Optional[int]], float]] = None
     tls_fails_since: Optional[float] = None
     while time.monotonic() < deadline:
         unit, ended = _looked_at(state.name, starting)
         if ended:
             return ended
         serving, reason, tls_failed = _serves(unit, where)
-        identity, now = (unit.main_pid, unit.number("NRestarts")), time.monotonic()
+        # A launcher (PM2) that goes on can start Node-RED again and again.
+        node_red = _running.node_red_of(unit) if serving else None
+        identity = (unit.main_pid, unit.number("NRestarts"), node_red.pid if node_red else None)
+        now = time.monotonic()
         if serving:
             if good is None or good[0] != identity:
                 good = (identity, now)
@@ -452,7 +470,7 @@ def _roll_back(
         stuck = _stuck(state, timeout)
         kept = _undo(state, change)
         undone = True
-        state = _look(state.name, state.remount)
+        state = _look(state.name, state.remount, last=state.plan.running)
         second = stuck or _start_and_wait(state, timeout)
     except (Failure, OSError) as failure:
         second = Trouble(str(failure))

@@ -28,6 +28,11 @@ _PIECE = 65536
 class TooMuch(Exception):
     """The program printed more than the limit, and was killed."""
 
+    def __init__(self, problem: str, stdout: bytes) -> None:
+        super().__init__(problem)
+        self.stdout = stdout
+        """What it printed until then."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:
@@ -104,7 +109,7 @@ def _collected(program: "subprocess.Popen[bytes]", deadline: float, limit: int) 
                     events.unregister(key.fileobj)
                 key.data.extend(piece)
             if sum(map(len, texts)) > limit:
-                raise TooMuch("%r printed more than %d bytes." % (program.args, limit))
+                raise TooMuch("%r printed more than %d bytes." % (program.args, limit), bytes(texts[0]))
     return bytes(texts[0]), bytes(texts[1])
 
 

@@ -85,6 +85,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "node_root": now.node_root if now else None,
         "expected_url": where.url if where else None,
         "overrides": overrides(plan_, loaded),
+        "takes_options": plan_.takes_options,
         "admin_auth": settings.get("adminAuth"),
         "disable_editor": settings.get("disableEditor"),
         "https": settings.get("https"),

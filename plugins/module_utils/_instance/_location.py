@@ -14,9 +14,10 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _node
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import CommandLine
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
 
 JOURNAL_SECONDS = 30
 
@@ -30,11 +31,12 @@ def located_files(
     home: str,
     logged: Tuple[str, Optional[str]],
     running_node: Optional[str],
+    direct: bool,
 ) -> Dict[str, Any]:
     """Where the files of this Node-RED are, found as the service user would find them.
 
     `logged` is the settings file and the user directory that the journal names, for a service without a command line
-    that can be followed.
+    that can be followed. Unless the start is `direct`, a launcher chooses node, and so the one that runs counts.
     """
     script = _script(line, environment, working_directory)
     package = _package(script)
@@ -45,7 +47,8 @@ def located_files(
     return {
         "package": package,
         "version": _version(package),
-        "node": _node_binary(line, environment, working_directory, running_node),
+        "node": (None if direct else _as_node(running_node))
+        or _node_binary(line, environment, working_directory, running_node),
         "settings_file": settings_file,
         "user_dir_option": user_dir_option,
         "default_user_dir": _default_user_dir(node_red_home, home),
@@ -92,6 +95,10 @@ def _node_binary(
     found = shutil.which(named, path=environment.get("PATH"))
     if found:
         return found
+    return _as_node(running)
+
+
+def _as_node(running: Optional[str]) -> Optional[str]:
     return running if running and os.path.basename(running).startswith("node") else None
 
 
@@ -133,15 +140,19 @@ def _default_user_dir(node_red_home: Optional[str], home: str) -> str:
     return os.path.join(home, ".node-red")
 
 
-def from_journal(unit: Unit, identity: Identity) -> Tuple[str, Optional[str]]:
+def from_journal(
+    unit: Unit, identity: Identity, running: Optional[Running], command: Command
+) -> Tuple[str, Optional[str]]:
     """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script.
 
     Only lines of the service's own processes count: anyone can log any text (logger), but not with these fields
     (systemd.journal-fields(7), trusted fields).
     """
+    if running and running.start_up.settings_file:
+        return running.start_up.settings_file, running.start_up.user_dir
     if identity.uid == 0:
         # Other programs log as root what users have chosen: cron logs the command of each job.
-        raise _cannot_be_followed(unit, "")
+        raise _cannot_be_followed(unit, command, running)
     written_by = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
     answer = _systemd.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", *written_by], timeout=JOURNAL_SECONDS
@@ -149,13 +160,20 @@ def from_journal(unit: Unit, identity: Identity) -> Tuple[str, Optional[str]]:
     settings = re.search(r"Settings file\s*: (/.*)$", answer.stdout, re.MULTILINE)
     user_dir = re.search(r"User directory\s*: (/.*)$", answer.stdout, re.MULTILINE)
     if settings is None:
-        raise _cannot_be_followed(unit, ", and its journal does not name the settings file")
+        raise _cannot_be_followed(unit, command, running)
     return settings.group(1).strip(), user_dir.group(1).strip() if user_dir else None
 
 
-def _cannot_be_followed(unit: Unit, more: str) -> Failure:
+def _cannot_be_followed(unit: Unit, command: Command, running: Optional[Running]) -> Failure:
+    words = " ".join(_command_line.without_values(command.words))
+    process = "No Node-RED of it runs"
+    if running:
+        process = "Its process %d is %s of user %s in %s" % (
+            *(running.pid, running.node or "a node", running.user, running.working_directory or "an unknown folder"),
+        )
     return Failure(
-        "%s does not start node-red in a way that can be followed%s." % (unit.name, more),
-        "Let ExecStart call node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service "
-        "(option service) to the service that runs Node-RED." % unit.name,
+        "%s (%s) does not start Node-RED in a way that can be followed. Its ExecStart is: %s\n%s, and its journal does "
+        "not name the settings file." % (unit.name, unit.text("FragmentPath") or "no file", words, process),
+        "Start it and run again. If that does not help, let ExecStart call node-red, node-red-pi or node with red.js "
+        "(systemctl edit %s), or set nodered_service (option service) to the service that runs Node-RED." % unit.name,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import Option
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 
 # What an override sets is told where it is harmless; anything else could be a password.
@@ -36,9 +36,11 @@ VARIABLES = {
 def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
     """The options and variables that win over the settings file, the strongest last."""
     found: List[Dict[str, Any]] = []
+    # A launcher may have set a variable, too.
+    launcher = None if plan_.direct else (plan_.line and plan_.line.file) or plan_.unit.text("FragmentPath")
     port = plan_.environment.get("PORT")
     if port and loaded.reads_port and str(loaded.from_file.get("uiPort")) == port:
-        found.append(_override("uiPort", "PORT", port, plan_.origins.get("PORT"), "PORT"))
+        found.append(_override("uiPort", "PORT", port, plan_.origins.get("PORT", launcher), "PORT"))
     line = plan_.line
     if line is None:
         return found
@@ -48,7 +50,7 @@ def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
     for name, setting in VARIABLES.items():
         value = plan_.environment.get(name)
         if value:
-            found.append(_override(setting, name, value, plan_.origins.get(name), name))
+            found.append(_override(setting, name, value, plan_.origins.get(name, launcher), name))
     for setting, channel, flag in (
         ("safeMode", "--safe", line.safe),
         ("flowFile", "command line", line.flow_file),
@@ -67,7 +69,8 @@ def _defined_names(option: Option) -> List[str]:
 
 def _from_option(plan_: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
     variable = option.variable
-    where = plan_.origins.get(variable) if variable else plan_.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
+    in_file = plan_.line.file if plan_.line else None
+    where = plan_.origins.get(variable) if variable else in_file or plan_.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
     return _override(setting, channel, value, where, variable)
 
 

@@ -30,10 +30,11 @@ def sandbox(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, 
 def user_dir_by_root(plan_: Plan, folder: str) -> bool:
     """Whether the unit itself names the user directory: who can write to a unit is root.
 
-    A variable of an environment file does not count, as the service user can often write to that file.
+    A variable of an environment file does not count, as the service user can often write to that file. Neither does
+    what a process shows, nor a file that a launcher reads.
     """
     line = plan_.line
-    if line is None:
+    if line is None or not plan_.direct:
         return False
     if line.user_dir:
         at_home = line.user_dir.value.startswith("~/")

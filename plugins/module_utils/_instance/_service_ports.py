@@ -12,9 +12,10 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 
 
 def family(unit: Unit) -> List[int]:
-    """The service's main process and everything that it has started."""
+    """The service's main process, everything that it has started, and what else is in its control group."""
     pid = unit.main_pid
-    return sorted(_processes.with_descendants(pid, _processes.processes())) if pid else []
+    descendants = _processes.with_descendants(pid, _processes.processes()) if pid else set()
+    return sorted(descendants | _processes.in_unit(unit.name))
 
 
 def listeners(unit: Unit) -> List[_processes.Listener]:

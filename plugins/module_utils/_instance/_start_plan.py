@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -12,10 +13,19 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _command_line,
+    _followed,
+    _launchers,
+    _node,
+    _running,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import CommandLine
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._followed import Start
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._location import from_journal, located_files
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
 
@@ -50,6 +60,10 @@ class Plan:
     """The user directory where neither an option nor the settings name one."""
     socket: Optional[Socket] = None
     """The socket unit through which systemd listens for this service, if there is one in use."""
+    running: Optional[Running] = None
+    """The Node-RED that runs, or ran a moment ago."""
+    direct: bool = True
+    """Whether the unit alone shows all of this, and not a process or files of the service user."""
 
     @property
     def service(self) -> str:
@@ -83,14 +97,15 @@ class Plan:
         """
         given = self.line.settings if self.line else None
         in_unit = given is not None and given.variable is None and given.value.startswith("/")
-        by_root = in_unit or (self.line is not None and not self.open_environment_files)
+        by_root = self.direct and (in_unit or not self.open_environment_files)
         if by_root and path == self.settings_file:
             return _identity.for_path(path, self.identity)
         return self.identity
 
     @property
     def supplementary_groups(self) -> List[str]:
-        return self.unit.text("SupplementaryGroups").split()
+        names = self.unit.text("SupplementaryGroups").split()
+        return [name for name in names if _identity.group_id(name) in self.identity.groups]
 
     @property
     def arguments(self) -> List[str]:
@@ -98,19 +113,27 @@ class Plan:
         return [os.path.join(self.package, "red.js")] + list(self.line.arguments) if self.package and self.line else []
 
     @property
+    def takes_options(self) -> bool:
+        """Whether words at the end of ExecStart reach Node-RED, and not a script that starts it."""
+        return self.line is not None and not self.line.in_script
+
+    @property
     def port_option(self) -> Optional[str]:
         return self.line.port.value if self.line and self.line.port else None
 
 
-def plan(unit: Unit) -> Plan:
-    """How this unit starts Node-RED: as whom, with which environment, from which files."""
+def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
+    """How this unit starts Node-RED: as whom, with which environment, from which files.
+
+    Where a launcher decides, the Node-RED that runs shows it: node, user, working directory and environment are the
+    same after the next start. `last` is the one that ran a moment ago. Raises Failure where unit and process disagree.
+    """
     command = _systemd.command(unit)
     socket_unit = _systemd.socket_of(unit)
-    identity = _identity.of(
+    by_unit = _identity.of(
         unit.text("User") or "root", unit.text("Group") or None, unit.text("SupplementaryGroups").split()
     )
-    account = _identity.account(identity.name)
-    environment, origins, open_files = _environment(unit, command, identity)
+    environment, origins, open_files = _environment(unit, command, by_unit)
     if socket_unit:
         # sd_listen_fds(3); settings files look at these to find out who listens.
         environment.update(LISTEN_PID=str(unit.main_pid or os.getpid()), LISTEN_FDS=str(len(socket_unit.streams)))
@@ -119,17 +142,28 @@ def plan(unit: Unit) -> Plan:
         if command.expand
         else [_systemd.Word(word) for word in command.words]
     )
-    line = _command_line.parse(words)
-    if line:
-        environment = dict(environment, **line.assignments)
-    working_directory = _working_directory(unit, account.pw_dir)
-    home = environment.get("HOME") or account.pw_dir
-    logged = ("", None) if line else from_journal(unit, identity)
-    running_node = _processes.link(unit.main_pid, "exe") if unit.main_pid else None
-    located = identity.run(located_files, line, environment, working_directory, home, logged, running_node)
-    for path in (home, working_directory, located["settings_file"], located["default_user_dir"]):
+    now = _running.of(unit)
+    running = now or last
+    start = Start(_launchers.follow(Launch(words)), environment, _working_directory(unit, by_unit))
+    identity = _identity_of(start.launch, by_unit, unit, running)
+    direct = not start.launch.indirect and _command_line.of(start.launch) is not None
+    start = _followed_start(start, identity, by_unit, None if direct else running)
+    line = _command_line.of(start.launch) or (_as_it_runs(running, command) if running else None)
+    account = _identity.account(identity.name)
+    home = start.environment.get("HOME") or account.pw_dir
+    located = identity.run(
+        located_files,
+        line,
+        start.environment,
+        start.working_directory,
+        home,
+        ("", None) if line else from_journal(unit, identity, running, command),
+        running.node if running else None,
+        direct,
+    )
+    for path in (home, start.working_directory, located["settings_file"], located["default_user_dir"]):
         require_plain(path)
-    return Plan(
+    found = Plan(
         unit=unit,
         command=command,
         line=line,
@@ -137,13 +171,83 @@ def plan(unit: Unit) -> Plan:
         group=_identity.group_name(identity.gid),
         home=home,
         account_home=account.pw_dir,
-        working_directory=working_directory,
-        environment=environment,
+        working_directory=start.working_directory,
+        environment=start.environment,
         origins=origins,
         open_environment_files=open_files,
         socket=socket_unit,
-        **located,
+        running=running,
+        direct=direct,
+        **{**located, "version": located["version"] or (running.start_up.version if running else None)},
     )
+    if now:
+        _require_agreement(found, now)
+    return found
+
+
+def _identity_of(launch: Launch, by_unit: Identity, unit: Unit, running: Optional[Running]) -> Identity:
+    """As whom Node-RED runs: as the user of the unit, or the one that a launcher changes to.
+
+    The process decides where the launchers cannot be followed to their end. Nothing that it uses is ever worked on with
+    the rights of another user.
+    """
+    planned = _identity.of(launch.user) if launch.user and launch.user != by_unit.name else by_unit
+    if running is None or running.uid == planned.uid:
+        return planned
+    if _command_line.of(launch) is not None:
+        raise _running.contradiction(running, "user", running.user, "user " + planned.name, unit)
+    return running.identity()
+
+
+def _followed_start(start: Start, identity: Identity, by_unit: Identity, running: Optional[Running]) -> Start:
+    """The start with what only files or the process show of it. `running` is None where the unit shows all."""
+    if running and running.environment:
+        start = Start(start.launch, running.environment, running.working_directory or start.working_directory)
+    elif identity is not by_unit:
+        start = dataclasses.replace(start, environment=_environment_of_user(start, identity))
+    if _followed.needed(start.launch, running is not None):
+        return Start.loaded(identity.run(_followed.followed, start, running is not None))
+    if running:
+        return start
+    return dataclasses.replace(start, environment={**start.environment, **start.launch.assignments})
+
+
+def _environment_of_user(start: Start, identity: Identity) -> Dict[str, str]:
+    """The environment that sudo, runuser and su give to a program of another user."""
+    account = _identity.account(identity.name)
+    kept = {} if start.launch.new_environment else dict(start.environment)
+    own = {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name, "SHELL": account.pw_shell}
+    return {"PATH": start.environment.get("PATH", _systemd.DEFAULT_PATH), **kept, **own}
+
+
+def _as_it_runs(running: Running, command: _systemd.Command) -> Optional[CommandLine]:
+    """The command line that the process was started with, by a script that cannot be followed."""
+    line = _command_line.parse(running.start_up.words)
+    script = next((word for word in command.words[1:] if os.path.isabs(word)), next(iter(command.words), None))
+    return dataclasses.replace(line, file=script, in_script=True) if line else None
+
+
+def _require_agreement(found: Plan, running: Running) -> None:
+    """Raise Failure where Node-RED has logged another settings file, and nothing was changed since its start."""
+    logged = running.start_up.settings_file
+    if logged is None or found.identity.run(_same_file, logged, found.settings_file):
+        return
+    sources = [*found.unit.files, *found.command.environment_files, found.line.file if found.line else None]
+    if not found.identity.run(_changed_since, [file.lstrip("-") for file in sources if file], running.started):
+        raise _running.contradiction(running, "settings file", logged, found.settings_file, found.unit)
+
+
+def _same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _changed_since(files: Sequence[str], started: float) -> bool:
+    """Whether one of these files is newer than a process. Systemd's folders count, as a drop-in may have gone."""
+    times = []
+    for path in [*files, *{os.path.dirname(file) for file in files if file.endswith((".service", ".conf"))}]:
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)
+    return any(changed > started - 1 for changed in times)
 
 
 def require_plain(path: str) -> None:
@@ -196,9 +300,9 @@ def _refuse_environment_of_root(open_files: Sequence[str]) -> None:
         )
 
 
-def _working_directory(unit: Unit, home: str) -> str:
+def _working_directory(unit: Unit, identity: Identity) -> str:
     folder = unit.text("WorkingDirectory").lstrip("!-") or "/"
-    return home if folder == "~" else folder
+    return _identity.account(identity.name).pw_dir if folder == "~" else folder
 
 
 def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import struct
+import time
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
@@ -21,6 +22,8 @@ LISTEN = "0A"
 UNCONNECTED = "07"
 # Characters of a command line; any process can have one of megabytes.
 ARGUMENTS_LIMIT = 65536
+# Characters of an environment, which is as long as its owner likes, too.
+ENVIRONMENT_LIMIT = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Process:
             return False
         if self.arguments[0].rstrip() == "node-red":
             return True
-        node = re.match(r"^(.*/)?(node|nodejs)$", self.arguments[0])
+        node = re.match(r"^(.*/)?node(js)?([-_]?\d[\d.]*)?$", self.arguments[0])
         script = next((word for word in self.arguments[1:] if not word.startswith("-")), "")
         return bool(node) and bool(re.search(r"(^|/)(red\.js|node-red|node-red-pi)$", script))
 
@@ -109,9 +112,26 @@ def with_descendants(pid: int, among: Iterable[Process]) -> Set[int]:
     return family
 
 
+def in_unit(unit: str) -> Set[int]:
+    """The processes in the control group of this system service."""
+    pids = (int(entry) for entry in os.listdir(PROC) if entry.isdigit())
+    return {pid for pid in pids if "/%s" % unit in _text(str(pid), "cgroup") and unit_of(pid) == unit}
+
+
+def group_of(pid: int) -> Optional[int]:
+    """The real group of the process."""
+    match = re.search(r"^Gid:\t(\d+)\t", _text(str(pid), "status"), re.MULTILINE)
+    return int(match.group(1)) if match else None
+
+
+def age(start: int) -> float:
+    """How many seconds ago a process was started, from its start in clock ticks after boot."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - start / os.sysconf("SC_CLK_TCK")
+
+
 def environment(pid: int) -> Dict[str, str]:
     """The environment that the process was started with; empty when it cannot be read."""
-    pairs = (entry.partition("=") for entry in _text(str(pid), "environ").split("\0"))
+    pairs = (entry.partition("=") for entry in _text(str(pid), "environ", limit=ENVIRONMENT_LIMIT).split("\0"))
     return {name: value for name, equals, value in pairs if equals}
 
 

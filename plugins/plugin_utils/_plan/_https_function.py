@@ -22,7 +22,7 @@ USUAL_NODE = "12"
 
 def is_live(instance: Mapping[str, Any]) -> bool:
     """Whether a renewed certificate becomes active without a restart."""
-    node_red = release_numbers(str(instance["version"]))
+    node_red = release_numbers(instance["version"] or "")
     return node_red >= FIRST_LIVE_NODE_RED and _node(instance) >= FIRST_LIVE_NODE
 
 

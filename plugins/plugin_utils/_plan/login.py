@@ -97,7 +97,7 @@ def _set(result: Plan, found: Found, wanted: Wanted, users: Sequence[object], pr
     expiry = wanted.get("nodered_login_session_expiry")
     auth = _admin_auth.admin_auth(
         users,
-        node_red=str(found.instance["version"]),
+        node_red=found.instance["version"] or "",
         rounds=whole_number(wanted["nodered_login_rounds"], "nodered_login_rounds"),
         default_permissions=wanted.get("nodered_login_default_permissions"),
         session_expiry=None if expiry is None else whole_number(expiry, "nodered_login_session_expiry"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import _neighbours
 from .._arguments import shown
-from ._base import DropIn, Found, Plan, Wanted
+from ._base import DropIn, Found, Plan, Wanted, override_error
 
 DROP_IN = "50-pifleet-port"
 # After the override.conf of systemctl edit, whose ListenStream would win otherwise.
@@ -59,6 +59,12 @@ def _errors(found: Found, port: int) -> list[str]:
             f"(systemctl disable --now {instance['socket']}), then run again."
             for one in found.overrides("uiPort")
         ]
+    if not instance["takes_options"]:
+        errors += [
+            override_error(found, one, "uiPort")
+            for one in found.overrides("uiPort")
+            if one["channel"] in ("-p", "-D") and one["value"] != str(port)
+        ]
     streams = instance["socket_streams"] or []
     if instance["socket_port"] is not None and len(streams) > 1:
         errors.append(
@@ -85,7 +91,9 @@ def _service_drop_ins(found: Found, port: int, *, by_socket: bool) -> list[DropI
     instance = found.instance
     privileged = port < FIRST_UNPRIVILEGED and instance["user"] != "root" and not by_socket
     # The last -p overrides every other option (red.js), wherever those are.
-    overridden = any(one["setting"] == "uiPort" and one["channel"] in ("-p", "-D") for one in instance["overrides"])
+    overridden = instance["takes_options"] and any(
+        one["setting"] == "uiPort" and one["channel"] in ("-p", "-D") for one in instance["overrides"]
+    )
     wanted = DropIn(
         instance["service"] + ".service",
         DROP_IN,

@@ -108,8 +108,9 @@ def _errors(found: Found, decision: _Decision) -> Iterator[str]:
     placed = instance["companions"].get(COMPANION) == _checksum(found)
     if decision.by_companion and _has_our_code(found) and instance["storage_module"] == "none" and placed:
         yield (
-            f"Node-RED {instance['version']} does not have its storage where {COMPANION} looks for it, so sessions are "
-            f"kept in {instance['user_dir']}. Set nodered_sessions_store to disk, then run again."
+            f"Node-RED {instance['version'] or 'of an unknown release'} does not have its storage where {COMPANION} "
+            f"looks for it, so sessions are kept in {instance['user_dir']}. Set nodered_sessions_store to disk, "
+            "then run again."
         )
     own = instance["sessions"]["runtime_directory"]
     others = [name for name in instance["runtime_directories"] if name != own]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import Option
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Word
 
 
@@ -28,6 +28,9 @@ def parse(text):
         ("/usr/bin/env -S node --inspect red.js", "red.js", "node"),
         ("/opt/node-red/red.js", "/opt/node-red/red.js", None),
         ("nice -n 5 node-red", "node-red", None),
+        ("/usr/bin/tini -s -- node-red", "node-red", None),
+        ("authbind --deep /usr/bin/node-red", "/usr/bin/node-red", None),
+        ("/usr/bin/node20 --import x.mjs red.js -p 1", "red.js", "/usr/bin/node20"),
     ],
 )
 def test_the_program_is_found_behind_its_launchers(text, program, node):
@@ -41,9 +44,31 @@ def test_what_does_not_start_node_red_is_not_followed(text):
     assert parse(text) is None
 
 
-def test_one_plain_command_in_a_shell_is_followed_and_a_script_is_not():
-    assert _command_line.parse([Word("/bin/bash"), Word("-lc"), Word("exec node-red -p 1881")]).port == Option("1881")
-    assert _command_line.parse([Word("/bin/sh"), Word("-c"), Word("cd /x && node-red -p 1881")]) is None
+@pytest.mark.parametrize(
+    "text, flow_file",
+    [
+        ("--max-old-space-size=128 -v", None),
+        ("--max-old-space-size 128 -v", "128"),
+        ("-pv 1881", "1881"),
+        ("-p 1881 -p abc", None),
+        ("--foo bar", "bar"),
+        ("--safe false x.json", "x.json"),
+    ],
+)
+def test_options_that_node_red_does_not_know_are_parsed_as_by_nopt(text, flow_file):
+    line = parse("node-red " + text)
+    assert line.port is None
+    assert (line.flow_file.value if line.flow_file else None) == flow_file
+
+
+@pytest.mark.parametrize("node", ["node", "nodejs", "/usr/bin/node20", "node-22", "node18.20"])
+def test_node_has_many_names(node):
+    assert parse(node + " /opt/node-red/red.js").node == node
+
+
+@pytest.mark.parametrize("program", ["node-red-admin", "nodemon", "node-gyp", "node_exporter"])
+def test_what_begins_like_node_is_not_node(program):
+    assert parse(program + " /opt/node-red/red.js") is None
 
 
 def test_env_sets_variables():

@@ -48,6 +48,7 @@ INSTANCE: dict[str, Any] = {
     "node_root": "/",
     "expected_url": "http://127.0.0.1:1880/",
     "overrides": [],
+    "takes_options": True,
     "admin_auth": "none",
     "disable_editor": False,
     "https": "none",

@@ -178,10 +178,10 @@ def variables(role: str, different: Mapping[str, object]) -> dict[str, object]:
     return {**plain, **COMMON, **{f"nodered_{name}": value for name, value in different.items()}}
 
 
-def errors_of(role: str, wanted: Mapping[str, object]) -> tuple[str, ...]:
-    """What the action reports instead of applying the plan, or nothing."""
+def errors_of(role: str, wanted: Mapping[str, object], **different: object) -> tuple[str, ...]:
+    """What the action reports instead of applying the plan, or nothing; `different` is as in `found`."""
     # Static files can have a password of their own beside pages that are elsewhere.
-    about = found(expected_node_root="/pages")
+    about = found(expected_node_root="/pages", **different)
     try:
         if role in action.GATHER:
             about = dataclasses.replace(about, controller=action.GATHER[role](Step(), about, wanted))
@@ -196,6 +196,12 @@ def errors_of(role: str, wanted: Mapping[str, object]) -> tuple[str, ...]:
 @pytest.mark.parametrize(("role", "different"), CASES)
 def test_the_variables_without_anything_odd_are_right(role: str, different: dict[str, Any]) -> None:
     assert errors_of(role, variables(role, different)) == ()
+
+
+@pytest.mark.parametrize(("role", "different"), CASES)
+def test_an_unknown_release_ends_in_a_plan_or_in_an_error_that_says_so(role: str, different: dict[str, Any]) -> None:
+    errors = errors_of(role, variables(role, different), version=None, node_version=None, node_red=None)
+    assert all("of an unknown release" in error for error in errors), errors
 
 
 @pytest.mark.parametrize(("role", "different"), CASES)

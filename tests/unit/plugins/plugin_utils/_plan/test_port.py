@@ -101,6 +101,15 @@ def test_an_option_is_overridden_by_a_later_one(channel):
     assert plan.errors == []
 
 
+def test_an_option_in_a_script_that_differs_is_an_error():
+    in_script = override("uiPort", "-p", "/home/pi/package.json", value="1881")
+    plan = planned(8443, overrides=[in_script], takes_options=False)
+    assert plan.drop_ins == [], "words at the end of ExecStart would go to the script"
+    (error,) = plan.errors
+    assert "-p in /home/pi/package.json sets uiPort" in error
+    assert planned(1881, overrides=[in_script], takes_options=False).errors == []
+
+
 def test_an_option_that_was_added_before_is_not_written_again():
     present = {DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/bin/node-red -p 1880 -p 8443\n"}
     assert planned(8443, overrides=[override("uiPort", "-p", DROP_IN)], drop_ins=present).drop_ins == []
