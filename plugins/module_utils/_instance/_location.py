@@ -12,12 +12,17 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _node
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _command_line,
+    _node,
+    _supported,
+    _unsupported,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import CommandLine
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 JOURNAL_SECONDS = 30
 
@@ -140,9 +145,7 @@ def _default_user_dir(node_red_home: Optional[str], home: str) -> str:
     return os.path.join(home, ".node-red")
 
 
-def from_journal(
-    unit: Unit, identity: Identity, running: Optional[Running], command: Command
-) -> Tuple[str, Optional[str]]:
+def from_journal(unit: Unit, identity: Identity, running: Optional[Running]) -> Tuple[str, Optional[str]]:
     """Settings file and user directory as Node-RED last logged them, for a service that starts it by a script.
 
     Only lines of the service's own processes count: anyone can log any text (logger), but not with these fields
@@ -152,7 +155,7 @@ def from_journal(
         return running.start_up.settings_file, running.start_up.user_dir
     if identity.uid == 0:
         # Other programs log as root what users have chosen: cron logs the command of each job.
-        raise _cannot_be_followed(unit, command, running)
+        raise _cannot_be_followed(unit)
     written_by = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
     answer = _systemd.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", *written_by], timeout=JOURNAL_SECONDS
@@ -160,20 +163,9 @@ def from_journal(
     settings = re.search(r"Settings file\s*: (/.*)$", answer.stdout, re.MULTILINE)
     user_dir = re.search(r"User directory\s*: (/.*)$", answer.stdout, re.MULTILINE)
     if settings is None:
-        raise _cannot_be_followed(unit, command, running)
+        raise _cannot_be_followed(unit)
     return settings.group(1).strip(), user_dir.group(1).strip() if user_dir else None
 
 
-def _cannot_be_followed(unit: Unit, command: Command, running: Optional[Running]) -> Failure:
-    words = " ".join(_command_line.without_values(command.words))
-    process = "No Node-RED of it runs"
-    if running:
-        process = "Its process %d is %s of user %s in %s" % (
-            *(running.pid, running.node or "a node", running.user, running.working_directory or "an unknown folder"),
-        )
-    return Failure(
-        "%s (%s) does not start Node-RED in a way that can be followed. Its ExecStart is: %s\n%s, and its journal does "
-        "not name the settings file." % (unit.name, unit.text("FragmentPath") or "no file", words, process),
-        "Start it and run again. If that does not help, let ExecStart call node-red, node-red-pi or node with red.js "
-        "(systemctl edit %s), or set nodered_service (option service) to the service that runs Node-RED." % unit.name,
-    )
+def _cannot_be_followed(unit: Unit) -> Failure:
+    return _unsupported.unknown(_supported.facts_of(unit, ()), ", and its journal does not name the settings file")

@@ -157,7 +157,7 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
         start.environment,
         start.working_directory,
         home,
-        ("", None) if line else from_journal(unit, identity, running, command),
+        ("", None) if line else from_journal(unit, identity, running),
         running.node if running else None,
         direct,
     )
@@ -230,7 +230,7 @@ def _as_it_runs(running: Running, command: _systemd.Command) -> Optional[Command
 def _require_agreement(found: Plan, running: Running) -> None:
     """Raise Failure where Node-RED has logged another settings file, and nothing was changed since its start."""
     logged = running.start_up.settings_file
-    if logged is None or found.identity.run(_same_file, logged, found.settings_file):
+    if logged in (None, found.settings_file) or found.identity.run(_same_file, logged, found.settings_file):
         return
     sources = [*found.unit.files, *found.command.environment_files, found.line.file if found.line else None]
     if not found.identity.run(_changed_since, [file.lstrip("-") for file in sources if file], running.started):
