@@ -13,9 +13,12 @@ from typing import List, Optional, Sequence, Tuple
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
+    _launchers,
     _supported,
     _unsupported,
+    _user_unit,
 )
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -67,7 +70,8 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
         wanted = _systemd.show(service)[0]
         others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
         if not wanted.loaded:
-            raise _no_such_service(wanted, others)
+            in_user_unit = [one for _unit, one in found if _user_unit.name_of(one.pid) == wanted.name]
+            raise _user_unit.failure(in_user_unit) or _no_such_service(wanted, others)
         _supported.require(wanted, found)
         return wanted, others
     everything = _seen(units, running)
@@ -90,13 +94,18 @@ def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
         return False
     if process.uid == _uid_of(unit) and process.pid in family(unit):
         return True
+    launch = _launchers.follow(Launch([_systemd.Word(word) for word in _systemd.command(unit).words]))
     # `sudo -u` in ExecStart, or a program that forks.
-    return _command_line.parse([_systemd.Word(word) for word in _systemd.command(unit).words]) is not None
+    return _command_line.of(launch) is not None or (launch.user is not None and process.uid == _uid(launch.user))
 
 
 def _uid_of(unit: Unit) -> Optional[int]:
+    return _uid(unit.text("User") or "root")
+
+
+def _uid(user: str) -> Optional[int]:
     with contextlib.suppress(Failure):
-        return _identity.account(unit.text("User") or "root").pw_uid
+        return _identity.account(user).pw_uid
     return None
 
 
@@ -120,7 +129,8 @@ def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
 
 def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], found: _supported.Found) -> Failure:
     known = any(one.service for one in everything)
-    named = None if candidates else _supported.without_unit(found, known)
+    named = None if candidates else _user_unit.failure([one for _unit, one in found])
+    named = named or (None if candidates else _supported.without_unit(found, known))
     if named:
         return named
     if not everything:
@@ -176,8 +186,11 @@ def _seen(
     for name, one in running:
         if name in known or (name is not None and name == without):
             continue
+        user_unit = _user_unit.name_of(one.pid)
         if _processes.in_container(one.pid):
             where = "a process in a container"
+        elif user_unit:
+            where = "the systemd user unit " + user_unit
         else:
             where = "a process outside of any system service"
         seen.append(_seen_process(one.pid, None, "running", where))

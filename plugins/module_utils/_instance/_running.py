@@ -88,8 +88,8 @@ def node_red_of(unit: Unit) -> Optional[Process]:
     named = [one for one in found if one.is_node_red]
     pids = {one.pid for one in named}
     # The option --title gives it another name.
-    only_node = [one for one in found if one.pid == unit.main_pid and len(found) == 1]
-    return next((one for one in named if one.parent not in pids), next(iter(only_node), None))
+    titled = [one for one in found if one.pid == unit.main_pid and not named and _processes.listeners(one.pid)]
+    return next((one for one in named if one.parent not in pids), next(iter(titled), None))
 
 
 def runs_node(pid: int) -> bool:

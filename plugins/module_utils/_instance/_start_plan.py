@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import signal
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -25,7 +26,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._followe
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._location import from_journal, located_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
 
@@ -181,6 +182,7 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
         **{**located, "version": located["version"] or (running.start_up.version if running else None)},
     )
     if now:
+        _require_stoppable(unit, now)
         _require_agreement(found, now)
     return found
 
@@ -225,6 +227,19 @@ def _as_it_runs(running: Running, command: _systemd.Command) -> Optional[Command
     line = _command_line.parse(running.start_up.words)
     script = next((word for word in command.words[1:] if os.path.isabs(word)), next(iter(command.words), None))
     return dataclasses.replace(line, file=script, in_script=True) if line else None
+
+
+def _require_stoppable(unit: Unit, running: Running) -> None:
+    """Raise Failure where stopping the unit leaves Node-RED running: su hands on SIGTERM, but no other signal."""
+    apart = _processes.unit_of(running.pid) != unit.name
+    if apart and unit.number("KillSignal") not in (0, signal.SIGTERM):
+        raise Failure(
+            "Node-RED (pid %d) of %s is in a login session of user %s, which su opens, and so outside of the control "
+            "group of the unit. KillSignal=%d does not reach it there: it would go on when the service is stopped."
+            % (running.pid, unit.name, running.user, unit.number("KillSignal")),
+            "Use User=%s in the unit in place of su, or runuser -u %s -- (systemctl edit %s)."
+            % (running.user, running.user, unit.name),
+        )
 
 
 def _require_agreement(found: Plan, running: Running) -> None:

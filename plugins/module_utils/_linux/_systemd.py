@@ -43,6 +43,7 @@ PROPERTIES = (
     "ExecStart",
     "TriggeredBy",
     "TimeoutStopUSec",
+    "KillSignal",
 )
 
 SOCKET_PROPERTIES = (
