@@ -138,16 +138,12 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
     if socket_unit:
         # sd_listen_fds(3); settings files look at these to find out who listens.
         environment.update(LISTEN_PID=str(unit.main_pid or os.getpid()), LISTEN_FDS=str(len(socket_unit.streams)))
-    words = (
-        _systemd.expand(command.words, environment)
-        if command.expand
-        else [_systemd.Word(word) for word in command.words]
-    )
     now = _running.of(unit)
     running = now or last
-    start = Start(_launchers.follow(Launch(words)), environment, _working_directory(unit, by_unit))
-    identity = _identity_of(start.launch, by_unit, unit, running)
-    direct = not start.launch.indirect and _command_line.of(start.launch) is not None
+    launch = _launchers.follow(Launch(_words(command, environment)))
+    start = Start(launch, environment, _working_directory(unit, by_unit))
+    identity = _identity_of(launch, by_unit, unit, running)
+    direct = not launch.indirect and _command_line.of(launch) is not None
     start = _followed_start(start, identity, by_unit, None if direct else running)
     line = _command_line.of(start.launch) or (_as_it_runs(running, command) if running else None)
     account = _identity.account(identity.name)
@@ -185,6 +181,12 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
         _require_stoppable(unit, now)
         _require_agreement(found, now)
     return found
+
+
+def _words(command: _systemd.Command, environment: Mapping[str, str]) -> List[_systemd.Word]:
+    if command.expand:
+        return _systemd.expand(command.words, environment)
+    return [_systemd.Word(word) for word in command.words]
 
 
 def _identity_of(launch: Launch, by_unit: Identity, unit: Unit, running: Optional[Running]) -> Identity:
