@@ -78,7 +78,6 @@ _FORMS = {
     "authbind": _Form("--depth"),
     "systemd-cat": _Form("-t -p --identifier --priority --stderr-priority --level-prefix"),
     "systemd-inhibit": _Form(),
-    "dotenv": _Form("-e -f"),
 }
 # Launchers whose first word is the user.
 _TO_USER = ("gosu", "su-exec", "setuidgid")
@@ -293,6 +292,7 @@ def split(text: str) -> List[str]:
 
 _STEPS: Dict[str, Callable[[Launch, str], Launch]] = {
     "env": _env,
+    "cross-env": _env,
     "sudo": _sudo,
     "doas": _sudo,
     "su": _su,
