@@ -196,6 +196,11 @@ class ActionModule(ActionBase):
             )
         other, variables = on_other_host(self, name, task_vars)
         other._host = name
+        if not other._connection.has_pipelining:
+            raise AnsibleActionFail(
+                f"{self._host} cannot be verified from {name}: {other._no_standard_input()}. Use the connection ssh "
+                "for it, or name another machine in nodered_verify_from, then run again."
+            )
         authorities = _text_of(arguments["ca"]) if arguments["ca"] else arguments["authorities"]
         given = {**arguments, "ca": None, "authorities": authorities}
         try:

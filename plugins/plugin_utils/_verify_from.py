@@ -83,6 +83,9 @@ def decide(*, host: str, wanted: str, address: str, connection: str, configurati
         return Origin()
     if here:
         return Origin(HOST, _note(f"{address} leads to the controller itself, so requests from there are not sent"))
+    given, real = (_value(configuration, keyword) for keyword in ("host", "hostname"))
+    if given.lower() == address.lower() and leads_here(real):
+        return Origin(HOST, _note(f"SSH reaches {address} at {real}, which leads to the controller itself"))
     proxy = _proxy(configuration)
     return Origin(HOST, _note(f"SSH reaches it through {proxy}")) if proxy else Origin()
 
@@ -127,14 +130,18 @@ def ssh_command(options: Mapping[str, Any]) -> list[str]:
 
 def _proxy(configuration: str) -> str:
     """Through what the connection goes; empty if it is direct. The command itself can hold a password."""
+    jump, command = (_value(configuration, keyword) for keyword in ("proxyjump", "proxycommand"))
+    if jump.lower() not in ("", "none"):
+        return f"the jump host {jump}"
+    return "" if command.lower() in ("", "none") else "a proxy command"
+
+
+def _value(configuration: str, wanted: str) -> str:
+    """The value of a keyword in what `ssh -G` printed; empty without."""
     for line in configuration.splitlines():
         keyword, _space, value = line.strip().partition(" ")
-        if value.strip().lower() in ("", "none"):
-            continue
-        if keyword.lower() == "proxyjump":
-            return f"the jump host {value.strip()}"
-        if keyword.lower() == "proxycommand":
-            return "a proxy command"
+        if keyword.lower() == wanted:
+            return value.strip()
     return ""
 
 

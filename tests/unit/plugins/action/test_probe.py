@@ -407,6 +407,13 @@ def test_a_machine_that_cannot_be_reached_is_no_unreachable_host(probed, watcher
         Observed(ON_WATCHER).run(task_vars=INVENTORY)
 
 
+def test_a_machine_whose_connection_passes_no_standard_input_is_an_error(probed, watcher):
+    watcher._connection.has_pipelining = False
+    with pytest.raises(AnsibleActionFail, match="^pi1 cannot be verified from watcher.*run again"):
+        Observed(ON_WATCHER).run(task_vars=INVENTORY)
+    assert not watcher.executed
+
+
 def test_the_answer_of_another_machine_is_not_trusted_either(probed, watcher):
     watcher.outcome = {"rc": 0, "stdout": f"{action.MARK}[]", "stderr": ""}
     with pytest.raises(AnsibleActionFail, match="^watcher gave an answer"):

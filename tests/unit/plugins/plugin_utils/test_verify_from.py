@@ -42,6 +42,16 @@ def test_an_address_of_the_controller_itself_is_not_asked_from_there(address):
     assert origin(address=address, connection="local") == Origin("controller", "")
 
 
+def test_a_name_that_the_ssh_configuration_leads_here_is_not_asked_either():
+    configuration = "host Vagrant\nuser pi\nhostname 127.0.0.1\nport 2222\n"
+    found = origin(address="Vagrant", configuration=configuration)
+    assert found.place == "host"
+    assert "SSH reaches Vagrant at 127.0.0.1" in found.note
+    assert origin(address="192.0.2.7", configuration=configuration).place == "controller", (
+        "Node-RED has its own address"
+    )
+
+
 def test_through_a_jump_host_the_host_verifies_itself():
     found = origin(configuration=JUMP)
     assert found.place == "host"
