@@ -315,7 +315,19 @@ def without_unit(found: Found, known: bool) -> Optional[Failure]:
             failure = _unsupported.by_name(facts)
             if failure or not known:
                 return failure or _unsupported.unknown(facts)
-    return None if found or known else _embedding_anywhere()
+    if known:
+        return None
+    return _unit_of_container() if found else _embedding_anywhere()
+
+
+def _unit_of_container() -> Optional[Failure]:
+    """The unit that runs a container of Node-RED, by the process with which Docker or Podman waits for it."""
+    waiting = [one for one in _processes.processes() if _unsupported.waits_for_container(one.arguments)]
+    for name in dict.fromkeys(_processes.unit_of(one.pid) for one in waiting):
+        failure = name and _unsupported.by_name(facts_of(_systemd.show(name)[0], ()))
+        if failure:
+            return failure
+    return None
 
 
 def _embedding_anywhere() -> Optional[Failure]:

@@ -120,6 +120,13 @@ def _container(facts: UnitFacts) -> Optional[Failure]:
     )
 
 
+def waits_for_container(arguments: Sequence[str]) -> bool:
+    """Whether a process with these arguments is there as long as a container of Node-RED (`docker run`, conmon)."""
+    text = " ".join(arguments)
+    waits = os.path.basename(arguments[0]) == "conmon" if arguments else False
+    return (waits or bool(_CONTAINER.search(text))) and bool(re.search(r"node-?red", text, re.IGNORECASE))
+
+
 def _container_command(text: str) -> Optional[str]:
     """What starts a container in this script or command line; None where nothing does, or Node-RED is started, too."""
     commands = re.split(r"[;\n]|&&|\|\|", _without_comments(text.replace("\\\n", " ")))

@@ -183,6 +183,23 @@ def test_a_supervisor_is_named_with_what_it_runs(monkeypatch, seen):
     assert _supported.without_unit(two[:1], True) is None, "then the list of all says more"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("/usr/bin/docker", "run", "--name", "iot", "nodered/node-red"),
+        ("/usr/bin/conmon", "--api-version", "1", "-c", "3f2a", "-n", "nodered", "-r", "/usr/bin/crun"),
+    ],
+)
+def test_a_container_is_traced_to_its_unit(monkeypatch, arguments):
+    inside = ("/bin/bash", "-c", "docker run node-red")
+    running = [Process(5, 1, 1, "x", inside, 0), Process(77, 1, 1, "x", arguments, 0)]
+    monkeypatch.setattr(_processes, "processes", lambda: running)
+    monkeypatch.setattr(_processes, "unit_of", lambda pid: "iot.service" if pid == 77 else None)
+    monkeypatch.setattr(_systemd, "show", lambda name: [unit("/usr/bin/docker run --name iot nodered/node-red", name)])
+    failure = _supported.without_unit([(None, node_red(11))], False)
+    assert "iot.service runs a container" in str(failure)
+
+
 def test_venus_os_is_named_before_systemd_is_asked(monkeypatch):
     monkeypatch.setattr(_supported, "SYSTEMD_RUNS", "/nonexistent")
     monkeypatch.setattr(_supported, "marks", lambda: ["/opt/victronenergy"])
