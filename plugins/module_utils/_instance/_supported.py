@@ -196,9 +196,10 @@ def _script(words: Sequence[str], unit: Unit) -> str:
     """The text of the script that ExecStart names, read with the rights of the service; empty where it names none."""
     for index, word in enumerate(words[:4]):
         if word.startswith("/"):
+            before = "".join(words[max(0, index - 1) : index])
             user = _identity.of(unit.text("User") or "root")
             text = _files.text(word, _identity.for_path(word, user), SCRIPT_LIMIT)
-            if _SHELL_SCRIPT.match(text) or os.path.basename(words[index - 1]) in ("sh", "bash", "dash"):
+            if _SHELL_SCRIPT.match(text) or os.path.basename(before) in ("sh", "bash", "dash"):
                 return text
     return ""
 
