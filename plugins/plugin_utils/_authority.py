@@ -21,6 +21,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from . import _kept_files
 from ._certificate import CertificateError, constraints_of, is_constrained
 from ._certificate_here import problem_of
 from ._certificate_make import Authority, packed
@@ -75,14 +76,9 @@ class AuthorityFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time: all hosts of a run share these files."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.clients.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _kept_files.locked(self.path):
+            self.clients.mkdir(mode=0o700, exist_ok=True)
             yield
-        finally:
-            os.close(descriptor)
 
     def certificate(self) -> str:
         """The authority's certificate as PEM text; empty where there is no authority yet."""
@@ -108,8 +104,8 @@ class AuthorityFolder:
     def put(self, new: Candidate) -> None:
         """Write a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
         self._retire()
-        write(self.key_file, new.key.encode(), 0o600)
-        write(self.certificate_file, new.certificate.encode(), 0o644)
+        _kept_files.write(self.key_file, new.key.encode(), 0o600)
+        _kept_files.write(self.certificate_file, new.certificate.encode(), 0o644)
 
     def _retire(self) -> None:
         # The certificate first: without it, there is no authority any more.
@@ -134,11 +130,12 @@ class AuthorityFolder:
         pair = authority.client_pair(client, now=datetime.datetime.now(datetime.timezone.utc), days=days)
         key = self.clients / f"{client}.key"
         if client == PROOF:
-            write(key, pair.key.encode(), 0o600)
+            _kept_files.write(key, pair.key.encode(), 0o600)
         else:
-            write(self.clients / f"{client}.p12", packed(pair, authority, called=client, passphrase=passphrase), 0o600)
+            data = packed(pair, authority, called=client, passphrase=passphrase)
+            _kept_files.write(self.clients / f"{client}.p12", data, 0o600)
             key.unlink(missing_ok=True)
-        write(self.clients / f"{client}.pem", pair.certificate.encode(), 0o600)
+        _kept_files.write(self.clients / f"{client}.pem", pair.certificate.encode(), 0o600)
 
 
 def effective_constraints(certificate: str, wanted: Constraints, *, replace: bool) -> tuple[Constraints, bool]:
@@ -201,19 +198,3 @@ def require_names(constraints: Constraints, names: Sequence[str]) -> None:
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_IN_A_MESSAGE
     return ", ".join(names[:MOST_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")
-
-
-def write(path: pathlib.Path, data: bytes, mode: int) -> None:
-    """Write the file in one step; until then only its owner can read it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import secrets
 import string
+
+from . import _kept_files
 
 LENGTH = 20
 CHARACTERS = string.ascii_letters + string.digits
@@ -43,15 +44,11 @@ def keep(path: str, password: str) -> None:
     """Write it, readable by its owner. Raises PasswordFileError if there is another one since the plan was made."""
     file = pathlib.Path(path)
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if read(path) != password:
-            raise PasswordFileError(f"Another run has written {path} meanwhile. Run again.") from None
-        return
+        with _kept_files.locked(file.parent):
+            kept = read(path)
+            if kept is None:
+                _kept_files.write(file, f"{password}\n".encode(), 0o600)
+            elif kept != password:
+                raise PasswordFileError(f"Another run has written {path} meanwhile. Run again.")
     except OSError as error:
         raise PasswordFileError(f"The password cannot be kept in {path}: {error}. Make that folder writable.") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(password + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _authority
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import (
     AuthorityError,
     AuthorityFolder,
@@ -55,18 +54,6 @@ def test_keys_can_be_read_by_their_owner_only(folder):
     assert set(modes) == {"authority.key"} | clients
     assert set(modes.values()) == {0o600}
     assert (folder.path.stat().st_mode | folder.clients.stat().st_mode) & 0o077 == 0
-
-
-def test_a_write_that_fails_leaves_the_old_file(folder, monkeypatch):
-    before = files(folder)
-
-    def full(*_):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        _authority.write(folder.key_file, b"half", 0o600)
-    assert files(folder) == before
 
 
 def test_another_passphrase_is_rejected_and_not_shown(folder):

@@ -93,3 +93,20 @@ def test_a_kept_password_is_known_from_then_on(gathered):
     asked = gathered()
     _password_files.keep(asked["password_file"], asked["new_password"])
     assert gathered()["known_password"] == asked["new_password"]
+
+
+def test_a_kept_password_is_for_its_owner_alone_and_another_one_does_not_replace_it(tmp_path):
+    path = tmp_path / "passwords" / HOST
+    _password_files.keep(str(path), "first")
+    _password_files.keep(str(path), "first")
+    with pytest.raises(_password_files.PasswordFileError, match="Another run"):
+        _password_files.keep(str(path), "second")
+    assert path.read_text() == "first\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == [HOST]
+
+
+def test_a_password_that_cannot_be_kept_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "passwords").write_text("a file")
+    with pytest.raises(_password_files.PasswordFileError, match=f"passwords/{HOST}.*Make that folder writable"):
+        _password_files.keep(str(tmp_path / "passwords" / HOST), "first")

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are kept on the controller from run to run: passwords, keys, certificates. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+import secrets
+from collections.abc import Iterator
+
+# In place of the folder itself on NFS, where only what is open for writing can be locked (flock(2)).
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Let one process at a time work in this folder, which is made for its owner alone if it is missing.
+
+    All hosts of a run share it, and so do several runs. Raises OSError.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as opened:
+        try:
+            _lock(opened, folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            _lock(opened, folder / LOCK, os.O_RDWR | os.O_CREAT)
+        yield
+
+
+def _lock(opened: contextlib.ExitStack, path: pathlib.Path, flags: int) -> None:
+    """Lock it until `opened` ends."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    opened.callback(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def write(path: pathlib.Path, data: bytes, mode: int) -> None:
+    """Write the file in one step; until then only its owner can read it. Raises OSError, and leaves nothing then."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: pathlib.Path) -> None:
+    """Keep the new name in this folder, too, if the power fails. Some file systems cannot, and need not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
