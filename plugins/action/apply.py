@@ -13,13 +13,19 @@ import hashlib
 import json
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import CHANGING
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+
+# After this time, the host is not waited for any more. What it does goes on there: the wait for another restart, then
+# stop, start, stop and start again for a rollback, each up to the timeout, and what each of them needs besides.
+RESTARTS, MORE_SECONDS = 6, 400
 
 
 class ActionModule(VerifyStep):
@@ -34,6 +40,7 @@ class ActionModule(VerifyStep):
             self.discovered()
         for store in self.stores():
             state = t.cast(State, store.load())
+            self.budget = state.budget
             result = self._restart(store, state) if options["restart"] else self._apply(store, state)
             if result.get("failed"):
                 return result
@@ -48,13 +55,8 @@ class ActionModule(VerifyStep):
             state.restart_requested = True
             store.save(state)
             return {"changed": False}
-        result = self.module(
-            "restart",
-            service=state.instance["service"],
-            timeout=state.restart_timeout,
-            remount=state.remount,
-        )
-        self._note(store, state, result)
+        asked = {"timeout": state.restart_timeout, "remount": state.remount}
+        result = self._executed(store, state, "restart", service=state.instance["service"], **asked)
         return result if result.get("failed") else self.verified(store, state, result)
 
     def _apply(self, store: Store, state: State) -> Result:
@@ -98,9 +100,18 @@ class ActionModule(VerifyStep):
         if not _request.sends(wanted):
             # Node-RED is what it was. A new firewall is verified by its own probe.
             return {"changed": False}
-        result = self.module("apply", request=json.dumps(wanted))
-        self._note(store, state, result)
+        result = self._executed(store, state, "apply", request=json.dumps(wanted))
         return result if result.get("failed") else self.verified(store, state, result, firewall_waits=firewall_waits)
+
+    def _executed(self, store: Store, state: State, name: str, **arguments: t.Any) -> Result:
+        """The result of a module that may restart Node-RED, which is kept."""
+        uncounted = RESTARTS * state.restart_timeout + MORE_SECONDS
+        try:
+            result = self.counted_module(CHANGING, name, uncounted=uncounted, **arguments)
+        except AnsibleActionFail as error:
+            result = {"failed": True, "msg": str(error)}
+        self._note(store, state, result)
+        return result
 
     def _certificate(self, state: State) -> dict[str, t.Any] | None:
         """The certificate that is sent, made now. The verification trusts it, too."""

@@ -13,8 +13,6 @@ import inspect
 import ipaddress
 import json
 import shlex
-import signal
-import threading
 import time
 import typing as t
 from urllib.parse import urlsplit
@@ -44,7 +42,7 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     PROBE_OPTIONS,
     REQUIRED_TOGETHER,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _time_limit, _variables
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._other_host import on_other_host
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
 
@@ -89,7 +87,8 @@ probe = sys.modules[given["modules"][-1][0]]
 end = time.monotonic() + given["seconds"]
 try:
     for url in given["urls"]:
-        answer = {"checks": probe.probe(url, seconds=end - time.monotonic(), **given["arguments"])}
+        given["arguments"]["seconds"] = end - time.monotonic()
+        answer = {"checks": probe.probe(url, **given["arguments"])}
         if answer["checks"][0]["status"] == "pass":
             break
 except probe.ProbeError as error:
@@ -99,10 +98,6 @@ print("\\n" + given["mark"] + json.dumps(answer))
 
 Checks = list[dict[str, str]]
 Options = dict[str, t.Any]
-
-
-class _Stalled(BaseException):
-    """The host did not finish in time. No Exception: after those, connections try again."""
 
 
 class ActionModule(ActionBase):
@@ -151,12 +146,12 @@ class ActionModule(ActionBase):
                 f"The probe is delegated to {host}: the password would get there among the module's arguments. Leave "
                 "out username and password, or use run_on in place of delegate_to."
             )
-        return self._run_module(dict(self._task.args), options["timeout"], host, task_vars)
+        return self._run_module(dict(self._task.args), _seconds(options), host, task_vars)
 
     def _run_module(
-        self, arguments: Options, timeout: float, host: str, task_vars: dict[str, t.Any]
+        self, arguments: Options, seconds: float, host: str, task_vars: dict[str, t.Any]
     ) -> dict[str, t.Any]:
-        with _limited(_probe.ALL_CHECKS * timeout + START_SECONDS, host):
+        with _limited(seconds + START_SECONDS, host):
             try:
                 result: dict[str, t.Any] = self._execute_module(
                     module_name=MODULE, module_args=arguments, task_vars=task_vars
@@ -169,7 +164,7 @@ class ActionModule(ActionBase):
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
         _urls.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
-        end = time.monotonic() + _probe.ALL_CHECKS * options["timeout"]
+        end = time.monotonic() + _seconds(options)
         place = HOST if options["run_on"] == self._host else options["run_on"]
         if place == HOST and not self._is_local():
             return self._probe_on_host(_local_urls(options), arguments, end, task_vars)
@@ -240,7 +235,7 @@ class ActionModule(ActionBase):
         if not self._connection.has_pipelining:
             return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
         if time.monotonic() >= end:
-            late = _errors.out_of_time(_probe.ALL_CHECKS * options["timeout"])
+            late = _errors.out_of_time(_seconds(options))
             return skipped + _marked(outside, checks, "fail", late)
         seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, end, task_vars)
         if seen[0]["status"] == "fail":
@@ -260,7 +255,7 @@ class ActionModule(ActionBase):
     def _run_module_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
         """The checks as a module, which gets no password: it would be among the arguments."""
         given = {**arguments, **dict.fromkeys((*CREDENTIALS, "client_cert", "client_key")), "url": url}
-        result = self._run_module(given, arguments["timeout"], self._host, task_vars)
+        result = self._run_module(given, _seconds(arguments), self._host, task_vars)
         if result.get("failed"):
             raise AnsibleActionFail(f"{self._host} cannot make the probe: {_quoted(result.get('msg'), ())}")
         checks: Checks = result["checks"]
@@ -274,8 +269,8 @@ class ActionModule(ActionBase):
         given = {
             "program": PROGRAM,
             "modules": [[module.__name__, inspect.getsource(module)] for module in PROBE_MODULES],
-            "seconds": seconds,
             "arguments": {**arguments, **without},
+            "seconds": seconds,
             "urls": urls,
             "mark": MARK,
         }
@@ -306,6 +301,12 @@ def _text_of(path: str) -> str:
             return file.read()
     except (OSError, ValueError) as error:
         raise AnsibleActionFail(f"the authority's certificate {path} cannot be used: {error}") from None
+
+
+def _seconds(options: Options) -> float:
+    """The limit for all checks together."""
+    given = options["seconds"]
+    return float(_probe.ALL_CHECKS * options["timeout"] if given is None else given)
 
 
 def _local_urls(options: Options) -> list[str]:
@@ -347,42 +348,17 @@ def _result(checks: Checks) -> dict[str, t.Any]:
 
 @contextlib.contextmanager
 def _limited(seconds: float, host: str) -> t.Iterator[None]:
-    """Stop what runs on this host after some seconds. ansible-core waits for the end of a remote command forever."""
+    """Stop what runs on this host after some seconds."""
     stalled = AnsibleActionFail(
         f"{host} did not finish the probe within {round(seconds, 2):g} seconds, although the probe itself ends sooner. "
         "It is overloaded, or something stalls the SSH session (a login script of that user). Log in there and look, "
         "or leave this host out with --limit."
     )
     try:
-        with _alarm(seconds):
+        with _time_limit.within(seconds):
             yield
-    except _Stalled:
+    except _time_limit.Stalled:
         raise stalled from None
-
-
-@contextlib.contextmanager
-def _alarm(seconds: float) -> t.Iterator[None]:
-    """Raise `_Stalled` after some seconds. A limit of the task itself (its keyword `timeout`) stays."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise _Stalled
-
-    armed = signal.getitimer(signal.ITIMER_REAL)[0]
-    if 0 < armed <= seconds or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    begun = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, stop)
-    try:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
-        if armed:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, armed - (time.monotonic() - begun)))
 
 
 def _parsed(

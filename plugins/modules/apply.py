@@ -20,6 +20,7 @@ author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
   - pifleet.nodered.attributes.systemd
   - pifleet.nodered.attributes
+  - pifleet.nodered.time_limit
 attributes:
   check_mode:
     details: Applies nothing. What would be applied was reported by the plans.
@@ -62,6 +63,7 @@ import json
 from typing import Any, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _transaction
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
@@ -70,6 +72,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "restart": {"type": "bool", "default": False},
     # Text, not a dictionary: of that, no_log would hide each single word wherever it occurs in the result.
     "request": {"type": "str", "no_log": True},
+    "time_limit": _deadline.OPTION,
 }
 
 
@@ -77,7 +80,9 @@ def main() -> None:
     module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         wanted = _transaction.request(json.loads(module.params["request"] or "{}"))
-        result = _background.finish(lambda: _transaction.apply(wanted), "Change of Node-RED")
+        result = _background.finish(
+            lambda: _transaction.apply(wanted, module.params["time_limit"]), "Change of Node-RED"
+        )
     except (Failure, ValueError) as failure:
         module.fail_json(msg=str(failure))
     if result.get("failed"):

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - pifleet.nodered.attributes.info_module
   - pifleet.nodered.attributes
   - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.time_limit
 options:
   service:
     description:
@@ -67,6 +68,14 @@ followed:
   description: Whether the machine copies renewals of these files by itself.
   returned: success
   type: bool
+spent:
+  description: How many seconds of O(time_limit) this took.
+  returned: always
+  type: float
+waited:
+  description: How many seconds it waited for another run of this collection.
+  returned: always
+  type: float
 """
 
 from typing import Any, Dict
@@ -100,8 +109,9 @@ def compared(service: str, certificate_file: str, key_file: str) -> Dict[str, An
 
 
 def main() -> None:
-    module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.finish(lambda: compared(**{name: module.params[name] for name in ARGUMENT_SPEC}), _deadline.SECONDS)
+    module = Module(argument_spec={**ARGUMENT_SPEC, "time_limit": _deadline.OPTION}, supports_check_mode=True)
+    given = {name: module.params[name] for name in ARGUMENT_SPEC}
+    module.finish(lambda: compared(**given), module.params["time_limit"])
 
 
 if __name__ == "__main__":

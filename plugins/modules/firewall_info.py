@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - pifleet.nodered.attributes.info_module
   - pifleet.nodered.attributes
   - pifleet.nodered.attributes.systemd
-options: {}
+  - pifleet.nodered.time_limit
 seealso:
   - module: pifleet.nodered.firewall_guard
 """
@@ -193,6 +193,14 @@ firewall:
           do not cover them.
       type: list
       elements: int
+spent:
+  description: How many seconds of O(time_limit) this took.
+  returned: always
+  type: float
+waited:
+  description: How many seconds it waited for another run of this collection.
+  returned: always
+  type: float
 """
 
 import dataclasses
@@ -246,8 +254,8 @@ def activity() -> Tuple[bool, Optional[str]]:
 
 
 def main() -> None:
-    module = Module(argument_spec={}, supports_check_mode=True)
-    module.finish(lambda: {"changed": False, "firewall": describe()}, _deadline.SECONDS)
+    module = Module(argument_spec={"time_limit": _deadline.OPTION}, supports_check_mode=True)
+    module.finish(lambda: {"changed": False, "firewall": describe()}, module.params["time_limit"])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - pifleet.nodered.attributes.info_module
   - pifleet.nodered.attributes
   - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.time_limit
 options:
   service:
     description:
@@ -507,6 +508,14 @@ source:
     checksum:
       description: The SHA-256 of the bytes, in hexadecimal.
       type: str
+spent:
+  description: How many seconds of O(time_limit) this took.
+  returned: always
+  type: float
+waited:
+  description: How many seconds it waited for another run of this collection.
+  returned: always
+  type: float
 """
 
 import base64
@@ -559,10 +568,11 @@ def main() -> None:
         argument_spec={
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},
+            "time_limit": _deadline.OPTION,
         },
         supports_check_mode=True,
     )
-    module.finish(lambda: discover(module.params["service"], module.params["source"]), _deadline.SECONDS)
+    module.finish(lambda: discover(module.params["service"], module.params["source"]), module.params["time_limit"])
 
 
 if __name__ == "__main__":

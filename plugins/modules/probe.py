@@ -106,10 +106,16 @@ options:
   timeout:
     description:
       - The limit for each request, in seconds, from the connection to the last byte of the answer.
-      - All checks together get three times as long. A check that is not done by then fails and reports it, so that a
-        host that stalls cannot delay the others. A very slow machine with many pages and dashboards may need more.
+      - All checks together get three times as long, see O(seconds).
     type: float
     default: 10
+  seconds:
+    description:
+      - The limit for all checks together. The default is three times O(timeout).
+      - A check that is not done by then fails and reports it, so that a host that stalls cannot delay the others.
+        A very slow machine with many pages and dashboards may need more.
+    type: float
+    version_added: 0.3.0
   closed_ports:
     description:
       - Ports of the same host on which nothing may answer any more.
@@ -257,7 +263,7 @@ checks:
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import TIMEOUT, probe
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},
@@ -272,7 +278,8 @@ ARGUMENT_SPEC = {
     "client_key": {"type": "path", "no_log": False},
     "authorities": {"type": "str"},
     "min_tls": {"type": "str", "choices": ["1.2", "1.3"], "default": "1.2"},
-    "timeout": {"type": "float", "default": 10},
+    "timeout": {"type": "float", "default": TIMEOUT},
+    "seconds": {"type": "float"},
     "closed_ports": {"type": "list", "elements": "int", "default": []},
     "admin_api": {"type": "bool", "default": True},
     "node_root": {"type": "str"},
@@ -297,6 +304,7 @@ PROBE_OPTIONS = (
     "authorities",
     "min_tls",
     "timeout",
+    "seconds",
     "closed_ports",
     "admin_api",
     "node_root",

@@ -32,6 +32,7 @@ requirements:
 extends_documentation_fragment:
   - pifleet.nodered.attributes
   - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.time_limit
 attributes:
   diff_mode:
     support: none
@@ -98,9 +99,18 @@ seconds:
   returned: success
   type: float
   sample: 6.5
+spent:
+  description: How many seconds of O(time_limit) this took.
+  returned: always
+  type: float
+waited:
+  description: How many seconds it waited for another run of this collection, or for a restart or a rollback.
+  returned: always
+  type: float
 """
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
@@ -112,16 +122,19 @@ def main() -> None:
             "service": {"type": "str"},
             "timeout": {"type": "int", "default": 120},
             "remount": {"type": "bool", "default": False},
+            "time_limit": _deadline.OPTION,
         },
         supports_check_mode=True,
     )
-    service, timeout, remount = (module.params[name] for name in ("service", "timeout", "remount"))
+    service, timeout, remount, seconds = (
+        module.params[name] for name in ("service", "timeout", "remount", "time_limit")
+    )
     if timeout < 1:
         module.fail_json(msg="timeout must be at least 1 second, not %d." % timeout)
     if module.check_mode:
         module.exit_json(changed=True, rolled_back=False)
     try:
-        result = _background.finish(lambda: _restart.restart(service, timeout, remount), "Restart of Node-RED")
+        result = _background.finish(lambda: _restart.restart(service, timeout, remount, seconds), "Restart of Node-RED")
     except Failure as failure:
         module.fail_json(msg=str(failure))
     if result.get("failed"):

@@ -22,6 +22,7 @@ import uuid
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
+from . import _time_limit
 from ._firewall_plan import NODE_RED
 from ._plan import _verification, ufw
 from ._run_state import APPLY, State, Store
@@ -202,7 +203,13 @@ class GuardedFirewall:
         return self._module("firewall_guard", state=state, **arguments)
 
     def _module(self, name: str, **arguments: t.Any) -> Result:
-        result = self._step.module(name, **arguments)
+        # After this time, the host has rolled back what is not confirmed.
+        seconds = self._deadline + ROLLBACK_SECONDS
+        try:
+            with _time_limit.within(seconds):
+                result = self._step.module(name, **arguments)
+        except _time_limit.Stalled:
+            raise AnsibleConnectionFailure(f"no answer within {seconds} seconds") from None
         self._warnings += result.get("warnings", ())
         if result.get("failed"):
             raise _Failed(_message(result))

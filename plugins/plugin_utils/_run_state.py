@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._arguments import truth
+from ._budget import Budget
 from ._plan._base import Plan
 from ._settings_error import MissingLibraryError
 
@@ -67,6 +68,8 @@ class State:
     """Whether a plan was made in check mode, so that it is never applied."""
     verified: bool = False
     """Whether the verification passed after the last change."""
+    budget: Budget = field(default_factory=Budget)
+    """The time that this Node-RED has cost in this play."""
 
     @property
     def pending(self) -> bool:
@@ -114,7 +117,8 @@ class Store:
             data = json.loads(Fernet(_KEY).decrypt(self._path.read_bytes()))
         except (FileNotFoundError, InvalidToken):
             return None
-        return State(**{**data, "plans": {role: Plan.loaded(plan) for role, plan in data["plans"].items()}})
+        plans = {role: Plan.loaded(plan) for role, plan in data["plans"].items()}
+        return State(**{**data, "plans": plans, "budget": Budget(**data["budget"])})
 
     def save(self, state: State) -> None:
         data = Fernet(_KEY).encrypt(json.dumps(dataclasses.asdict(state)).encode())

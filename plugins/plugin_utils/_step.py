@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections.abc import Iterator, Mapping
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
-from . import _settings_change
+from . import _settings_change, _time_limit
+from ._budget import FINDING, START_SECONDS, Budget, counted
 from ._run_state import APPLY, State, Store, stores_of_host
+
+display = Display()
 
 _LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_verify_from")
 
@@ -70,6 +75,7 @@ class Step(ActionBase):  # type: ignore[misc]
         self.task_vars = task_vars
         self.variables = Variables(task_vars, self._templar)
         self.host = str(task_vars["inventory_hostname"])
+        self.budget = Budget()
 
     @property
     def _place(self) -> tuple[str, str, str]:
@@ -86,14 +92,16 @@ class Step(ActionBase):  # type: ignore[misc]
     def discovered(self) -> State:
         """The state of this host, with the one execution that finds its Node-RED if this play has none yet."""
         state = self.store().load()
+        self.budget = state.budget if state else Budget()
         if state and APPLY not in state.failed:
             return state
         service = self.variables.get("nodered_service")
-        found = self.module("instance_info", source=True, **({"service": service} if service else {}))
+        found = self.counted_module(FINDING, "instance_info", source=True, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))
         text = _settings_change.text_of(found["source"])
-        state = State(found["instance"], text, found["source"]["checksum"], text, variables=self.variables_for_later())
+        later = self.variables_for_later()
+        state = State(found["instance"], text, found["source"]["checksum"], text, variables=later, budget=self.budget)
         self.store().save(state)
         return state
 
@@ -118,6 +126,34 @@ class Step(ActionBase):  # type: ignore[misc]
     def module(self, name: str, **arguments: t.Any) -> Result:
         """Run a module of this collection on the host, see `run_unseen`."""
         return run_unseen(self, name, arguments, self.task_vars)
+
+    def counted_module(self, step: str, name: str, *, uncounted: float = 0, **arguments: t.Any) -> Result:
+        """As `module`, within the budget of this Node-RED, whose next `step` it is; AnsibleActionFail if that is over.
+
+        `uncounted` is how many seconds it may take beyond the budget.
+        """
+        self.require_time()
+        begun, answer = time.monotonic(), Result()
+        try:
+            with _time_limit.within(self.budget.left + START_SECONDS + uncounted):
+                answer = self.module(name, time_limit=self.budget.left, **arguments)
+        except _time_limit.Stalled:
+            answer = {"out_of_time": True}
+        finally:
+            self.count(step, counted(answer, time.monotonic() - begun))
+        if answer.get("out_of_time"):
+            raise AnsibleActionFail(self.budget.message(self.host))
+        return answer
+
+    def count(self, step: str, seconds: float) -> None:
+        """Take this off the budget, and show it at -vv: a slow machine may be near the end."""
+        self.budget.count(step, seconds)
+        display.vv(f"{self.host}: {step} took {seconds:.1f} seconds, {self.budget.left:.1f} are left")
+
+    def require_time(self) -> None:
+        """Raise AnsibleActionFail if the budget is over."""
+        if self.budget.is_over:
+            raise AnsibleActionFail(self.budget.message(self.host))
 
     def action(self, name: str, **arguments: t.Any) -> Result:
         """Run another action plugin of this collection in this task, such as `probe`."""

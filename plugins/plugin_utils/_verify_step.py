@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+import time
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import is_out_of_time
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ALL_CHECKS, TIMEOUT
 
 from . import _verify_from
 from ._arguments import ArgumentError
+from ._budget import VERIFYING
 from ._plan import _verification
 from ._run_state import State, Store
 from ._step import Result, Step
@@ -31,16 +35,21 @@ class VerifyStep(Step):
         """`result` with what was verified; failed with all failed checks in one message."""
         if not state.instance["url"]:
             return {**result, "failed": True, "msg": self._no_response(state)}
+        if self.budget.is_over:
+            return {**result, "failed": True, "msg": self.budget.message(self.host)}
         self.decide_origin(state)
         checks = self.probed(_verification.main_request(state))
         outside = _verification.outside_request(state)
         if outside:
             checks += [check for check in self.probed(outside) if check["id"] == "old_port_closed"]
-        problems = _verification.failures(state, checks)
+        cut = [check for check in checks if self.budget.is_over and is_out_of_time(check["found"])]
+        problems = _verification.failures(state, [check for check in checks if check not in cut])
         problems += _verification.left_writable(state, firewall_waits=firewall_waits)
         report = _verification.lines(checks)
-        if problems:
-            return {**result, "failed": True, "msg": "\n".join(f"{self.host}: {one}" for one in problems)}
+        if problems or cut:
+            told = [self.budget.message(self.host)] if cut else []
+            told += [f"{self.host}: {one}" for one in problems]
+            return {**result, "failed": True, "msg": "\n".join(told)}
         state.verified = True
         store.save(state)
         shown = [_verification.summary(self.host, state, checks)]
@@ -93,7 +102,13 @@ class VerifyStep(Step):
 
     def probed(self, options: dict[str, object]) -> list[dict[str, str]]:
         """The checks of one probe. Raises AnsibleActionFail as `probe` does."""
-        result = self.action("probe", **options)
+        self.require_time()
+        begun = time.monotonic()
+        seconds = min(self.budget.left, ALL_CHECKS * float(str(options.get("timeout", TIMEOUT))))
+        try:
+            result = self.action("probe", seconds=seconds, **options)
+        finally:
+            self.count(VERIFYING, time.monotonic() - begun)
         return [dict(check) for check in result["checks"]]
 
     def _no_response(self, state: State) -> str:

@@ -18,11 +18,11 @@ import secrets
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 # How long a change may have waited for its restart when the power failed, and how long the machine may have been off.
@@ -284,6 +284,14 @@ def _first_change(
 def _write(service: str, record: Dict[str, Any]) -> None:
     data = json.dumps(record, indent=1, sort_keys=True).encode()
     _files.replace(record_file(service), data, Attributes(os.geteuid(), os.getegid(), 0o600, {}))
+
+
+@contextlib.contextmanager
+def rollback() -> Iterator[None]:
+    """Meanwhile files are put back. That has its own time, however much the module has used up before."""
+    with _deadline.paused():
+        _identity.give_time_again()
+        yield
 
 
 def has_record(service: str) -> bool:

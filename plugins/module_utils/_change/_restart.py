@@ -20,6 +20,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
@@ -96,12 +97,16 @@ class Trouble:
 NOTHING_LOADED = _node.Loaded(None, "", (), {}, {}, (), False)
 
 
-def restart(service: Optional[str], timeout: float, remount: bool) -> Dict[str, Any]:
-    """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`."""
-    unit, others = _find.find(service)
-    # Twice, as undoing takes as long as trying.
-    with _change.locked(unit.service, 2 * timeout):
-        return restart_locked(unit.name, others, timeout, remount)
+def restart(service: Optional[str], timeout: float, remount: bool, seconds: float) -> Dict[str, Any]:
+    """Restart this service. The result is that of the module: `instance` and `rolled_back`, or `failed` and `msg`.
+
+    Raises Failure if the work before or after the restart takes more than so many seconds.
+    """
+    with _deadline.within(seconds):
+        unit, others = _find.find(service)
+        # Twice, as undoing takes as long as trying.
+        with _change.locked(unit.service, 2 * timeout):
+            return restart_locked(unit.name, others, timeout, remount)
 
 
 def described(
@@ -174,20 +179,22 @@ def restart_locked(
         # Found out before anything is stopped, for what cannot be written cannot be undone either.
         _remount.to_remount(_places(state, written), remount)
     trouble = _foreseen(state)
-    if trouble:
-        return _refuse(state, change, others, trouble, timeout)
-    started = time.monotonic()
-    try:
-        trouble = _try(state, change, timeout, ends_sessions)
-    except (Failure, OSError) as failure:
-        # Whatever stops the attempt halfway must not leave Node-RED stopped.
-        trouble = Trouble(str(failure))
-        if change is None:
-            _start_unattended(state)
-    if trouble:
-        return _roll_back(state, change, others, trouble, timeout)
-    _forget(state)
-    took = time.monotonic() - started
+    # What begins here is ended, be it by a rollback.
+    with _change.rollback():
+        if trouble:
+            return _refuse(state, change, others, trouble, timeout)
+        started = time.monotonic()
+        try:
+            trouble = _try(state, change, timeout, ends_sessions)
+        except (Failure, OSError) as failure:
+            # Whatever stops the attempt halfway must not leave Node-RED stopped.
+            trouble = Trouble(str(failure))
+            if change is None:
+                _start_unattended(state)
+        if trouble:
+            return _roll_back(state, change, others, trouble, timeout)
+        _forget(state)
+        took = time.monotonic() - started
     state = _looked_again(state)
     _background.log("%s was restarted and responds%s." % (name, " at " + state.where.url if state.where.url else ""))
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))

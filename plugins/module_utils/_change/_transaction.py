@@ -88,18 +88,22 @@ def request(given: Mapping[str, Any]) -> Request:
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
 
 
-def apply(wanted: Request) -> Dict[str, Any]:
-    """The result of the module: `instance`, `rolled_back` and `closed`, or `failed` and `msg`."""
-    unit, others = _find.find(wanted.service)
-    # Twice, as undoing takes as long as trying.
-    with _change.locked(unit.service, 2 * wanted.timeout):
-        with _deadline.within(_deadline.SECONDS):
+def apply(wanted: Request, seconds: float) -> Dict[str, Any]:
+    """The result of the module: `instance`, `rolled_back` and `closed`, or `failed` and `msg`.
+
+    Raises Failure after everything was rolled back, also if the work takes more than so many seconds. A restart and
+    a rollback do not count, and are not ended.
+    """
+    with _deadline.within(seconds):
+        unit, others = _find.find(wanted.service)
+        # Twice, as undoing takes as long as trying.
+        with _change.locked(unit.service, 2 * wanted.timeout):
             written = _write(unit, wanted)
-        try:
-            result = _finish(unit, others, wanted, written.loaded)
-        except (Failure, OSError):
-            _undo_written(unit, wanted.remount)
-            raise
+            try:
+                result = _finish(unit, others, wanted, written.loaded)
+            except BaseException:
+                _undo_written(unit, wanted.remount)
+                raise
     return dict(result, backup_file=written.backup_file, closed=written.closed)
 
 
@@ -131,7 +135,7 @@ def _write(unit: Unit, wanted: Request) -> Written:
             if certificate:
                 _certificate_files.place(certificate, plan)
             return _write_recorded(unit, wanted, repairs)
-        except (Failure, OSError):
+        except BaseException:
             _undo(unit)
             raise
 
@@ -212,6 +216,7 @@ def _described_exposed(user_dir: str, plan: Plan) -> List[Dict[str, Any]]:
     return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
 
 
+@_change.rollback()
 def _undo_written(unit: Unit, remount: bool) -> None:
     """As `_undo`, after the folders could be written; not if Node-RED runs with the new files."""
     change = _change.to_extend(unit.service, _systemd.show(unit.name)[0].main_pid)
@@ -222,6 +227,7 @@ def _undo_written(unit: Unit, remount: bool) -> None:
         _undo(unit)
 
 
+@_change.rollback()
 def _undo(unit: Unit) -> None:
     """Put back what this transaction has written. Node-RED was not stopped and continues with the old configuration."""
     change = _change.recorded(unit.service)

@@ -22,16 +22,19 @@ class Module(AnsibleModule):
     """An AnsibleModule whose results cannot control a terminal. Return the bytes of a file in Base64."""
 
     def finish(self, work: Callable[[], Dict[str, Any]], seconds: Optional[float] = None) -> NoReturn:
-        """Exit with what `work` returns, or fail with its Failure, at the latest after `seconds`."""
+        """Exit with what `work` returns, or fail with its Failure, at the latest after `seconds`, and tell the time."""
         _clean_up_when_ended()
+        watch = _deadline.Watch()
         try:
             with _deadline.within(seconds):
                 result = work()
+        except _deadline.OutOfTime as failure:
+            self.fail_json(str(failure), out_of_time=True, **watch.times())
         except Failure as failure:
-            self.fail_json(str(failure))
+            self.fail_json(str(failure), **watch.times())
         except OSError as error:
-            self.fail_json(str(_failure.of_system(error)))
-        self.exit_json(**result)
+            self.fail_json(str(_failure.of_system(error)), **watch.times())
+        self.exit_json(**result, **watch.times())
 
     def exit_json(self, **result: Any) -> NoReturn:
         end: Callable[..., NoReturn] = super().exit_json

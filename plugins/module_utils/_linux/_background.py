@@ -12,7 +12,7 @@ import syslog
 import traceback
 from typing import Any, Callable, Dict
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
@@ -72,12 +72,16 @@ def warn(warning: str) -> None:
 
 
 def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
+    watch = _deadline.Watch()
     try:
-        return _with_warnings(work())
+        return dict(_with_warnings(work()), **watch.times())
     except (Failure, OSError) as error:
         failure = _failure.of_system(error) if isinstance(error, OSError) else error
         log(str(failure), failed=True)
-        return _with_warnings({"failed": True, "msg": str(failure)})
+        result: Dict[str, Any] = {"failed": True, "msg": str(failure)}
+        if isinstance(failure, _deadline.OutOfTime):
+            result["out_of_time"] = True
+        return dict(_with_warnings(result), **watch.times())
     except BaseException:
         # This process has no standard error, and a traceback without values is worth more than silence.
         log(traceback.format_exc(), failed=True)

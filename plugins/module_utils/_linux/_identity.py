@@ -24,14 +24,17 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 
-# The service user can stop (SIGSTOP) a process that runs as that user.
+# The service user can stop (SIGSTOP) a process that runs as that user, and let it continue, again and again.
 SECONDS = 20
+ALL_SECONDS = 60
 # More than the largest file that is read, in Base64.
 ANSWER_LIMIT = 64 * 1024 * 1024
 # How long the end of a killed child is waited for. One that hangs in a file system of the user's (FUSE) does not end.
 END_SECONDS = 2
 # Users whose child did not respond in time. The next one would take as long.
 _silent: Set[int] = set()
+# How long the children of each user have been waited for.
+_waited: Dict[int, float] = {}
 # As many links as the kernel follows (path_resolution(7)).
 MOST_LINKS = 40
 
@@ -56,12 +59,15 @@ class Identity:
     def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """What `work` returns (anything that JSON can hold), called in a child process of this user.
 
-        Raises the Failure or OSError that `work` raises, and Failure where it does not end in time.
+        Raises the Failure or OSError that `work` raises, and Failure where it does not end in time: SECONDS for each,
+        and ALL_SECONDS for all of this user together.
         """
         if self.uid in _silent:
             raise self._silent_failure()
-        answer = self.start(work, *arguments).answer(SECONDS)
-        if answer is None:
+        begun, waited = time.monotonic(), _waited.get(self.uid, 0.0)
+        answer = self.start(work, *arguments).answer(min(SECONDS, ALL_SECONDS - waited))
+        _waited[self.uid] = waited + time.monotonic() - begun
+        if answer is None or _waited[self.uid] > ALL_SECONDS:
             _silent.add(self.uid)
         return self.understood(answer)
 
@@ -128,6 +134,12 @@ class Started:
             self.ended = True
             os.close(self.readable)
             _end(self.child)
+
+
+def give_time_again() -> None:
+    """Let all users have their whole time from now on, whatever they have done before."""
+    _silent.clear()
+    _waited.clear()
 
 
 def _close_all_but(descriptor: int) -> None:

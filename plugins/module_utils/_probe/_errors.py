@@ -21,12 +21,20 @@ class OutOfTime(Exception):
     """The time for all checks together is used up. No OSError: to some checks, silence is a good sign."""
 
 
+_LIMIT_OF_ALL = "the limit of all checks together"
+
+
 def out_of_time(seconds: float) -> str:
     """What is found where the time for all checks together is used up, and what to do."""
     return (
-        "no answer within %g seconds, the limit of all checks together: it is overloaded, or stalls on purpose; "
-        "look at what runs there (top, journalctl), then try again" % round(seconds, 2)
+        "no answer within %g seconds, %s: it is overloaded, or stalls on purpose; look at what runs there (top, "
+        "journalctl), then try again" % (round(seconds, 2), _LIMIT_OF_ALL)
     )
+
+
+def is_out_of_time(found: str) -> bool:
+    """Whether this is what `out_of_time` says."""
+    return found.startswith("no answer within") and _LIMIT_OF_ALL in found
 
 
 def cause(error: BaseException) -> str:

@@ -66,6 +66,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._tls_checks
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls import checked_url
 
+# The limit for one request, in seconds.
+TIMEOUT = 10
 # All checks together get this many times the limit of one request. A Pi 1 with TLS, pages and both dashboards needs
 # some 50 requests and about half of the 30 seconds that follow from the default.
 ALL_CHECKS = 3
@@ -91,7 +93,7 @@ def probe(
     lacks_client_cert: bool = False,
     authorities: Optional[str] = None,
     min_tls: str = "1.2",
-    timeout: float = 10,
+    timeout: float = TIMEOUT,
     validate_certs: bool = True,
     closed_ports: Sequence[int] = (),
     admin_api: bool = True,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ansible import constants
 
 from .._authority import AuthorityError, AuthorityFolder, Candidate, candidate, shared_candidate
+from .._budget import CERTIFICATE
 from .._certificate import CannotJudgeError, CertificateError
 from .._certificate_here import authorities_of_this_system, require_judgement_here
 from .._certificate_names import CertificateNameError, Constraints
@@ -114,8 +115,9 @@ def _files_of_host(step: Step, found: Found, aim: Aim) -> dict[str, Any]:
     paths = [aim.text("nodered_tls_certificate"), aim.text("nodered_tls_key")]
     if not aim.managed or aim.source != "files" or not all(path.startswith("/") for path in paths):
         return {}
-    answer = step.module(
-        "certificate_info", service=found.instance["service"], certificate_file=paths[0], key_file=paths[1]
+    service = found.instance["service"]
+    answer = step.counted_module(
+        CERTIFICATE, "certificate_info", service=service, certificate_file=paths[0], key_file=paths[1]
     )
     if answer.get("failed") or "certificate" not in answer:
         return {"problem": str(answer.get("msg") or f"The certificate on {found.host} could not be read.")}

@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 
 from .. import _arguments
+from .._budget import FIREWALL
 from .._plan import ufw
 from .._plan._base import Found, Wanted
 from .._step import Step
@@ -28,7 +29,7 @@ def gather(step: Step, _found: Found, wanted: Wanted) -> dict[str, Any]:
     except _arguments.ArgumentError:
         # The plan reports it.
         return {}
-    result = step.module("firewall_info")
+    result = step.counted_module(FIREWALL, "firewall_info")
     if "firewall" not in result:
         raise AnsibleActionFail(
             f"{step.host}: The firewall could not be read. {result.get('msg') or 'The module failed.'}"

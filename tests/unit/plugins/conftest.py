@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,12 @@ def folders(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(_own_folders, "STATE", str(machine / "state"))
     monkeypatch.setattr(_own_folders, "LOCKS", str(machine / "run"))
     monkeypatch.setattr(_systemd, "UNIT_FOLDER", str(machine / "system"))
+
+
+@pytest.fixture(autouse=True)
+def time_of_users():
+    """A module has a process of its own, and so has its time for the processes of other users."""
+    _identity.give_time_again()
 
 
 @pytest.fixture

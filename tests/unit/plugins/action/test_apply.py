@@ -13,6 +13,7 @@ import sys
 import types
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.action import apply
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State
@@ -30,7 +31,7 @@ class Observed(apply.ActionModule):
         self.host = "pi1"
         self.sent = []
 
-    def module(self, name, **arguments):
+    def counted_module(self, _step, name, *, uncounted, **arguments):
         self.sent.append((name, json.loads(arguments["request"])))
         return {"changed": True, "instance": instance()}
 
@@ -80,17 +81,19 @@ NEW = EMPTY.replace("1880", "1885")
 class Handler(apply.ActionModule):
     """The handlers of one play for one host, which do not connect: `sent` has the modules that would have run."""
 
-    def __init__(self, state, *, check_mode=False, fails=False):
+    def __init__(self, state, *, check_mode=False, fails=False, late=False):
         self.host = "pi1"
-        self.state, self.fails = state, fails
+        self.state, self.fails, self.late = state, fails, late
         self.sent = []
         self._task = types.SimpleNamespace(check_mode=check_mode)
 
     def save(self, state):
         self.state = state
 
-    def module(self, name, **_arguments):
+    def counted_module(self, _step, name, **_arguments):
         self.sent.append(name)
+        if self.late:
+            raise AnsibleActionFail("The time is over.")
         return {"failed": True, "msg": "no"} if self.fails else {"changed": True, "instance": instance()}
 
     def verified(self, _store, _state, result, **_options):
@@ -151,6 +154,13 @@ def test_a_transaction_that_failed_is_not_repeated_in_the_same_play():
     assert handler.apply()["failed"]
     assert handler.apply()["failed"]
     assert handler.sent == ["apply"]
+
+
+def test_a_transaction_without_time_has_failed_and_is_not_repeated_either():
+    handler = Handler(planned(), late=True)
+    result = handler.apply()
+    assert (result["failed"], result["msg"]) == (True, "The time is over.")
+    assert handler.state.failed == [APPLY]
 
 
 def test_a_password_file_of_another_run_prevents_the_change(tmp_path):

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _time_limit
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
@@ -71,7 +72,7 @@ class Host:
         self.calls: list[str] = []
         self.arguments: list[dict[str, Any]] = []
         self.fail: dict[int, str] = {}
-        """What happens with the call of this number: `failed`, or `lost` before or `answer lost` after it."""
+        """What happens with the call of this number: `failed`, `lost` before it, `answer lost` or `no end` after it."""
         self.lost = 0
         """How many calls more are lost."""
         self.meanwhile: dict[str, Any] = {}
@@ -110,7 +111,9 @@ class Host:
                 raise AnsibleActionFail("broken probe")
             return {"failed": True, "msg": f"broken {call}"}
         answer = work()
-        if failure == "answer lost":
+        if failure == "no end" and call not in ("change", "probe"):
+            raise _time_limit.Stalled
+        if failure in ("answer lost", "no end"):
             raise AnsibleConnectionFailure("no answer")
         return answer
 
@@ -292,11 +295,12 @@ def test_the_probe_checks_the_new_and_the_old_port(run):
     assert (probe["url"], probe["closed_ports"], probe["timeout"]) == ("http://192.0.2.7:1885/", [], 5)
 
 
-@pytest.mark.parametrize("kind", ["failed", "lost", "answer lost"])
+@pytest.mark.parametrize("kind", ["failed", "lost", "answer lost", "no end"])
 @pytest.mark.parametrize("at", range(len(ORDER)))
 def test_every_failure_leads_to_the_old_firewall_and_names_its_cause(run, at, kind):
     run.host.fail[at] = kind
     result = run.go()
+    kind = kind.replace("no end", "answer lost")
     expected = {"failed": f"broken {ORDER[at]}", "lost": "no route", "answer lost": "no answer"}[kind]
     if ORDER[at] == "probe" and kind == "failed":
         expected = "broken probe"

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import os
 import pathlib
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _settings_file,
     _transaction,
 )
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find, _start_plan
@@ -85,7 +87,7 @@ def drop_in(**sections):
 
 def test_all_is_written_before_the_one_load_and_the_restart_uses_what_was_loaded(machine):
     sections = drop_in(Service=[{"UMask": "0077"}])
-    result = _transaction.apply(request(machine, companions={"our.js": "1;\n"}, drop_ins=[sections]))
+    result = _transaction.apply(request(machine, companions={"our.js": "1;\n"}, drop_ins=[sections]), 60)
     assert machine.events == ["daemon-reload", "load", ("restart", "loaded")]
     assert machine.required, "the settings may require the companion while they are loaded"
     assert machine.settings.read_text() == NEW
@@ -94,7 +96,7 @@ def test_all_is_written_before_the_one_load_and_the_restart_uses_what_was_loaded
 
 def test_what_is_removed_goes_after_the_settings_that_required_it(machine):
     machine.companion.write_text("1;\n")
-    _transaction.apply(request(machine, companions={"our.js": None}))
+    _transaction.apply(request(machine, companions={"our.js": None}), 60)
     assert machine.required
     assert not machine.companion.exists()
 
@@ -104,7 +106,7 @@ def test_settings_that_cannot_be_loaded_leave_nothing_behind(machine):
     machine.error = "SyntaxError"
     wanted = request(machine, companions={"our.js": "2;\n"}, drop_ins=[drop_in(Service=[{"UMask": "0077"}])])
     with pytest.raises(Failure, match="SyntaxError"):
-        _transaction.apply(wanted)
+        _transaction.apply(wanted, 60)
     assert machine.settings.read_text() == OLD
     assert machine.companion.read_text() == "1;\n"
     assert machine.events == ["daemon-reload", "load", "daemon-reload"], "Node-RED was not restarted"
@@ -115,7 +117,7 @@ def test_settings_that_cannot_be_loaded_leave_nothing_behind(machine):
 def test_settings_that_have_changed_since_they_were_read_are_not_replaced(machine):
     machine.settings.write_text("module.exports = {uiPort: 1};\n")
     with pytest.raises(Failure, match="changed by another program or user"):
-        _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}), 60)
     assert not machine.companion.exists()
 
 
@@ -128,7 +130,7 @@ def test_the_backup_of_an_open_settings_file_is_closed_too(machine, monkeypatch)
     )
     monkeypatch.setattr(_start_plan, "plan", lambda _unit: plan)
     machine.settings.chmod(0o644)
-    result = _transaction.apply(request(machine, close_files="private"))
+    result = _transaction.apply(request(machine, close_files="private"), 60)
     assert pathlib.Path(result["backup_file"]).stat().st_mode & 0o777 == 0o600
     assert result["backup_file"] in result["closed"]
     assert machine.settings.stat().st_mode & 0o777 == 0o600
@@ -141,14 +143,45 @@ def test_a_restart_that_cannot_even_begin_leaves_nothing_behind(machine, monkeyp
 
     monkeypatch.setattr(_restart, "restart_locked", restart)
     with pytest.raises(type(error)):
-        _transaction.apply(request(machine, companions={"our.js": "1;\n"}))
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}), 60)
     assert machine.settings.read_text() == OLD
     assert not machine.companion.exists()
     assert _change.recorded("nodered") is None
 
 
+def test_work_that_takes_too_long_is_rolled_back_however_long_that_takes(machine, monkeypatch):
+    """The end may come when all is written, and a rollback is not ended by it."""
+    undo = _change.undo
+
+    def slowly(change):
+        time.sleep(0.6)
+        return undo(change)
+
+    monkeypatch.setattr(_change, "undo", slowly)
+    monkeypatch.setattr(_restart, "restart_locked", lambda *_: time.sleep(10))
+    with pytest.raises(_deadline.OutOfTime):
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}), 0.5)
+    assert machine.settings.read_text() == OLD
+    assert not machine.companion.exists()
+    assert _change.recorded("nodered") is None
+
+
+def test_a_rollback_that_has_begun_is_not_ended(machine, monkeypatch):
+    machine.error = "SyntaxError"
+    undo = _change.undo
+
+    def slowly(change):
+        time.sleep(1.5)
+        return undo(change)
+
+    monkeypatch.setattr(_change, "undo", slowly)
+    with pytest.raises(Failure, match="SyntaxError"):
+        _transaction.apply(request(machine, companions={"our.js": "1;\n"}), 1)
+    assert not machine.companion.exists()
+
+
 def test_without_a_restart_none_happens(machine):
-    _transaction.apply(request(machine, edit=None, restart=False))
+    _transaction.apply(request(machine, edit=None, restart=False), 60)
     assert machine.events == []
 
 

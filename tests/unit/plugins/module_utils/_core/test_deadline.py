@@ -28,16 +28,38 @@ def test_work_that_ends_in_time_is_not_stopped_later():
     time.sleep(0.4)
 
 
-def test_work_that_swallows_the_first_error_is_stopped_again(monkeypatch):
-    monkeypatch.setattr(_deadline, "AGAIN_SECONDS", 0.1)
-    with pytest.raises(Failure, match="took longer"), _deadline.within(0.1):
-        with contextlib.suppress(Failure):
-            time.sleep(5)
+def test_no_part_of_the_work_takes_the_end_for_a_failure_of_its_own():
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0.1), contextlib.suppress(Failure, OSError):
         time.sleep(5)
 
 
-def test_a_child_process_that_the_user_stopped_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(_identity, "_silent", set())
+def test_cleaning_up_is_not_stopped():
+    cleaned = []
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0.1):
+        try:
+            time.sleep(5)
+        finally:
+            time.sleep(0.3)
+            cleaned.append(True)
+    assert cleaned
+
+
+def test_no_time_left_is_a_limit_too():
+    with pytest.raises(Failure, match="took longer"), _deadline.within(0):
+        time.sleep(5)
+
+
+def test_what_is_paused_is_not_stopped_and_counts_apart():
+    watch = _deadline.Watch()
+    with _deadline.within(0.5):
+        with _deadline.paused(), _deadline.paused():
+            time.sleep(0.7)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    times = watch.times()
+    assert times["spent"] < 0.5 < times["waited"] < 1.2
+
+
+def test_a_child_process_that_the_user_stopped_is_not_waited_for():
     started = time.monotonic()
     with pytest.raises(Failure, match="took longer"), _deadline.within(0.2):
         _identity.of(str(os.getuid())).run(_stop_oneself)

@@ -46,6 +46,19 @@ def test_an_error_is_printable():
     assert end("fail_json(msg=TEXT)")["msg"] == VISIBLE
 
 
+def test_a_module_tells_the_time_that_it_took_and_whether_that_was_too_much():
+    program = """
+import time
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+module = Module(argument_spec={})
+module.finish(lambda: time.sleep(SECONDS) or {"changed": False}, 0.5)
+"""
+    in_time = result_of(["-"], {}, "SECONDS = 0.2" + program)
+    assert 0.1 < in_time["spent"] < 0.5 and in_time["waited"] == 0
+    late = result_of(["-"], {}, "SECONDS = 5" + program)
+    assert late["failed"] and late["out_of_time"] and late["spent"] >= 0.5
+
+
 def imported(path):
     """The names that a file imports, with those of their modules."""
     for node in ast.walk(ast.parse(path.read_text())):

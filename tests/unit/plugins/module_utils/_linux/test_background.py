@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _systemd
 
@@ -29,7 +30,18 @@ def test_a_failure_of_the_work_comes_back_as_one():
     def work():
         raise Failure("It is broken.", "Mend it.")
 
-    assert _background.finish(work, "Test") == {"failed": True, "msg": "It is broken.\nMend it."}
+    result = _background.finish(work, "Test")
+    assert (result["failed"], result["msg"]) == (True, "It is broken.\nMend it.")
+    assert "out_of_time" not in result
+
+
+def test_the_end_of_its_time_comes_back_as_one_with_the_time():
+    def work():
+        with _deadline.within(0.2):
+            time.sleep(5)
+
+    result = _background.finish(work, "Test")
+    assert result["failed"] and result["out_of_time"] and result["spent"] >= 0.2
 
 
 def test_an_error_of_the_system_comes_back_as_a_failure(tmp_path):

@@ -65,7 +65,6 @@ def test_what_goes_wrong_in_the_child_is_raised_here():
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_child_that_the_user_stops_or_kills_is_an_error_in_time(monkeypatch, number):
     monkeypatch.setattr(_identity, "SECONDS", 1)
-    monkeypatch.setattr(_identity, "_silent", set())
     started = time.monotonic()
     with pytest.raises(Failure, match="stopped or killed"):
         NOBODY.run(_signal_oneself, number)
@@ -78,7 +77,6 @@ def _signal_oneself(number):
 
 def test_a_user_that_did_not_respond_is_not_asked_again(monkeypatch):
     monkeypatch.setattr(_identity, "SECONDS", 0.5)
-    monkeypatch.setattr(_identity, "_silent", set())
     with pytest.raises(Failure):
         NOBODY.run(_signal_oneself, signal.SIGSTOP)
     monkeypatch.setattr(_identity, "SECONDS", 20)
@@ -112,6 +110,15 @@ def test_a_child_that_takes_too_long_or_is_not_needed_is_ended():
 def _slowly(seconds, result):
     time.sleep(seconds)
     return result
+
+
+def test_a_user_that_delays_each_child_is_not_waited_for_again_and_again(monkeypatch):
+    monkeypatch.setattr(_identity, "ALL_SECONDS", 0.5)
+    with pytest.raises(Failure, match="stopped or killed"):
+        for _child in range(10):
+            NOBODY.run(time.sleep, 0.2)
+    _identity.give_time_again()
+    assert NOBODY.run(_who)
 
 
 def test_a_child_has_no_descriptors_of_its_parent(tmp_path):

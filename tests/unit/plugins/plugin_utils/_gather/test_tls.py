@@ -45,7 +45,7 @@ def controller(tmp_path, monkeypatch):
         executed = []
         answer = {"certificate": "PEM", "placed": True, "followed": False, "changed": False}
 
-        def module(self, name, **arguments):
+        def counted_module(self, _step, name, **arguments):
             self.executed.append((name, arguments))
             return self.answer
 
@@ -58,7 +58,9 @@ def controller(tmp_path, monkeypatch):
             }
 
         def read(self, about=None, host="pi1", **variables):
-            step = types.SimpleNamespace(task_vars={"hostvars": HOSTVARS}, host=host, module=self.module)
+            step = types.SimpleNamespace(
+                task_vars={"hostvars": HOSTVARS}, host=host, counted_module=self.counted_module
+            )
             read = gather.gather(step, about or found(), self.variables(variables))
             assert json.loads(json.dumps(read)) == read, "it is kept as JSON"
             return read

@@ -157,7 +157,7 @@ class Step:
     def stores(self) -> list[object]:
         return []
 
-    def module(self, name: str, **_arguments: object) -> Mapping[str, object]:
+    def counted_module(self, _step: str, name: str, **_arguments: object) -> Mapping[str, object]:
         if name == "firewall_info":
             return {"firewall": firewall()}
         return {"certificate": PAIR.certificate, "placed": False, "followed": False}
