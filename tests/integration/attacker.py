@@ -45,7 +45,7 @@ class Attacker:
 
     def arrive(self) -> None:
         self.run(f"mkdir -p {self.folder}/bin")
-        for program in ("exchange.py", "stop.py", "listen.py"):
+        for program in ("exchange.py", "stop.py", "pause.py", "listen.py"):
             self.write(f"{self.folder}/{program}", (HERE / "hostile" / program).read_text())
         self.write(f"{self.folder}/evil_server.py", (HERE / "evil_server.py").read_text())
         for program, name in (("fake_node.py", "node"), ("fake_node_red.py", "node-red")):

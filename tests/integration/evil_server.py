@@ -168,11 +168,23 @@ def slow_later(client):
         slow_header(client)
 
 
+def just_in_time(client):
+    """Be a Node-RED with a login to a restart, and answer all that only the probe asks as slowly as it allows."""
+    if client.path.endswith("/auth/login"):
+        client.answer(json.dumps({"type": "credentials", "prompts": []}).encode())
+    elif client.path == "/":
+        client.answer(b"<html></html>")
+    else:
+        time.sleep(40 * client.pause)
+        client.answer(b"Unauthorized", b"401 Unauthorized", b'WWW-Authenticate: Bearer realm="Users"\r\n')
+
+
 BEHAVIOURS = {
     play.__name__.replace("_", "-"): play
     for play in (
         silent, slow_header, endless_header, continue_forever, slow_body, endless_body, tiny_chunks, huge_length,
         huge_chunk, huge_number, nested_json, tiny_websocket_packets, slow_websocket_packet, slow_handshake, slow_later,
+        just_in_time,
     )
 }  # fmt: skip
 # A TLS client says nothing that ends like an HTTP request.

@@ -10,20 +10,26 @@ ATTACK_ROUNDS in the environment repeats what depends on luck; `make attack` has
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import hashlib
 import json
+import math
 import os
+import pathlib
 import re
 import shutil
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import ansible
 import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
-from .attacker import OPERATED, Attacker, play
+from .attacker import HERE, OPERATED, TRACES, Attacker, play
 from .fleet import CHECKOUT, FLEET_NAME, Fleet
 from .users import USERS
 
@@ -134,6 +140,7 @@ OF_ROOT = (".sessions.json", "settings.js.bak", COMPANION)
 SERVICE = {"service": "nodered"}
 # The module `apply` under a name that has no action plugin, so it takes any request.
 APPLY = "apply_request"
+COLLECTION = "ansible_collections/pifleet/nodered"
 NOTHING = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None}
 UNREACHABLE = "nowhere"
 SETTINGS = "{{ folder }}/settings.js"
@@ -147,8 +154,7 @@ def moments(attacker):
 
     def apply(**parts):
         where = {"settings_file": attacker.pi.settings_file, "user_dir": attacker.user_dir}
-        request = {**NOTHING, **SERVICE, **where, "restart": False, "timeout": 10, "remount": False, **parts}
-        return {APPLY: {"request": json.dumps(request)}}
+        return "apply", {**NOTHING, **SERVICE, **where, "restart": False, "timeout": 10, "remount": False, **parts}
 
     def edit(port):
         text = attacker.pi.settings
@@ -161,7 +167,7 @@ def moments(attacker):
         }
 
     def settings(port):
-        return {"pifleet.nodered.settings": {"path": SETTINGS, "set": {"uiPort": port}, **SERVICE}}
+        return "settings", {"port": port, "edit": edit(port)}
 
     return [
         ("preparation", [apply(sessions="file"), apply(sessions="link"), apply(close_files="private")]),
@@ -169,7 +175,7 @@ def moments(attacker):
         ("loading", [settings(1881)]),
         ("loading", [apply(edit=edit(1881))]),
         ("switching", [apply(edit=edit(1881), companions={COMPANION: "// new"})]),
-        ("rollback", [settings(UNREACHABLE), {"pifleet.nodered.restart": {"timeout": 10, **SERVICE}}]),
+        ("rollback", [settings(UNREACHABLE), ("restart", 10)]),
         (
             "rollback",
             [apply(edit=edit(UNREACHABLE), companions={COMPANION: "// new"}, drop_ins=[DROP_IN], restart=True)],
@@ -178,19 +184,35 @@ def moments(attacker):
     ]
 
 
-def playbook_of(attacker, moment, rounds, folder):
-    """Rounds in which each change has its turn, while the attacker waits for that change's moment, or for another."""
+def before(attacker, moment):
+    """The command that makes the machine ready for this moment, while the attacker is at rest.
+
+    Else what the test itself does would be led astray.
+    """
     at_rest, word = f"{attacker.folder}/at-rest", f"{attacker.folder}/moment"
-    # Else what the test itself does would be led astray.
     rest = f"echo none >{word}; rm -f {at_rest}; timeout 60 sh -c 'until test -e {at_rest}; do sleep 0.1; done'"
     old = f"cp -p /root/hostile-settings.js {attacker.user_dir}/settings.js; rm -rf {STATE}"
     companion = f"{attacker.user_dir}/{COMPANION}"
     there = f"install -o {attacker.pi.user} -m 0644 /dev/null {companion}"
     bait = f"touch {attacker.user_dir}/settings.js.bak; chmod 644 {attacker.user_dir}/settings.js.bak"
+    return f"{rest}; {old}; {there}; {bait}; echo {moment} >{word}"
+
+
+def as_task(change, argument):
+    if change == "apply":
+        return {APPLY: {"request": json.dumps(argument)}}
+    if change == "restart":
+        return {"pifleet.nodered.restart": {"timeout": argument, **SERVICE}}
+    return {"pifleet.nodered.settings": {"path": SETTINGS, "set": {"uiPort": argument["port"]}, **SERVICE}}
+
+
+def playbook_of(attacker, rounds, folder):
+    """Rounds in which each change has its turn, while the attacker waits for that change's moment."""
+    folder.mkdir()
     tasks = []
-    for name, changes in moments(attacker):
-        tasks.append({"ansible.builtin.shell": f"{rest}; {old}; {there}; {bait}; echo {moment or name} >{word}"})
-        tasks += changes
+    for moment, changes in moments(attacker):
+        tasks.append({"ansible.builtin.shell": before(attacker, moment)})
+        tasks += [as_task(*change) for change in changes]
     (folder / "round.yml").write_text(yaml.safe_dump([{**task, "failed_when": False} for task in tasks]))
     (folder / "library").mkdir()
     shutil.copy(CHECKOUT / "plugins" / "modules" / "apply.py", folder / "library" / f"{APPLY}.py")
@@ -201,10 +223,46 @@ def playbook_of(attacker, moment, rounds, folder):
     return path
 
 
-@pytest.fixture
-def decoy(attacker):
+def rounds_on_the_machine(attacker, rounds, seconds):
+    """What the same changes print that the modules' code makes there, without Ansible in between: a lot more rounds."""
+    pi, code = attacker.pi, "/root/hostile-code"
+    given = {"path": pi.settings_file, "backup": True, "validate": True, "node": None, "user": None, "remount": False}
+
+    def as_change(change, argument):
+        if change == "settings":
+            return change, {"params": {**given, **SERVICE}, "edit": argument["edit"]}
+        return change, argument
+
+    pi.run(f"rm -rf {code}; mkdir -p {code}/ansible {code}/{COLLECTION}; touch {code}/ansible/__init__.py")
+    library = pathlib.Path(ansible.__file__).parent
+    for source, copy in (
+        *((library / name, f"ansible/{name}") for name in ("release.py", "module_utils")),
+        (CHECKOUT / "plugins", f"{COLLECTION}/plugins"),
+        (HERE / "hostile" / "rounds.py", "rounds.py"),
+    ):
+        subprocess.run(["docker", "cp", "--quiet", str(source), f"{pi.container}:{code}/{copy}"], check=True)
+    turns = [
+        {"before": before(attacker, "random"), "changes": [as_change(*change) for change in changes]}
+        for _moment, changes in moments(attacker)
+    ]
+    command = ["docker", "exec", "-i", "-e", f"PYTHONPATH={code}", pi.container, "python3", f"{code}/rounds.py"]
+    done = subprocess.run(
+        command,
+        input=json.dumps({"rounds": rounds, "turns": turns}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0
+    return done.stdout
+
+
+@contextlib.contextmanager
+def decoy(pi):
     """A look at everything in the decoy: owner, mode and content."""
-    pi = attacker.pi
     paths = " ".join(f"{DECOY}/{name}" for name in OF_ROOT)
 
     def look():
@@ -214,57 +272,80 @@ def decoy(attacker):
     pi.run(f"umask 022; for path in {paths}; do echo of-root >$path; done; ls -A {DECOY} >/root/hostile-decoy")
     # The old text of a companion is kept and put back. The service user must not get at one that it cannot read.
     pi.run(f"chmod 0600 {DECOY}/{COMPANION}")
-    yield look
-    pi.run(f"cd {DECOY}; ls -A | grep -vxFf /root/hostile-decoy | xargs -rd '\\n' rm -rf; rm -f {paths}")
+    try:
+        yield look
+    finally:
+        pi.run(f"cd {DECOY}; ls -A | grep -vxFf /root/hostile-decoy | xargs -rd '\\n' rm -rf; rm -f {paths}")
 
 
 # A folder that comes with the image can be exchanged for nothing; a copy of it can. It is one already in later tests.
 COPY = "cp -a {folder} {folder}.copy && rm -rf {folder} && mv {folder}.copy {folder}; touch /root/hostile-copy"
 
 
-@pytest.fixture
-def exchangeable(attacker):
-    attacker.pi.run(f"test -e /root/hostile-copy || {{ {COPY.format(folder=attacker.user_dir)}; }}")
-
-
-EXCHANGES = [pytest.param(None, max(1, ROUNDS // 10), id="planned"), pytest.param("random", ROUNDS, id="random")]
-
-
-@pytest.mark.parametrize(("moment", "rounds"), EXCHANGES)
-def test_a_folder_that_is_exchanged_leads_no_write_astray(
-    fleet, attacker, decoy, exchangeable, tmp_path, moment, rounds
-):
-    # A round takes one minute, or five where other tests keep the machine busy.
-    pi, seconds = attacker.pi, 120 + 300 * rounds
+def exchange_during(attacker, seconds, work):
+    """Let the attacker exchange its folder meanwhile; what `work` returns, and what the attacker reports."""
+    pi = attacker.pi
+    pi.run(f"test -e /root/hostile-copy || {{ {COPY.format(folder=attacker.user_dir)}; }}")
     sign = f"try {{ require('fs').writeFileSync('{attacker.folder}/loaded', ''); }} catch (e) {{}}\n"
     attacker.write(pi.settings_file, sign + MARKED + pi.settings)
     # A copy of the settings file gets its mode, wherever it ends up.
     attacker.run(f"chmod 0755 {pi.settings_file}; echo none >{attacker.folder}/moment")
     pi.run(f"cp -p {pi.settings_file} /root/hostile-settings.js")
-    before = decoy()
-    words = [attacker.user_dir, DECOY, f"{attacker.folder}/moment", "--seconds", str(seconds)]
-    unit = attacker.start("exchange.py", *words)
-    pi.run(f"timeout 20 bash -c 'until journalctl -u {unit} -o cat | grep -qx ready; do sleep 0.2; done'")
-    try:
-        # With the results of all tasks, whose failures count for nothing here.
-        run = play(fleet, playbook_of(attacker, moment, rounds, tmp_path), "-v", pis=[pi], patience=seconds)
-    finally:
-        attacker.stop()
-        told = pi.run(f"journalctl -u {unit} -o cat")
-        print(told)
-    planned = {name for name, _changes in moments(attacker)} if moment is None else {moment}
-    assert planned <= set(re.findall(r"^exchanged at .*\((\w+)\)$", told, re.MULTILINE))
-    assert told.count("exchanged") >= rounds
-    assert "gained" not in told
-    assert decoy() == before
+    with decoy(pi) as look:
+        before = look()
+        words = [attacker.user_dir, DECOY, f"{attacker.folder}/moment", "--seconds", str(seconds)]
+        unit = attacker.start("exchange.py", *words)
+        pi.run(f"timeout 20 bash -c 'until journalctl -u {unit} -o cat | grep -qx ready; do sleep 0.2; done'")
+        try:
+            done = work()
+        finally:
+            attacker.stop()
+            told = pi.run(f"journalctl -u {unit} -o cat")
+            print(told)
+        assert "gained" not in told
+        assert look() == before
     assert not attacker.has_been_root()
-    assert not run.traces
     assert not attacker.run(f"grep -lrsx of-root {attacker.user_dir} --exclude-dir node_modules || true")
-    assert pi.run(f"stat -c %F:%U {attacker.user_dir} {pi.settings_file}").split() == [
-        "directory:pi",
-        "regular",
-        "file:pi",
-    ]
+    kinds = pi.run(f"stat -c %F:%U {attacker.user_dir} {pi.settings_file}").splitlines()
+    assert kinds == ["directory:pi", "regular file:pi"]
+    return done, told
+
+
+def shared(rounds, attackers):
+    """Those of the attackers that share so many rounds, and how many each of them makes."""
+    return attackers[:rounds], math.ceil(rounds / len(attackers))
+
+
+def test_a_folder_that_is_exchanged_at_the_worst_moment_leads_no_write_astray(fleet, attackers, tmp_path):
+    sharing, rounds = shared(max(1, ROUNDS // 10), attackers)
+    # A round takes half a minute, or five where other tests keep the machine busy.
+    seconds = 120 + 300 * rounds
+
+    def attack(attacker):
+        playbook = playbook_of(attacker, rounds, tmp_path / attacker.pi.name)
+        # With the results of all tasks, whose failures count for nothing here.
+        work = functools.partial(play, fleet, playbook, "-v", pis=[attacker.pi], patience=seconds)
+        run, told = exchange_during(attacker, seconds, work)
+        planned = {name for name, _changes in moments(attacker)}
+        assert planned <= set(re.findall(r"^exchanged at .*\((\w+)\)$", told, re.MULTILINE))
+        assert not run.traces
+
+    on_all(attack, sharing)
+
+
+def test_a_folder_that_is_exchanged_at_any_moment_leads_no_write_astray(attackers):
+    sharing, rounds = shared(ROUNDS, attackers)
+    seconds = 120 + 60 * rounds
+
+    def attack(attacker):
+        work = functools.partial(rounds_on_the_machine, attacker, rounds, seconds)
+        output, told = exchange_during(attacker, seconds, work)
+        assert told.count("exchanged") >= rounds
+        assert not [trace for trace in TRACES if trace in output]
+        return told.count("exchanged")
+
+    exchanges = on_all(attack, sharing)
+    print(f"{sum(exchanges)} exchanges in {rounds * len(sharing)} rounds; none of them has gained anything")
 
 
 NAMED_AS_SECRETS = ("settings.js.old", "mqtt_cred.json", ".config.x.json")
@@ -444,6 +525,35 @@ def test_one_hostile_machine_of_three_delays_the_others_by_a_minute_at_most(flee
     assert not honest.failed
     assert_bounded(run, honest_seconds, more=honest.seconds)
     assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 1, 0]
+    for pi in (first.pi, last.pi):
+        assert pi.login(**USERS[0])
+        assert not pi.is_open()
+
+
+# Each is below its own limit: 30 seconds for a load, 20 for a file, 10 for an answer (8, see evil_server.py).
+SECONDS_OF_A_LOAD, SECONDS_OF_A_FILE = 15, 0.2
+WHERE_LOADED = "if (process.execArgv.includes('-e')) {{ {code} }}\n"
+
+
+def test_a_machine_that_stays_below_each_limit_costs_a_minute(fleet, attackers, honest_seconds):
+    """Its settings file loads slowly, root's work with its files is paused, and its server hardly answers."""
+    first, hostile, last = attackers
+    pis = [first.pi, hostile.pi, last.pi]
+    serve(hostile, "just-in-time")
+    slowly = f"Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, {SECONDS_OF_A_LOAD * 1000});"
+    hostile.write(hostile.pi.settings_file, WHERE_LOADED.format(code=slowly) + hostile.pi.settings)
+    hostile.start("pause.py", "python3", str(SECONDS_OF_A_FILE))
+    begun = time.monotonic()
+    run = play(fleet, ["login"], pis=pis, **LOGIN)
+    print(f"{time.monotonic() - begun:.0f} seconds")
+    hostile.stop()
+    # A restart is no part of it.
+    assert_bounded(run, honest_seconds, more=30)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 1, 0]
+    told = re.search(rf"{hostile.pi.name}: the 60 seconds .* In seconds: ([^.]*)\.", run.output)
+    counted = {step: int(seconds) for step, seconds in re.findall(r"([a-z][\w -]*?) (\d+)", told[1])}
+    assert counted["finding Node-RED"] >= SECONDS_OF_A_LOAD
+    assert MOST_SECONDS - 1 <= sum(counted.values()) < MOST_SECONDS + 20
     for pi in (first.pi, last.pi):
         assert pi.login(**USERS[0])
         assert not pi.is_open()
