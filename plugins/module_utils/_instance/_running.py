@@ -78,7 +78,7 @@ def of(unit: Unit) -> Optional[Running]:
         node=_processes.link(process.pid, "exe"),
         working_directory=_processes.link(process.pid, "cwd"),
         environment=_processes.environment(process.pid),
-        start_up=_start_up(unit, process),
+        start_up=start_up(unit, process),
     )
 
 
@@ -98,7 +98,7 @@ def runs_node(pid: int) -> bool:
     return program is None or os.path.basename(program).startswith("node")
 
 
-def _start_up(unit: Unit, process: Process) -> StartUp:
+def start_up(unit: Unit, process: Process) -> StartUp:
     """What this very process has logged first: journald knows who writes (systemd.journal-fields(7), trusted fields).
 
     Flows can log any text, but not before Node-RED has named its files.

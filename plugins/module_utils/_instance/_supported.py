@@ -20,7 +20,12 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _serving, _unsupported
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
+    _command_line,
+    _running,
+    _serving,
+    _unsupported,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import ProcessFacts, UnitFacts
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _packages, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Process
@@ -174,22 +179,20 @@ def _seen(pid: int) -> Dict[str, Any]:
 
 
 def _settings_file(process: Process, unit: Unit, seen: Dict[str, Any]) -> Optional[str]:
-    """By its command line, while it still shows (once it listens, its title replaces it), or by its own log lines."""
-    words = list(process.arguments)
-    if seen["pm2"]:
-        words = ["node-red", *seen["pm2"].get("args", "").split(",")]
-    line = _command_line.parse([Word(word) for word in words if word])
+    """By its own log lines, or by its command line."""
+    start_up = _running.start_up(unit, process)
+    if start_up.settings_file:
+        return start_up.settings_file
+    # The output of a program of PM2 goes to files.
+    words = [Word(word) for word in ["node-red", *seen["pm2"].get("args", "").split(",")]]
+    line = _command_line.parse(words if seen["pm2"] else start_up.words)
+    if line is None:
+        return None
     folder = seen["folder"] or unit.text("WorkingDirectory") or "/"
-    if line and line.settings:
+    if line.settings:
         return _command_line.resolved(line.settings.value, folder, seen["home"])
-    if line and line.user_dir:
-        return os.path.join(_command_line.resolved(line.user_dir.value, folder, seen["home"]), "settings.js")
-    fields = ["_PID=%d" % process.pid, "_SYSTEMD_UNIT=" + unit.name]
-    with contextlib.suppress(Failure):
-        log = _systemd.run(["journalctl", "--no-pager", "-q", "-b", "-o", "cat", "-n", "500", *fields], timeout=10)
-        named = re.search(r"Settings file\s*: (/.*)$", log.stdout, re.MULTILINE)
-        return named[1].strip() if named else None
-    return None
+    user_dir = line.user_dir.value if line.user_dir else "~/.node-red"
+    return os.path.join(_command_line.resolved(user_dir, folder, seen["home"]), "settings.js")
 
 
 def _script(words: Sequence[str], unit: Unit) -> str:

@@ -188,7 +188,7 @@ def started(monkeypatch, found):
     unit = Unit("nodered.service", {})
     process = _processes.process(os.getpid())
     monkeypatch.setattr(_running, "_entries", lambda _command: iter(found))
-    return _running._start_up(unit, process)
+    return _running.start_up(unit, process)
 
 
 def test_the_first_messages_of_the_process_count(monkeypatch):

@@ -9,17 +9,17 @@ import contextlib
 import json
 import os
 import pwd
-import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _supported
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _running, _supported
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import StartUp
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _packages, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener, Process
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit, Word
 
 ME = pwd.getpwuid(os.getuid())
 
@@ -40,18 +40,24 @@ def seen(monkeypatch):
     of = {}
     nothing = {"ports": [], "folder": "/home/pi", "home": "/home/pi", "pm2": {}}
     monkeypatch.setattr(_supported, "_seen_as_user", lambda one: {**nothing, **of.get(one.pid, {})})
-    journal = subprocess.CompletedProcess([], 0, "Settings file  : /srv/c/settings.js\n", "")
-    monkeypatch.setattr(_systemd, "run", lambda *_arguments, **_options: journal)
+    logged = {13: StartUp(settings_file="/srv/c/settings.js")}
+
+    def start_up(_unit, one):
+        return logged.get(one.pid) or StartUp(words=[Word(word) for word in one.arguments])
+
+    monkeypatch.setattr(_running, "start_up", start_up)
     return of
 
 
 def test_each_node_red_of_a_unit_is_found_with_its_settings_file(seen):
     seen[11] = {"ports": [1880]}
     seen[12] = {"ports": [1881], "pm2": {"name": "b", "args": "-u,/home/pi/b"}}
+    seen[16] = {"pm2": {"name": "c"}}
     found = [
         ("nodered.service", node_red(11, arguments=("node", "/usr/bin/node-red", "-u", "a"))),
         ("nodered.service", node_red(12)),
         ("nodered.service", node_red(13)),
+        ("nodered.service", node_red(16)),
         ("other.service", node_red(14)),
         (None, node_red(15)),
     ]
@@ -60,6 +66,7 @@ def test_each_node_red_of_a_unit_is_found_with_its_settings_file(seen):
         (11, None, "/home/pi/a/settings.js"),
         (12, "b", "/home/pi/b/settings.js"),
         (13, None, "/srv/c/settings.js"),
+        (16, "c", "/home/pi/.node-red/settings.js"),
     ]
 
 
