@@ -19,6 +19,7 @@ LONGEST_FIRST = (
         "test_power_cut",
         "test_hostile_pi",
         "test_tls",
+        "test_launchers",
         "test_hardening",
         "test_http_auth",
         "test_firewall",

@@ -84,6 +84,8 @@ chown -R USER: ~USER/.nvm ~USER/project
 """
 CLEAN_UP = """
 systemctl disable --now pm2-USER
+loginctl disable-linger USER
+rm -rf ~USER/.config/systemd
 rm -rf /etc/systemd/system/nodered.service.d /etc/systemd/system/pm2-USER.service* ~USER/.pm2 /opt/pm2
 rm -rf ~USER/.nvm ~USER/project ~USER/.npm /usr/local/bin/{node22,tini,authbind,start,start-as-USER}
 systemctl daemon-reload
@@ -233,8 +235,28 @@ def test_a_change_with_which_a_launched_node_red_does_not_respond_is_rolled_back
     path.write_text(yaml.safe_dump([play]))
     run = fleet.play(path, limit=",".join(ROUNDS))
     assert run.failed
-    assert run.output.count("responds again with its old configuration") == 4
+    assert run.output.count('"rolled_back": true, "serving": true') == len(ROUNDS)
     for name, pi in launched.items():
         assert run.recap[name]["failed"] == 1
         assert pi.settings == settings[name], name
         pi.wait_until_it_serves()
+
+
+USER_UNIT = """
+loginctl enable-linger USER
+install -d -o USER ~USER/.config ~USER/.config/systemd ~USER/.config/systemd/user
+printf '[Service]\\nExecStart=/usr/bin/node-red\\n' >~USER/.config/systemd/user/flows.service
+systemctl disable --now nodered
+runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$(id -u USER) systemctl --user start flows
+"""
+
+
+def test_a_user_unit_is_rejected_with_the_unit_that_does_the_same(fleet, launched):
+    pi = launched["pi31"]
+    settings = pi.settings
+    pi.run(USER_UNIT.replace("USER", pi.user))
+    pi.wait_until_it_serves()
+    run = fleet.play(["port"], variables={"nodered_port": 1885}, limit=pi.name)
+    assert run.failed
+    assert run.says("runs as flows.service, a systemd user unit of pi", "User=pi", "WantedBy=multi-user.target")
+    assert pi.settings == settings
