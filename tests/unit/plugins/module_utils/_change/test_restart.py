@@ -318,3 +318,24 @@ def test_only_a_node_red_that_runs_with_the_old_files_is_left_alone(monkeypatch,
     monkeypatch.setattr(_restart, "_roll_back", lambda *_: "restarted")
     done = _restart._refuse(state(), Undoable(runs_old), (), _restart.Trouble("uiPort is 'abc'"), 60)
     assert done == ("left alone" if runs_old else "restarted")
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_after_a_boot_the_process_is_waited_for_that_shows_the_start(monkeypatch, starts):
+    looks = iter([Failure("a login shell", ""), Failure("a login shell", ""), state()])
+
+    def look(_name, _remount):
+        found = next(looks)
+        if isinstance(found, Failure):
+            raise found
+        return found
+
+    unit = Unit("nodered.service", {"ActiveState": ["activating" if starts else "inactive"]})
+    monkeypatch.setattr(_restart, "_look", look)
+    monkeypatch.setattr(_systemd, "show", lambda _name: [unit])
+    monkeypatch.setattr(_restart.time, "sleep", lambda _seconds: None)
+    if starts:
+        assert _restart._look_in_time("nodered.service", False, 60).name == "nodered.service"
+    else:
+        with pytest.raises(Failure, match="login shell"):
+            _restart._look_in_time("nodered.service", False, 60)
