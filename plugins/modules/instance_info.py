@@ -18,11 +18,15 @@ description:
   - Everything is taken from what systemd knows (unit, drop-ins, environment files), from Node-RED's own rules for its
     command line, and from the running process. The settings file is loaded once by the machine's own Node.js as the
     service user, with the service's environment.
+  - What a launcher decides (C(npm start), nvm, PM2, C(runuser), a script) is taken from the process of Node-RED and
+    from its own first messages in the journal. It fails where these contradict the unit, and no file of the unit was
+    changed since the start.
   - The address is the active one, found by asking the ports on which the service's processes listen. It can differ
     from what the settings file says, for example while a change waits for a restart.
   - It fails, with what was found and what to do, where a change of the settings file would have no effect or would not
     last. That is where a unit runs a container, the FlowFuse device agent, a snap, a program that embeds Node-RED, or
-    several Node-REDs, on Home Assistant and Venus OS, and where a Debian package owns and overwrites the settings file.
+    several Node-REDs, or is a user unit (C(systemctl --user)), on Home Assistant and Venus OS, and where a Debian
+    package owns and overwrites the settings file.
   - A settings file that cannot be loaded does not stop the module. It then returns the reason in
     RV(instance.settings_error).
 requirements:
