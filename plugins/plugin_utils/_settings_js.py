@@ -284,15 +284,21 @@ def _hashed(view: View, path: tuple[str, ...], wanted: object) -> object:
     if not _has_password(wanted):
         return wanted
     current: object = UNDEFINED
-    value: Node | None = None
     scope: View | None = view
     for key in path:
         if scope is None:
-            return _with_hashes(path, wanted, UNDEFINED, "")
+            current = UNDEFINED
+            break
         found = scope.find(key)
-        current, value = _loose(scope, found), found.value
-        scope = scope.inner(found)
-    return _with_hashes(path, wanted, current, text_with_variables(view.source, value))
+        current, scope = _loose(scope, found), scope.inner(found)
+    return _with_hashes(path, wanted, current, _code_of(view, path[0]))
+
+
+def _code_of(view: View, key: str) -> str:
+    """All code that has to do with the value of a setting."""
+    found = view.find(key)
+    places = [found.value, *(each.place for each in found.nested), *(doubt.place for doubt in found.doubts)]
+    return text_with_variables(view.source, [place for place in places if place is not None])
 
 
 def _has_password(wanted: object) -> bool:

@@ -186,10 +186,10 @@ def declarations(source: Source, name: str) -> list[Declaration]:
     ]
 
 
-def text_with_variables(source: Source, value: Node | None) -> str:
-    """The code of a value, and of the variables and functions that it is made of, with a brace between each two."""
+def text_with_variables(source: Source, nodes: list[Node]) -> str:
+    """Code, and that of the variables and functions that are mentioned in it, with a brace between each two."""
     texts: list[str] = []
-    pending = [value] if value is not None else []
+    pending = [*nodes]
     known: set[str] = set()
     while pending:
         made = pending.pop()

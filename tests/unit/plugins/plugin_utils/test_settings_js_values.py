@@ -362,12 +362,23 @@ def test_a_hash_that_fits_is_kept_where_the_list_is_not_written_out(before: str,
     assert hash_in(text) == hashed
 
 
-def test_a_hash_that_fits_is_kept_where_the_list_depends_on_a_condition() -> None:
+@pytest.mark.parametrize(
+    "admin_auth",
+    [
+        "{ ...(process.env.LAB && USERS) }",
+        "((given) => ({ ...{}, ...given }))(USERS)",
+        "((given) => ({ ...{}, ...given }))({ users: process.env.LAB || [USER] })",
+    ],
+)
+@pytest.mark.parametrize("name", ["adminAuth", "adminAuth.users"])
+def test_a_hash_that_fits_is_kept_where_the_list_is_not_certain(admin_auth: str, name: str) -> None:
     hashed = _bcrypt.hash_password("x", rounds=4)
-    users = f"...(process.env.LAB && {{ users: [{{ username: 'admin', password: '{hashed}' }}] }})"
-    wanted = {"users": [{"username": "admin", "password": {"$password": "x", "$rounds": 4}}]}
-    text = edit(f"module.exports = {{ adminAuth: {{ {users} }} }};\n", set={"adminAuth": wanted}).text
-    assert hash_in(text) == hashed
+    user = f"{{ username: 'admin', password: '{hashed}' }}"
+    code = admin_auth.replace("USERS", "{ users: [USER] }").replace("USER", user)
+    wanted: object = [{"username": "admin", "password": {"$password": "x", "$rounds": 4}}]
+    source = f"module.exports = {{ adminAuth: {code} }};\n"
+    text = edit(source, set={name: {"users": wanted} if name == "adminAuth" else wanted}).text
+    assert text.count("'$2b$04") == text.count(hashed)
 
 
 def test_users_keep_their_hash_when_the_list_changes() -> None:
