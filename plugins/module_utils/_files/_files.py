@@ -36,6 +36,11 @@ ABANDONED_SECONDS = 3600
 _in_use: Set[str] = set()
 # Bytes. A settings file has 20 KB, the largest file of rules of ufw that anybody has reported 1 MB.
 LARGEST = 4 * 1024 * 1024
+_PIECE = 64 * 1024
+
+
+class TooLarge(Failure):
+    """A file has more bytes than are read of it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +84,8 @@ def read(path: str, user: Optional[Identity] = None) -> Content:
 def _read(path: str, user: Optional[str]) -> Dict[str, Any]:
     try:
         real = os.path.realpath(path)
-        data, state, extended = _contents(real, LARGEST)
+        with _opened(real) as (descriptor, state):
+            data, extended = _bytes(path, descriptor, state, LARGEST), _extended(descriptor)
     except FileNotFoundError as error:
         if os.path.islink(path):
             raise Failure(
@@ -111,7 +117,8 @@ def data(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> by
 
 
 def _data(path: str, limit: int) -> str:
-    return _contents(path, limit)[0].decode("latin-1")
+    with _opened(path) as (descriptor, state):
+        return _bytes(path, descriptor, state, limit).decode("latin-1")
 
 
 def text(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> str:
@@ -137,28 +144,42 @@ def parsed_json(text_: str) -> Any:
 
 def _text(path: str, limit: int) -> str:
     try:
-        found = _contents(path, limit)[0].decode("utf-8", "replace")
+        with _opened(path) as (descriptor, state):
+            found = _bytes(path, descriptor, state, limit).decode("utf-8", "replace")
     except (OSError, ValueError, Failure):
         # ValueError: a path with a NUL in it.
         return ""
     return found[1:] if found.startswith("\ufeff") else found
 
 
-def _contents(path: str, limit: int) -> Tuple[bytes, os.stat_result, Mapping[str, bytes]]:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Tuple[int, os.stat_result]]:
     # Without O_NONBLOCK, a named pipe in its place would block this forever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    state = os.fstat(descriptor)
-    if not stat.S_ISREG(state.st_mode):
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise Failure("%s is not a regular file." % path, "Replace it by a regular file, or correct the path.")
+        yield descriptor, state
+    finally:
         os.close(descriptor)
-        raise Failure("%s is not a regular file." % path, "Replace it by a regular file, or correct the path.")
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(limit + 1)
+
+
+def _bytes(path: str, descriptor: int, state: os.stat_result, limit: int) -> bytes:
+    """All that is in the file. It can have become larger than it was when it was opened."""
+    # Python provides memory for as many bytes as it is told to read. A file of the kernel's own has no size; a small one
+    # can be read at once only, and not by a request for megabytes (proc_sysctl.c).
+    data, piece = b"", min(limit, state.st_size or _PIECE) + 1
+    while piece:
+        read = os.read(descriptor, piece)
+        data += read
         if len(data) > limit:
-            raise Failure(
+            raise TooLarge(
                 "%s has more than %d KiB, so it is not read." % (path, limit // 1024),
                 "Look at what is in it: such a file is not meant to be that large.",
             )
-        return data, state, _extended(descriptor)
+        piece = min(_PIECE, limit - len(data) + 1) if read else 0
+    return data
 
 
 def _extended(descriptor: int) -> Dict[str, bytes]:

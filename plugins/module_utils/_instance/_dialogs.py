@@ -119,6 +119,8 @@ def scripts(text: str) -> Iterator[Tuple[int, str]]:
 
 def requests(script: str) -> List[Request]:
     """What this script requests, with addresses that are written in it."""
+    if not any(name in script for name in _CALLS):
+        return []
     comments = _Comments(script)
     assigned: Dict[str, List[int]] = {}
     found: List[Request] = []
@@ -136,11 +138,6 @@ def requests(script: str) -> List[Request]:
         if address.pieces:
             found.append(Request(call.start(), address))
     return found
-
-
-def may_request(text: str) -> bool:
-    """Whether `requests` can find anything in this text."""
-    return any(name in text for name in _CALLS)
 
 
 def _calls(script: str) -> Iterator["re.Match[str]"]:

@@ -87,12 +87,10 @@ class Reader:
         if self._files > MOST_FILES or self._bytes > MOST_BYTES or time.monotonic() > self._deadline:
             raise _LimitReached
         try:
-            size = os.stat(path).st_size
-            if size > limit:
-                self.complete = False
-                return ""
-            # Python provides memory for as much as it may read.
-            data = _files.data(path, limit=size)
+            data = _files.data(path, limit=limit)
+        except _files.TooLarge:
+            self.complete = False
+            return ""
         except (OSError, ValueError, Failure):
             return ""
         self._bytes += len(data)
@@ -153,7 +151,6 @@ def _findings(reader: Reader, name: str, home: str, about: Mapping[str, Any]) ->
     asked = [
         (script[: -len(".js")] + ".html", text, begin, _dialogs.requests(code))
         for script, text in dialogs
-        if _dialogs.may_request(text)
         for begin, code in _dialogs.scripts(text)
     ]
     asked += [(file, text, 0, _dialogs.requests(text)) for file, text in _resources(reader, home, dialogs)]

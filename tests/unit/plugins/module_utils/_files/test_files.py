@@ -169,6 +169,32 @@ def test_without_a_difference_nothing_changes(settings):
     assert _files.compared(old.path, None, None) == {"changed": False, "path": old.path}
 
 
+@pytest.mark.parametrize("size", [0, 1, 70_000])
+def test_a_file_is_read_as_a_whole_up_to_the_limit(settings, size):
+    settings.write_bytes(b"x" * size)
+    assert _files.data(str(settings), limit=size) == b"x" * size
+    settings.write_bytes(b"x" * (size + 1))
+    with pytest.raises(_files.TooLarge, match="KiB"):
+        _files.data(str(settings), limit=size)
+    assert _files.text(str(settings), limit=size) == ""
+
+
+def test_a_file_of_the_kernel_is_read_at_once():
+    path = "/proc/sys/net/ipv4/ip_local_port_range"
+    assert len(_files.text(path).split()) == 2
+    assert _files.data("/proc/self/maps", limit=_files.LARGEST).endswith(b"\n")
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_within_the_limit(settings, monkeypatch):
+    settings.write_bytes(b"x")
+    at_first = os.stat(settings)
+    settings.write_bytes(b"x" * 200_000)
+    monkeypatch.setattr(_files.os, "fstat", lambda descriptor: at_first)
+    assert len(_files.data(str(settings), limit=200_000)) == 200_000
+    with pytest.raises(_files.TooLarge):
+        _files.data(str(settings), limit=199_999)
+
+
 def test_what_is_no_regular_file_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "dangling").symlink_to("nowhere")
