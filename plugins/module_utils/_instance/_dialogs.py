@@ -36,9 +36,10 @@ _URL = re.compile(r"(?<![\w$.])['\"]?url['\"]?\s{0,9}:")
 _NAME = re.compile(r"[A-Za-z_$][\w$]{0,60}")
 _IS_ASSIGNED = re.compile(r"\s{0,9}=(?![=>])")
 _QUOTES = "'\"`"
-_APP = re.compile(r"(?<![\w$])(httpNode|httpAdmin)(?![\w$])")
+_APPS = ("httpNode", "httpAdmin")
+MOST_ALIASES = 20
 _ALIAS = re.compile(r"(?<![\w$])([A-Za-z_$][\w$]{0,40})\s{0,3}=\s{0,3}(?:[\w$]{1,40}\.){0,2}$")
-_METHOD = r"\s{0,9}\.\s{0,3}(get|post|put|patch|delete|head|all|use)\s{0,3}\("
+_METHOD = re.compile(r"\s{0,9}\.\s{0,3}(get|post|put|patch|delete|head|all|use)\s{0,3}\(")
 _REQUIRE = re.compile(r"(?:require|import|from)\s{0,3}\(?\s{0,3}['\"`](\.{1,2}/[^'\"`\n]{1,200})['\"`]")
 # Express (path-to-regexp): here a path gets a part that is any text.
 _PATTERN = re.compile(r"[:*?(\[{]")
@@ -177,15 +178,8 @@ def _skip_space(script: str, position: int) -> int:
 
 def _assignments(script: str, name: str) -> List[int]:
     """Where a value is assigned to this variable."""
-    found, position = [], script.find(name)
-    for _number in range(MOST_CALLS):
-        if position < 0:
-            break
-        match = _IS_ASSIGNED.match(script, position + len(name))
-        if match and not (script[position - 1].isalnum() or script[position - 1] in "_$."):
-            found.append(match.end())
-        position = script.find(name, position + len(name))
-    return found
+    matches = [_IS_ASSIGNED.match(script, position + len(name)) for position in _words(script, name)]
+    return [match.end() for match in matches if match and script[match.start() - len(name) - 1] != "."]
 
 
 def _address(script: str, position: int) -> Address:
@@ -242,22 +236,39 @@ def _text(script: str, position: int, end: int) -> Tuple[List[str], List[str], i
 
 def routes(script: str) -> Tuple[List[Route], List[Route]]:
     """Where this script answers: below `httpNodeRoot` (RED.httpNode), and below `httpAdminRoot` (RED.httpAdmin)."""
-    found: Dict[str, List[Route]] = {"httpNode": [], "httpAdmin": []}
-    if not any(app in script for app in found):
+    found: Dict[str, List[Route]] = {app: [] for app in _APPS}
+    names = {app: app for app in _APPS if app in script}
+    if not names:
         return [], []
     comments = _Comments(script)
-    aliases: Dict[str, str] = {}
-    for match in itertools.islice(_APP.finditer(script), MOST_CALLS):
-        alias = _ALIAS.search(script[max(0, match.start() - _WINDOW // 4) : match.start()])
-        if alias and len(aliases) < 20:
-            aliases[alias.group(1)] = match.group(1)
-    names = {"httpNode": "httpNode", "httpAdmin": "httpAdmin", **aliases}
-    calls = re.compile(r"(?<![\w$])(%s)%s" % ("|".join(map(re.escape, names)), _METHOD))
-    for match in itertools.islice(calls.finditer(script), MOST_CALLS):
-        if match.start() not in comments:
-            route = _route(_address(script, match.end()), match.group(2))
-            found[names[match.group(1)]] += [route] if route else []
+    for app in list(names):
+        for position in _words(script, app):
+            alias = _ALIAS.search(script[max(0, position - _WINDOW // 4) : position])
+            if alias and len(names) < MOST_ALIASES:
+                names[alias.group(1)] = app
+    for name, app in names.items():
+        for position in _words(script, name):
+            call = _METHOD.match(script, position + len(name))
+            if call and position not in comments:
+                route = _route(_address(script, call.end()), call.group(1))
+                found[app] += [route] if route else []
     return found["httpNode"], found["httpAdmin"]
+
+
+def _words(script: str, name: str) -> Iterator[int]:
+    """Where this name is used."""
+    position = script.find(name)
+    for _number in range(MOST_CALLS):
+        if position < 0:
+            return
+        after = script[position + len(name) : position + len(name) + 1]
+        if not _is_of_name(script[position - 1 : position]) and not _is_of_name(after):
+            yield position
+        position = script.find(name, position + len(name))
+
+
+def _is_of_name(character: str) -> bool:
+    return character.isalnum() or character in ("_", "$")
 
 
 def _route(address: Address, method: str) -> Optional[Route]:
