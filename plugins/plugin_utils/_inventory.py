@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private: read names and addresses of all hosts from the inventory, once in a run."""
+"""Private: names and addresses in the inventory. Those of all hosts are read once in a run."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def inventory_names(hostvars: Mapping[str, Mapping[str, object]], folder: str) -
             kept = json.dumps(_read(hostvars, hosts))
             file.write(kept)
         return InventoryNames(*json.loads(kept))
+
+
+def one_name_each(host: str, address: str, services: Sequence[str], file: str) -> list[str]:
+    """A line for each service of a machine, in the format of this inventory file: the first one keeps the name."""
+    in_yaml = file.endswith((".yml", ".yaml"))
+    line = "{}: {{ansible_host: {}, nodered_service: {}}}" if in_yaml else "{} ansible_host={} nodered_service={}"
+    names = [host, *(f"{host}-{service}" for service in services[1:])]
+    return [line.format(name, address, service) for name, service in zip(names, services, strict=True)]
 
 
 def _read(hostvars: Mapping[str, Mapping[str, object]], hosts: Sequence[str]) -> InventoryNames:

@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from . import _settings_change, _time_limit
 from ._budget import FINDING, START_SECONDS, Budget, counted
+from ._inventory import one_name_each
 from ._run_state import APPLY, State, Store, stores_of_host
 
 display = Display()
@@ -121,7 +122,15 @@ class Step(ActionBase):  # type: ignore[misc]
                 f"The search for Node-RED on {self.host} failed. To see the error, run: "
                 f"ansible {self.host} --become -m pifleet.nodered.instance_info"
             )
-        return str(found["msg"])
+        return str(found["msg"]) + self._inventory_lines(found.get("services") or ())
+
+    def _inventory_lines(self, services: t.Sequence[str]) -> str:
+        """What to write into the inventory for a machine with several Node-REDs."""
+        if len(services) < 2:
+            return ""
+        address, file = self.variables.get("ansible_host", self.host), str(self.variables.get("inventory_file", ""))
+        lines = one_name_each(self.host, str(address), services, file)
+        return "\n".join(["\nFor all of them, give each a name of its own in the inventory:", *lines])
 
     def module(self, name: str, **arguments: t.Any) -> Result:
         """Run a module of this collection on the host, see `run_unseen`."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, Mapping, Tuple
+from typing import Any, Iterable, Mapping, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._masking import (
     HIDDEN,
@@ -19,9 +19,13 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import
 
 
 class Failure(Exception):
-    """What was found and what to do about it. Its text is shown to the user: it is printable and holds no secret."""
+    """What was found and what to do about it. Its text is shown to the user: it is printable and holds no secret.
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    `details` are for the action plugin that called the module.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", **details: Any) -> None:
+        self.details = details
         self.problem = printable(problem)
         self.remedy = printable(remedy)
         super().__init__(self.problem + ("\n" + self.remedy if remedy else ""))

@@ -31,7 +31,7 @@ class Module(AnsibleModule):
         except _deadline.OutOfTime as failure:
             self.fail_json(str(failure), out_of_time=True, **watch.times())
         except Failure as failure:
-            self.fail_json(str(failure), **watch.times())
+            self.fail_json(str(failure), **failure.details, **watch.times())
         except OSError as error:
             self.fail_json(str(_failure.of_system(error)), **watch.times())
         self.exit_json(**result, **watch.times())

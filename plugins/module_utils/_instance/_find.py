@@ -152,6 +152,7 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], fou
     return Failure(
         "More than one Node-RED was found." + _list_of(everything),
         "Set nodered_service (option service) to the one that is meant, or stop the others.",
+        services=[unit.service for unit in candidates],
     )
 
 

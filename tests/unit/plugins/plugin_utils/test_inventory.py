@@ -9,7 +9,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._inventory import inventory_names
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._inventory import inventory_names, one_name_each
 
 INVENTORY = """
 all:
@@ -56,3 +56,26 @@ def test_the_variables_are_read_once_in_a_run(hostvars, tmp_path):
     assert hostvars.read == 4
     hostvars._inventory.add_host("pi5")
     assert "pi5" in inventory_names(hostvars, str(tmp_path)).by_host
+
+
+@pytest.mark.parametrize(
+    "file, lines",
+    [
+        (
+            "/srv/hosts.yml",
+            [
+                "kitchen: {ansible_host: 192.168.1.7, nodered_service: nodered}",
+                "kitchen-node-red-b: {ansible_host: 192.168.1.7, nodered_service: node-red-b}",
+            ],
+        ),
+        (
+            "/srv/hosts",
+            [
+                "kitchen ansible_host=192.168.1.7 nodered_service=nodered",
+                "kitchen-node-red-b ansible_host=192.168.1.7 nodered_service=node-red-b",
+            ],
+        ),
+    ],
+)
+def test_each_service_of_a_machine_gets_a_line(file, lines):
+    assert one_name_each("kitchen", "192.168.1.7", ["nodered", "node-red-b"], file) == lines
