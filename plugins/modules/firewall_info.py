@@ -136,6 +136,9 @@ firewall:
     unconfirmed:
       description: Whether M(pifleet.nodered.firewall_guard) waits for a confirmation.
       type: bool
+    owner:
+      description: The O(pifleet.nodered.firewall_guard#module:owner) of the change that waits, or empty.
+      type: str
     forwards:
       description: Whether this machine passes packets of others on, stopped by no firewall. False while ufw is active.
       type: bool
@@ -234,6 +237,7 @@ def describe() -> Dict[str, Any]:
         "let_in_by_default": _state.let_in_by_default(),
         "checksum": _state.checksum(),
         "unconfirmed": _guard.waiting(),
+        "owner": _guard.current_owner(),
         "forwards": not active and _state.forwards(),
         "problem": problem,
         "other_firewalls": _state.other_firewalls(),

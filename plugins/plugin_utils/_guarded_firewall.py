@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
+import socket
 import time
 import typing as t
 import uuid
@@ -56,7 +57,7 @@ class GuardedFirewall:
         """`planned` is the `firewall` of the plan of the role `ufw`."""
         self._step, self._store, self._state, self._planned = step, store, state, planned
         self._sleep, self._clock = sleep, clock
-        self._owner = uuid.uuid4().hex
+        self._owner = _new_owner()
         self._remount = state.remount
         # Node-RED is restarted in between, and may take as long again to return to its old settings.
         self._seconds = int(planned["seconds"])
@@ -94,8 +95,14 @@ class GuardedFirewall:
     # --- the steps -------------------------------------------------------------------------------------------------
 
     def _undo_earlier(self) -> None:
-        self._guard("undone", reason="The run that changed the rules did not end.")
-        self._look_again(self._looked())
+        """End the change that waits. It is not undone while its run can go on: that can be for another Node-RED."""
+        looked = self._looked()
+        if looked["unconfirmed"] and _can_go_on(looked["owner"]):
+            looked = self._looked_when_free()
+        elif looked["unconfirmed"]:
+            self._guard("undone", reason="The run that changed the rules did not end.")
+            looked = self._looked()
+        self._look_again(looked)
 
     def _arm(self) -> None:
         """Schedule the rollback and allow what is new. Wait while another run changes the firewall of this host."""
@@ -335,6 +342,25 @@ class GuardedFirewall:
     def _with_warnings(self, result: Result) -> Result:
         warnings = [*result.get("warnings", ()), *self._warnings]
         return {**result, "warnings": warnings} if warnings else result
+
+
+def _new_owner() -> str:
+    """The name of this change: the controller, the process of the run (the parent of this fork), and a number."""
+    return f"{socket.gethostname()} {os.getppid()} {uuid.uuid4().hex}"
+
+
+def _can_go_on(owner: str) -> bool:
+    """Whether the run with this change can still go on. One of another controller can, as far as is known here."""
+    controller, _space, rest = owner.partition(" ")
+    if not owner or controller != socket.gethostname():
+        return bool(owner)
+    try:
+        os.kill(int(rest.partition(" ")[0]), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _lines(result: Result) -> list[str]:

@@ -170,7 +170,7 @@ def _arm(seconds: int, expected: Optional[str], again: bool, remount: bool, owne
 def _is_free(owner: str, expected: Optional[str]) -> bool:
     """Whether this owner can begin its change, or continue it."""
     if waiting():
-        return _owner() == owner
+        return current_owner() == owner
     return expected is None or expected == _state.checksum()
 
 
@@ -178,7 +178,7 @@ def _not_armed() -> Dict[str, Any]:
     return {"changed": False, "armed": False, "connection": _as_dictionary(_state.connection())}
 
 
-def _owner() -> str:
+def current_owner() -> str:
     """Whose change waits, or is being undone; empty for one without an owner."""
     for folder in (ARMED, RETURNING):
         with contextlib.suppress(OSError), open(os.path.join(folder, "owner"), encoding="utf-8") as stream:
@@ -190,7 +190,7 @@ def _require(owner: str) -> None:
     """Raise Failure unless a change of this owner waits for its confirmation. Without an owner, any change will do."""
     if not os.path.isdir(ARMED):
         raise _nothing_to_confirm()
-    if owner and _owner() != owner:
+    if owner and current_owner() != owner:
         raise Failure(
             "It is too late: this change was rolled back, and another run changes the firewall now.",
             "Give it more time (nodered_ufw_confirm_seconds), then run again.",
@@ -361,7 +361,7 @@ def _stop_clocks() -> None:
 
 def undo(reason: str, owner: str = "") -> Dict[str, Any]:
     """Roll back now, or wait until that is done. If no change (of this owner) waits, nothing is done."""
-    if not waiting() or (owner and _owner() != owner):
+    if not waiting() or (owner and current_owner() != owner):
         return {"changed": False, "undone": _undone(owner)}
     with contextlib.suppress(Failure, OSError):
         _write(os.path.join(ARMED, "reason"), reason)

@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _time_limit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _guarded_firewall, _time_limit
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
@@ -118,7 +118,7 @@ class Host:
         return answer
 
     def _firewall_info(self):
-        seen = {**copy.deepcopy(self.now), "unconfirmed": bool(self.before)}
+        seen = {**copy.deepcopy(self.now), "unconfirmed": bool(self.before), "owner": self.owner if self.before else ""}
         if self.meanwhile:
             self.end_of_another_run()
         return {"firewall": seen}
@@ -436,31 +436,46 @@ def test_what_would_go_wrong_there_stops_it(tmp_path):
     assert not run.host.before
 
 
-def test_an_earlier_change_that_was_not_confirmed_is_rolled_back_first(tmp_path):
+def test_an_earlier_change_that_was_not_confirmed_is_rolled_back_first(tmp_path, monkeypatch):
     half = firewall(allowed(1880), allowed(1885), unconfirmed=True)
     run = Run(tmp_path, half)
-    run.host.before, run.host.owner = firewall(allowed(1880)), "killed"
+    run.host.before = firewall(allowed(1880))
+    # The kernel gives no process such a number.
+    monkeypatch.setattr(_guarded_firewall.os, "getppid", lambda: 2**23)
+    run.host.owner = _guarded_firewall._new_owner()
     assert not run.go().get("failed")
-    assert run.host.calls == ["undone", "firewall_info", *ORDER]
-    assert run.host.arguments[0]["reason"] == "The run that changed the rules did not end."
-    assert [rule[6] for rule in run.host.arguments[2]["add"]] == ["1885"], "the plan had found it there"
+    assert run.host.calls == ["firewall_info", "undone", "firewall_info", *ORDER]
+    assert run.host.arguments[1]["reason"] == "The run that changed the rules did not end."
+    assert [rule[6] for rule in run.host.arguments[3]["add"]] == ["1885"], "the plan had found it there"
     assert run.rules == ["1885", "22"]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_earlier_change_is_waited_for_while_its_run_can_go_on(tmp_path, here):
+    run = Run(tmp_path, firewall(allowed(1880), allowed(1890), unconfirmed=True))
+    run.state.plans["ufw"].firewall["request"]["other_ports"] = [1890]
+    run.host.another_run(**firewall(allowed(1880), allowed(1890)))
+    run.host.owner = _guarded_firewall._new_owner() if here else "another-controller 1 2"
+    assert not run.go().get("failed")
+    assert run.host.calls == ["firewall_info", "firewall_info", *ORDER]
+    assert run.rules == ["1885", "1890", "22"]
 
 
 def test_an_earlier_change_alone_is_rolled_back_and_node_red_changes(tmp_path):
     run = Run(tmp_path, firewall(allowed(1880), unconfirmed=True), port=1880)
     run.host.before = firewall(allowed(1880))
     assert run.go() == {"changed": True}
-    assert run.host.calls == ["undone", "firewall_info", "change"]
+    assert run.host.calls == ["firewall_info", "undone", "firewall_info", "change"]
     assert run.waits == [False]
 
 
 def test_nothing_changes_if_the_earlier_change_cannot_be_rolled_back(tmp_path):
     run = Run(tmp_path, firewall(allowed(1880), unconfirmed=True))
-    run.host.fail[0] = "failed"
+    run.host.before = firewall(allowed(1880))
+    run.host.fail[1] = "failed"
     result = run.go()
     assert result["msg"] == "pi1: broken undone\nThe firewall was not changed."
-    assert run.host.calls == ["undone"]
+    assert run.host.calls == ["firewall_info", "undone"]
 
 
 def test_ufw_is_started_at_boot_also_without_rules(tmp_path):

@@ -769,7 +769,7 @@ def test_an_owner_that_waited_for_another_one_does_nothing(machine, read_only, m
     real = _remount.writable
     monkeypatch.setattr(_remount, "writable", slow)
     assert _guard.arm(60, _state.checksum(), remount=True, owner="two")["armed"] is False
-    assert _guard._owner() == "one"
+    assert _guard.current_owner() == "one"
 
 
 def test_rules_that_changed_since_they_were_read_are_told_to_an_owner(machine):

@@ -39,6 +39,7 @@ def firewall(*rules: dict[str, Any], **different: Any) -> dict[str, Any]:
         "let_in_by_default": [],
         "checksum": "abc",
         "unconfirmed": False,
+        "owner": "",
         "forwards": False,
         "problem": None,
         "other_firewalls": [],
