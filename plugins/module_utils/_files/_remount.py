@@ -32,6 +32,7 @@ HELD = ".remount.held"
 # How long whoever still holds a file open for writing is waited for, and how long it is tried on in the background.
 BUSY_SECONDS = 5.0
 LONGER_SECONDS = 600.0
+UNDISTURBED_SECONDS = 10.0
 POLL_SECONDS = 0.5
 LONGER_POLL_SECONDS = 5.0
 MOST_NAMED = 5
@@ -63,12 +64,25 @@ def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Ite
             yield mounts
 
 
-def _locked() -> ContextManager[int]:
+def _locked(seconds: float = _own_folders.LOCK_SECONDS) -> ContextManager[int]:
     busy = Failure(
         "Somebody else writes to the file systems of this machine and does not end.",
         "Wait until that run has ended, or look for it (ps -ef), and run again.",
     )
-    return _files.locked(os.path.join(_own_folders.LOCKS, LOCK), _own_folders.LOCK_SECONDS, busy)
+    return _files.locked(os.path.join(_own_folders.LOCKS, LOCK), seconds, busy)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """No other run writes meanwhile, so that a file system is seen as it is otherwise. One that takes long is not
+    waited for.
+    """
+    with contextlib.ExitStack() as stack:
+        # To look at a machine makes no file there.
+        if os.geteuid() == 0 and os.path.exists(os.path.join(_own_folders.LOCKS, LOCK)):
+            with contextlib.suppress(Failure):
+                stack.enter_context(_locked(UNDISTURBED_SECONDS))
+        yield
 
 
 def hold(mounts: Sequence[Mount]) -> None:
@@ -90,7 +104,8 @@ def held() -> List[Mount]:
     try:
         with open(os.path.join(_own_folders.LOCKS, HELD), encoding="utf-8") as stream:
             lines = [line.rstrip("\n").partition(" ") for line in stream]
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
+        # Only root writes, and so needs to know.
         return []
     return [_plain(point, only_here=how.endswith("bind")) for how, _space, point in lines]
 

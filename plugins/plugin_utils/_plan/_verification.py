@@ -102,7 +102,8 @@ def left_writable(state: State, *, firewall_waits: bool = False) -> list[str]:
     """An error for each file system that was read-only and is not now. A waiting firewall change needs it writable."""
     before = state.earlier or state.instance
     mounts = [one["mount"] for one in before["read_only"]]
-    now = [one["mount"] for one in state.instance["read_only"]]
+    # A run for another Node-RED of the machine can keep them writable.
+    now = [*(one["mount"] for one in state.instance["read_only"]), *state.instance["held_writable"]]
     return [
         f"{mount} was read-only and is still writable, because a process holds a file open there (see the warning "
         f"above, or journalctl -t pifleet.nodered). Stop that process, then: mount -o remount,ro {mount}"

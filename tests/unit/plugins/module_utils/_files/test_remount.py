@@ -332,6 +332,24 @@ def test_of_two_writers_one_waits_for_the_other(machine):
     assert machine.mode() == "ro"
 
 
+def test_who_looks_sees_what_is_read_only_when_nobody_writes(machine, monkeypatch):
+    machine.mount("/", "ro")
+    with _remount.undisturbed():
+        assert not os.path.exists(_own_folders.LOCKS), "to look leaves nothing"
+    writer = os.fork()
+    if writer == 0:
+        with _remount.writable(["/"], allowed=True):
+            time.sleep(0.5)
+        os._exit(0)
+    within(2, lambda: machine.mode() == "rw")
+    with _remount.undisturbed():
+        assert machine.mode() == "ro"
+    os.waitpid(writer, 0)
+    monkeypatch.setattr(_remount, "UNDISTURBED_SECONDS", 0)
+    with _remount.writable(["/"], allowed=True), _remount.undisturbed():
+        assert machine.mode() == "rw", "a writer that takes long is not waited for"
+
+
 def test_without_the_rights_to_remount_the_write_itself_says_what_is_wrong(machine, monkeypatch):
     machine.mount("/", "ro")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
