@@ -20,7 +20,7 @@ def journal_on_failure(host, request):
     failed_before = request.session.testsfailed
     yield
     if request.session.testsfailed > failed_before:
-        print(host.run("journalctl --no-pager -n 40 -u nodered -u node-red").stdout)
+        print(host.run("journalctl --no-pager -n 40 -u 'node*red*'").stdout)
 
 
 @pytest.fixture
@@ -57,9 +57,10 @@ def port(variables) -> int:
 
 
 @pytest.fixture
-def certificate(host) -> str:
+def certificate(host, variables) -> str:
     """The certificate that Node-RED has to show, as PEM text: the one that the collection has placed."""
-    return host.file("/etc/nodered-tls/nodered/current/certificate.pem").content_string
+    service = variables.get("nodered_service", "nodered")
+    return host.file(f"/etc/nodered-tls/{service}/current/certificate.pem").content_string
 
 
 @pytest.fixture
