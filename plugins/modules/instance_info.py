@@ -363,6 +363,11 @@ instance:
             C(runtime).
           type: str
           sample: fstab
+    held_writable:
+      description: Where a file system is mounted that a change of the firewall keeps writable until it is confirmed or
+        rolled back, also one for another Node-RED.
+      type: list
+      elements: str
     overlay:
       description: Whether one of these places is on an overlay in memory, as Raspberry Pi OS has it in its overlay
         mode, so that changes would be lost at the next boot.
@@ -371,9 +376,44 @@ instance:
       description: Whether a change made by this collection waits for a restart.
       type: bool
     others:
-      description: Other Node-REDs on this machine.
+      description: Other Node-REDs on this machine, also those that do not run now and start at boot.
       type: list
       elements: dict
+      contains:
+        service:
+          description: The systemd service, with C(.service); none for a process outside of one.
+          type: str
+        state:
+          description: Its state as systemd reports it.
+          type: str
+        pid:
+          description: Its process.
+          type: int
+        user:
+          description: The user that it runs as.
+          type: str
+        working_directory:
+          description: Where its process works.
+          type: str
+        ports:
+          description: The TCP ports on which it listens now.
+          type: list
+          elements: int
+        where:
+          description: What it was found in.
+          type: str
+        in_use:
+          description: Whether it runs, or starts at boot.
+          type: bool
+        expected_ports:
+          description: For a service in use that does not listen now, the TCP port on which other machines will reach it
+            (empty if only the machine itself will); none where that is not certain.
+          type: list
+          elements: int
+        shares:
+          description: What it has in common with this one (C(settings_file), C(settings_folder), C(user_dir)).
+          type: list
+          elements: str
     palette:
       description: What installed nodes request that a password for pages or another address of the editor breaks.
       type: dict

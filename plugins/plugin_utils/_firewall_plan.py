@@ -207,6 +207,8 @@ def plan(
     port: int | None,
     left_ports: Sequence[int] = (),
     other_ports: Sequence[int] = (),
+    reachable_ports: Sequence[int] = (),
+    unknown_others: bool = False,
     sources: Sequence[str] = (),
     rate_limit: bool = False,
     keep: object = LISTENING,
@@ -215,7 +217,9 @@ def plan(
 
     `firewall` is what the module firewall_info returned for a machine with ufw. `port` is where Node-RED responds; None
     if no other machine may reach it. `left_ports` are where it responded before, `other_ports` where other Node-REDs of
-    the same machine respond: their rules stay. `sources` are the networks that may reach it, none for all. `keep` is
+    the same machine respond: their rules stay. `reachable_ports` are those of them that other machines can reach, so
+    they get rules when the firewall closes. `unknown_others` is whether there is another one whose ports are unknown:
+    then a rule stays that can be for it. `sources` are the networks that may reach it, none for all. `keep` is
     `listening`, or a list such as `["1883/tcp"]`. An invalid value of these two is a refusal.
     """
     machine = _machine(firewall)
@@ -228,14 +232,14 @@ def plan(
     wanted = [
         *_for_ssh(machine),
         *_for_node_red(machine, port, networks, "limit" if rate_limit else "allow"),
-        *_for_the_rest(machine, port, left_ports, kept),
+        *_for_the_rest(machine, port, left_ports, kept, reachable_ports),
     ]
     lost = [
         rule
         for rule in machine.rules
         if not any(one.is_place_of(rule) for one in wanted)
         and (
-            _is_stale(rule, machine, kept, cleared, other_ports)
+            _is_stale(rule, machine, kept, cleared, other_ports, unknown_others=unknown_others)
             if rule.ours
             else _is_about_node_red(rule, cleared, networks)
         )
@@ -285,11 +289,18 @@ def _for_node_red(machine: _Machine, port: int | None, networks: list[Network], 
 
 
 def _for_the_rest(
-    machine: _Machine, port: int | None, left_ports: Sequence[int], kept: list[tuple[int, str]] | None
+    machine: _Machine,
+    port: int | None,
+    left_ports: Sequence[int],
+    kept: list[tuple[int, str]] | None,
+    reachable_ports: Sequence[int],
 ) -> list[Wanted]:
-    """Rules for what else listens. A firewall that is closed already is not opened further."""
+    """Rules for what else listens, and for other Node-REDs. A firewall that is closed already is not opened further."""
     if kept is None:
         kept = [] if machine.closed else [(_port(one), str(one["protocol"])) for one in machine.listening]
+    if not machine.closed:
+        # Whatever is to be kept: that is said for this Node-RED, and the others have inventory names of their own.
+        kept = list(dict.fromkeys([*kept, *((number, "tcp") for number in reachable_ports)]))
     taken = {(number, "tcp") for number in [*machine.ssh_ports, *left_ports, *([port] if port else [])]}
     taken |= {(number, "udp") for number in machine.let_in_by_default}
     return [
@@ -305,6 +316,8 @@ def _is_stale(
     kept: list[tuple[int, str]] | None,
     cleared: Sequence[int],
     other_ports: Sequence[int],
+    *,
+    unknown_others: bool,
 ) -> bool:
     """Whether a rule of ours that is not wanted is deleted."""
     if rule.comment == SSH:
@@ -315,6 +328,9 @@ def _is_stale(
     if any(rule.names(port, "tcp") and rule.to_port == str(port) for port in cleared):
         # Also one that was made as a port to keep, when the other Node-RED ran the role first.
         return True
+    if unknown_others:
+        # It can be for the Node-RED whose port is not known.
+        return False
     if rule.comment == KEPT and kept is None and machine.closed:
         # Ours name one port, but can have been edited.
         ports = [port for part in _ranges(rule.to_port) for port in part]

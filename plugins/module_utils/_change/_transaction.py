@@ -33,6 +33,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _certificate,
     _find,
     _node,
+    _others,
     _private_files,
     _sessions,
     _start_plan,
@@ -98,7 +99,7 @@ def apply(wanted: Request, seconds: float) -> Dict[str, Any]:
         unit, others = _find.find(wanted.service)
         # Twice, as undoing takes as long as trying.
         with _change.locked(unit.service, 2 * wanted.timeout):
-            written = _write(unit, wanted)
+            written = _write(unit, others, wanted)
             try:
                 result = _finish(unit, others, wanted, written.loaded)
             except BaseException:
@@ -124,17 +125,18 @@ class Written(NamedTuple):
     closed: List[str]
 
 
-def _write(unit: Unit, wanted: Request) -> Written:
+def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
     plan = _start_plan.plan(unit)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
     repairs = _repairs(plan, wanted)
-    places = _places(plan, wanted, certificate, repairs)
+    needed = _others.needed_paths(plan, _others.services(plan, others)) if wanted.close_files else []
+    places = _places(plan, wanted, certificate, repairs, needed)
     with _boot.writing(unit.service, places, wanted.remount):
         try:
             if certificate:
                 _certificate_files.place(certificate, plan)
-            return _write_recorded(unit, wanted, repairs)
+            return _write_recorded(unit, wanted, repairs, needed)
         except BaseException:
             _undo(unit)
             raise
@@ -145,6 +147,7 @@ def _places(
     wanted: Request,
     certificate: Optional[_certificate_files.Work],
     repairs: Sequence[Repair],
+    needed: Sequence[str],
 ) -> List[str]:
     """The folders that are written to."""
     found = []
@@ -155,11 +158,11 @@ def _places(
     if certificate:
         found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
     found += [os.path.dirname(one.path) for one in repairs]
-    found += [one.path for one in _exposed(plan, wanted)]
+    found += [one.path for one in _exposed(plan, wanted, needed)]
     return found
 
 
-def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair]) -> Written:
+def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], needed: Sequence[str]) -> Written:
     """In this order: units first, as they decide how settings are loaded; companions before what requires them."""
     changed = [_drop_in.write(unit, one) for one in wanted.drop_ins]
     if any(changed):
@@ -176,7 +179,7 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair]) -> W
         place = _sessions.place_of(plan, wanted.user_dir)
         _sessions_file.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
     # Found anew: the backup of an open settings file is open, too.
-    closed = [one.path for one in _exposed(plan, wanted) if _private_files.close(one, plan.identity)]
+    closed = [one.path for one in _exposed(plan, wanted, needed) if _private_files.close(one, plan.identity)]
     return Written(loaded, result.get("backup_file"), closed)
 
 
@@ -204,16 +207,17 @@ def _described_repairs(place: _sessions.Place, state: str) -> List[Dict[str, Any
     return [one.described() for one in _sessions.repairs(place, state, _mounts.table().mounts)]
 
 
-def _exposed(plan: Plan, wanted: Request) -> List[Exposed]:
+def _exposed(plan: Plan, wanted: Request, needed: Sequence[str]) -> List[Exposed]:
     """What is closed to other users."""
     if not wanted.close_files:
         return []
-    found = [Exposed(**one) for one in plan.identity.run(_described_exposed, wanted.user_dir, plan)]
+    found = [Exposed(**one) for one in plan.identity.run(_described_exposed, wanted.user_dir, plan, needed)]
     return [one for one in found if one.wanted is not None and (one.folder or wanted.close_files == PRIVATE)]
 
 
-def _described_exposed(user_dir: str, plan: Plan) -> List[Dict[str, Any]]:
-    return [dataclasses.asdict(one) for one in _private_files.exposed(user_dir, plan.settings_file, plan.identity)]
+def _described_exposed(user_dir: str, plan: Plan, needed: Sequence[str]) -> List[Dict[str, Any]]:
+    found = _private_files.exposed(user_dir, plan.settings_file, plan.identity, needed)
+    return [dataclasses.asdict(one) for one in found]
 
 
 @_change.rollback()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import ipaddress
 import itertools
@@ -19,10 +18,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
     _node,
+    _others,
     _private_files,
     _serving,
     _sockets,
@@ -54,7 +54,9 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
     now = serving(unit, where or _serving.endpoint({}))
     folder = user_dir(plan_, settings)
-    table = _mounts.table()
+    services = _others.services(plan_, others)
+    with _remount.undisturbed():
+        table = _mounts.table()
     return {
         "service": plan_.service,
         **_socket(plan_, loaded),
@@ -94,9 +96,11 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "http_static": settings.get("httpStatic"),
         "http_static_password": settings.get("httpStaticPassword"),
         "static_roots": _sockets.static_roots(settings),
-        **plan_.identity.run(_looked_around, plan_, settings, folder, where, table.mounts),
+        **plan_.identity.run(
+            _looked_around, plan_, settings, folder, where, table.mounts, _others.needed_paths(plan_, services)
+        ),
         **file_systems(table, folder, plan_.settings_file),
-        "others": [dict(dataclasses.asdict(one), ports=list(one.ports)) for one in others],
+        "others": _others.described(plan_, folder, services, others),
         "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
         "clock": int(time.time()),
         "hostname": socket.gethostname(),
@@ -111,9 +115,13 @@ def _looked_around(
     folder: str,
     where: Optional[Endpoint],
     mounts: Sequence[_mounts.Mount],
+    needed: Sequence[str],
 ) -> Dict[str, Any]:
-    """What is in the user directory and around the settings file, seen with the rights of the service user."""
-    exposed = _private_files.exposed(folder, plan_.settings_file, plan_.identity)
+    """What is in the user directory and around the settings file, seen with the rights of the service user.
+
+    `needed` is what other Node-REDs use as another user.
+    """
+    exposed = _private_files.exposed(folder, plan_.settings_file, plan_.identity, needed)
     return {
         "sandbox": sandbox(plan_, settings, folder),
         "user_dir_owner": _private_files.folder_owner(folder),
@@ -198,5 +206,6 @@ def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[
         "user_dir_read_only": of_user_dir.read_only,
         "user_dir_read_only_at_boot": table.read_only_at_boot(of_user_dir),
         "read_only": [{"mount": mount.point, "by": table.why_read_only(mount)} for mount in table.read_only(places)],
+        "held_writable": [mount.point for mount in _remount.held()],
         "overlay": bool(table.forgetful(places)),
     }

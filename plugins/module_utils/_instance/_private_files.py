@@ -14,7 +14,7 @@ import itertools
 import os
 import re
 import stat
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
@@ -53,8 +53,11 @@ class Exposed:
         }
 
 
-def exposed(user_dir: str, settings_file: str, identity: Identity) -> List[Exposed]:
-    """What other users can get at, in the user directory and around the settings file."""
+def exposed(user_dir: str, settings_file: str, identity: Identity, needed: Sequence[str] = ()) -> List[Exposed]:
+    """What other users can get at, in the user directory and around the settings file.
+
+    `needed` are paths that other Node-REDs use as another user: what these need stays open.
+    """
     found = []
     for path, need in _candidates(os.path.realpath(user_dir), os.path.realpath(settings_file)):
         try:
@@ -63,8 +66,23 @@ def exposed(user_dir: str, settings_file: str, identity: Identity) -> List[Expos
             continue
         judged = _judged(path, state, need, identity)
         if judged:
-            found.append(judged)
+            found.append(_left_to_others(judged, needed))
     return found
+
+
+def _left_to_others(found: Exposed, needed: Sequence[str]) -> Exposed:
+    user = next((one for one in needed if _below(one, found.path) or _below(found.path, one)), None)
+    if user is None or found.wanted is None:
+        return found
+    problem = (
+        "Another Node-RED uses %s as another user. To close it, give that one files and a user directory elsewhere "
+        "(options -s and -u)." % printable_line(user)
+    )
+    return dataclasses.replace(found, wanted=None, problem=problem)
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _candidates(user_dir: str, settings_file: str) -> Iterator[Tuple[str, str]]:
@@ -104,9 +122,9 @@ def _judged(path: str, state: os.stat_result, need: str, identity: Identity) -> 
     if not mode & others:
         return None
     if not owned:
-        problem = "It belongs to %s, and only files of %s are changed." % (
-            _identity.name_of(state.st_uid),
-            identity.name,
+        problem = (
+            "It belongs to %s, and only files of %s are changed. To close it to other users, make %s its owner (chown)."
+            % (_identity.name_of(state.st_uid), identity.name, identity.name)
         )
         return Exposed(path, folder, need, mode, None, problem)
     return Exposed(path, folder, need, mode, mode & ~others)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 
 
@@ -37,9 +38,14 @@ def user_dir_by_root(plan_: Plan, folder: str) -> bool:
     if line is None or not plan_.direct:
         return False
     if line.user_dir:
-        at_home = line.user_dir.value.startswith("~/")
-        return _by_unit(plan_, line.user_dir.variable) and (not at_home or _by_unit(plan_, "HOME"))
+        return chosen_by_unit(plan_, line.user_dir)
     return folder == os.path.join(plan_.home, ".node-red") and _by_unit(plan_, "HOME")
+
+
+def chosen_by_unit(plan_: Plan, option: Option) -> bool:
+    """Whether the unit itself names the path of this option."""
+    at_home = option.value.startswith("~/")
+    return _by_unit(plan_, option.variable) and (not at_home or _by_unit(plan_, "HOME"))
 
 
 def _by_unit(plan_: Plan, variable: Optional[str]) -> bool:

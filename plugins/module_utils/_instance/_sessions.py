@@ -68,11 +68,8 @@ class Repair:
 
 
 def runtime_folder(service: str) -> str:
-    """The folder in memory that systemd makes for this service.
-
-    It is that of the well-known recipes where there is one Node-RED; any other service gets one of its own.
-    """
-    return os.path.join(RUNTIME, "nodered" if service in ("nodered", "node-red") else service)
+    """The folder in memory that systemd makes for this service: one machine can have nodered and node-red."""
+    return os.path.join(RUNTIME, service)
 
 
 def runtime_files(service: str) -> List[str]:

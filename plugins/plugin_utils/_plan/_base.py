@@ -159,6 +159,14 @@ def is_loopback(host: object) -> bool:
     return bool(_LOOPBACK.match(str(host or "")))
 
 
+def other_services(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The services with other Node-REDs that run, or start at boot, as `instance_info` returns them.
+
+    Any user can start a process that looks like a Node-RED, but not a system service.
+    """
+    return [one for one in instance["others"] if one["service"] and one["in_use"]]
+
+
 def drop_in_path(unit: str, name: str) -> str:
     """Where a drop-in of this collection is, for a unit such as `nodered.service`."""
     return f"{UNIT_FOLDER}/{unit}.d/{name}.conf"

@@ -237,8 +237,7 @@ def _plan_files(result: Plan, found: Found, wanted: Wanted) -> None:
     if any(one["wanted"] for one in exposed):
         result.close_files = files
     result.notes += [
-        f"{one['path']} has the mode {one['mode']}, which is left unchanged. {one['problem']} To close it to other "
-        f"users, make {instance['user']} its owner (chown)."
+        f"{one['path']} has the mode {one['mode']}, which is left unchanged. {one['problem']}"
         for one in exposed
         if not one["wanted"]
     ]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from .. import _variable_names, _verify_from
 from .._arguments import ArgumentError, truth, whole_number
-from ._base import Found, Plan, Wanted
+from ._base import Found, Plan, Wanted, other_services
 
 UNCONFIRMED = "The settings were changed before without a restart, so Node-RED is restarted now."
 
@@ -24,6 +24,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
     except ArgumentError as error:
         result.errors += error.problems
+    result.errors += [_shared_settings(found, one) for one in _sharing(found, "settings_file")]
     if found.instance["unconfirmed"]:
         result.restart = UNCONFIRMED
         result.notes.append(UNCONFIRMED)
@@ -36,6 +37,20 @@ def _require_place(found: Found, wanted: Wanted) -> None:
     if place:
         address = urlsplit(str(wanted.get("nodered_tls_proxy_url") or "")).hostname or str(wanted["nodered_address"])
         _verify_from.decide(host=found.host, wanted=place, address=address, connection="", configuration="")
+
+
+def _sharing(found: Found, what: str) -> list[str]:
+    """The other services that share this with this one."""
+    return [str(one["service"]) for one in other_services(found.instance) if what in one["shares"]]
+
+
+def _shared_settings(found: Found, other: str) -> str:
+    file, service = found.instance["settings_file"], found.instance["service"]
+    return (
+        f"{other} uses {file} as well. Port, certificate and logins of {service} in it would be those of both, and a "
+        f"change for one would undo that for the other. Give each a settings file of its own (option -s in ExecStart: "
+        f"systemctl edit {other.removesuffix('.service')}), then run again."
+    )
 
 
 def _misspelled(name: str, meant: str) -> str:
@@ -51,6 +66,13 @@ def _notes(found: Found, *, may_remount: bool) -> list[str]:
             "installed, can do anything on this machine, whatever the sandbox. Give it a user of its own: see "
             '"Node-RED run by root" in the README of the role instance.'
         )
+    if found.instance["storage_module"] == "none":
+        notes += [
+            f"{other} uses the user directory {found.instance['user_dir']} as well. Both keep sessions there, so one "
+            "can bring back sessions of the other that a change of passwords has ended. Set nodered_sessions_store to "
+            "runtime (role sessions) for both."
+            for other in _sharing(found, "user_dir")
+        ]
     read_only = ", ".join(one["mount"] for one in found.instance["read_only"])
     if read_only and not may_remount:
         notes.append(f"{read_only} is read-only. A change needs nodered_remount set to true.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import _neighbours
 from .._arguments import shown
-from ._base import DropIn, Found, Plan, Wanted, override_error
+from ._base import DropIn, Found, Plan, Wanted, other_services, override_error
 
 DROP_IN = "50-pifleet-port"
 # After the override.conf of systemctl edit, whose ListenStream would win otherwise.
@@ -76,6 +76,12 @@ def _errors(found: Found, port: int) -> list[str]:
         f"{held['address']}) on {found.host}. Choose another port, or stop that process, then run again."
         for held in instance["held_ports"]
         if held["port"] == port
+    ]
+    errors += [
+        f"nodered_port {port} is the port of {other['service']}, another Node-RED on {found.host} that does not run "
+        "now. Choose another port, or move that one first, then run again."
+        for other in other_services(instance)
+        if port in (other["expected_ports"] or ())
     ]
     return errors + _neighbours.in_the_way(instance, port, found.host)
 

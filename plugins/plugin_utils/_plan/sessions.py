@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .._arguments import release_numbers
-from ._base import DropIn, Found, Plan, Wanted, overridden
+from ._base import DropIn, Found, Plan, Wanted, other_services, overridden
 
 COMPANION = "pifleet-sessions.js"
 DROP_IN = "50-pifleet-sessions"
@@ -55,13 +55,32 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     if found.instance["storage_module"] == "other":
         return _plan_beside_custom_code(found, asked)
     decision = _decision(found, asked)
+    beside = [str(one["service"]) for one in other_services(found.instance) if "user_dir" in one["shares"]]
+    if beside and not decision.by_companion:
+        return Plan(errors=[_shared_folder_error(found, beside[0])])
     result = Plan(errors=list(_errors(found, decision)))
     _plan_companion(result, found, decision)
     _plan_drop_in(result, found, decision)
-    repairs = found.instance["sessions"]["repairs"][decision.sessions_file]
+    # A file there is that of the other Node-RED, if there is one.
+    repairs = [] if beside else found.instance["sessions"]["repairs"][decision.sessions_file]
     result.errors += [f"{one['refusal']} Then run again." for one in repairs if one["refusal"]]
     result.sessions = decision.sessions_file if repairs else ""
     return result
+
+
+def _shared_folder_error(found: Found, other: str) -> str:
+    return (
+        f"{other} uses the user directory {found.instance['user_dir']} as well. Two Node-REDs overwrite each other's "
+        "sessions there, and one can bring back sessions of the other that a change of passwords has ended. Set "
+        "nodered_sessions_store to runtime or memory for both, or give each a user directory of its own (option -u), "
+        "then run again."
+    )
+
+
+def _removable(found: Found) -> dict[str, str | None]:
+    """The companion, to be removed; nothing where the settings file of another Node-RED beside it can require it."""
+    shared = any("settings_folder" in one["shares"] for one in other_services(found.instance))
+    return {} if shared or COMPANION not in found.instance["companions"] else {COMPANION: None}
 
 
 def _decision(found: Found, asked: str) -> _Decision:
@@ -90,8 +109,8 @@ def _plan_beside_custom_code(found: Found, asked: str) -> Plan:
     result = Plan(
         notes=[f"{file} has a custom storageModule, which decides where sessions are kept. It was left unchanged."]
     )
-    if COMPANION in found.instance["companions"] and COMPANION not in found.text:
-        result.companions[COMPANION] = None
+    if COMPANION not in found.text:
+        result.companions |= _removable(found)
     return result
 
 
@@ -133,8 +152,7 @@ def _plan_companion(result: Plan, found: Found, decision: _Decision) -> None:
         return
     if _has_our_code(found):
         result.remove.append("storageModule")
-    if present is not None:
-        result.companions[COMPANION] = None
+    result.companions |= _removable(found)
 
 
 def _has_our_code(found: Found) -> bool:

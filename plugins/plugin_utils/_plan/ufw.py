@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .. import _arguments, _firewall_plan, _neighbours
 from .._firewall_plan import LISTENING
 from . import port
-from ._base import Found, Plan, Wanted, is_loopback
+from ._base import Found, Plan, Wanted, is_loopback, other_services
 
 # Ansible waits up to 10 seconds for a connection, and the probe up to 5 for an answer. A user who is locked out waits
 # for all of it.
@@ -73,11 +73,15 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
     """What changes on a host with ufw, for the `request` of a plan. `firewall` is what `firewall_info` returned."""
     changing = _neighbours.changing_ports(firewall["listening"], request)
     lasting = [one for one in firewall["listening"] if one["protocol"] != "tcp" or one["port"] not in changing]
+    heard = _heard_from_others({"listening": lasting}, request)
+    own = {request["port"]}
     decided = _firewall_plan.plan(
         {**firewall, "listening": lasting},
         port=None if request["hidden"] else request["port"],
         left_ports=request["left_ports"],
-        other_ports=_ports_of_others(firewall, request),
+        other_ports=sorted({*request["other_ports"], *heard} - own),
+        reachable_ports=sorted({*request["awaited_ports"], *heard} - own),
+        unknown_others=request["unknown_others"],
         sources=request["sources"],
         rate_limit=request["rate_limit"],
         keep=request["keep"],
@@ -86,10 +90,13 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
     return dataclasses.replace(decided, notes=[*decided.notes, *about])
 
 
-def _ports_of_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> list[int]:
-    """Where the other Node-REDs of the machine respond: they can have moved in the same run."""
-    now = {one["port"] for one in firewall["listening"] if one["unit"] in request["other_units"]}
-    return sorted({*request["other_ports"], *now} - {request["port"]})
+def _heard_from_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> set[int]:
+    """Where the other Node-REDs of the machine can be reached now: they can have moved in the same run."""
+    return {
+        one["port"]
+        for one in firewall["listening"]
+        if one["protocol"] == "tcp" and (one["unit"] in request["other_units"] or one["port"] in request["other_ports"])
+    }
 
 
 def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,9 +137,9 @@ def _port(found: Found, wanted: Wanted) -> int | None:
 
 
 def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) -> dict[str, Any]:
-    # Any user can start a process that looks like a Node-RED, but not a system service.
-    services = [one for one in found.instance["others"] if one["service"]]
-    others = sorted({port for one in services for port in one["ports"]} - {responding})
+    services = other_services(found.instance)
+    awaited = sorted({port for one in services for port in one["expected_ports"] or ()} - {responding})
+    others = sorted({*awaited, *(port for one in services for port in one["ports"])} - {responding})
     behind_proxy = wanted.get("nodered_tls_proxy_url") is not None
     return {
         "port": responding,
@@ -142,6 +149,9 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "other_units": [one["service"] for one in services],
         "units": [f"{found.instance['service']}.service", *(one["service"] for one in services)],
         "ephemeral_ports": found.instance["ephemeral_ports"],
+        # Of those that do not run now, but will.
+        "awaited_ports": awaited,
+        "unknown_others": any(not one["ports"] and one["expected_ports"] is None for one in services),
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or is_loopback(_host(found, wanted)),

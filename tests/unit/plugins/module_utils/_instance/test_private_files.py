@@ -102,6 +102,16 @@ def test_what_belongs_to_another_user_is_left_alone_and_reported(user_dir):
     assert mode(user_dir) == 0o755
 
 
+def test_what_another_node_red_uses_as_another_user_stays_open(user_dir):
+    make(user_dir / ".sessions.json")
+    settings = str(user_dir / "settings.js")
+    needed = [str(user_dir / "b"), settings]
+    found = _private_files.exposed(str(user_dir), settings, reader(), needed)
+    wanted = {os.path.relpath(one.path, user_dir): one.wanted for one in found}
+    assert wanted == {".": None, ".sessions.json": 0o600, "settings.js": None}
+    assert f"Another Node-RED uses {needed[0]} as another user." in found[0].problem
+
+
 def test_of_a_folder_with_very_many_files_only_some_are_looked_at(user_dir, monkeypatch):
     monkeypatch.setattr(_private_files, "MOST_NAMES", 3)
     for number in range(9):

@@ -88,6 +88,7 @@ INSTANCE: dict[str, Any] = {
     "user_dir_read_only": False,
     "user_dir_read_only_at_boot": False,
     "read_only": [],
+    "held_writable": [],
     "overlay": False,
     "others": [],
     "held_ports": [],
@@ -113,6 +114,13 @@ def instance(**different: Any) -> dict[str, Any]:
     if unknown:
         raise KeyError(f"instance_info returns no {', '.join(sorted(unknown))}")
     return {**copy.deepcopy(INSTANCE), **different}
+
+
+def other_service(service: str = "node-red-b.service", **different: Any) -> dict[str, Any]:
+    """Another Node-RED of the machine, as `instance_info` returns it."""
+    about = {"service": service, "state": "active, running", "pid": 900, "user": "pi", "where": service}
+    usual = {"working_directory": "/home/pi", "ports": [1890], "in_use": True, "expected_ports": None, "shares": []}
+    return {**about, **usual, **different}
 
 
 def found(

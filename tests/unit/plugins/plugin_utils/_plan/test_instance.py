@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import instance
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found, other_service
 
 DEFAULTS = {"nodered_restart_timeout": 120, "nodered_remount": False, "nodered_verify_login": False}
 READ_ONLY = [{"mount": "/", "by": "fstab"}, {"mount": "/boot", "by": "fstab"}]
@@ -41,6 +41,20 @@ def test_a_name_of_another_product_may_stay_beside_the_right_one():
     (error,) = planned({"node_red_port": 1885}).errors
     assert "set nodered_port as well" in error
     assert planned({"node_red_port": 1885, "nodered_port": 1885}).errors == []
+
+
+def test_a_settings_file_of_two_services_is_an_error():
+    (error,) = planned(others=[other_service(shares=["settings_file", "settings_folder"])]).errors
+    assert error.startswith("node-red-b.service uses /home/pi/.node-red/settings.js as well.")
+    assert "(option -s in ExecStart: systemctl edit node-red-b)" in error
+    assert planned(others=[other_service(shares=["settings_file"], in_use=False)]) == Plan()
+
+
+def test_sessions_in_a_folder_of_two_services_are_reported():
+    shared = other_service(shares=["user_dir"])
+    (note,) = planned(others=[shared]).notes
+    assert note.startswith("node-red-b.service uses the user directory /home/pi/.node-red as well.")
+    assert planned(others=[shared], storage_module="pifleet") == Plan()
 
 
 def test_node_red_run_by_root_is_reported():

@@ -12,6 +12,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
     EMPTY,
     UNIT_FILE,
     found,
+    other_service,
     override,
     settings_with,
 )
@@ -67,6 +68,13 @@ def test_a_port_that_another_process_holds_is_an_error_that_names_it():
 def test_a_process_that_is_not_known_is_reported_as_such():
     (error,) = planned(8443, held_ports=[{**held(8443), "pid": None, "process": None}]).errors
     assert "another process (pid unknown" in error
+
+
+def test_the_port_of_another_node_red_that_does_not_run_now_is_an_error():
+    other = other_service(ports=[], expected_ports=[1890])
+    (error,) = planned(1890, others=[other]).errors
+    assert error.startswith("nodered_port 1890 is the port of node-red-b.service, another Node-RED on pi1")
+    assert planned(1891, others=[other]).errors == []
 
 
 # A port below 1024

@@ -14,6 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan.sessions import COMPANION, DROP_IN
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     found,
+    other_service,
     override,
     settings_with,
 )
@@ -70,6 +71,24 @@ def test_an_unchanged_run_plans_nothing():
     assert edited(plan, WITH_FILE).changed == ()
     assert not plan.changes
     assert not plan.errors
+
+
+def test_two_services_cannot_keep_sessions_in_one_user_directory():
+    (error,) = planned("disk", others=[other_service(shares=["user_dir"])]).errors
+    assert error.startswith("node-red-b.service uses the user directory /home/pi/.node-red as well.")
+    assert "nodered_sessions_store to runtime or memory" in error
+
+
+def test_a_sessions_file_that_another_service_can_use_is_left_to_it():
+    plan = planned("runtime", others=[other_service(shares=["user_dir"])], sessions=repairs("absent"))
+    assert plan.sessions == ""
+    assert plan.companions == {COMPANION: SCRIPT}
+
+
+def test_a_script_that_another_service_beside_it_can_require_stays():
+    plan = planned("disk", others=[other_service(shares=["settings_folder"])], **DONE)
+    assert plan.remove == ["storageModule"]
+    assert plan.companions == {}
 
 
 def test_sessions_in_node_reds_own_memory_need_no_folder():

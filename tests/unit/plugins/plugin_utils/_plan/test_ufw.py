@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found, other_service
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import allowed, firewall
 
 ANY_22 = "allow from any to any port 22 proto tcp"
@@ -122,20 +122,38 @@ def test_a_node_red_that_moves_away_from_loopback_gets_a_rule():
 
 
 def test_the_rule_of_another_node_red_on_the_machine_stays():
-    other = {"service": "second.service", "state": "active", "ports": [1890]}
+    assert not planned(firewall(allowed(1880), allowed(1890)), others=[other_service()]).changes
+
+
+@pytest.mark.parametrize("expected", [[1890], None])
+def test_the_rule_of_a_node_red_that_does_not_run_now_stays_if_it_can_be_its_own(expected):
+    other = other_service(ports=[], expected_ports=expected)
     assert not planned(firewall(allowed(1880), allowed(1890)), others=[other]).changes
 
 
-def test_a_process_outside_of_a_service_keeps_no_rule():
-    stray = {"service": None, "state": "running", "ports": [1890]}
+@pytest.mark.parametrize("keep", ["listening", []])
+def test_a_firewall_that_closes_leaves_all_node_reds_reachable(keep):
+    stopped = other_service("node-red-c.service", ports=[], expected_ports=[1895])
+    # What nobody lists in "listening" can only be reached from the machine itself.
+    others = [other_service(ports=[1890, 1999]), stopped, other_service("node-red-d.service", in_use=False)]
+    heard = {"port": 1890, "protocol": "tcp", "process": "node-red", "unit": "node-red-b.service"}
+    plan = planned({**NEW, "listening": [heard]}, wanted={"nodered_ufw_keep": keep}, others=others)
+    assert [rule.split()[6] for rule in rules(plan, "add")] == ["22", "1880", "1890", "1895"]
+
+
+def test_a_closed_firewall_is_not_opened_for_another_node_red():
+    assert not planned(firewall(allowed(1880)), others=[other_service()]).changes
+
+
+@pytest.mark.parametrize("stray", [other_service(None), other_service(in_use=False)])
+def test_what_is_no_service_in_use_keeps_no_rule(stray):
     plan = planned(firewall(allowed(1880), allowed(1890)), others=[stray])
     assert rules(plan, "delete") == ["allow from any to any port 1890 proto tcp"]
 
 
 def test_the_rule_of_another_node_red_that_moved_in_the_same_run_stays():
-    other = {"service": "second.service", "state": "active", "ports": [1890]}
-    request = planned(NEW, others=[other]).firewall["request"]
-    moved = {"port": 1895, "protocol": "tcp", "process": "node-red", "unit": "second.service"}
+    request = planned(NEW, others=[other_service()]).firewall["request"]
+    moved = {"port": 1895, "protocol": "tcp", "process": "node-red", "unit": "node-red-b.service"}
     now = firewall(allowed(1880), allowed(1895), listening=[moved])
     assert not ufw.decide(now, request).changes
 

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the other Node-REDs of the machine, and what they need of it.
+
+They are found here and not in the inventory, as a run can be limited to one of them. A service counts, as root has
+installed it; a process outside of a service is only told, as any user can start one that looks like a Node-RED.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import os
+import re
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _start_plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._endpoint import expected
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find import Seen
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sandbox_paths import chosen_by_unit
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import listeners
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+
+# Where systemd finds units and what a boot starts, the most important first (systemd.unit(5)).
+UNIT_FOLDERS = (_systemd.UNIT_FOLDER, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+# Only such a unit is looked at further, as many other programs run with node. A backslash continues a line.
+_MAY_START_NODE_RED = re.compile(
+    r"^[ \t]*ExecStart[ \t]*=(?:[^\n]*\\\n)*[^\n]*(?:node-?red|red\.js)", re.IGNORECASE | re.MULTILINE
+)
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+_LOOPBACK = re.compile(r"127\.|::1$|localhost$")
+UNIT_LIMIT = 65536
+LOAD_SECONDS = 10
+
+SETTINGS_FILE, SETTINGS_FOLDER, USER_DIR = "settings_file", "settings_folder", "user_dir"
+
+
+class Other(NamedTuple):
+    """A service with another Node-RED."""
+
+    unit: Unit
+    seen: Optional[Seen]
+    """What was seen of it; None if it only starts at the next boot."""
+    plan: Optional[Plan]
+    """How it is started; None where that cannot be told, or nothing starts it."""
+
+
+class Paths(NamedTuple):
+    """Paths of a Node-RED with links followed, as its user sees them."""
+
+    settings_file: str
+    user_dir: str
+
+
+def services(own: Plan, seen: Sequence[Seen]) -> List[Other]:
+    """The services with other Node-REDs: those that were seen, and those that the next boot starts."""
+    known = {one.service: one for one in seen if one.service}
+    enabled = [name for name in dict.fromkeys(_enabled()) if name not in known and _may_start_node_red(name)]
+    names = [name for name in [*known, *enabled] if name != own.unit.name]
+    units = [unit for unit in _systemd.show(*names) if unit.name != own.unit.name and unit.loaded] if names else []
+    found = [Other(unit, known.get(unit.name), _plan_of(unit) if unit.in_use else None) for unit in units]
+    return [one for one in found if one.seen or one.plan]
+
+
+def described(own: Plan, user_dir: str, others: Sequence[Other], seen: Sequence[Seen]) -> List[Dict[str, Any]]:
+    """All other Node-REDs as `instance_info` returns them; `user_dir` is that of this one."""
+    mine = _real(own, user_dir) if others else None
+    return [*(_described(one, own, mine) for one in others), *(_outside(one) for one in seen if not one.service)]
+
+
+def needed_paths(own: Plan, others: Sequence[Other]) -> List[str]:
+    """The files and folders that the others use as another user, as far as root has chosen them.
+
+    What a service user has chosen does not count: it could keep the files of another one open.
+    """
+    plans = [one.plan for one in others if one.plan and one.plan.identity.uid not in (0, own.identity.uid)]
+    return [path for plan in plans for path in _chosen_by_root(plan)]
+
+
+# --- which there are -----------------------------------------------------------------------------------------------
+
+
+def _enabled() -> Iterator[str]:
+    """The services that the next boot starts, and those for which it opens a socket.
+
+    Read from folders that only root can write: to ask systemctl for all units takes a second on a small Pi.
+    """
+    for folder in UNIT_FOLDERS:
+        for path in sorted(glob.glob(folder + "/*.wants/*") + glob.glob(folder + "/*.requires/*")):
+            name, _dot, kind = os.path.basename(path).rpartition(".")
+            if kind in ("service", "socket") and _NAME.fullmatch(name):
+                yield name + ".service"
+
+
+def _may_start_node_red(name: str) -> bool:
+    # An instance (b@c.service) has the file of its template.
+    for base in dict.fromkeys((name, re.sub("@.*", "@.service", name))):
+        for folder in UNIT_FOLDERS:
+            unit = os.path.join(folder, base)
+            if any(_MAY_START_NODE_RED.search(_text(path)) for path in (unit, *glob.glob(unit + ".d/*.conf"))):
+                return True
+    return False
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read(UNIT_LIMIT)
+    return ""
+
+
+def _plan_of(unit: Unit) -> Optional[Plan]:
+    with contextlib.suppress(Failure, OSError):
+        return _start_plan.plan(unit)
+    return None
+
+
+# --- what is known of each -----------------------------------------------------------------------------------------
+
+
+def _described(other: Other, own: Plan, mine: Optional[Paths]) -> Dict[str, Any]:
+    unit, plan = other.unit, other.plan
+    ports = _ports(other)
+    state = "%s, %s" % (unit.state, unit.text("SubState"))
+    about = other.seen or Seen(unit.name, state, None, plan.user if plan else None, None, (), unit.name)
+    return {
+        **dataclasses.asdict(about),
+        "ports": ports,
+        "in_use": unit.in_use,
+        "expected_ports": _expected_ports(plan) if unit.in_use and not ports else None,
+        "shares": _shared(plan, own, mine) if plan and mine else [],
+    }
+
+
+def _outside(seen: Seen) -> Dict[str, Any]:
+    return {**dataclasses.asdict(seen), "ports": list(seen.ports), "in_use": True, "expected_ports": None, "shares": []}
+
+
+def _ports(other: Other) -> List[int]:
+    """Where it listens now, or systemd for it."""
+    found = {*(other.seen.ports if other.seen else ()), *(listener.port for listener in listeners(other.unit))}
+    socket = other.plan.socket if other.plan else None
+    return sorted(found | {socket.address[1]} if socket and socket.address else found)
+
+
+def _expected_ports(plan: Optional[Plan]) -> Optional[List[int]]:
+    """Where other machines will reach it once it runs; None where that is not certain."""
+    if plan is None:
+        return None
+    if plan.port_option is not None:
+        return [int(float(plan.port_option))]
+    if plan.identity.uid == 0:
+        # The settings of another service are never loaded as root.
+        return None
+    with contextlib.suppress(Failure, OSError):
+        loaded = _node.load(plan.settings_file, plan.runtime, timeout=LOAD_SECONDS)
+        where = expected(plan, loaded)
+        if not loaded.error and where.port is not None:
+            return [] if _LOOPBACK.match(where.host) else [where.port]
+    return None
+
+
+def _chosen_by_root(plan: Plan) -> List[str]:
+    """Settings file and user directory, where the unit names them and no variable that the service user can set."""
+    if plan.line is None:
+        return []
+    options = ((plan.line.settings, plan.settings_file), (plan.line.user_dir, plan.user_dir_option))
+    named = [path for option, path in options if option and path and chosen_by_unit(plan, option)]
+    with contextlib.suppress(Failure, OSError):
+        return list(plan.identity.run(_real_paths, named))
+    return []
+
+
+def _shared(plan: Plan, own: Plan, mine: Paths) -> List[str]:
+    """What both use. One of another user counts only where root has named it: it could block this one otherwise."""
+    if plan.identity.uid != own.identity.uid and not _chosen_by_root(plan):
+        return []
+    theirs = _real(plan, plan.user_dir_option or plan.default_user_dir)
+    if theirs is None:
+        return []
+    same = {
+        SETTINGS_FILE: mine.settings_file == theirs.settings_file,
+        SETTINGS_FOLDER: os.path.dirname(mine.settings_file) == os.path.dirname(theirs.settings_file),
+        USER_DIR: mine.user_dir == theirs.user_dir,
+    }
+    return [name for name, is_so in same.items() if is_so]
+
+
+def _real(plan: Plan, user_dir: str) -> Optional[Paths]:
+    with contextlib.suppress(Failure, OSError):
+        return Paths(*plan.identity.run(_real_paths, [plan.settings_file, user_dir]))
+    return None
+
+
+def _real_paths(paths: Sequence[str]) -> List[str]:
+    return [os.path.realpath(path) for path in paths]
