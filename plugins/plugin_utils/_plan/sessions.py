@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -131,8 +132,12 @@ def _errors(found: Found, decision: _Decision) -> Iterator[str]:
             f"looks for it, so sessions are kept in {instance['user_dir']}. Set nodered_sessions_store to disk, "
             "then run again."
         )
-    own = instance["sessions"]["runtime_directory"]
-    others = [name for name in instance["runtime_directories"] if name != own]
+    # Up to 0.2.0 the drop-in of the service node-red had the folder of nodered.
+    own = {
+        instance["sessions"]["runtime_directory"],
+        *re.findall("^RuntimeDirectory=(.+)$", _drop_in_text(found), re.M),
+    }
+    others = [name for name in instance["runtime_directories"] if name not in own]
     if decision.store == "runtime" and others:
         yield (
             f"{instance['service']} already has RuntimeDirectory={' '.join(others)}, and the mode 0700, which sessions "
@@ -174,5 +179,9 @@ def _plan_drop_in(result: Plan, found: Found, decision: _Decision) -> None:
     ]
     sections = {"Service": directives} if decision.store == "runtime" else {}
     drop_in = DropIn(f"{found.instance['service']}.service", DROP_IN, sections)
-    if not drop_in.matches(found.drop_in_text(DROP_IN)):
+    if not drop_in.matches(_drop_in_text(found)):
         result.drop_ins.append(drop_in)
+
+
+def _drop_in_text(found: Found) -> str:
+    return found.drop_in_text(DROP_IN)

@@ -219,6 +219,16 @@ def test_the_mode_of_the_folder_in_memory_must_not_close_other_folders_of_the_se
     assert planned("memory", runtime_directories=["mine"]).errors == []
 
 
+def test_the_folder_that_an_earlier_release_gave_to_the_service_is_replaced():
+    instance = {"service": "node-red", "runtime_directories": ["nodered"], "text": WITH_FILE}
+    path = drop_in_path("node-red.service", DROP_IN)
+    own = {**SESSIONS, "runtime_directory": "node-red", "runtime_file": "/run/node-red/sessions.json"}
+    plan = planned("runtime", **instance, sessions=own, drop_ins={path: DROP_IN_TEXT})
+    assert plan.errors == []
+    assert [one.path for one in plan.drop_ins] == [path]
+    assert "RuntimeDirectory=node-red\n" in plan.drop_ins[0].text
+
+
 def test_all_errors_are_reported_at_once():
     plan = planned(
         "runtime",
