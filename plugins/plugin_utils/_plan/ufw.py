@@ -59,7 +59,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     settled = not (decided.changes or firewall["unconfirmed"])
     return Plan(
         firewall=change,
-        notes=[*decided.notes, *(f"Firewall: {line}" for line in change.get("lines", ()))],
+        notes=[*decided.notes, *_notes_about_others(found), *(f"Firewall: {line}" for line in change.get("lines", ()))],
         checks={"ufw": {"controller": decided.controller, "rate_limit": limited, "settled": settled}},
     )
 
@@ -151,7 +151,7 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "ephemeral_ports": found.instance["ephemeral_ports"],
         # Of those that do not run now, but will.
         "awaited_ports": awaited,
-        "unknown_others": any(not one["ports"] and one["expected_ports"] is None for one in services),
+        "unknown_others": bool(_without_known_port(found)),
         "behind_proxy": behind_proxy,
         # Behind a proxy and on loopback, no other machine may reach it.
         "hidden": behind_proxy or is_loopback(_host(found, wanted)),
@@ -159,6 +159,19 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         "rate_limit": limited,
         "keep": _plain(wanted.get("nodered_ufw_keep", LISTENING)),
     }
+
+
+def _without_known_port(found: Found) -> list[str]:
+    services = other_services(found.instance)
+    return [one["service"] for one in services if not one["ports"] and one["expected_ports"] is None]
+
+
+def _notes_about_others(found: Found) -> list[str]:
+    return [
+        f"{service}, another Node-RED, does not run now, and its port is not known. Rules that can be for it stay, and "
+        "it gets no new one. Start it, then run again."
+        for service in _without_known_port(found)
+    ]
 
 
 def _plain(value: object) -> object:

@@ -128,7 +128,9 @@ def test_the_rule_of_another_node_red_on_the_machine_stays():
 @pytest.mark.parametrize("expected", [[1890], None])
 def test_the_rule_of_a_node_red_that_does_not_run_now_stays_if_it_can_be_its_own(expected):
     other = other_service(ports=[], expected_ports=expected)
-    assert not planned(firewall(allowed(1880), allowed(1890)), others=[other]).changes
+    plan = planned(firewall(allowed(1880), allowed(1890)), others=[other])
+    assert not plan.changes
+    assert ["its port is not known" in note for note in plan.notes] == [True] * (expected is None)
 
 
 @pytest.mark.parametrize("keep", ["listening", []])
