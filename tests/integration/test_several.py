@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 
 import pytest
@@ -31,6 +32,7 @@ rm -rf /home/pi/b /home/pi/.node-red/b.js /etc/systemd/system/node-red-b.service
 systemctl daemon-reload
 """
 ROLES = ["port", "ufw"]
+ARMED = "/var/lib/pifleet.nodered/firewall/armed"
 
 
 @pytest.fixture
@@ -69,10 +71,17 @@ def test_both_move_in_one_batch_and_keep_their_rules(two, pi):
     again = two.play(ROLES, variables=ports)
     assert {one["changed"] for one in again.recap.values()} == {0}
 
-    # To the port that the other one has left.
-    moved = two.play(ROLES, variables={"nodered_port": 1880, "nodered_ufw_keep": []}, limit="kitchen-b")
+    # To the port that the other one has left, planned while the run of that one changes the firewall.
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        first = threads.submit(
+            two.play, ROLES, variables={"nodered_port": 1886, "nodered_ufw_keep": []}, limit="kitchen"
+        )
+        pi.run(f"timeout 60 sh -c 'until test -e {ARMED}; do sleep 0.1; done'")
+        moved = two.play(ROLES, variables={"nodered_port": 1880, "nodered_ufw_keep": []}, limit="kitchen-b")
+        assert not first.result().failed
     assert not moved.failed
-    assert rules(pi) == {"1885": "Node-RED", "1880": "Node-RED"}
+    assert rules(pi) == {"1886": "Node-RED", "1880": "Node-RED"}
+    assert pi.serves(1886)
     assert pi.serves(1880)
 
 
