@@ -165,22 +165,24 @@ def _expected_ports(plan: Optional[Plan]) -> Optional[List[int]]:
 
 
 def _chosen_by_root(plan: Plan) -> List[str]:
-    """Settings file and user directory, where the unit names them and no variable that the service user can set."""
+    """Settings file and user directory, where the unit names them and no variable that the service user can set.
+
+    None of them if there is a link on the way: the service user can have put it there.
+    """
     if plan.line is None:
         return []
     options = ((plan.line.settings, plan.settings_file), (plan.line.user_dir, plan.user_dir_option))
     named = [path for option, path in options if option and path and chosen_by_unit(plan, option)]
     with contextlib.suppress(Failure, OSError):
-        return list(plan.identity.run(_real_paths, named))
+        return named if plan.identity.run(_real_paths, named) == named else []
     return []
 
 
 def _shared(plan: Plan, own: Plan, mine: Paths) -> List[str]:
-    """What both use. One of another user counts only where root has named it: it could block this one otherwise."""
-    if plan.identity.uid != own.identity.uid and not _chosen_by_root(plan):
-        return []
-    theirs = _real(plan, plan.user_dir_option or plan.default_user_dir)
-    if theirs is None:
+    """What both use. What another user has chosen does not count: it could block this one."""
+    named = Paths(plan.settings_file, plan.user_dir_option or plan.default_user_dir)
+    theirs = _real(plan, named.user_dir)
+    if theirs is None or (plan.identity.uid != own.identity.uid and not (theirs == named and _chosen_by_root(plan))):
         return []
     same = {
         SETTINGS_FILE: mine.settings_file == theirs.settings_file,

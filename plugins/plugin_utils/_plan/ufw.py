@@ -80,7 +80,7 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
         port=None if request["hidden"] else request["port"],
         left_ports=request["left_ports"],
         other_ports=sorted({*request["other_ports"], *heard} - own),
-        reachable_ports=sorted({*request["awaited_ports"], *heard} - own),
+        reachable_ports=sorted({*_free(firewall, request["awaited_ports"]), *heard} - own),
         unknown_others=request["unknown_others"],
         sources=request["sources"],
         rate_limit=request["rate_limit"],
@@ -92,11 +92,21 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
 
 def _heard_from_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> set[int]:
     """Where the other Node-REDs of the machine can be reached now: they can have moved in the same run."""
-    return {
-        one["port"]
-        for one in firewall["listening"]
-        if one["protocol"] == "tcp" and (one["unit"] in request["other_units"] or one["port"] in request["other_ports"])
-    }
+    return {one["port"] for one in _tcp(firewall) if one["unit"] in request["other_units"] or _is_socket(one, request)}
+
+
+def _is_socket(one: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Whether systemd listens for another Node-RED."""
+    return (one["process"], one["unit"]) == ("systemd", None) and one["port"] in request["other_ports"]
+
+
+def _free(firewall: Mapping[str, Any], ports: Sequence[int]) -> set[int]:
+    """Those on which nothing else listens: a service user must not open the port of another program by its settings."""
+    return set(ports) - {one["port"] for one in _tcp(firewall)}
+
+
+def _tcp(firewall: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in firewall["listening"] if one["protocol"] == "tcp"]
 
 
 def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:

@@ -205,6 +205,23 @@ def test_another_user_shares_only_what_root_has_named(machine, by_unit, shares):
     assert machine.others()[0]["shares"] == shares
 
 
+def test_a_link_of_another_user_neither_shares_nor_needs_anything(machine, tmp_path):
+    """It could keep files of this one open, or block its runs."""
+    (tmp_path / "pi").mkdir()
+    (tmp_path / "alex").symlink_to(tmp_path / "pi")
+    own = machine.plan("nodered.service", ["node-red", "-u", str(tmp_path / "pi")])
+    machine.enable("b.service", "node-red")
+    machine.plan("b.service", ["node-red", "-u", str(tmp_path / "alex")], identity=ALEX)
+    assert machine.others(user_dir=str(tmp_path / "pi"))[0]["shares"] == []
+    assert _others.needed_paths(own, _others.services(own, [])) == []
+    machine.plan("b.service", ["node-red", "-u", str(tmp_path / "alex")])
+    assert machine.others(user_dir=str(tmp_path / "pi"))[0]["shares"] == [
+        "settings_file",
+        "settings_folder",
+        "user_dir",
+    ]
+
+
 @pytest.mark.parametrize(
     "different, needed",
     [

@@ -143,6 +143,19 @@ def test_a_firewall_that_closes_leaves_all_node_reds_reachable(keep):
     assert [rule.split()[6] for rule in rules(plan, "add")] == ["22", "1880", "1890", "1895"]
 
 
+def test_a_port_that_another_program_holds_is_not_opened_for_a_node_red_that_does_not_run():
+    database = {"port": 5432, "protocol": "tcp", "process": "postgres", "unit": "postgresql.service"}
+    other = other_service(ports=[], expected_ports=[5432])
+    plan = planned({**NEW, "listening": [database]}, wanted={"nodered_ufw_keep": []}, others=[other])
+    assert [rule.split()[6] for rule in rules(plan, "add")] == ["22", "1880"]
+
+
+def test_a_port_that_systemd_holds_for_another_node_red_stays_reachable():
+    held = {"port": 1890, "protocol": "tcp", "process": "systemd", "unit": None}
+    plan = planned({**NEW, "listening": [held]}, wanted={"nodered_ufw_keep": []}, others=[other_service()])
+    assert [rule.split()[6] for rule in rules(plan, "add")] == ["22", "1880", "1890"]
+
+
 def test_a_closed_firewall_is_not_opened_for_another_node_red():
     assert not planned(firewall(allowed(1880)), others=[other_service()]).changes
 
