@@ -126,6 +126,9 @@ class GuardedFirewall:
     def _close(self) -> None:
         """Adapt the rules to where Node-RED really responds, and close what is not used. From here on, time counts."""
         allowed = ufw.rules(self._decided)["add"]
+        if self._planned["request"]["other_units"]:
+            # Another Node-RED of the machine can have moved meanwhile, also without a change of the firewall.
+            self._found = {**self._found, "listening": self._looked()["listening"]}
         self._decided = ufw.decide(self._found, self._request())
         if self._decided.refusals:
             raise _Failed(self._decided.refusals[0])
@@ -247,10 +250,12 @@ class GuardedFirewall:
     def _require_no_more_than_planned(self) -> None:
         """Another run has changed the firewall. What it has done already is fine, but the user has seen the plan.
 
-        Only rules of this collection may be deleted beyond it, such as one that the other run made to keep a port.
+        Only rules of this collection may be deleted beyond it, such as one that the other run made to keep a port. Only
+        for another Node-RED of the machine may one be added beyond it, as that can have moved.
         """
         now, planned = self._decided, self._planned
-        more = [one for one in now.add if one.arguments() not in planned["add"]]
+        others = ufw.heard_from_others(self._found, planned["request"])
+        more = [one for one in now.add if one.arguments() not in planned["add"] and one.port not in others]
         lost = [one for one in now.delete if not one.ours and one.arguments() not in planned["delete"]]
         if more or lost or (now.deny and not planned["deny"]) or (now.enable and not planned["enable"]):
             raise _Failed("The rules or settings of ufw were changed after they were read. Run again.")

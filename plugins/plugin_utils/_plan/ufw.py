@@ -73,7 +73,7 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
     """What changes on a host with ufw, for the `request` of a plan. `firewall` is what `firewall_info` returned."""
     changing = _neighbours.changing_ports(firewall["listening"], request)
     lasting = [one for one in firewall["listening"] if one["protocol"] != "tcp" or one["port"] not in changing]
-    heard = _heard_from_others({"listening": lasting}, request)
+    heard = heard_from_others({"listening": lasting}, request)
     own = {request["port"]}
     decided = _firewall_plan.plan(
         {**firewall, "listening": lasting},
@@ -90,7 +90,7 @@ def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall
     return dataclasses.replace(decided, notes=[*decided.notes, *about])
 
 
-def _heard_from_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> set[int]:
+def heard_from_others(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> set[int]:
     """Where the other Node-REDs of the machine can be reached now: they can have moved in the same run."""
     return {one["port"] for one in _tcp(firewall) if one["unit"] in request["other_units"] or _is_socket(one, request)}
 

@@ -524,6 +524,26 @@ def test_a_rule_that_the_other_run_made_to_keep_the_old_port_is_deleted(run):
     assert run.rules == ["1885", "1890", "22"]
 
 
+MOVED = {"port": 1896, "protocol": "tcp", "process": "node-red", "unit": "node-red-b.service"}
+
+
+def test_another_node_red_that_moves_meanwhile_stays_reachable(tmp_path):
+    run = Run(tmp_path, firewall(active=False, enabled=False, rules=[]))
+    run.state.plans["ufw"].firewall["request"]["other_units"] = ["node-red-b.service"]
+    run.host.now["listening"] = [MOVED]
+    assert not run.go().get("failed")
+    assert run.host.calls == ["armed", "change", "firewall_info", *ORDER[2:]]
+    assert run.rules == ["1885", "1896", "22"]
+
+
+def test_another_node_red_that_has_moved_is_no_reason_to_plan_again(tmp_path):
+    run = Run(tmp_path, firewall(active=False, enabled=False, rules=[]))
+    run.state.plans["ufw"].firewall["request"]["other_units"] = ["node-red-b.service"]
+    run.host.now |= {"listening": [MOVED], "checksum": "other"}
+    assert not run.go().get("failed")
+    assert run.rules == ["1885", "1896", "22"]
+
+
 def test_rules_that_the_plan_did_not_show_are_not_changed(run):
     run.host.now = firewall(allowed(1880, "", protocol="any"), checksum="other")
     result = run.go()
