@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import re
 
 import pytest
 import yaml
@@ -31,7 +32,7 @@ systemctl disable --now node-red-b
 rm -rf /home/pi/b /home/pi/.node-red/b.js /etc/systemd/system/node-red-b.service* /var/lib/pifleet.nodered/*node-red-b*
 systemctl daemon-reload
 """
-ROLES = ["port", "ufw"]
+ROLES = ["login", "port", "ufw"]
 ARMED = "/var/lib/pifleet.nodered/firewall/armed"
 
 
@@ -57,12 +58,13 @@ def two(fleet, pi):
 
 def rules(pi):
     """Port and comment of each rule of the collection, without SSH."""
-    lines = [line.split("'")[:2] for line in pi.run("ufw show added").splitlines()[1:]]
-    return {rule.split("/tcp")[0].split()[-1]: comment.split()[-1] for rule, comment in lines if "SSH" not in comment}
+    found = re.findall(r"(?:port |allow )(\d+).* 'pifleet.nodered (.*)'", pi.run("ufw show added"))
+    return {port: comment for port, comment in found if comment != "SSH"}
 
 
-def test_both_move_in_one_batch_and_keep_their_rules(two, pi):
-    ports = {"nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}", "nodered_ufw_keep": []}
+def test_both_move_in_one_batch_and_keep_their_rules(two, pi, variables):
+    usual = {**variables, "nodered_ufw_keep": []}
+    ports = {**usual, "nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}"}
     run = two.play(ROLES, variables=ports)
     assert not run.failed
     assert rules(pi) == {"1885": "Node-RED", "1895": "Node-RED"}
@@ -73,11 +75,9 @@ def test_both_move_in_one_batch_and_keep_their_rules(two, pi):
 
     # To the port that the other one has left, planned while the run of that one changes the firewall.
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        first = threads.submit(
-            two.play, ROLES, variables={"nodered_port": 1886, "nodered_ufw_keep": []}, limit="kitchen"
-        )
+        first = threads.submit(two.play, ROLES, variables={**usual, "nodered_port": 1886}, limit="kitchen")
         pi.run(f"timeout 60 sh -c 'until test -e {ARMED}; do sleep 0.1; done'")
-        moved = two.play(ROLES, variables={"nodered_port": 1880, "nodered_ufw_keep": []}, limit="kitchen-b")
+        moved = two.play(ROLES, variables={**usual, "nodered_port": 1880}, limit="kitchen-b")
         assert not first.result().failed
     assert not moved.failed
     assert rules(pi) == {"1886": "Node-RED", "1880": "Node-RED"}
