@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import Option
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 
 
