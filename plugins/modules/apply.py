@@ -20,7 +20,6 @@ author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
   - pifleet.nodered.attributes.systemd
   - pifleet.nodered.attributes
-  - pifleet.nodered.time_limit
 attributes:
   check_mode:
     details: Applies nothing. What would be applied was reported by the plans.
@@ -36,6 +35,10 @@ options:
   request:
     description: Private; what the action plugin sends to the host.
     type: str
+  time_limit:
+    description: Private; the seconds that the host may take, a restart and a rollback not counted.
+    type: float
+    default: 60
 """
 
 EXAMPLES = r"""
