@@ -18,6 +18,11 @@ from dataclasses import dataclass, field
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._deadline import SECONDS
 
+from ._arguments import ArgumentError, whole_number
+
+VARIABLE = "nodered_time_limit"
+# With less, no Pi can be secured.
+LEAST_LIMIT = 30
 # What an execution needs around the module, for which a busy controller may be to blame: SSH login, start of Python.
 START_SECONDS = 20
 # A step for which less is left is not begun.
@@ -33,10 +38,12 @@ class Budget:
 
     spent: dict[str, float] = field(default_factory=dict)
     """Seconds by step, in the order of the steps."""
+    seconds: float = SECONDS
+    """What there is."""
 
     @property
     def left(self) -> float:
-        return max(0.0, SECONDS - sum(self.spent.values()))
+        return max(0.0, self.seconds - sum(self.spent.values()))
 
     @property
     def is_over(self) -> bool:
@@ -49,11 +56,20 @@ class Budget:
         """Why the run ends for this host, and what to do."""
         steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in self.spent.items())
         return (
-            f"{host}: the {SECONDS} seconds that this host may cost a run are over, so the run ended for it. In "
-            f"seconds: {steps}. The machine is overloaded, or its service user delays the run. Look there at what is "
-            "busy or stopped (top), at how long the settings file takes to load, and at journalctl -t "
-            f"pifleet.nodered. Then run again, or leave the host out with --limit '!{host}'."
+            f"{host}: the {self.seconds:.0f} seconds that this host may cost a run are over, so the run ended for it. "
+            f"In seconds: {steps}. The machine is overloaded, or its service user delays the run. Look there at what "
+            "is busy or stopped (top), at how long the settings file takes to load, and at journalctl -t "
+            f"pifleet.nodered. Then run again, with a larger {VARIABLE} if the machine is only slow, or leave the host "
+            f"out with --limit '!{host}'."
         )
+
+
+def limit(variables: Mapping[str, object]) -> int:
+    """The seconds that these variables give a host. Raises ArgumentError."""
+    seconds = whole_number(variables.get(VARIABLE, SECONDS), VARIABLE)
+    if seconds < LEAST_LIMIT:
+        raise ArgumentError(f"{VARIABLE} is in seconds and must be at least {LEAST_LIMIT}.")
+    return seconds
 
 
 def counted(answer: Mapping[str, object], elapsed: float) -> float:

@@ -15,7 +15,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from . import _settings_change, _time_limit
-from ._budget import FINDING, START_SECONDS, Budget, counted
+from ._arguments import ArgumentError
+from ._budget import FINDING, START_SECONDS, Budget, counted, limit
 from ._inventory import one_name_each
 from ._run_state import APPLY, State, Store, stores_of_host
 
@@ -76,7 +77,10 @@ class Step(ActionBase):  # type: ignore[misc]
         self.task_vars = task_vars
         self.variables = Variables(task_vars, self._templar)
         self.host = str(task_vars["inventory_hostname"])
-        self.budget = Budget()
+        try:
+            self.budget = Budget(seconds=limit(self.variables))
+        except ArgumentError as error:
+            raise AnsibleActionFail(f"{self.host}: {error}") from None
 
     @property
     def _place(self) -> tuple[str, str, str]:
@@ -93,7 +97,7 @@ class Step(ActionBase):  # type: ignore[misc]
     def discovered(self) -> State:
         """The state of this host, with the one execution that finds its Node-RED if this play has none yet."""
         state = self.store().load()
-        self.budget = state.budget if state else Budget()
+        self.budget = state.budget if state else self.budget
         if state and APPLY not in state.failed:
             return state
         service = self.variables.get("nodered_service")

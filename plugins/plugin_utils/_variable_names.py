@@ -47,6 +47,7 @@ VARIABLES = (
     "nodered_serial",
     "nodered_service",
     "nodered_sessions_store",
+    "nodered_time_limit",
     "nodered_tls_authority_dir",
     "nodered_tls_authority_names",
     "nodered_tls_authority_passphrase",

@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _errors
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _budget, _step
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import Budget, counted
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
@@ -34,6 +35,19 @@ def test_the_message_names_the_host_each_step_and_a_remedy():
     assert message.startswith("shed: the 60 seconds")
     assert "finding Node-RED 31, applying the changes 29" in message
     assert "--limit '!shed'" in message
+
+
+def test_a_slow_machine_can_have_more():
+    budget = Budget({"finding Node-RED": 31.4}, _budget.limit({"nodered_time_limit": "90"}))
+    assert round(budget.left, 1) == 58.6
+    assert _budget.limit({}) == 60
+    assert "the 90 seconds" in budget.message("shed") and "larger nodered_time_limit" in budget.message("shed")
+
+
+@pytest.mark.parametrize("value", [29, "soon", None, 1.5, [60]], ids=str)
+def test_a_limit_that_is_none_is_rejected(value):
+    with pytest.raises(ArgumentError, match="nodered_time_limit"):
+        _budget.limit({"nodered_time_limit": value})
 
 
 def test_it_is_kept_from_step_to_step(tmp_path):
@@ -102,8 +116,8 @@ def test_a_module_whose_time_was_over_ends_the_run_of_the_host_with_one_message(
 
 def test_a_machine_that_never_answers_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(_step, "START_SECONDS", 0.2)
-    monkeypatch.setattr(_budget, "SECONDS", 1.1)
     machine = Machine(seconds=30)
+    machine.budget.seconds = 1.1
     begun = time.monotonic()
     with pytest.raises(AnsibleActionFail, match="^pi1: .*finding 1"):
         machine.counted_module("finding", "instance_info")
