@@ -473,6 +473,41 @@ def test_nothing_without_an_end_blocks_a_run(fleet, attackers, honest_seconds):
     assert_bounded(run, honest_seconds)
 
 
+PACKAGE = '{"version": "1", "node-red": {"nodes": {"a": "a.js", "b": "../../../../../../../../etc/shadow.js"}}}'
+DIALOG = "<script>$.getJSON('/%s');</script>"
+ESCAPE, TITLE = "\x1b[31m", "\x1b]0;title\x07"
+PACKAGES = f"""
+mkdir -p node_modules/@scope; cd node_modules
+for name in @scope/named honest large loop pipe shadow 'red{ESCAPE}'; do
+    mkdir "$name"; echo '{PACKAGE}' >"$name/package.json"; echo >"$name/a.js"
+    echo "{DIALOG % "asked"}" >"$name/a.html"
+done
+rm pipe/package.json; mkfifo pipe/package.json; truncate -s 50M large/a.html
+ln -sf /etc/shadow shadow/a.html; ln -sf /etc/shadow shadow/a.js; ln -s . loop/node_modules; ln -sf a.js loop/a.js
+echo "{DIALOG % TITLE}" >@scope/named/a.html
+"""
+FOLDERS = "mkdir -p node_modules; cd node_modules; seq -f folder-%06g 100000 | xargs mkdir"
+
+
+def test_no_palette_delays_a_run_or_leads_it_to_other_files(fleet, attackers, honest_seconds):
+    """100,000 folders, files that are no files, that belong to others, or that carry orders for the terminal."""
+    packages, folders, both = attackers
+    on_all(lambda attacker: attacker.pi.run(f"cd {attacker.user_dir}; mv node_modules /root/away"), attackers)
+    try:
+        for attacker, commands in ((packages, PACKAGES), (folders, FOLDERS), (both, PACKAGES + FOLDERS)):
+            attacker.run(f"cd {attacker.user_dir}; {commands}")
+        pis = [attacker.pi for attacker in attackers]
+        run = play(fleet, ["hardening", "http_auth"], "--check", pis=pis, nodered_hardening_admin_root="/admin")
+    finally:
+        back = "rm -rf node_modules; mv /root/away node_modules"
+        on_all(lambda attacker: attacker.pi.run(f"cd {attacker.user_dir}; {back}"), attackers)
+    assert_bounded(run, honest_seconds)
+    assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 0, 0]
+    assert run.says("honest 1 (/asked in a.html:1)", "@scope/named 1 (/\\x1b]0;title", "Not all installed nodes")
+    assert "root:" not in run.output, "of /etc/shadow"
+    assert not [line for line in run.output.split("\n") if CONTROL.search(line)]
+
+
 # In Node-RED itself, not where root has the file loaded to look at it.
 IN_NODE_RED = "if (!process.execArgv.includes('-e')) {{ {code} }}\n"
 SERVERS = ("slow-later", "tiny-websocket-packets", "huge-length")

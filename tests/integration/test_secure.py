@@ -56,6 +56,52 @@ def test_check_mode_shows_the_change_and_makes_none(fleet, pi41, variables, pass
     assert pi41.is_open()
 
 
+# A node whose dialog requests pages of flows and addresses of the editor, and which listens as HomeKit does; an older
+# dashboard; and port 80 for people who do not like to type 1880.
+HOUSE = """
+mkdir -p ~{user}/.node-red/node_modules/node-red-contrib-house && cd ~{user}/.node-red/node_modules
+echo '{{"name": "node-red-contrib-house", "version": "1.2.3", "node-red": {{"nodes": {{"house": "house.js"}}}}}}' \
+    >node-red-contrib-house/package.json
+cat >node-red-contrib-house/house.js <<'END'
+module.exports = function (RED) {{
+    RED.httpNode.get('/house/items', (request, response) => response.json([]));
+    RED.httpAdmin.get('/house/rooms', (request, response) => response.json([]));
+    require('net').createServer().listen(0);
+}};
+END
+echo '<script type="text/javascript">$.getJSON("/house/items"); $.getJSON("/house/rooms");</script>' \
+    >node-red-contrib-house/house.html
+sed -i.before 's/ crossorigin="use-credentials"//' node-red-dashboard/dist/index.html
+iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 1880
+echo 'iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-port 1880' >/etc/rc.local
+systemctl restart nodered
+"""
+NO_HOUSE = """
+cd ~{user}/.node-red/node_modules; rm -rf node-red-contrib-house /etc/rc.local; iptables -t nat -F PREROUTING
+mv node-red-dashboard/dist/index.html.before node-red-dashboard/dist/index.html
+systemctl restart nodered
+"""
+
+
+def test_check_mode_names_what_would_break_beside_node_red(fleet, pi41, variables):
+    pi41.run(HOUSE.format(user=pi41.user))
+    try:
+        pi41.wait_until_it_serves()
+        changing = pi41.run("ss -Hltnp 'sport >= 32768' | grep node-red | grep -o '*:[0-9]*' | head -1").strip("*:\n")
+        wanted = {"nodered_port": 1885, "nodered_hardening_admin_root": "/admin", "nodered_ufw_manage": True}
+        run = fleet.play("secure", "--check", variables=variables | wanted, limit="pi41")
+    finally:
+        pi41.run(NO_HOUSE.format(user=pi41.user))
+    assert not run.failed
+    place = "node-red-contrib-house 1.2.3"
+    assert run.says(f"{place} (/house/items in house.html:1)", "add /house/items to nodered_http_auth_open_paths")
+    assert run.says(f"while the editor is at /admin: {place} (/house/rooms in house.html:1)")
+    assert run.says("Browsers request /ui/manifest.json without a password", "node-red-dashboard 3.")
+    assert run.says(f"Node-RED listens on the TCP port {changing}, which the kernel chose")
+    assert f"port {changing} proto tcp" not in run.output
+    assert run.says("Packets for port 80 are redirected to port 1880", "(see iptables-save and /etc/rc.local)")
+
+
 def test_only_the_lines_of_the_edit_differ(fleet, pi50, variables):
     before = pi50.settings.splitlines()
     fleet.play("secure", variables=variables | {"nodered_login_users": USERS, "nodered_port": 1885}, limit="pi50")
