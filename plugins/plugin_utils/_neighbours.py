@@ -66,7 +66,7 @@ def _is_open(finding: Finding, open_paths: Sequence[str]) -> bool:
 def _opened(instance: Instance, paths: Sequence[str]) -> str:
     older = release_numbers(str(instance["version"])) < FIRST_WITH_OPEN_PATHS
     first = "update Node-RED to 4.0 or newer and " if older else ""
-    return f"{first}add {' and '.join(paths)} to nodered_http_auth_open_paths, which lets anyone request that"
+    return f"{first}add {_listed(paths)} to nodered_http_auth_open_paths, which lets anyone request that"
 
 
 def at_another_root(instance: Instance, root: object) -> list[str]:
@@ -104,6 +104,11 @@ def _package(finding: Finding) -> str:
 def _some(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
     return ", ".join(texts[:MOST_NAMED]) + more
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(texts[:-1]), *texts[-1:]][len(texts) < 2 :])
 
 
 # --- redirects -----------------------------------------------------------------------------------------------------
@@ -156,7 +161,7 @@ def _redirect(redirect: Mapping[str, Any]) -> str:
 
 def _where(redirect: Mapping[str, Any]) -> str:
     """Where the user finds the rule: files, or the program that lists it."""
-    return "see " + " and ".join(redirect["where"])
+    return f"see {_listed(redirect['where'])}"
 
 
 # --- ports that change ---------------------------------------------------------------------------------------------

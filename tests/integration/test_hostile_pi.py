@@ -503,8 +503,8 @@ def test_no_palette_delays_a_run_or_leads_it_to_other_files(fleet, attackers, ho
         on_all(lambda attacker: attacker.pi.run(f"cd {attacker.user_dir}; {back}"), attackers)
     assert_bounded(run, honest_seconds)
     assert [run.recap[pi.name]["failed"] for pi in pis] == [0, 0, 0]
-    assert run.says("honest 1 (/asked in a.html:1)", "@scope/named 1 (/\\x1b]0;title", "Not all installed nodes")
-    assert "root:" not in run.output, "of /etc/shadow"
+    assert run.says("honest 1 (/asked in a.html:1)", "x1b]0;title", "Not all installed nodes")
+    assert "daemon:" not in run.output, "of /etc/shadow"
     assert not [line for line in run.output.split("\n") if CONTROL.search(line)]
 
 

@@ -99,7 +99,7 @@ def test_check_mode_names_what_would_break_beside_node_red(fleet, pi41, variable
     assert run.says("Browsers request /ui/manifest.json without a password", "node-red-dashboard 3.")
     assert run.says(f"Node-RED listens on the TCP port {changing}, which the kernel chose")
     assert f"port {changing} proto tcp" not in run.output
-    assert run.says("Packets for port 80 are redirected to port 1880", "(see iptables-save and /etc/rc.local)")
+    assert run.says("Packets for port 80 are redirected to port 1880", "iptables-save", "and /etc/rc.local)")
 
 
 def test_only_the_lines_of_the_edit_differ(fleet, pi50, variables):

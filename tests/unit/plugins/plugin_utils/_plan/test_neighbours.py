@@ -61,7 +61,7 @@ def test_each_package_is_named_once_and_each_path_listed():
     (note,) = notes_of_http_auth(palette=palette(finding("node_path"), finding("node_path", "/house/rooms"), *others))
     assert note.count("node-red-contrib-house") == 1
     assert "and 2 more" in note
-    assert "/house/items and /house/rooms and /a" in note
+    assert "/house/items, /house/rooms, /a, /b, /c and /d" in note
 
 
 def test_older_releases_need_an_update_for_open_paths():
