@@ -113,12 +113,18 @@ def data(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> by
 
     Raises OSError where it cannot be read, and Failure where it is no regular file or has more bytes.
     """
-    return bytes(_as(user, _data, path, limit).encode("latin-1"))
+    if user is None:
+        return _data(path, limit)
+    return bytes(user.run(_data_as_text, path, limit).encode("latin-1"))
 
 
-def _data(path: str, limit: int) -> str:
+def _data(path: str, limit: int) -> bytes:
     with _opened(path) as (descriptor, state):
-        return _bytes(path, descriptor, state, limit).decode("latin-1")
+        return _bytes(path, descriptor, state, limit)
+
+
+def _data_as_text(path: str, limit: int) -> str:
+    return _data(path, limit).decode("latin-1")
 
 
 def text(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> str:
