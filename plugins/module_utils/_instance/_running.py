@@ -119,9 +119,10 @@ def start_up(unit: Unit, process: Process) -> StartUp:
             match = re.search(pattern, message) if isinstance(message, str) else None
             if match and name not in found:
                 found[name] = match.group(1).strip()
-    followed = _command_line.parse(words) is not None
-    own = [Word(word) for word in process.arguments]
-    return StartUp(words=words if followed else own if _command_line.parse(own) else (), **found)
+    # Once it listens, its title stands in place of its command line: `node-red`, without the options that it has.
+    lines = [words, [Word(word) for word in process.arguments]]
+    followed = [one for one in lines if len(one) > 1 and _command_line.parse(one)]
+    return StartUp(words=followed[0] if followed else (), **found)
 
 
 _START_UP = {
