@@ -156,7 +156,7 @@ def _described(process: Process, unit: Unit) -> ProcessFacts:
         folder=seen["folder"],
         ports=seen["ports"],
         settings_file=_settings_file(process, unit, seen),
-        app=seen["pm2"].get("name"),
+        app=seen["app"],
     )
 
 
@@ -164,7 +164,7 @@ def _seen_as_user(process: Process) -> Dict[str, Any]:
     """What the process's own user sees of it; empty where that fails."""
     with contextlib.suppress(Failure, OSError):
         return dict(_identity.of(str(process.uid)).run(_seen, process.pid))
-    return {"ports": [], "folder": None, "home": "", "pm2": {}}
+    return {"ports": [], "folder": None, "home": "", "app": None, "logged": None}
 
 
 def _seen(pid: int) -> Dict[str, Any]:
@@ -173,21 +173,24 @@ def _seen(pid: int) -> Dict[str, Any]:
         "ports": sorted({listener.port for listener in _processes.listeners(pid)}),
         "folder": _processes.link(pid, "cwd"),
         "home": environment.get("HOME", ""),
-        # lib/God/ForkMode.js of PM2 gives a process what PM2 knows of it.
-        "pm2": {name: environment[name] for name in ("name", "args") if "pm_id" in environment and name in environment},
+        # lib/God/ForkMode.js of PM2 gives a process what PM2 knows of it; its output goes to a file.
+        "app": environment.get("name") if "pm_id" in environment else None,
+        "logged": _last_settings_file(_files.text(environment.get("pm_out_log_path", ""))),
     }
 
 
+def _last_settings_file(log: str) -> Optional[str]:
+    named = re.findall(r"Settings file\s*: (/.*)$", log, re.MULTILINE)
+    return named[-1].strip() if named else None
+
+
 def _settings_file(process: Process, unit: Unit, seen: Dict[str, Any]) -> Optional[str]:
-    """By its own log lines, or by its command line."""
+    """By what it has logged, or by its command line."""
     start_up = _running.start_up(unit, process)
-    if start_up.settings_file:
-        return start_up.settings_file
-    # The output of a program of PM2 goes to files.
-    words = [Word(word) for word in ["node-red", *seen["pm2"].get("args", "").split(",")]]
-    line = _command_line.parse(words if seen["pm2"] else start_up.words)
-    if line is None:
-        return None
+    logged = start_up.settings_file or seen["logged"]
+    line = _command_line.parse(start_up.words)
+    if logged or line is None:
+        return logged
     folder = seen["folder"] or unit.text("WorkingDirectory") or "/"
     if line.settings:
         return _command_line.resolved(line.settings.value, folder, seen["home"])

@@ -38,12 +38,12 @@ def node_red(pid, parent=1, arguments=("node-red",)):
 def seen(monkeypatch):
     """What the user of a process sees of it, by pid."""
     of = {}
-    nothing = {"ports": [], "folder": "/home/pi", "home": "/home/pi", "pm2": {}}
+    nothing = {"ports": [], "folder": "/home/pi", "home": "/home/pi", "app": None, "logged": None}
     monkeypatch.setattr(_supported, "_seen_as_user", lambda one: {**nothing, **of.get(one.pid, {})})
     logged = {13: StartUp(settings_file="/srv/c/settings.js")}
 
     def start_up(_unit, one):
-        return logged.get(one.pid) or StartUp(words=[Word(word) for word in one.arguments])
+        return logged.get(one.pid) or StartUp(words=[Word(word) for word in one.arguments if len(one.arguments) > 1])
 
     monkeypatch.setattr(_running, "start_up", start_up)
     return of
@@ -51,8 +51,8 @@ def seen(monkeypatch):
 
 def test_each_node_red_of_a_unit_is_found_with_its_settings_file(seen):
     seen[11] = {"ports": [1880]}
-    seen[12] = {"ports": [1881], "pm2": {"name": "b", "args": "-u,/home/pi/b"}}
-    seen[16] = {"pm2": {"name": "c"}}
+    seen[12] = {"ports": [1881], "app": "b", "logged": "/home/pi/b/settings.js"}
+    seen[16] = {"app": "c"}
     found = [
         ("nodered.service", node_red(11, arguments=("node", "/usr/bin/node-red", "-u", "a"))),
         ("nodered.service", node_red(12)),
@@ -66,8 +66,17 @@ def test_each_node_red_of_a_unit_is_found_with_its_settings_file(seen):
         (11, None, "/home/pi/a/settings.js"),
         (12, "b", "/home/pi/b/settings.js"),
         (13, None, "/srv/c/settings.js"),
-        (16, "c", "/home/pi/.node-red/settings.js"),
+        (16, "c", None),
     ]
+
+
+def test_the_log_of_pm2_names_the_settings_file_of_the_last_start(tmp_path, monkeypatch):
+    log = tmp_path / "kitchen-out.log"
+    log.write_text("Settings file  : /old/settings.js\n28 Nov - [info] Settings file  : /home/pi/b/settings.js\nx\n")
+    environment = {"HOME": "/home/pi", "pm_id": "1", "name": "kitchen", "pm_out_log_path": str(log)}
+    monkeypatch.setattr(_processes, "environment", lambda _pid: environment)
+    seen = _supported._seen(os.getpid())
+    assert (seen["app"], seen["logged"]) == ("kitchen", "/home/pi/b/settings.js")
 
 
 def test_a_child_is_a_node_red_of_its_own_only_where_it_listens_itself(seen):
