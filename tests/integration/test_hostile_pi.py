@@ -322,9 +322,12 @@ def test_a_folder_that_is_exchanged_at_the_worst_moment_leads_no_write_astray(fl
     seconds = 120 + 300 * rounds
 
     def attack(attacker):
-        playbook = playbook_of(attacker, rounds, tmp_path / attacker.pi.name)
-        # With the results of all tasks, whose failures count for nothing here.
-        work = functools.partial(play, fleet, playbook, "-v", pis=[attacker.pi], patience=seconds)
+        def work():
+            # Only now, as it has what is in the settings file. With the results of all tasks, whose failures count for
+            # nothing here.
+            playbook = playbook_of(attacker, rounds, tmp_path / attacker.pi.name)
+            return play(fleet, playbook, "-v", pis=[attacker.pi], patience=seconds)
+
         run, told = exchange_during(attacker, seconds, work)
         planned = {name for name, _changes in moments(attacker)}
         assert planned <= set(re.findall(r"^exchanged at .*\((\w+)\)$", told, re.MULTILINE))
