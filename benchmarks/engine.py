@@ -431,7 +431,8 @@ class Times:
 
     @property
     def factor(self) -> float:
-        return self.double / self.single
+        # What is refused at once takes less than the clock can tell.
+        return self.double / max(self.single, 1e-6)
 
     @property
     def too_much(self) -> bool:
