@@ -223,7 +223,8 @@ def test_a_change_with_which_a_launched_node_red_does_not_respond_is_rolled_back
                 "set": {"uiHost": "192.0.2.1"},
             }
         },
-        {"pifleet.nodered.restart": {"service": "{{ service }}", "timeout": 45}},
+        # PM2 goes on when its program ends, so all of the time is waited.
+        {"pifleet.nodered.restart": {"service": "{{ service }}", "timeout": "{{ 60 if 'pm2' in service else 120 }}"}},
     ]
     variables = {
         "files": {name: pi.settings_file for name, pi in launched.items()},
