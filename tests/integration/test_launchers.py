@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from . import on_machine
 from .fleet import Fleet, Pi
 from .users import LOGIN_WORKS, USERS
 
@@ -87,7 +88,8 @@ systemctl disable --now pm2-USER
 loginctl disable-linger USER
 rm -rf ~USER/.config/systemd
 rm -rf /etc/systemd/system/nodered.service.d /etc/systemd/system/pm2-USER.service* ~USER/.pm2 /opt/pm2
-rm -rf ~USER/.nvm ~USER/project ~USER/.npm /usr/local/bin/{node22,tini,authbind,start,start-as-USER}
+rm -rf ~USER/.nvm ~USER/project ~USER/second ~USER/.npm /var/tmp/modules-on-machine
+rm -rf /usr/local/bin/{node22,tini,authbind,start,start-as-USER}
 systemctl daemon-reload
 systemctl enable nodered
 systemctl restart nodered
@@ -261,3 +263,15 @@ def test_a_user_unit_is_rejected_with_the_unit_that_does_the_same(fleet, launche
     assert run.failed
     assert run.says("runs as flows.service, a systemd user unit of pi", "User=pi", "WantedBy=multi-user.target")
     assert pi.settings == settings
+
+
+def test_a_second_app_of_pm2_is_rejected_with_both(launched):
+    pi = launched["pi41-alex"]
+    app = f"/opt/pm2/node_modules/pm2/bin/pm2 start {RED}/red.js --name second -- -p 1890 -u /home/{pi.user}/second"
+    pi.run(f"cd /home/{pi.user}; runuser -u {pi.user} -- {app}")
+    pi.wait_until_it_serves(1890)
+    on_machine.bring_modules(pi)
+    message = on_machine.module(pi, "instance_info")["msg"]
+    assert f"pm2-{pi.user}.service starts 2 Node-REDs" in message
+    assert f"PM2 app red, port 1880, settings file {pi.settings_file}" in message
+    assert f"PM2 app second, port 1890, settings file /home/{pi.user}/second/settings.js" in message
