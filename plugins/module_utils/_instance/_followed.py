@@ -111,9 +111,8 @@ def _by_script(start: Start) -> Start:
     found = _launchers.npm_script(_name(start.launch), words[1:])
     if found is None:
         return _not_followed(start)
-    name, arguments, folders = found
     folder: Optional[str] = os.path.join(
-        start.working_directory, *[_expanded(one, start.environment) for one in folders]
+        start.working_directory, *[_expanded(one, start.environment) for one in found.folders]
     )
     folder = next((one for one in _upwards(str(folder)) if os.path.isfile(os.path.join(one, "package.json"))), None)
     if folder is None:
@@ -121,11 +120,11 @@ def _by_script(start: Start) -> Start:
     file = os.path.join(folder, "package.json")
     package = _files.json_of(file, limit=_node.PACKAGE_LIMIT)
     scripts = package.get("scripts") if isinstance(package, dict) else None
-    script = scripts.get(name) if isinstance(scripts, dict) else None
+    script = scripts.get(found.name) if isinstance(scripts, dict) else None
     if not isinstance(script, str):
         return _not_followed(start)
     path = ":".join([*_bins(folder), start.environment.get("PATH", "")])
-    launch = _launchers.script_of(start.launch, script, arguments, file)
+    launch = _launchers.script_of(start.launch, script, found.arguments, file)
     return Start(launch, dict(start.environment, PATH=path), folder)
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import os
 import re
 import shlex
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Word
 
@@ -311,8 +311,17 @@ def script_of(launch: Launch, script: str, arguments: Sequence[str], file: str) 
     return follow(launch.with_(words=[Word("sh"), Word("-c"), Word(text)], file=file))
 
 
-def npm_script(name: str, words: Sequence[str]) -> Optional[Tuple[str, List[str], List[str]]]:
-    """(script, arguments, folders) of `npm start`, `npm run NAME` and the like; None where it runs no script."""
+class NpmScript(NamedTuple):
+    """A script of package.json, as `npm run` starts it."""
+
+    name: str
+    arguments: List[str]
+    folders: List[str]
+    """Where package.json is, each relative to the one before."""
+
+
+def npm_script(name: str, words: Sequence[str]) -> Optional[NpmScript]:
+    """What `npm start`, `npm run NAME` and the like start; None where they run no script."""
     folders: List[str] = []
     plain: List[str] = []
     left = list(words)
@@ -330,7 +339,7 @@ def npm_script(name: str, words: Sequence[str]) -> Optional[Tuple[str, List[str]
         plain = plain[1:]
     elif plain[:1] != ["start"]:
         return None
-    return (plain[0], [*plain[1:], *arguments], folders) if plain else None
+    return NpmScript(plain[0], [*plain[1:], *arguments], folders) if plain else None
 
 
 def npx_command(words: Sequence[str]) -> List[str]:
