@@ -86,6 +86,8 @@ chown -R USER: ~USER/.nvm ~USER/project
 CLEAN_UP = """
 systemctl disable --now pm2-USER
 loginctl disable-linger USER
+# Without the order, logind stops it later, with a Node-RED that holds the port until then.
+systemctl stop user@$(id -u USER)
 rm -rf ~USER/.config/systemd
 rm -rf /etc/systemd/system/nodered.service.d /etc/systemd/system/pm2-USER.service* ~USER/.pm2 /opt/pm2
 rm -rf ~USER/.nvm ~USER/project ~USER/second ~USER/.npm /var/tmp/modules-on-machine
@@ -247,6 +249,7 @@ def test_a_change_with_which_a_launched_node_red_does_not_respond_is_rolled_back
 
 USER_UNIT = """
 loginctl enable-linger USER
+systemctl start user@$(id -u USER)
 install -d -o USER ~USER/.config ~USER/.config/systemd ~USER/.config/systemd/user
 printf '[Service]\\nExecStart=/usr/bin/node-red\\n' >~USER/.config/systemd/user/flows.service
 systemctl disable --now nodered
