@@ -23,7 +23,7 @@ demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secu
 demo-down: ## Remove everything that the demo started
 	@demo/down
 
-test: machine ## Run everything; about half an hour on two cores
+test: machine ## Run everything; about 40 minutes on two cores
 	$(MAKE) --jobs 2 --output-sync=target lint unit lowest sanity corpus
 	$(MAKE) molecule
 	$(MAKE) integration
