@@ -299,7 +299,7 @@ def _for_the_rest(
     if kept is None:
         kept = [] if machine.closed else [(_port(one), str(one["protocol"])) for one in machine.listening]
     if not machine.closed:
-        # Whatever is to be kept: that is said for this Node-RED, and the others have inventory names of their own.
+        # Not limited by `keep`, which is for this Node-RED: the others have inventory names of their own.
         kept = list(dict.fromkeys([*kept, *((number, "tcp") for number in reachable_ports)]))
     taken = {(number, "tcp") for number in [*machine.ssh_ports, *left_ports, *([port] if port else [])]}
     taken |= {(number, "udp") for number in machine.let_in_by_default}

@@ -173,8 +173,8 @@ def _opened(path: str) -> Iterator[Tuple[int, os.stat_result]]:
 
 def _bytes(path: str, descriptor: int, state: os.stat_result, limit: int) -> bytes:
     """All that is in the file. It can have become larger than it was when it was opened."""
-    # Python provides memory for as many bytes as it is told to read. A file of the kernel's own has no size; one in
-    # /proc/sys can be read at once only, and not by a request for megabytes (proc_sysctl.c).
+    # os.read allocates as many bytes as it is asked for. A file of the kernel reports size 0; one in /proc/sys must be
+    # read in one call, and rejects a call for megabytes (proc_sysctl.c).
     data, piece = b"", min(limit, state.st_size or _PIECE) + 1
     while piece:
         read = os.read(descriptor, piece)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from typing import List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -19,6 +18,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _user_unit,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import runs_node
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -162,14 +162,8 @@ def _list_of(seen: Sequence[Seen]) -> str:
 
 def _running() -> List[Tuple[Optional[str], _processes.Process]]:
     """(unit, process) of each Node-RED process."""
-    found = [one for one in _processes.processes() if one.is_node_red and _is_node(one.pid)]
+    found = [one for one in _processes.processes() if one.is_node_red and runs_node(one.pid)]
     return [(_processes.unit_of(one.pid), one) for one in found]
-
-
-def _is_node(pid: int) -> bool:
-    """Whether the process runs node, or cannot be looked at. Any process can choose its name and its arguments."""
-    program = _processes.link(pid, "exe")
-    return program is None or os.path.basename(program).startswith("node")
 
 
 def _seen(
