@@ -43,6 +43,7 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     REQUIRED_TOGETHER,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _time_limit, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._connection import kind_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._other_host import on_other_host
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
 
@@ -134,7 +135,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from None
 
     def _is_local(self) -> bool:
-        return str(self._connection.transport).rpartition(".")[2] == "local"
+        return kind_of(self._connection) == "local"
 
     def _no_standard_input(self) -> str:
         return f"the connection {self._connection.transport} passes no standard input"

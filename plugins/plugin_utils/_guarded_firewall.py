@@ -24,6 +24,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
 from . import _time_limit
+from ._connection import kind_of
 from ._firewall_plan import NODE_RED
 from ._plan import _verification, ufw
 from ._run_state import APPLY, State, Store
@@ -268,7 +269,7 @@ class GuardedFirewall:
         connection = self._step._connection
         if type(connection).reset is not ConnectionBase.reset:
             connection.reset()
-        if str(connection.transport).rpartition(".")[2] == "ssh":
+        if kind_of(connection) == "ssh":
             # The options of a user can name a control socket, and another fork can open the usual one again. Its own
             # socket, not none: without pipelining, a module takes several connections, and a user's rule `limit` for
             # SSH blocks the sixth. ssh uses the first value of an option that is given twice.

@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe impo
 from . import _verify_from
 from ._arguments import ArgumentError
 from ._budget import VERIFYING
+from ._connection import kind_of
 from ._plan import _verification
 from ._run_state import State, Store
 from ._step import Result, Step
@@ -62,7 +63,7 @@ class VerifyStep(Step):
         """Decide once from where this host is verified. Raises AnsibleActionFail."""
         if state.origin is not None:
             return
-        connection = str(self._connection.transport).rpartition(".")[2]
+        connection = kind_of(self._connection)
         try:
             place = _verify_from.wanted_place(state.variables.get(_verify_from.VARIABLE), self._inventory)
             origin = _verify_from.decide(

@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 
 from .. import _arguments
 from .._budget import FIREWALL
+from .._connection import kind_of
 from .._plan import ufw
 from .._plan._base import Found, Wanted
 from .._step import Step
@@ -34,5 +35,5 @@ def gather(step: Step, _found: Found, wanted: Wanted) -> dict[str, Any]:
         raise AnsibleActionFail(
             f"{step.host}: The firewall could not be read. {result.get('msg') or 'The module failed.'}"
         )
-    remote = str(step._connection.transport).rpartition(".")[2] in _SSH_CONNECTIONS
+    remote = kind_of(step._connection) in _SSH_CONNECTIONS
     return {"firewall": result["firewall"], "remote": remote}
