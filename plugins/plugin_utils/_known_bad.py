@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..module_utils._core._text import printable_line
 from . import _bcrypt
@@ -43,6 +44,12 @@ ALIKE = 0.85
 # Each of these allows to change flows, and with them to run any program (editor-api/lib/auth/permissions.js).
 CHANGES_FLOWS = frozenset({"*", "write", "*.write", "flows.write"})
 MD5_LENGTH = 32
+_MD5 = re.compile("[0-9A-Fa-f]{32}")
+
+# What an attacker tries first. Each costs as many iterations as the sample.
+USUAL_PASSWORDS = ("admin", "raspberry", "nodered", "node-red", "123456", "12345678", "changeme", "secret", "test")
+# The lowest cost that Node-RED's own tools have used (node-red-admin hash-pw), and that of its template.
+LEAST_COST = 8
 
 WELL_KNOWN_SECRETS = frozenset(_SECRETS.split())
 PROTECTIVE = frozenset(_PROTECTIVE.split())
@@ -56,35 +63,51 @@ class Finding:
     problem: str
     remedy: str
     grave: bool
+    kind: str
+    """`misspelled`, `login-type`, `default`, `sample`, `usual`, `plaintext`, `md5`, `weak`, `no-password`, `old-login`,
+    `secret-off` or `secret-known`."""
 
 
 @dataclass
 class _Iterations:
-    """What may still be spent on finding the sample's password."""
+    """What may still be spent on finding known passwords."""
 
     left: int = MOST_ITERATIONS
 
-    def is_sample(self, hashed: str) -> bool:
+    def is_hash_of(self, password: str, hashed: str) -> bool:
+        """Whether it is; False where too little is left to find out."""
         cost = _bcrypt.cost(hashed)
         if cost > _bcrypt.HIGHEST_COST or 2**cost > self.left:
             return False
         self.left -= 2**cost
-        return _bcrypt.verify(SAMPLE_PASSWORD, hashed)
+        return _bcrypt.verify(password, hashed)
 
 
-def findings(text: str, *, filename: str = "settings.js", replaced: Collection[str] = ()) -> list[Finding]:
+@dataclass
+class _Judge:
+    """How strictly passwords are judged."""
+
+    strict: bool
+    iterations: _Iterations = field(default_factory=_Iterations)
+
+
+def findings(
+    text: str, *, filename: str = "settings.js", replaced: Collection[str] = (), strict: bool = False
+) -> list[Finding]:
     """What is known to be bad in the text. SettingsError if it cannot be read with certainty.
 
-    `replaced` are the settings that are about to get another value, so their present values are not judged.
+    `replaced` are the settings that are about to get another value, so their present values are not judged. With
+    `strict`, passwords that attackers try first and hashes of a low cost are found, too. None of these is grave: they
+    are somebody's choice, and no reason to reject the file.
     """
     settings = known(text, filename=filename)
-    iterations = _Iterations()
+    judge = _Judge(strict)
     found = list(_misspelled(settings, replaced))
     if "adminAuth" not in replaced:
-        found += _admin_auth(settings.get("adminAuth"), iterations)
+        found += _admin_auth(settings.get("adminAuth"), judge)
     for name in ("httpNodeAuth", "httpStaticAuth"):
         if name not in replaced:
-            found += _basic_auth(name, settings.get(name), iterations)
+            found += _basic_auth(name, settings.get(name), judge)
     for name in ("httpAdminAuth", "httpAuth"):
         found += _old_auth(name, settings)
     found += _credential_secret(settings)
@@ -103,6 +126,7 @@ def _misspelled(settings: dict[str, object], replaced: Collection[str]) -> Itera
             f"Node-RED does not know this setting and ignores it; probably {meant} is meant.",
             f"Rename it to {meant}." if missing else f"Remove it: {meant} is the setting that has an effect.",
             missing and meant in PROTECTIVE and _alike(name, meant),
+            "misspelled",
         )
 
 
@@ -110,17 +134,20 @@ def _alike(name: str, meant: str) -> bool:
     return difflib.SequenceMatcher(None, name.lower(), meant.lower()).ratio() >= ALIKE
 
 
-def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
+def _admin_auth(auth: object, judge: _Judge) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
     if "type" not in auth and "tokens" not in auth:
-        yield Finding("adminAuth.type", "It is missing, so no login works.", 'Set it to "credentials".', True)
+        yield Finding(
+            "adminAuth.type", "It is missing, so no login works.", 'Set it to "credentials".', True, "login-type"
+        )
     elif isinstance(auth.get("type"), str) and auth["type"] not in ("credentials", "strategy"):
         yield Finding(
             "adminAuth.type",
             f"{_shown(repr(auth['type']))} is not a kind of login, so no login works.",
             'Set it to "credentials", or to "strategy".',
             True,
+            "login-type",
         )
     users = auth.get("users")
     listed = [users] if isinstance(users, dict) else users if isinstance(users, list) else []
@@ -129,7 +156,7 @@ def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
             name = _shown(user["username"]) if isinstance(user.get("username"), str) else ""
             whose = f"The password of {name or 'a user'}"
             remedy = f"Give {name or 'the user'} a password of their own (nodered_login_users)."
-            yield from _password("adminAuth.users", user.get("password"), whose, remedy, iterations)
+            yield from _password("adminAuth.users", user.get("password"), whose, remedy, judge)
     default = auth.get("default")
     permissions = default.get("permissions") if isinstance(default, dict) else None
     scopes = permissions if isinstance(permissions, list) else [permissions]
@@ -139,16 +166,29 @@ def _admin_auth(auth: object, iterations: _Iterations) -> Iterator[Finding]:
             f"Without a login, anyone can do {_shown(repr(permissions))}: change flows, and with them run any program.",
             "Remove adminAuth.default, or give it no more than 'read'.",
             True,
+            "default",
         )
 
 
-def _password(setting: str, password: object, whose: str, remedy: str, iterations: _Iterations) -> Iterator[Finding]:
+def _password(setting: str, password: object, whose: str, remedy: str, judge: _Judge) -> Iterator[Finding]:
     if not isinstance(password, str):
         return
     if not _bcrypt.is_bcrypt(password):
-        yield Finding(setting, f"{whose} is not a bcrypt hash, so no login works with it.", remedy, True)
-    elif iterations.is_sample(password):
-        yield Finding(setting, f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.', remedy, True)
+        kind = "md5" if _MD5.fullmatch(password) else "plaintext"
+        yield Finding(setting, f"{whose} is not a bcrypt hash, so no login works with it.", remedy, True, kind)
+        return
+    if judge.iterations.is_hash_of(SAMPLE_PASSWORD, password):
+        sample = f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.'
+        yield Finding(setting, sample, remedy, True, "sample")
+    elif judge.strict and any(judge.iterations.is_hash_of(usual, password) for usual in USUAL_PASSWORDS):
+        yield Finding(setting, f"{whose} is one of those that attackers try first.", remedy, False, "usual")
+    if judge.strict and _bcrypt.cost(password) < LEAST_COST:
+        weak = f"The bcrypt hash of {_lower_first(whose)} has the cost {_bcrypt.cost(password)}."
+        yield Finding(setting, weak, remedy, False, "weak")
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _shown(text: str) -> str:
@@ -156,18 +196,18 @@ def _shown(text: str) -> str:
     return printable_line(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + " ...")
 
 
-def _basic_auth(name: str, auth: object, iterations: _Iterations) -> Iterator[Finding]:
+def _basic_auth(name: str, auth: object, judge: _Judge) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
     remedy = "Give it a bcrypt hash (node-red admin hash-pw), or remove it."
     if "pass" not in auth:
-        yield Finding(name, "It has no pass, so Node-RED exits when it starts.", remedy, True)
+        yield Finding(name, "It has no pass, so Node-RED exits when it starts.", remedy, True, "no-password")
         return
     password = auth["pass"]
     if isinstance(password, str) and len(password) == MD5_LENGTH:
-        yield Finding(name, "Its password is an MD5 sum, which can be cracked in seconds.", remedy, True)
+        yield Finding(name, "Its password is an MD5 sum, which can be cracked in seconds.", remedy, True, "md5")
         return
-    yield from _password(name, password, "Its password", remedy, iterations)
+    yield from _password(name, password, "Its password", remedy, judge)
 
 
 def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:
@@ -179,6 +219,7 @@ def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:
         f"It is a login of old releases, often with an MD5 sum, and leaves the websocket of the editor open.{clash}",
         f"Remove {name}; adminAuth (role login) and httpNodeAuth replace it.",
         True,
+        "old-login",
     )
 
 
@@ -189,9 +230,9 @@ def _computed(settings: dict[str, object], name: str) -> bool:
 def _credential_secret(settings: dict[str, object]) -> Iterator[Finding]:
     secret = settings.get("credentialSecret")
     if secret is False:
-        problem = "It is false, so the credentials of flows are stored unencrypted."
+        kind, problem = "secret-off", "It is false, so the credentials of flows are stored unencrypted."
     elif isinstance(secret, str) and secret in WELL_KNOWN_SECRETS:
-        problem = "It is well known, so anyone who can read the credentials file can decrypt it."
+        kind, problem = "secret-known", "It is well known, so anyone who can read the credentials file can decrypt it."
     else:
         return
     yield Finding(
@@ -199,4 +240,5 @@ def _credential_secret(settings: dict[str, object]) -> Iterator[Finding]:
         problem,
         "Choose another one, then enter the credentials in the editor again: Node-RED cannot convert them.",
         False,
+        kind,
     )

@@ -108,6 +108,31 @@ def test_no_finding_holds_a_password_or_a_secret():
     assert not any(secret in said for secret in ("hunter2", MD5, "'nodered'"))
 
 
+USUAL = "$2b$08$X3jlSx2XAakxPTT.rrLHTelhPT8G1hC9aSzqDvbFmJM.U54HjQYNe"  # That of "raspberry".
+
+
+@pytest.mark.parametrize(
+    "password, kinds",
+    [
+        (SAMPLE, ["sample"]),
+        (USUAL, ["usual"]),
+        (WELL_KNOWN, ["sample", "weak"]),
+        ("plain", ["plaintext"]),
+        (MD5, ["md5"]),
+        (GOOD, []),
+    ],
+)
+def test_what_is_strictly_judged_is_named_by_its_kind(password, kinds):
+    found = findings(f"module.exports = {{ {auth(password)} }}\n", strict=True)
+    assert [one.kind for one in found] == kinds
+    assert "raspberry" not in str(found)
+
+
+def test_a_weak_password_is_a_choice_that_keeps_no_file_from_being_secured():
+    assert judged(auth(USUAL)) == []
+    assert not any(one.grave for one in findings(f"module.exports = {{ {auth(USUAL)} }}\n", strict=True))
+
+
 def test_a_text_that_cannot_be_read_with_certainty_is_refused():
     with pytest.raises(SettingsError):
         findings("module.exports = {{")
