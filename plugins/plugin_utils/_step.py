@@ -36,7 +36,7 @@ class Variables(Mapping[str, t.Any]):
         self._templar = templar
 
     def __getitem__(self, name: str) -> t.Any:
-        return _plain(self._templar.template(self._task_vars[name]))
+        return plain(self._templar.template(self._task_vars[name]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._task_vars)
@@ -48,12 +48,12 @@ class Variables(Mapping[str, t.Any]):
         return name in self._task_vars
 
 
-def _plain(value: t.Any) -> t.Any:
+def plain(value: t.Any) -> t.Any:
     """The value with texts from an inline vault (`!vault`) as text. Before ansible-core 2.19 each is an object."""
     if isinstance(value, dict):
-        return {key: _plain(member) for key, member in value.items()}
+        return {key: plain(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [_plain(element) for element in value]
+        return [plain(element) for element in value]
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 

@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable
 # A unit test compares this list with the argument specs of the roles.
 VARIABLES = (
     "nodered_address",
+    "nodered_controller_ephemeral",
     "nodered_disable_editor",
+    "nodered_fleet_secret",
     "nodered_hardening_accepted",
     "nodered_hardening_admin_root",
     "nodered_hardening_audit_log",
@@ -41,6 +43,7 @@ VARIABLES = (
     "nodered_login_session_expiry",
     "nodered_login_users",
     "nodered_max_fail_percentage",
+    "nodered_password_generation",
     "nodered_port",
     "nodered_remount",
     "nodered_restart_timeout",

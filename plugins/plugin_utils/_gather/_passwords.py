@@ -1,33 +1,43 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The random password of a host, which a file on the controller keeps. Private."""
+"""The random password of a host, which a file on the controller keeps or the secret of the fleet gives. Private."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from .. import _password_files
+from .. import _ephemeral, _fleet_secret, _password_files
+from .._arguments import ArgumentError
+from .._plan._base import Wanted
 
 if TYPE_CHECKING:
     from .._step import Step
 
 
-def password(step: Step, folder: object, variable: str) -> dict[str, Any]:
-    """The password file of this host, and what is or could be in it.
+def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
+    """The password of this host with this purpose (the role), its file, and what is or could be in that.
 
-    Args:
-        step: the task's action.
-        folder: where the files are. A relative path is relative to the playbook, as for the lookups of Ansible.
-        variable: what the messages call `folder`.
+    A relative path of the folder is relative to the playbook, as for the lookups of Ansible.
 
     Returns:
         `password_file`: its path. `known_password`: what it holds, None without a file. `planned_password`: what this
-        play is going to write to it, None if nothing. `new_password`: a random one. `problem`: why the file cannot be
-        used, else empty.
+        play is going to write to it, None if nothing. `new_password`: a random one. `derived_passwords`: those that are
+        derived from the secret of the fleet, the current one first; empty without a secret. `ephemeral`: what shows
+        that files are lost when this run ends, empty if they are kept. `problem`: why the file or the secret cannot
+        be used, else empty.
     """
+    variable = f"nodered_{purpose}_password_dir"
     found: dict[str, Any] = dict.fromkeys(("known_password", "planned_password"))
     found |= {"password_file": "", "new_password": _password_files.new(), "problem": ""}
+    found |= {"derived_passwords": [], "ephemeral": ""}
+    try:
+        found["derived_passwords"] = _fleet_secret.derived(wanted, step.host, purpose)
+        found["ephemeral"] = _ephemeral.marker(wanted, os.environ)
+    except ArgumentError as error:
+        return found | {"problem": str(error)}
+    folder = wanted[variable]
     if not isinstance(folder, str) or not folder:
         return found | {"problem": f"{variable} must be the path of a folder on the controller."}
     try:

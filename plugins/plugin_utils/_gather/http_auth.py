@@ -20,5 +20,5 @@ FILE = pathlib.Path(__file__).parents[3] / "roles" / "http_auth" / "files" / COM
 
 def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
     """The random password of the host, as `_passwords.password` returns it, and the text of the companion, `script`."""
-    password = _passwords.password(step, wanted["nodered_http_auth_password_dir"], "nodered_http_auth_password_dir")
+    password = _passwords.password(step, "http_auth", wanted)
     return {**password, "script": FILE.read_bytes().decode("utf-8")}

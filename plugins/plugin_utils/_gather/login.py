@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 
 def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
     """The random password of the host, as `_passwords.password` returns it."""
-    return _passwords.password(step, wanted["nodered_login_password_dir"], "nodered_login_password_dir")
+    return _passwords.password(step, "login", wanted)

@@ -5,37 +5,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from .. import _ephemeral, _fleet_secret
+from .._arguments import ArgumentError
+from .._bcrypt import HIGHEST_COST, cost, is_bcrypt, verify
+
+# A hash that costs more is compared with the current password only: an attacker may have written it.
+MOST_FOR_EARLIER = 10
+LOOKUP = "the lookup pifleet.nodered.password"
+REMEDY = f"Set {_fleet_secret.SECRET} from a vault, from which passwords are derived that no file keeps."
 
 
 @dataclass(frozen=True)
 class RandomPassword:
-    """The password in the file of a host on the controller, or the one that is going to be written there."""
+    """The password in the file of a host on the controller, or the one that is going to be written there, or the one
+    that is derived from the secret of the fleet."""
 
     path: str
+    """Its file; of a derived one, the file that is no longer used, empty if there is none."""
     text: str = field(repr=False)
     written: bool
     """Whether it is in the file."""
     known: bool
-    """Whether it is in the file or an earlier plan of this play has made it: then a hash of it can be in the settings
-    already, and another one would lock the user out."""
+    """Whether this collection has made the present password: it is in the file, an earlier plan of this play has made
+    it, or it is or was derived. Then a hash of it can be in the settings already, and another one would lock the user
+    out."""
+    derived: bool = False
+    ephemeral: str = ""
+    """What shows that files are lost when this run ends; empty if they are kept."""
 
     @classmethod
-    def gathered(cls, controller: Mapping[str, Any]) -> RandomPassword:
-        """From what `_gather._passwords.password` returned."""
-        known, planned = controller["known_password"], controller["planned_password"]
-        text = known or planned or controller["new_password"]
-        return cls(controller["password_file"], text, written=known is not None, known=bool(known or planned))
+    def gathered(cls, controller: Mapping[str, Any], present: Sequence[str] = (), *, rounds: int = 0) -> RandomPassword:
+        """From what `_gather._passwords.password` returned.
+
+        Args:
+            controller: that.
+            present: the hashes that the settings have now in the place of this password.
+            rounds: the bcrypt cost of new hashes.
+
+        Raises:
+            ArgumentError: if the file or the secret of the fleet cannot be used.
+        """
+        if controller["problem"]:
+            raise ArgumentError(controller["problem"])
+        kept, planned = controller["known_password"], controller["planned_password"]
+        derived = controller["derived_passwords"]
+        if derived:
+            known = kept is not None or any(_is_ours(one, derived, rounds) for one in present)
+            path = controller["password_file"] if kept is not None else ""
+            return cls(path, derived[0], written=False, known=known, derived=True)
+        return cls(
+            controller["password_file"],
+            kept or planned or controller["new_password"],
+            written=kept is not None,
+            known=bool(kept or planned),
+            ephemeral=controller["ephemeral"],
+        )
 
     @property
     def to_write(self) -> dict[str, str]:
         """For `Plan.passwords`."""
-        return {} if self.written else {self.path: self.text}
+        return {} if self.written or self.derived else {self.path: self.text}
+
+    def require_kept(self, whose: str) -> None:
+        """Raise ArgumentError if it would be written to a file that is lost when this run ends."""
+        if self.to_write and self.ephemeral:
+            what = f"The random password of {whose}, in {self.path} on the controller,"
+            raise ArgumentError(_ephemeral.lost(what, self.ephemeral, REMEDY))
 
     def note(self, whose: str) -> str:
         """Where the password is, for the user."""
+        if self.derived:
+            shown = f"The password of {whose} is derived from {_fleet_secret.SECRET}; {LOOKUP} shows it."
+            return shown + (f" {self.path} is no longer used: remove it." if self.path else "")
         if self.written:
             return f"The password of {whose} is in {self.path} on the controller."
         return f"{whose} gets a random password, which is written to {self.path} on the controller with the change."
+
+    def note_of_another(self, whose: str, where: str, variable: str) -> str:
+        """That the present password is not this one, and stays."""
+        return (
+            f"The password of {whose} in {where} is not derived from {_fleet_secret.SECRET} as it is now; left "
+            f"unchanged, so {LOOKUP} shows another one. Set {variable}: true to replace it."
+        )
+
+
+def _is_ours(hashed: str, derived: Sequence[str], rounds: int) -> bool:
+    """Whether the hash is that of a derived password, the current one first. It may be an attacker's, see _bcrypt."""
+    if not is_bcrypt(hashed) or cost(hashed) > HIGHEST_COST:
+        return False
+    tried = derived if cost(hashed) <= max(rounds, MOST_FOR_EARLIER) else derived[:1]
+    return any(verify(password, hashed) for password in tried)

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import _http_auth, _neighbours, _settings_js, _variable_names
 from .._arguments import ArgumentError, truth, whole_number
+from .._bcrypt import is_bcrypt
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 
@@ -27,10 +28,10 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         if name in wanted
     ]
     try:
-        random = _random(found, wanted)
+        random = _random(result, found, wanted)
         password = random.text if random else wanted.get("nodered_http_auth_password")
         closing = _closing(found, wanted, password)
-        result.notes = [*closing.left_alone, *closing.not_closed]
+        result.notes += [*closing.left_alone, *closing.not_closed]
         if closing.managed:
             _set(result, found, closing)
             result.notes += _neighbours.behind_password(found.instance, wanted["nodered_http_auth_open_paths"])
@@ -40,22 +41,39 @@ def plan(found: Found, wanted: Wanted) -> Plan:
                 result.passwords = random.to_write
                 if result.passwords or result.credentials:
                     # An unchanged run of many hosts does not repeat it.
-                    result.notes.append(random.note(f"{wanted['nodered_http_auth_user']} (pages and dashboards)"))
+                    result.notes.append(random.note(_whose(wanted)))
     except ArgumentError as error:
         result.errors += error.problems
     return result
 
 
-def _random(found: Found, wanted: Wanted) -> RandomPassword | None:
+def _random(result: Plan, found: Found, wanted: Wanted) -> RandomPassword | None:
     """The random password if this Node-RED is open or has got it before. Other credentials are kept."""
     if wanted.get("nodered_http_auth_password") is not None:
         return None
-    if found.controller["problem"]:
-        raise ArgumentError(found.controller["problem"])
-    password = RandomPassword.gathered(found.controller)
+    rounds = whole_number(wanted["nodered_http_auth_rounds"], "nodered_http_auth_rounds")
+    hashes = _hashes(found)
+    password = RandomPassword.gathered(found.controller, hashes, rounds=rounds)
     # None: not known, because the settings file cannot be loaded.
     kinds = {found.instance["http_node_password"], found.instance["http_static_password"]}
-    return password if password.known or kinds <= {"none", None} else None
+    replace = password.derived and truth(wanted["nodered_http_auth_replace"], "nodered_http_auth_replace")
+    if password.known or kinds <= {"none", None} or replace:
+        password.require_kept(_whose(wanted))
+        return password
+    if password.derived and hashes:
+        where = str(found.instance["settings_file"])
+        result.notes.append(password.note_of_another("pages and dashboards", where, "nodered_http_auth_replace"))
+    return None
+
+
+def _whose(wanted: Wanted) -> str:
+    return f"{wanted['nodered_http_auth_user']} (pages and dashboards)"
+
+
+def _hashes(found: Found) -> list[str]:
+    """The hashes that the settings have now. With open paths, the password is in httpStaticAuth."""
+    values = [found.setting(name) for name in ("httpNodeAuth", "httpStaticAuth")]
+    return [str(value["pass"]) for value in values if isinstance(value, Mapping) and is_bcrypt(str(value.get("pass")))]
 
 
 def _closing(found: Found, wanted: Wanted, password: str | None) -> _http_auth.Plan:

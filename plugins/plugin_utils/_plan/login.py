@@ -26,7 +26,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     try:
         listed = _listed(wanted["nodered_login_users"])
         replace = truth(wanted["nodered_login_replace"], "nodered_login_replace")
-        random = _random(found, present) if not listed else None
+        random = _random(result, found, wanted, present) if not listed else None
         users = [_generated(random)] if random else listed
         if _is_foreign(present) and not (users and replace):
             result.notes.append(_left_unchanged(found))
@@ -59,19 +59,33 @@ def _is_foreign(present: object) -> bool:
     return bool(present) and not (isinstance(present, Mapping) and present.get("type") == "credentials")
 
 
-def _random(found: Found, present: object) -> RandomPassword | None:
+def _random(result: Plan, found: Found, wanted: Wanted, present: object) -> RandomPassword | None:
     """The random password if this Node-RED is open or has got it before. Users from elsewhere are left unchanged."""
     if present and _names(present) != [GENERATED_USER]:
         return None
-    if found.controller["problem"]:
-        raise ArgumentError(found.controller["problem"])
-    password = RandomPassword.gathered(found.controller)
-    return password if password.known or not present else None
+    rounds = whole_number(wanted["nodered_login_rounds"], "nodered_login_rounds")
+    password = RandomPassword.gathered(found.controller, _hashes(present), rounds=rounds)
+    replace = password.derived and truth(wanted["nodered_login_replace"], "nodered_login_replace")
+    if not present or password.known or replace:
+        password.require_kept(GENERATED_USER)
+        return password
+    if password.derived:
+        where = str(found.instance["settings_file"])
+        result.notes.append(password.note_of_another(GENERATED_USER, where, "nodered_login_replace"))
+    return None
 
 
 def _names(present: object) -> list[object]:
+    return [user.get("username") for user in _users(present)]
+
+
+def _hashes(present: object) -> list[str]:
+    return [str(user.get("password")) for user in _users(present)]
+
+
+def _users(present: object) -> list[Mapping[str, object]]:
     users = present.get("users") if isinstance(present, Mapping) and not _is_foreign(present) else None
-    return [user.get("username") for user in users if isinstance(user, Mapping)] if isinstance(users, list) else []
+    return [user for user in users if isinstance(user, Mapping)] if isinstance(users, list) else []
 
 
 def _generated(password: RandomPassword) -> Mapping[str, object]:

@@ -10,11 +10,13 @@ import types
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _fleet_secret, _password_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth, login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import HOST, found
+
+SECRET = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
@@ -23,13 +25,13 @@ def gathered(tmp_path):
     loader = DataLoader()
     loader.set_basedir(str(tmp_path))
 
-    def gather(*plans, folder="passwords", role=login):
+    def gather(*plans, folder="passwords", role=login, **variables):
         stores = [Store(str(tmp_path), "play", HOST, f"service{number}") for number, _plan in enumerate(plans)]
         for store, plan in zip(stores, plans, strict=True):
             store.save(State({}, "", "", "", plans={"login": plan}))
         step = types.SimpleNamespace(host=HOST, _loader=loader, stores=lambda: stores)
         names = ("nodered_login_password_dir", "nodered_http_auth_password_dir")
-        return role.gather(step, found(), dict.fromkeys(names, folder))
+        return role.gather(step, found(), {**dict.fromkeys(names, folder), **variables})
 
     return gather
 
@@ -81,6 +83,29 @@ def test_two_services_of_one_host_share_what_is_in_one_file(gathered, tmp_path):
     plans = Plan(), Plan(passwords={path: "planned one", "/another": "x"})
     assert gathered(*plans)["planned_password"] == "planned one"
     assert gathered(Plan(passwords={"/another": "x"}))["planned_password"] is None
+
+
+def test_without_a_secret_nothing_is_derived_and_an_ordinary_controller_keeps_files(gathered):
+    assert (gathered()["derived_passwords"], gathered()["ephemeral"]) == ([], "")
+
+
+def test_each_role_derives_its_own_passwords_from_the_secret_of_the_fleet(gathered):
+    secret = {"nodered_fleet_secret": SECRET, "nodered_password_generation": 2}
+    for role, purpose in ((login, "login"), (http_auth, "http_auth")):
+        expected = [_fleet_secret.password(SECRET, HOST, purpose, generation) for generation in (2, 1)]
+        assert gathered(role=role, **secret)["derived_passwords"] == expected
+
+
+@pytest.mark.parametrize("variables", [{"nodered_fleet_secret": "short"}, {"nodered_controller_ephemeral": "x"}])
+def test_a_variable_that_cannot_be_used_is_a_problem_that_names_it(gathered, variables):
+    assert next(iter(variables)) in gathered(**variables)["problem"]
+
+
+def test_an_ephemeral_controller_is_found_by_variables_and_environment(gathered, monkeypatch):
+    assert "awx_job_id" in gathered(awx_job_id=3)["ephemeral"]
+    monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", "/runner/artifacts/3")
+    assert "AWX_ISOLATED_DATA_DIR" in gathered()["ephemeral"]
+    assert gathered(nodered_controller_ephemeral=False)["ephemeral"] == ""
 
 
 def test_the_code_for_sockets_is_the_file_of_the_role(gathered):

@@ -156,7 +156,8 @@ def settings_with(*members: str) -> str:
 def random_password(file: str, new: str) -> dict[str, Any]:
     """What `_gather._passwords.password` returns for a host without a password file."""
     known = {"known_password": None, "planned_password": None}
-    return {"password_file": file, **known, "new_password": new, "problem": ""}
+    without = {"derived_passwords": [], "ephemeral": "", "problem": ""}
+    return {"password_file": file, **known, "new_password": new, **without}
 
 
 # What both tests of the role tls set beside the address and the folder of the authority: its defaults.

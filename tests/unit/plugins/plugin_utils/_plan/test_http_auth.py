@@ -35,6 +35,8 @@ DEFAULTS = {
     "nodered_http_auth_replace": False,
     "nodered_verify_login": False,
 }
+DERIVED = {"derived_passwords": ["the current one", "the one before"]}
+EPHEMERAL = {"ephemeral": "the variable awx_job_id is set"}
 GIVEN = {"nodered_http_auth_password": SECRET}
 OWN = "{ user: 'bob', pass: '" + _bcrypt.hash_password("his own", rounds=8) + "' }"
 OTHER = settings_with(f"httpNodeAuth: {OWN}")
@@ -204,6 +206,72 @@ def test_a_password_file_that_cannot_be_used_is_an_error():
     plan = planned(controller={"problem": "It is empty."})
     assert plan.errors == ["It is empty."]
     assert plan.set == {}
+
+
+# A secret of the fleet, and controllers that lose their files
+
+
+def test_with_a_secret_an_open_node_red_gets_the_derived_password_and_no_file():
+    plan = planned(controller={**DERIVED, **EPHEMERAL})
+    assert password_in(plan) == "the current one"
+    assert (plan.passwords, plan.errors) == ({}, [])
+    assert plan.credentials == {"http_username": "nodered", "http_password": "the current one"}
+    assert plan.notes == [
+        "The password of nodered (pages and dashboards) is derived from nodered_fleet_secret; the lookup "
+        "pifleet.nodered.password shows it."
+    ]
+
+
+@pytest.mark.parametrize("paths", [[], ["/hooks/github"]])
+def test_a_derived_password_that_is_there_changes_nothing_and_is_not_reported(paths):
+    more = {"nodered_http_auth_open_paths": paths}
+    text, state = closed({"nodered_http_auth_password": "the current one", **more})
+    plan = planned(text, controller=DERIVED, variables=more, **state)
+    assert _settings_js.edit(text, set=plan.set).changed == ()
+    assert (plan.notes, plan.credentials, plan.changes) == ([], {}, False)
+
+
+@pytest.mark.parametrize("paths", [[], ["/hooks/github"]])
+def test_another_generation_replaces_the_derived_password_that_is_there(paths):
+    more = {"nodered_http_auth_open_paths": paths}
+    text, state = closed({"nodered_http_auth_password": "the one before", **more})
+    plan = planned(text, controller=DERIVED, variables=more, **state)
+    assert plan.credentials == {"http_username": "nodered", "http_password": "the current one"}
+    assert "httpStaticAuth" in _settings_js.edit(text, set=plan.set).changed
+
+
+def test_other_credentials_are_replaced_by_a_derived_password_on_request_only():
+    plan = planned(OTHER, http_node_password="bcrypt", controller=DERIVED)
+    assert plan.set["httpStaticAuth"] == plan.set["httpNodeAuth"], "they are kept"
+    assert plan.credentials == {}
+    (note,) = plan.notes
+    assert "is not derived from nodered_fleet_secret" in note
+    assert "nodered_http_auth_replace: true" in note
+    replace = {"nodered_http_auth_replace": True}
+    assert password_in(planned(OTHER, http_node_password="bcrypt", controller=DERIVED, variables=replace)) == (
+        "the current one"
+    )
+
+
+def test_custom_code_is_left_unchanged_with_a_secret():
+    plan = planned(MIDDLEWARE, http_node_password="middleware", controller=DERIVED)
+    assert plan.set == {}
+    (note,) = plan.notes
+    assert "custom code" in note
+
+
+def test_a_password_that_would_be_lost_is_rejected_with_the_remedy():
+    plan = planned(controller=EPHEMERAL)
+    assert plan.set == plan.passwords == {}
+    (error,) = plan.errors
+    assert f"The random password of nodered (pages and dashboards), in {FILE} on the controller, would be lost" in error
+    assert "Set nodered_fleet_secret from a vault" in error
+
+
+def test_what_an_ephemeral_controller_does_not_generate_is_planned_as_ever():
+    assert planned(controller={**EPHEMERAL, "known_password": "from the file"}).errors == []
+    assert planned(controller=EPHEMERAL, variables=GIVEN).errors == []
+    assert planned(OTHER, http_node_password="bcrypt", controller=EPHEMERAL).errors == []
 
 
 # What the verification opens pages with

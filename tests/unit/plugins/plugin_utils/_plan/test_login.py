@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import login
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _random_password, login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
@@ -28,6 +28,8 @@ DEFAULTS = {
     "nodered_login_replace": False,
     "nodered_verify_login": False,
 }
+DERIVED = {"derived_passwords": ["the current one", "the one before"]}
+EPHEMERAL = {"ephemeral": "the variable awx_job_id is set"}
 STRATEGY = settings_with("adminAuth: require('./oauth.js')")
 
 
@@ -244,6 +246,88 @@ def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variabl
 def test_a_password_file_that_cannot_be_used_is_an_error_where_it_is_needed():
     assert planned(controller={"problem": "It is empty."}).errors == ["It is empty."]
     assert planned(login_of("bob", "x"), controller={"problem": "It is empty."}).errors == []
+
+
+# A secret of the fleet, and controllers that lose their files
+
+
+def test_with_a_secret_an_open_node_red_gets_the_derived_password_and_no_file():
+    plan = planned(controller={**DERIVED, **EPHEMERAL})
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("the current one")
+    assert plan.passwords == {}
+    assert plan.errors == []
+    assert plan.credentials == {"username": "admin", "password": "the current one"}
+    assert plan.notes == [
+        "The password of admin is derived from nodered_fleet_secret; the lookup pifleet.nodered.password shows it."
+    ]
+
+
+def test_a_derived_password_that_is_there_changes_nothing_and_is_not_reported():
+    text = login_of("admin", "the current one")
+    plan = planned(text, controller=DERIVED)
+    assert _settings_js.edit(text, set=plan.set).changed == ()
+    assert (plan.notes, plan.credentials, plan.changes) == ([], {}, False)
+
+
+def test_another_generation_replaces_the_derived_password_that_is_there():
+    plan = planned(login_of("admin", "the one before"), controller=DERIVED)
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("the current one")
+    assert "derived" in plan.notes[0]
+
+
+def test_a_secret_replaces_the_password_of_a_file_which_is_reported():
+    plan = planned(login_of("admin", "from the file"), controller={**DERIVED, "known_password": "from the file"})
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("the current one")
+    assert plan.passwords == {}
+    assert plan.notes[0].endswith(f"{FILE} is no longer used: remove it.")
+    text = login_of("admin", "the current one")
+    assert planned(text, controller={**DERIVED, "known_password": "from the file"}).notes == []
+
+
+def test_an_admin_from_elsewhere_is_replaced_by_a_derived_password_on_request_only():
+    text = login_of("admin", "his own")
+    plan = planned(text, controller=DERIVED)
+    assert plan.set == {}
+    (note,) = plan.notes
+    assert "admin" in note
+    assert "is not derived from nodered_fleet_secret" in note
+    assert "nodered_login_replace: true" in note
+    plan = planned(text, controller=DERIVED, variables={"nodered_login_replace": True})
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("the current one")
+
+
+def test_without_a_secret_replace_gives_no_admin_from_elsewhere_a_random_password():
+    assert planned(login_of("admin", "his own"), variables={"nodered_login_replace": True}).set == {}
+
+
+def test_other_users_are_left_unchanged_and_unreported_with_a_secret():
+    plan = planned(login_of("bob", "his own"), controller=DERIVED, variables={"nodered_login_replace": True})
+    assert plan == Plan(details={"managed": False})
+
+
+@pytest.mark.parametrize(("rounds", "compared"), [(10, 2), (11, 1), (14, 1), (15, 0)])
+def test_the_hash_of_an_attacker_costs_little(monkeypatch, rounds, compared):
+    asked = []
+    monkeypatch.setattr(_random_password, "verify", lambda password, _hashed: asked.append(password))
+    text = login_of("admin", "x").replace("$2b$04$", f"$2b${rounds:02}$")
+    assert planned(text, controller=DERIVED).set == {}
+    assert asked == DERIVED["derived_passwords"][:compared]
+
+
+def test_a_password_that_would_be_lost_is_rejected_with_the_remedy():
+    plan = planned(controller=EPHEMERAL)
+    assert plan.set == plan.passwords == {}
+    (error,) = plan.errors
+    assert error.startswith(f"The random password of admin, in {FILE} on the controller, would be lost")
+    assert "the variable awx_job_id is set" in error
+    assert "Set nodered_fleet_secret from a vault" in error
+    assert "nodered_controller_ephemeral: false" in error
+
+
+def test_what_an_ephemeral_controller_does_not_generate_is_planned_as_ever():
+    assert planned(controller={**EPHEMERAL, "known_password": "from the file"}).errors == []
+    assert planned(controller=EPHEMERAL, variables={"nodered_login_users": [ADA]}).errors == []
+    assert planned(login_of("admin", "his own"), controller=EPHEMERAL) == Plan(details={"managed": False})
 
 
 # What the verification logs in with

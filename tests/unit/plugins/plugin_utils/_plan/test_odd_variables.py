@@ -33,6 +33,7 @@ ROOT = pathlib.Path(__file__).parents[5]
 # http_auth makes and checks hashes, none of them cheap.
 ROUNDS = {"http_auth": 40}
 SECRET = "hunter2"
+FLEET_SECRET = 5 * SECRET
 ADDRESS = "192.168.1.20"
 PUBLIC = Authority("Public")
 PAIR = PUBLIC.issue(ADDRESS)
@@ -58,6 +59,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("login", {}),
+    ("login", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),
+    ("http_auth", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),
     (
         "http_auth",
         {
