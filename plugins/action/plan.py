@@ -12,48 +12,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth as _gather_http_auth
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import login as _gather_login
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as _gather_sessions
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as _gather_tls
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw as _gather_ufw
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
-    _diff,
-    hardening,
-    http_auth,
-    instance,
-    login,
-    port,
-    sessions,
-    tls,
-    ufw,
-)
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan, Wanted
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _diff
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, Step, TaskVars
 
-ROLES = {
-    "instance": instance,
-    "login": login,
-    "port": port,
-    "tls": tls,
-    "http_auth": http_auth,
-    "hardening": hardening,
-    "sessions": sessions,
-    "ufw": ufw,
-}
 ARGUMENT_SPEC: dict[str, t.Any] = {"role": {"type": "str", "required": True, "choices": list(ROLES)}}
-# What a role needs to know from the controller, or from one more execution on the host.
-GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
-    "login": _gather_login.gather,
-    "http_auth": _gather_http_auth.gather,
-    "sessions": _gather_sessions.gather,
-    "tls": _gather_tls.gather,
-    "ufw": _gather_ufw.gather,
-}
 
 
 class ActionModule(Step):
@@ -69,7 +35,7 @@ class ActionModule(Step):
         found = self._found(state, role)
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
-        plan, edit = self._plan(role, found)
+        plan, edit = planned(role, found, self.variables)
         self._keep(state, role, plan, edit)
         if plan.errors:
             notes = [f"{self.host}: {note}" for note in plan.notes]
@@ -102,16 +68,6 @@ class ActionModule(Step):
             later_roles=_play.later_roles(self._task, self.task_vars) - set(state.plans) - {role},
         )
 
-    def _plan(self, role: str, found: Found) -> tuple[Plan, _settings_js.Edit]:
-        filename = str(found.instance["settings_file"])
-        try:
-            plan = ROLES[role].plan(found, self.variables)
-            edit = _settings_js.edit(found.text, set=plan.set, remove=plan.remove, filename=filename)
-            plan.errors += [] if plan.errors else _remaining_errors(role, found, plan, edit)
-        except (SettingsError, Failure) as error:
-            return Plan(errors=[str(error)]), _settings_js.Edit(found.text, ())
-        return plan, edit
-
     def _result(self, found: Found, plan: Plan, edit: _settings_js.Edit) -> Result:
         result: Result = {
             "changed": bool(edit.changed) or plan.changes,
@@ -122,15 +78,6 @@ class ActionModule(Step):
         if self._task.diff and result["changed"]:
             result["diff"] = _diff.diffs(found, plan, edit)
         return result
-
-
-def _remaining_errors(role: str, found: Found, plan: Plan, edit: _settings_js.Edit) -> list[str]:
-    """What the role hardening has left to this role, and this role does not replace."""
-    earlier = found.planned.get("hardening")
-    if role == "hardening" or earlier is None:
-        return []
-    now = dataclasses.replace(found, text=edit.text, planned={**found.planned, role: plan})
-    return [f"Role hardening: {error}" for error in hardening.remaining_errors(earlier, now)]
 
 
 def _listed(host: str, errors: t.Sequence[str]) -> str:

@@ -41,6 +41,7 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     MUTUALLY_EXCLUSIVE,
     PROBE_OPTIONS,
     REQUIRED_TOGETHER,
+    with_answers,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _time_limit, _variables
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._connection import kind_of
@@ -113,6 +114,7 @@ class ActionModule(ActionBase):
         )
         task_vars = task_vars or {}
         options.update(self._named_credentials(options["credentials_from"], task_vars))
+        options["only"] = with_answers(options["only"])
         self._host = str(task_vars.get("inventory_hostname", "the host"))
         if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
             return self._run_delegated(options, task_vars)
@@ -226,9 +228,9 @@ class ActionModule(ActionBase):
             return _skipped(outside, wanted, f"left out: {reason}, and the client's key stays on the controller")
         if state["answers"] == "fail":
             return []
-        checks = [*(LOGIN_CHECKS if options["password"] is not None else ())]
+        checks = [check for check in LOGIN_CHECKS if check in state and options["password"] is not None]
         skipped = []
-        if state["login_offered"] != "pass":
+        if state.get("login_offered", "pass") != "pass":
             skipped, checks = _skipped(outside, checks, "left out: no login is offered"), []
         checks += [check for check in HTTP_LOGIN_CHECKS if check in state and options["http_password"] is not None]
         if not checks:
@@ -293,7 +295,13 @@ class ActionModule(ActionBase):
 
 
 def _given_passwords(options: Options) -> list[str]:
-    return [name for name in CHECKS_BY_PASSWORD if options[name] is not None]
+    """The passwords that a wanted check uses."""
+    only = options.get("only")
+    return [
+        name
+        for name, checks in CHECKS_BY_PASSWORD.items()
+        if options[name] is not None and (only is None or not {*only}.isdisjoint(checks))
+    ]
 
 
 def _text_of(path: str) -> str:

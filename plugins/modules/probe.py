@@ -168,6 +168,13 @@ options:
       - The variable is read by the action plugin, so its passwords are in no task argument.
     type: str
     version_added: 0.3.0
+  only:
+    description:
+      - The RV(checks[].id) of the checks that are wanted. The default is all.
+      - The check V(answers) is always among them. A check is left out if what it needs is not given, such as paths.
+    type: list
+    elements: str
+    version_added: 0.3.0
 seealso:
   - module: ansible.builtin.assert
 notes:
@@ -261,6 +268,8 @@ checks:
       sample: 401, Node-RED asks for a login
 """
 
+from typing import List, Optional, Sequence
+
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import TIMEOUT, probe
@@ -289,6 +298,7 @@ ARGUMENT_SPEC = {
     "http_username": {"type": "str"},
     "http_password": {"type": "str", "no_log": True},
     "credentials_from": {"type": "str"},
+    "only": {"type": "list", "elements": "str"},
 }
 CREDENTIALS = ("username", "password", "http_username", "http_password")
 REQUIRED_TOGETHER = [["username", "password"], ["http_username", "http_password"]]
@@ -313,7 +323,13 @@ PROBE_OPTIONS = (
     "websockets",
     "http_username",
     "http_password",
+    "only",
 )
+
+
+def with_answers(only: Optional[Sequence[str]]) -> Optional[List[str]]:
+    """The checks that are wanted, with the one that all others depend on; None for all."""
+    return None if only is None else ["answers", *(check for check in only if check != "answers")]
 
 
 def main() -> None:
@@ -323,6 +339,7 @@ def main() -> None:
         mutually_exclusive=MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
+    module.params["only"] = with_answers(module.params["only"])
     try:
         checks = probe(module.params["url"], **{name: module.params[name] for name in PROBE_OPTIONS})
     except ProbeError as error:

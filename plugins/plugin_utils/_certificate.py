@@ -82,12 +82,38 @@ def check(
         _check_constraints(own, issuer, called)
     _check_dates(own, now, days_left, called)
     _check_purpose(own, purpose, called)
-    missing = [name for name in names if not _covers(own, name)]
-    if missing:
-        raise CertificateError(
-            f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}. "
-            "Have it made with these as subject alternative names, or reach Node-RED by another name (nodered_address)."
-        )
+    _check_names(own, names, called)
+
+
+def own_problems(certificate: str, *, now: datetime.datetime, names: Sequence[str]) -> dict[str, str]:
+    """What is wrong with the first certificate of this PEM text alone, whoever issued it.
+
+    For the arguments see `check`. The keys are `weak` (key, signature), `dates` and `names`.
+
+    Raises:
+        CertificateError: if it cannot be read.
+        CannotJudgeError: if nothing can be said about certificates on this machine.
+    """
+    require_judgement(now)
+    called = "The certificate"
+    own = parsed(certificate, called)[0]
+    checks: dict[str, Callable[[], None]] = {
+        "weak": lambda: _check_strength(own, called),
+        "dates": lambda: _check_dates(own, now, 0, called),
+        "names": lambda: _check_names(own, names, called),
+    }
+    found = {}
+    for kind, check_one in checks.items():
+        try:
+            check_one()
+        except CertificateError as error:
+            found[kind] = str(error)
+    return found
+
+
+def days_left(certificate: str, now: datetime.datetime) -> float:
+    """For how many days the first certificate of this PEM text is still valid; negative if it has expired."""
+    return (parsed(certificate, "the certificate")[0].not_valid_after_utc - now) / datetime.timedelta(days=1)
 
 
 def problem(
@@ -352,6 +378,15 @@ def _check_purpose(own: x509.Certificate, purpose: str, called: str) -> None:
     if purposes is not None and wanted not in purposes:
         raise CertificateError(
             f"{called} is not for a {purpose} (its extended key usage lacks it). Have one made for a {purpose}."
+        )
+
+
+def _check_names(own: x509.Certificate, names: Sequence[str], called: str) -> None:
+    missing = [name for name in names if not _covers(own, name)]
+    if missing:
+        raise CertificateError(
+            f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}. "
+            "Have it made with these as subject alternative names, or reach Node-RED by another name (nodered_address)."
         )
 
 

@@ -257,6 +257,24 @@ def plan(
     )
 
 
+def too_wide(firewall: Mapping[str, object], *, port: int | None, sources: object) -> list[str]:
+    """The rules that let any machine reach every port, or others than `sources` reach Node-RED.
+
+    `firewall` is what the module firewall_info returned for a machine with ufw, `port` is where Node-RED responds.
+    Raises PlanError if `sources` are no networks.
+    """
+    networks = _networks(sources)
+    return [
+        rule.words()
+        for rule in _machine(firewall).rules
+        if rule.lets_in and (_opens_all(rule) or (port and networks and _opens_further(rule, port, networks)))
+    ]
+
+
+def _opens_all(rule: Rule) -> bool:
+    return rule.plain and (rule.to_port, rule.from_address) == (ANY, ANY) and rule.protocol != "udp"
+
+
 # --- what is wanted ------------------------------------------------------------------------------------------------
 
 

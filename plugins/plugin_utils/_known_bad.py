@@ -114,6 +114,12 @@ def findings(
     return found
 
 
+def unknown(text: str, *, filename: str = "settings.js") -> list[str]:
+    """The settings that no release knows and that are not like a known one. SettingsError as `findings`."""
+    found = [name for name in known(text, filename=filename) if name not in KNOWN_SETTINGS]
+    return [_shown(name) for name in found[:MOST_UNKNOWN] if len(name) > LONGEST_SHOWN or nearest_known(name) is None]
+
+
 def _misspelled(settings: dict[str, object], replaced: Collection[str]) -> Iterator[Finding]:
     unknown = (name for name in settings if name not in KNOWN_SETTINGS and len(name) <= LONGEST_SHOWN)
     for name in itertools.islice(unknown, MOST_UNKNOWN):

@@ -143,9 +143,14 @@ def plan(level: str, found: Found, *, private_files: bool, listed: Sequence[str]
     return Sandbox({"Service": service} if service else {}, [])
 
 
+def ways_left(level: str, ways: Sequence[str]) -> list[str]:
+    """Those of the ways to become root that this level leaves."""
+    return [way for way in ways if level != "strict" or way.startswith(_WAYS_OUT_OF_STRICT)]
+
+
 def about_root(level: str, user: str, ways: Sequence[str]) -> list[str]:
     """A sentence about the ways in which Node-RED's user can become root in spite of this level, if there are any."""
-    left = [way for way in ways if level != "strict" or way.startswith(_WAYS_OUT_OF_STRICT)]
+    left = ways_left(level, ways)
     if not left:
         return []
     remedy = (

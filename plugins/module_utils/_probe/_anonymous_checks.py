@@ -27,6 +27,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examinatio
     Verdict,
 )
 
+DEFAULT_USER = "adminAuth has a default user"
+
 
 def node_red_answers(examination: Examination) -> Verdict:
     login = examination.anonymous("/auth/login")
@@ -71,10 +73,8 @@ def login_required(examination: Examination) -> Verdict:
     if permissions is None:
         return Verdict(FAIL, "open: everybody is let in, there is no login")
     if may_change_something(permissions):
-        return Verdict(FAIL, "open: adminAuth has a default user with the permissions %s" % named(permissions))
-    return Verdict(
-        PASS, "everybody may look: adminAuth has a default user with the permissions %s" % named(permissions)
-    )
+        return Verdict(FAIL, "open: %s with the permissions %s" % (DEFAULT_USER, named(permissions)))
+    return Verdict(PASS, "everybody may look: %s with the permissions %s" % (DEFAULT_USER, named(permissions)))
 
 
 def absent(response: Response) -> Verdict:

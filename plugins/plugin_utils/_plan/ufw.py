@@ -61,6 +61,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         firewall=change,
         notes=[*decided.notes, *_notes_about_others(found), *(f"Firewall: {line}" for line in change.get("lines", ()))],
         checks={"ufw": {"controller": decided.controller, "rate_limit": limited, "settled": settled}},
+        details={"request": request},
     )
 
 

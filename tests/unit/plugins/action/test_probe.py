@@ -115,6 +115,18 @@ def test_the_password_is_on_standard_input_and_nowhere_else(probed):
     assert PASSWORD not in str(result)
 
 
+def test_only_the_checks_that_are_wanted_are_made_and_a_password_is_used_only_for_its_own(probed):
+    module = Observed({**OUTSIDE, "only": ["login_required"]})
+    module.run(task_vars={})
+    assert [call["only"] for call in probed] == [["answers", "login_required"]]
+    assert not module.executed
+
+
+def test_a_login_that_is_wanted_alone_goes_through_the_connection(probed):
+    module = Observed({**OUTSIDE, "only": ["login_works", "read_only_cannot_write"]})
+    assert found(module.run(task_vars={}))["login_works"] == "on the host"
+
+
 def test_the_login_never_asks_for_become(probed):
     module = Observed(OUTSIDE)
     module.run(task_vars={})
