@@ -197,19 +197,6 @@ def _extended(descriptor: int) -> Dict[str, bytes]:
     return extended
 
 
-def compared(path: str, old: Optional[Content], data: Optional[bytes]) -> Dict[str, Any]:
-    """What a module returns that wants this data in the file, or no file: whether it changes, and the difference."""
-    result: Dict[str, Any] = {"changed": (old.data if old else None) != data, "path": path}
-    if result["changed"]:
-        result["diff"] = {
-            "before": old.data.decode("utf-8", "replace") if old else "",
-            "after": data.decode("utf-8", "replace") if data is not None else "",
-            "before_header": path if old else "(no file)",
-            "after_header": path if data is not None else "(no file)",
-        }
-    return result
-
-
 def link(path: str, user: Optional[Identity] = None) -> Optional[str]:
     """Where this path leads to if it is a link, else None."""
     found = _as(user, _link_text, path)

@@ -153,22 +153,6 @@ def test_a_backup_has_content_and_mode_of_the_file(settings):
     assert stat.S_IMODE(os.stat(backup).st_mode) == 0o640
 
 
-def test_a_difference_is_shown_with_the_names_of_the_files(settings):
-    old = _files.read(str(settings))
-    made = _files.compared(old.path, None, b"new\n")
-    assert made["changed"]
-    assert made["diff"] == {"before": "", "after": "new\n", "before_header": "(no file)", "after_header": old.path}
-    gone = _files.compared(old.path, old, None)
-    assert gone["changed"]
-    assert (gone["diff"]["before"], gone["diff"]["after_header"]) == (old.data.decode(), "(no file)")
-
-
-def test_without_a_difference_nothing_changes(settings):
-    old = _files.read(str(settings))
-    assert _files.compared(old.path, old, old.data) == {"changed": False, "path": old.path}
-    assert _files.compared(old.path, None, None) == {"changed": False, "path": old.path}
-
-
 @pytest.mark.parametrize("size", [0, 1, 70_000])
 def test_a_file_is_read_as_a_whole_up_to_the_limit(settings, size):
     settings.write_bytes(b"x" * size)
