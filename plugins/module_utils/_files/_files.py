@@ -23,7 +23,7 @@ import stat
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _descriptors
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
@@ -247,9 +247,7 @@ def _remove_abandoned(path: str) -> None:
 def _write_new(path: str, data: str, owner: Tuple[int, int], mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        view = memoryview(data.encode("latin-1"))
-        while view:
-            view = view[os.write(descriptor, view) :]
+        _descriptors.write_all(descriptor, data.encode("latin-1"))
         if owner != (-1, -1):
             os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)

@@ -18,7 +18,7 @@ import stat
 import time
 from typing import Any, BinaryIO, ContextManager, Dict, Iterator, List, Sequence
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _descriptors, _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
@@ -261,7 +261,7 @@ def _start(mounts: Sequence[Mount], lock: int) -> _Keeper:
     if pid == 0:
         try:
             # The lock of the service among them: that is not to be held for as long as this may take.
-            _close_all_but(lock, end_of_writes, told)
+            _descriptors.close_all_but(lock, end_of_writes, told)
             _background.detach("Remount of %s for a change" % ", ".join(mount.point for mount in mounts))
             _keep(mounts, lock, end_of_writes, told)
         finally:
@@ -269,14 +269,6 @@ def _start(mounts: Sequence[Mount], lock: int) -> _Keeper:
     os.close(end_of_writes)
     os.close(told)
     return _Keeper(pid, waits_for, os.fdopen(answers, "rb"))
-
-
-def _close_all_but(*kept: int) -> None:
-    for number in os.listdir("/proc/self/fd"):
-        if int(number) > 2 and int(number) not in kept:
-            # The folder itself was one of them.
-            with contextlib.suppress(OSError):
-                os.close(int(number))
 
 
 def _keep(mounts: Sequence[Mount], lock: int, end_of_writes: int, told: int) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,16 +13,16 @@ import syslog
 import traceback
 from typing import Any, Callable, Dict
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _descriptors, _failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
 try:
-    from ansible.module_utils.common import warnings as of_the_task
+    from ansible.module_utils.common import warnings as ansible_warnings
 except ImportError:
     # At boot there is no Ansible, and nobody to be warned.
-    of_the_task = None
+    ansible_warnings = None
 
 TAG = "pifleet.nodered"
 
@@ -65,8 +66,8 @@ def log(text: str, failed: bool = False) -> None:
 
 def warn(warning: str) -> None:
     """Warn whoever runs the task; at boot it is said in the journal."""
-    if of_the_task:
-        of_the_task.warn(printable(warning))
+    if ansible_warnings:
+        ansible_warnings.warn(printable(warning))
     else:
         log(warning, failed=True)
 
@@ -89,7 +90,7 @@ def _result_of(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _with_warnings(result: Dict[str, Any]) -> Dict[str, Any]:
-    warnings = of_the_task.get_warning_messages() if of_the_task else ()
+    warnings = ansible_warnings.get_warning_messages() if ansible_warnings else ()
     return dict(result, warnings=list(warnings)) if warnings else result
 
 
@@ -100,9 +101,7 @@ def detach(description: str) -> None:
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
+    _descriptors.redirect_streams_to_null()
     _move_to_own_scope(description)
 
 
@@ -128,10 +127,6 @@ def _move_to_own_scope(description: str) -> None:
 
 def report(writable: int, result: Dict[str, Any]) -> None:
     """Write it as one line to whoever waits at the other end of this pipe."""
-    view = memoryview(json.dumps(result).encode() + b"\n")
-    try:
-        while view:
-            view = view[os.write(writable, view) :]
-    except BrokenPipeError:
-        # Nobody waits for it any more; the journal has it.
-        return
+    # If no process waits for it any more, the journal has it.
+    with contextlib.suppress(BrokenPipeError):
+        _descriptors.write_all(writable, json.dumps(result).encode() + b"\n")

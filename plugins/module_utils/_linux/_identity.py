@@ -22,6 +22,7 @@ import stat
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _descriptors
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 
 # The service user can stop (SIGSTOP) a process that runs as that user, and let it continue, again and again.
@@ -77,7 +78,9 @@ class Identity:
         child = os.fork()
         if child == 0:
             try:
-                _close_all_but(writable)
+                # A child that hangs would hold the locks and the output of this process.
+                _descriptors.redirect_streams_to_null()
+                _descriptors.close_all_but(writable)
                 _answer(writable, self, work, arguments)
             finally:
                 os._exit(0)
@@ -142,17 +145,6 @@ def give_time_again() -> None:
     _waited.clear()
 
 
-def _close_all_but(descriptor: int) -> None:
-    """Keep nothing of the parent: a child that hangs would hold its locks and its output."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in (0, 1, 2, descriptor):
-            with contextlib.suppress(OSError):
-                os.close(int(name))
-
-
 def _end(child: int) -> None:
     """Kill the child, and wait for its end for a while."""
     with contextlib.suppress(ProcessLookupError):
@@ -175,9 +167,7 @@ def _answer(writable: int, identity: Identity, work: Callable[..., Any], argumen
         found = {"error": [error.errno, error.strerror, error.filename]}
     except Exception as error:
         found = {"unexpected": repr(error)}
-    view = memoryview(json.dumps(found).encode())
-    while view:
-        view = view[os.write(writable, view) :]
+    _descriptors.write_all(writable, json.dumps(found).encode())
 
 
 def _received(readable: int, seconds: float) -> Optional[bytes]:

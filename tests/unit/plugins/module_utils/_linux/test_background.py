@@ -61,7 +61,7 @@ def test_what_is_logged_is_printable(monkeypatch):
     lines = []
     monkeypatch.setattr(_background.syslog, "syslog", lambda _level, line: lines.append(line))
     _background.log("a\x1b[31m\nb\u202e")
-    monkeypatch.setattr(_background, "of_the_task", None)
+    monkeypatch.setattr(_background, "ansible_warnings", None)
     _background.warn("c\x07")
     assert lines == ["a\\x1b[31m", "b\\u202e", "c\\x07"]
 
