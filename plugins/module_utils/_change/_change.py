@@ -253,6 +253,26 @@ def extend(
     )
 
 
+def change_file(
+    service: str,
+    pid: Optional[int],
+    path: str,
+    old: Optional[Content],
+    data: Optional[bytes],
+    attributes: Attributes,
+    user: Optional[Identity] = None,
+) -> bool:
+    """Record and write the file with these bytes, or remove it if they are None; whether it changed."""
+    if data == (old.data if old else None):
+        return False
+    extend(service, pid, path, old, None if data is None else _files.checksum(data), user=user)
+    if data is None:
+        _files.remove(path, user)
+    else:
+        _files.replace(path, data, attributes, user)
+    return True
+
+
 def _first_change(
     service: str,
     path: str,
@@ -313,6 +333,11 @@ def forget(service: str) -> None:
         for name in os.listdir(folder(service)):
             if name.startswith("undo-"):
                 os.unlink(os.path.join(folder(service), name))
+
+
+def places_of_undo(service: str, change: Change) -> List[str]:
+    """The folders that undoing this change writes to."""
+    return [*places(service), *(os.path.dirname(file.path) for file in change.files)]
 
 
 def undo(change: Change) -> List[str]:

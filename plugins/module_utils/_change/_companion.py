@@ -31,13 +31,5 @@ def write(unit: Unit, settings: Content, user: Optional[Identity], name: str, te
         raise Failure("%s is a link." % path, "Remove it and run again.")
     old = _files.read(path, user) if os.path.lexists(path) else None
     data = None if text is None else text.encode("utf-8")
-    if data == (old.data if old else None):
-        return False
-    checksum = None if data is None else _files.checksum(data)
-    _change.extend(unit.service, unit.main_pid, path, old, checksum, user=user)
-    if data is None:
-        _files.remove(path, user)
-    else:
-        # Node-RED only reads it, and anyone who can write the settings decides what is required.
-        _files.replace(path, data, settings.attributes, user)
-    return True
+    # Node-RED only reads it, and anyone who can write the settings decides what is required.
+    return _change.change_file(unit.service, unit.main_pid, path, old, data, settings.attributes, user)

@@ -94,17 +94,11 @@ def write(service: Unit, wanted: DropIn) -> bool:
     own = present(wanted.path)
     new = text(service, wanted, own)
     data = None if new is None else new.encode()
-    if data == (own.data if own else None):
-        return False
-    with _files.explained(wanted.path):
-        _files.make_folders(os.path.dirname(wanted.path), 0o755)
-    checksum = None if data is None else _files.checksum(data)
-    _change.extend(service.service, service.main_pid, wanted.path, own, checksum)
-    if data is None:
-        _files.remove(wanted.path)
-    else:
-        _files.replace(wanted.path, data, Attributes(0, 0, 0o644, {}))
-    return True
+    if data is not None:
+        with _files.explained(wanted.path):
+            _files.make_folders(os.path.dirname(wanted.path), 0o755)
+    attributes = Attributes(0, 0, 0o644, {})
+    return _change.change_file(service.service, service.main_pid, wanted.path, own, data, attributes)
 
 
 def reload() -> None:

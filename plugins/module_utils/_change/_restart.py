@@ -177,7 +177,7 @@ def restart_locked(
     written = change or (recorded if ends_sessions else None)
     if written:
         # Found out before anything is stopped, for what cannot be written cannot be undone either.
-        _remount.to_remount(_places(state, written), remount)
+        _remount.to_remount(_change.places_of_undo(state.plan.service, written), remount)
     trouble = _foreseen(state)
     # What begins here is ended, be it by a rollback.
     with _change.rollback():
@@ -514,7 +514,7 @@ def _stuck(state: State, timeout: float) -> Optional[Trouble]:
 
 def _undo(state: State, change: Change) -> List[str]:
     """Put the old files back; where the rejected texts are kept."""
-    with _remount.writable(_places(state, change), state.remount):
+    with _remount.writable(_change.places_of_undo(state.plan.service, change), state.remount):
         rejected = _change.rejected_texts(change)
         _change.undo(change)
         kept = _change.keep(rejected)
@@ -522,11 +522,6 @@ def _undo(state: State, change: Change) -> List[str]:
             _systemd.run(["systemctl", "daemon-reload"], 90)
         _change.forget(state.plan.service)
     return kept
-
-
-def _places(state: State, change: Change) -> List[str]:
-    """Where undoing this change writes."""
-    return _change.places(state.plan.service) + [os.path.dirname(file.path) for file in change.files]
 
 
 def _forget(state: State) -> None:

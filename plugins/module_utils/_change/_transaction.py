@@ -226,8 +226,7 @@ def _undo_written(unit: Unit, remount: bool) -> None:
     change = _change.to_extend(unit.service, _systemd.show(unit.name)[0].main_pid)
     if change is None:
         return
-    places = [*_change.places(unit.service), *(os.path.dirname(file.path) for file in change.files)]
-    with _remount.writable(places, remount):
+    with _remount.writable(_change.places_of_undo(unit.service, change), remount):
         _undo(unit)
 
 
