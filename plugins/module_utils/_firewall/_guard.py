@@ -265,7 +265,7 @@ def _place_way_back(opened: Sequence[Mount]) -> None:
 def _script() -> str:
     return _rollback_script.script(
         {
-            "PATH": _state.SYSTEM_PATH,
+            "PATH": _systemd.SYSTEM_PATH,
             "folder": FOLDER,
             "run": _own_folders.LOCKS,
             "lock": os.path.join(_own_folders.LOCKS, _remount.LOCK),
@@ -394,7 +394,7 @@ def _as_dictionary(connection: Optional[Connection]) -> Optional[Dict[str, Any]]
 
 
 def _ufw(*words: str) -> None:
-    program = shutil.which("ufw", path=_state.SYSTEM_PATH) or "ufw"
+    program = shutil.which("ufw", path=_systemd.SYSTEM_PATH) or "ufw"
     answer = _systemd.run([program, *words], SECONDS_COMMAND)
     if answer.returncode != 0:
         raise Failure("ufw %s failed: %s" % (" ".join(words), (answer.stderr or answer.stdout).strip()))

@@ -19,7 +19,6 @@ from typing import Any, List, Sequence, Set
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._parts import list_part, part
-from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall._state import Socket
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
@@ -50,7 +49,7 @@ def _rules_of_nat(program: str) -> str:
 
 def _printed(program: str, *arguments: str) -> str:
     """What the program prints; empty where it is not installed, or the kernel has nothing that it could list."""
-    path = shutil.which(program, path=_state.SYSTEM_PATH)
+    path = shutil.which(program, path=_systemd.SYSTEM_PATH)
     answer = _systemd.run([path, *arguments]) if path else None
     return answer.stdout if answer and answer.returncode == 0 else ""
 

@@ -26,8 +26,6 @@ DEFAULTS = "/etc/default/ufw"
 CHECK_REQUIREMENTS = "/usr/share/ufw/check-requirements"
 # What the command ufw writes; its other files are edited by hand.
 WRITTEN = ("user.rules", "user6.rules", "ufw.conf")
-# Root's PATH has these, that of a service or of `su` need not.
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 SSH_SERVERS = ("sshd", "dropbear", "tinysshd")
 OTHER_FIREWALLS = ("firewalld", "nftables", "netfilter-persistent")
@@ -69,7 +67,7 @@ class Connection:
 
 
 def installed() -> bool:
-    return shutil.which("ufw", path=SYSTEM_PATH) is not None and os.path.isdir(FOLDER)
+    return shutil.which("ufw", path=_systemd.SYSTEM_PATH) is not None and os.path.isdir(FOLDER)
 
 
 def active() -> bool:
@@ -87,7 +85,7 @@ def active() -> bool:
 
 
 def _iptables(*arguments: str) -> Any:
-    return _systemd.run([shutil.which("iptables", path=SYSTEM_PATH) or "iptables"] + list(arguments))
+    return _systemd.run([shutil.which("iptables", path=_systemd.SYSTEM_PATH) or "iptables"] + list(arguments))
 
 
 def loaded_rules() -> Dict[str, str]:
@@ -100,7 +98,7 @@ def loaded_rules() -> Dict[str, str]:
 
 def _loaded(program: str) -> str:
     name = program + "-save"
-    answer = _systemd.run([shutil.which(name, path=SYSTEM_PATH) or name, "-t", "filter"])
+    answer = _systemd.run([shutil.which(name, path=_systemd.SYSTEM_PATH) or name, "-t", "filter"])
     if answer.returncode != 0 and program == "ip6tables" and not _has_ipv6():
         return ""
     if answer.returncode != 0:
@@ -119,7 +117,7 @@ def chain_policies() -> str:
     """What happens in the kernel's own chains, as lines of a program and its arguments that set it again."""
     lines = []
     for program in ("iptables", "ip6tables"):
-        listed = _systemd.run([shutil.which(program, path=SYSTEM_PATH) or program, "-w", "-S"]).stdout
+        listed = _systemd.run([shutil.which(program, path=_systemd.SYSTEM_PATH) or program, "-w", "-S"]).stdout
         lines += ["%s %s\n" % (program, line) for line in listed.splitlines() if line.startswith("-P ")]
     return "".join(lines)
 

@@ -15,9 +15,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 # Without a table: the older iptables would load the module of one that is named and not in use.
 COMMANDS = (("iptables-save",), ("ip6tables-save",), ("nft", "--terse", "--numeric", "list", "ruleset"))
 # Where Debian, ufw and the usual instructions for a Pi keep them.
@@ -60,11 +59,13 @@ def collected() -> List[Dict[str, Any]]:
 
 
 def _printed(program: str, *arguments: str) -> str:
-    path = shutil.which(program, path=SYSTEM_PATH)
+    path = shutil.which(program, path=_systemd.SYSTEM_PATH)
     if path is None:
         return ""
     try:
-        output = _commands.run([path, *arguments], SECONDS, environment={"PATH": SYSTEM_PATH}, limit=OUTPUT_LIMIT)
+        output = _commands.run(
+            [path, *arguments], SECONDS, environment={"PATH": _systemd.SYSTEM_PATH}, limit=OUTPUT_LIMIT
+        )
     except (OSError, subprocess.SubprocessError, _commands.TooMuch):
         return ""
     return output.stdout.decode("utf-8", "replace")

@@ -59,6 +59,8 @@ SOCKET_PROPERTIES = (
 
 # From systemd's own source (src/basic/path-util.h): what a service gets when nothing else is said.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Where the tools of packet filters are: the PATH of root has these folders, that of a service or of `su` may not.
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 # Where the machine's own unit files and drop-ins are (systemd.unit(5)).
 UNIT_FOLDER = "/etc/systemd/system"

@@ -114,7 +114,7 @@ def machine(tmp_path, monkeypatch):
     played.write("defaults", "old defaults")
     monkeypatch.setattr(_state, "FOLDER", str(tmp_path / "ufw"))
     monkeypatch.setattr(_state, "DEFAULTS", str(tmp_path / "defaults"))
-    monkeypatch.setattr(_state, "SYSTEM_PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setattr(_systemd, "SYSTEM_PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setattr(_state, "connection", lambda: played.connection)
     monkeypatch.setattr(_state, "active", lambda: played.active)
     monkeypatch.setattr(_state, "chain_policies", lambda: "iptables -P FORWARD DROP\n")

@@ -120,7 +120,7 @@ def test_every_program_is_asked_and_one_that_is_missing_or_fails_finds_nothing(m
         return subprocess.CompletedProcess(arguments, code, text, "")
 
     monkeypatch.setattr(_systemd, "run", run)
-    monkeypatch.setattr(_state, "SYSTEM_PATH", str(tmp_path))
+    monkeypatch.setattr(_systemd, "SYSTEM_PATH", str(tmp_path))
     for name in ("iptables", "ip6tables", "nft"):
         (tmp_path / name).touch(0o755)
     assert _published.ports([proxy("0.0.0.0")]) == [1, 3, 4, 5, 7000, 8000, 8080, 8081]
