@@ -12,15 +12,12 @@ from collections.abc import Iterator, Mapping
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from . import _settings_change, _time_limit
 from ._arguments import ArgumentError
 from ._budget import FINDING, START_SECONDS, Budget, counted, limit
 from ._inventory import one_name_each
 from ._run_state import APPLY, State, Store, stores_of_host
-
-display = Display()
 
 _LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_verify_from")
 
@@ -161,7 +158,7 @@ class Step(ActionBase):  # type: ignore[misc]
     def count(self, step: str, seconds: float) -> None:
         """Take this off the budget, and show it at -vv: a slow machine may be near the end."""
         self.budget.count(step, seconds)
-        display.vv(f"{self.host}: {step} took {seconds:.1f} seconds, {self.budget.left:.1f} are left")
+        self._display.vv(f"{self.host}: {step} took {seconds:.1f} seconds, {self.budget.left:.1f} are left")
 
     def require_time(self) -> None:
         """Raise AnsibleActionFail if the budget is over."""

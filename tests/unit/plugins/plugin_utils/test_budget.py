@@ -10,6 +10,7 @@ import time
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _errors
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _budget, _step
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
@@ -84,6 +85,7 @@ class Machine(VerifyStep):
         self.budget = Budget(spent)
         self.answer, self.seconds = answer or {}, seconds
         self.asked = []
+        self._display = Display()
 
     def run(self, tmp=None, task_vars=None): ...
 
