@@ -119,7 +119,7 @@ class ActionModule(VerifyStep):
         if plan is None or not plan.certificate:
             return None
         prepared = _certificates.prepare(plan.certificate)
-        plan.checks["tls"] |= prepared.checks
+        plan.checks |= prepared.checks
         return prepared.request
 
     def _note(self, store: Store, state: State, result: Result) -> None:

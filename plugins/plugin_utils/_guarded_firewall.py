@@ -196,7 +196,7 @@ class GuardedFirewall:
                 return {**result, "failed": True, "msg": text}
         state = self._state
         plan = state.plans["ufw"]
-        checks = {"ufw": {**state.checks("ufw"), "settled": True}}
+        checks = {**plan.checks, "settled": True}
         state.plans["ufw"] = dataclasses.replace(plan, firewall={}, checks=checks)
         if confirmed and not self._warnings:
             # They were writable for ufw, and are not any more.

@@ -88,8 +88,7 @@ class State:
 
     def checks(self, role: str) -> dict[str, Any]:
         """What this role has verified; empty if it has not planned in this play."""
-        found = self.plans[role].checks.get(role, {}) if role in self.plans else {}
-        return dict(found)
+        return dict(self.plans[role].checks) if role in self.plans else {}
 
     @property
     def needs_restart(self) -> bool:

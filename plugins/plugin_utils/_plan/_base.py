@@ -131,7 +131,7 @@ class Plan:
     passwords: dict[str, str] = field(default_factory=dict)
     """New random passwords: path on the controller to text. Written before anything is sent."""
     checks: dict[str, Any] = field(default_factory=dict)
-    """Options for the verification, see `_verification`."""
+    """What the verification needs to know of this role, see `_verification`."""
     credentials: dict[str, str] = field(default_factory=dict)
     """What the verification logs in with, by the names of the options of `probe`."""
     details: dict[str, Any] = field(default_factory=dict)

@@ -64,7 +64,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     result.restart = certificates.restart()
     result.warnings = certificates.warnings()
     result.notes = _notes(found, aim, certificates)
-    result.checks = {"tls": _checks(aim, certificates)}
+    result.checks = _checks(aim, certificates)
     return result
 
 

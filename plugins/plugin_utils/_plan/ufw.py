@@ -60,7 +60,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     return Plan(
         firewall=change,
         notes=[*decided.notes, *_notes_about_others(found), *(f"Firewall: {line}" for line in change.get("lines", ()))],
-        checks={"ufw": {"controller": decided.controller, "rate_limit": limited, "settled": settled}},
+        checks={"controller": decided.controller, "rate_limit": limited, "settled": settled},
         details={"request": request},
     )
 

@@ -43,7 +43,7 @@ class Observed(apply.ActionModule):
 def applied(certificate):
     action = Observed()
     planned = {"authority": {}, "client_authority": "", "trusted": "the one before", **certificate}
-    plan = Plan(certificate=planned, checks={"tls": {"authorities": "the one before"}})
+    plan = Plan(certificate=planned, checks={"authorities": "the one before"})
     state = State(instance(), EMPTY, "", EMPTY, plans={"tls": plan}, variables=LATER)
     return action, state, action._transaction(types.SimpleNamespace(save=lambda _state: None), state)
 

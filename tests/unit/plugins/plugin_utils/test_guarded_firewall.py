@@ -251,7 +251,7 @@ def test_the_state_knows_that_nothing_is_left_to_do(run):
     run.go()
     plan = run.saved[-1].plans["ufw"]
     assert plan.firewall == {}
-    assert plan.checks["ufw"]["settled"]
+    assert plan.checks["settled"]
     assert run.saved[-1].failed == []
 
 

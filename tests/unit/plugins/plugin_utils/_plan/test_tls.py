@@ -193,7 +193,7 @@ def test_a_name_that_no_certificate_can_hold_is_an_error():
 def test_a_run_soon_after_a_renewal_trusts_what_node_red_may_still_use(replaced, trusted):
     before = selfsigned()
     plan = planned(in_use(tls={"earlier": before, "replaced": replaced}))
-    assert plan.checks["tls"]["authorities"] == (f"{before}\n{GOOD}" if trusted else GOOD)
+    assert plan.checks["authorities"] == (f"{before}\n{GOOD}" if trusted else GOOD)
     assert not plan.changes
 
 
@@ -211,7 +211,7 @@ def test_the_authority_issues_certificates_for_what_it_may_certify():
         "client_passphrase": "",
         "renew_days": 30,
     }
-    assert plan.checks["tls"]["authorities"] == PRIVATE.certificate
+    assert plan.checks["authorities"] == PRIVATE.certificate
     assert any("authority.pem (on the controller)" in note for note in plan.notes)
 
 
@@ -261,7 +261,7 @@ def test_a_replaced_authority_replaces_the_certificate_and_is_not_warned_of():
     plan = planned(state, **AUTHORITY)
     assert plan.notes[0] == "New certificate: its authority is new."
     assert plan.restart
-    assert plan.checks["tls"]["authorities"] == OTHER_PRIVATE.certificate
+    assert plan.checks["authorities"] == OTHER_PRIVATE.certificate
     assert plan.warnings == []
 
 
@@ -307,7 +307,7 @@ def test_a_pair_in_a_variable_is_sent_once():
     plan = planned(state, **variables)
     assert plan.errors == []
     assert plan.certificate["pair"] == {"certificate": variables["tls_certificate"], "key": variables["tls_key"]}
-    assert plan.checks["tls"]["authorities"] == PUBLIC.certificate
+    assert plan.checks["authorities"] == PUBLIC.certificate
     again = in_use(variables["tls_certificate"], controller=read(ca=PUBLIC.certificate))
     assert not planned(again, **variables).changes
 
@@ -348,14 +348,14 @@ def test_a_bad_pair_is_an_error_that_shows_no_key(pair, said):
 def test_a_pair_of_a_public_authority_is_judged_by_those_of_the_system():
     plan = planned(about(controller=read(system_authorities=PUBLIC.certificate)), **text())
     assert plan.errors == []
-    assert plan.checks["tls"]["authorities"] == "", "the verification trusts the system as well"
+    assert plan.checks["authorities"] == "", "the verification trusts the system as well"
 
 
 def test_a_self_signed_pair_from_elsewhere_is_trusted_with_the_one_before():
     pair = _certificate_make.self_signed_pair([ADDRESS], called="pi1", now=now(), days=90)
     plan = planned(in_use(), tls_source="content", tls_certificate=pair.certificate, tls_key=pair.key)
     assert plan.errors == []
-    assert plan.checks["tls"]["authorities"] == f"{GOOD}\n{pair.certificate}"
+    assert plan.checks["authorities"] == f"{GOOD}\n{pair.certificate}"
 
 
 def test_files_of_the_host_are_copied_if_they_differ():
@@ -399,13 +399,13 @@ def test_clients_need_a_certificate_of_a_file():
     assert "requestCert: true" in plan.set["https"]["$js"]
     assert plan.certificate["client_authority"] == PUBLIC.certificate.rstrip()
     assert plan.certificate["pair"] == {}, "another authority of clients needs no new certificate"
-    assert (plan.checks["tls"]["client_cert"], plan.checks["tls"]["client_key"]) == ("/me.pem", "/me.key")
+    assert (plan.checks["client_cert"], plan.checks["client_key"]) == ("/me.pem", "/me.key")
 
 
 def test_the_verification_uses_the_certificate_that_the_private_authority_makes_for_it():
     plan = planned(about(controller=ISSUES), **CLIENTS)
     clients = "/inventory/.nodered-authority/clients"
-    assert (plan.checks["tls"]["client_cert"], plan.checks["tls"]["client_key"]) == (
+    assert (plan.checks["client_cert"], plan.checks["client_key"]) == (
         f"{clients}/proof.pem",
         f"{clients}/proof.key",
     )
@@ -432,7 +432,7 @@ def test_behind_a_proxy_node_red_listens_on_loopback_only():
     plan = planned(tls_proxy_url="https://pi.example.org/")
     assert plan.set == {"requireHttps": True, "uiHost": "127.0.0.1"}
     assert (plan.remove, plan.certificate) == ([], {})
-    assert plan.checks["tls"] == {"authorities": "", "min_tls": "1.2", "proxy_url": "https://pi.example.org/"}
+    assert plan.checks == {"authorities": "", "min_tls": "1.2", "proxy_url": "https://pi.example.org/"}
     assert planned(in_use(), tls_proxy_url="https://pi.example.org/").remove == ["https", "httpsRefreshInterval"]
 
 
@@ -453,7 +453,7 @@ def test_custom_https_is_left_unchanged_until_told():
     plan = planned(own)
     assert (plan.set, plan.certificate) == ({}, {})
     assert "nodered_tls_replace: true" in plan.notes[0]
-    assert plan.checks["tls"]["authorities"] == ""
+    assert plan.checks["authorities"] == ""
     assert "https" in planned(own, tls_replace=True).set
     assert "https" in planned(own, tls_replace="true").set, "as -e of ansible-playbook gives it"
     assert planned(own, tls_replace="false").set == {}
@@ -474,16 +474,16 @@ def test_tls_of_another_service_with_a_longer_name_is_not_ours():
 def test_source_none_leaves_everything_and_trusts_what_is_there():
     plan = planned(in_use(version="1.0.6"), tls_source="none")
     assert (plan.set, plan.certificate, plan.drop_ins, plan.notes) == ({}, {}, [], [])
-    assert plan.checks["tls"]["authorities"] == GOOD
-    assert planned(tls_source="none").checks["tls"]["authorities"] == ""
+    assert plan.checks["authorities"] == GOOD
+    assert planned(tls_source="none").checks["authorities"] == ""
 
 
 def test_a_proxy_or_custom_tls_is_verified_with_the_named_authority():
     ca = read(ca=PUBLIC.certificate)
     own = about(settings_with('https: { key: "k", cert: "c" }'), https="object", controller=ca)
-    assert planned(own).checks["tls"]["authorities"] == PUBLIC.certificate
+    assert planned(own).checks["authorities"] == PUBLIC.certificate
     plan = planned(about(controller=ca), tls_proxy_url="https://pi.example.org/")
-    assert plan.checks["tls"]["authorities"] == PUBLIC.certificate
+    assert plan.checks["authorities"] == PUBLIC.certificate
 
 
 # The drop-in.

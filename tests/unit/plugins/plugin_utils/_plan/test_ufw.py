@@ -36,7 +36,7 @@ def test_with_everything_in_place_nothing_changes():
     plan = planned()
     assert not plan.changes
     assert (plan.errors, plan.notes) == ([], [])
-    assert plan.checks == {"ufw": {"controller": "open", "rate_limit": False, "settled": True}}
+    assert plan.checks == {"controller": "open", "rate_limit": False, "settled": True}
 
 
 def test_a_first_run_allows_closes_and_enables_without_a_restart_of_node_red():
@@ -50,7 +50,7 @@ def test_a_first_run_allows_closes_and_enables_without_a_restart_of_node_red():
     change = plan.firewall
     assert (change["delete"], change["deny"], change["enable"]) == ([], False, True)
     assert (change["checksum"], change["seconds"]) == ("abc", 120)
-    assert plan.checks["ufw"]["settled"] is False
+    assert plan.checks["settled"] is False
 
 
 def test_the_user_is_shown_each_rule_that_changes():
@@ -178,14 +178,14 @@ def test_an_earlier_change_that_was_not_confirmed_is_rolled_back_first():
     assert plan.changes
     assert plan.firewall["undo_first"]
     assert "not confirmed" in plan.firewall["lines"][0]
-    assert not plan.checks["ufw"]["settled"]
+    assert not plan.checks["settled"]
 
 
 def test_ufw_is_started_at_boot_also_without_other_changes():
     plan = planned({**OPEN, "starts_at_boot": False})
     assert plan.firewall["enable_at_boot"]
     assert plan.firewall["lines"] == ["start ufw at boot"]
-    assert plan.checks["ufw"]["settled"]
+    assert plan.checks["settled"]
 
 
 def test_without_ufw_the_user_is_told_and_nothing_is_planned():

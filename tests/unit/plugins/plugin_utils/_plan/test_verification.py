@@ -18,7 +18,7 @@ CHECKS = [{"id": "answers", "title": "It answers", "status": "fail", "expected":
 
 def state(place="controller", *, ufw=None, tls=None, **different):
     """A Node-RED that has moved from port 1880 to 1885."""
-    plans = {role: Plan(checks={role: checks}) for role, checks in (("ufw", ufw), ("tls", tls)) if checks is not None}
+    plans = {role: Plan(checks=checks) for role, checks in (("ufw", ufw), ("tls", tls)) if checks is not None}
     now = instance(port=1885, url="http://127.0.0.1:1885/", **different)
     return State(
         now, EMPTY, "", EMPTY, plans,
