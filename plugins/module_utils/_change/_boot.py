@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: make a change, and finish it at the next boot where the power fails before the
-restart that proves it.
+"""Private helper of this collection: make a change, and finish it at the next boot if the power fails before the
+restart that confirms it.
 
-Node-RED could come up with files that let it serve nothing, and nobody would be there to undo them. So the machine
-keeps, for as long as a change waits, this collection's own restart as a program, and a unit that runs it at boot.
+Node-RED could start with files with which it does not respond, and no run would be there to undo them. So as long as a
+change waits, the machine keeps the restart of this collection as a program, and a unit that runs it at boot.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ABOUT = "Written by pifleet.nodered; it goes when the change is confirmed or und
 
 @contextlib.contextmanager
 def changing(service: str, folder: str, remount: bool) -> Iterator[None]:
-    """Nobody else changes this service meanwhile, `folder` can be written, and a power cut leaves nothing unfinished.
+    """Change this service alone, with a writable `folder`, so that a power cut leaves nothing unfinished.
 
     Raises Failure as `_change.locked` and `_remount.writable` do.
     """
@@ -55,7 +55,7 @@ def writing(service: str, places: Sequence[str], remount: bool) -> Iterator[None
 def _prepare(service: str, remount: bool) -> None:
     program, unit, link = _change.boot_program(service), _change.boot_unit(service), _change.boot_link(service)
     if os.path.islink(unit):
-        # Masked: somebody does not want it.
+        # An administrator has masked it.
         return
     command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
     text = _unit_files.text(_unit(service, command), ABOUT)

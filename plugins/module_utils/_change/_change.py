@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: changes that wait for a restart, with everything that is needed to undo them.
 
-The record is on the disk before a file is replaced, so there is a way back even when the power fails in between; a
-record whose file was never replaced counts for nothing. `restart` deletes it once the new configuration serves, or
-after undoing it.
+The record is on the disk before a file is replaced, so the change can be undone even if the power fails in between. A
+record whose file was never replaced has no effect. `restart` deletes the record once Node-RED responds with the new
+configuration, or after it has undone the change.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DROP_IN_SUFFIX = ".conf"
 
 @dataclasses.dataclass(frozen=True)
 class ChangedFile:
-    """A file that was changed, and the copy to go back to (None: it did not exist)."""
+    """A file that was changed, and the copy that undoes the change (None: it did not exist)."""
 
     path: str
     undo: Optional[str]
@@ -40,7 +40,7 @@ class ChangedFile:
     checksum_old: Optional[str]
     checksums_new: Sequence[Optional[str]]
     backup: Optional[str]
-    """The backup beside the file that the user was told about."""
+    """The backup beside the file that was reported to the user."""
     link: Optional[str] = None
     """Where it led to, if it was a link."""
     user: Optional[Identity] = None
@@ -61,13 +61,13 @@ class ChangedFile:
         return now in self.checksums_new and now != self.checksum_old
 
     def differs(self) -> bool:
-        """Whether the file is not what it was before, whoever changed it."""
+        """Whether the file is not what it was before, also if another program changed it."""
         return _checksum_of(self.path, self.user) != self.checksum_old
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What was changed since Node-RED last proved its configuration."""
+    """What was changed since Node-RED last responded after a restart."""
 
     boot: str
     pid: Optional[int]
@@ -97,8 +97,8 @@ class Change:
     def counts(self, pid: Optional[int]) -> bool:
         """Whether the copies are what the last Node-RED ran with, so that undoing the change leads to what worked.
 
-        While the process from before runs on, they are, even when somebody has edited a file once more since. Without a
-        process, or with one that was started since (by a boot, say) and listens nowhere, the change must still be in
+        While the process from before runs on, they are, even if a file was edited once more since. Without a process,
+        or with one that was started since (by a boot, for example) and listens nowhere, the change must still be in
         place.
         """
         if pid and _processes.process(pid):
@@ -109,9 +109,9 @@ class Change:
         return any(name == setting or name.startswith(setting + ".") for name in self.settings)
 
     def ends_sessions(self) -> bool:
-        """Whether whoever is logged in has to log in anew. A process that somebody else started knows nothing of it.
+        """Whether all users have to log in again. A start by another program does not end their sessions.
 
-        A store that comes into use again still has the sessions from before.
+        A store that is used again still has the sessions from before.
         """
         return self.touches("adminAuth") or self.touches("storageModule")
 
@@ -119,7 +119,7 @@ class Change:
         return any(file.path.endswith(DROP_IN_SUFFIX) for file in self.files)
 
     def backup_of(self, path: str) -> Optional[str]:
-        """The backup that was made of the file, as long as nobody else has changed the file since."""
+        """The backup that was made of the file, unless another program has changed the file since."""
         return next((file.backup for file in self.files if file.path == path and file.is_ours()), None)
 
 
@@ -154,7 +154,7 @@ def places(service: str) -> List[str]:
 
 @contextlib.contextmanager
 def locked(service: str, timeout: float = _own_folders.LOCK_SECONDS) -> Iterator[None]:
-    """Nobody else changes or restarts this service meanwhile. Raises Failure after `timeout` seconds of waiting."""
+    """Change or restart this service alone. Raises Failure after `timeout` seconds of waiting for another run."""
     held = Failure(
         "Another restart or change of %s is still going on." % service,
         "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
@@ -166,8 +166,8 @@ def locked(service: str, timeout: float = _own_folders.LOCK_SECONDS) -> Iterator
 def interrupted(service: str) -> Optional[Change]:
     """The change that the power failed in; None where there is none.
 
-    What is older was put to use by somebody else, who left the record: a machine that boots has the time at which it
-    went down, or a later one. What was made since the boot is a run that is under way.
+    An older one was activated by other means, and its record was left: a machine that boots has the time at which it
+    went down, or a later one. One that was made since the boot belongs to a run that is under way.
     """
     change = recorded(service)
     if change is None or not change.in_place() or not change.from_another_boot():
@@ -182,7 +182,7 @@ def _make_folder(service: str) -> None:
 
 
 def recorded(service: str) -> Optional[Change]:
-    """The change that is recorded; None when there is none (or its record cannot be read: nothing to go back to)."""
+    """The change that is recorded; None if there is none, or if its record cannot be read, so nothing can be undone."""
     try:
         with open(record_file(service), encoding="utf-8") as stream:
             found = json.load(stream)
@@ -196,7 +196,7 @@ def recorded(service: str) -> Optional[Change]:
 def waiting(service: str, pid: Optional[int]) -> bool:
     """Whether a change waits for a restart: files differ from what they were, and no Node-RED that works has them.
 
-    Where logins changed, it waits even so: whoever has started Node-RED, the power perhaps, has ended no session.
+    If logins changed, it waits even so: a start by other means, such as a boot, has ended no session.
     """
     change = recorded(service)
     if change is None or not any(file.differs() for file in change.files):
@@ -205,7 +205,7 @@ def waiting(service: str, pid: Optional[int]) -> bool:
 
 
 def to_extend(service: str, pid: Optional[int]) -> Optional[Change]:
-    """The change that one more change adds to. Where Node-RED has been started since, it is what to go back to now."""
+    """The change that one more change adds to; None if Node-RED was started with it since: it is the old state now."""
     change = recorded(service)
     return change if change is not None and change.counts(pid) else None
 
@@ -224,13 +224,13 @@ def extend(
     """Record, safely on the disk, that the file is about to become something else. Call it before replacing the file.
 
     `user` is the one that the file is worked on as.
-    A second change before a restart extends the record: the first copy of each file remains the one to go back to.
+    A second change before a restart extends the record: the first copy of each file remains the one that is restored.
     `new_checksum` is None for a file that is about to be deleted. `old_link` is where the file leads if it is a link.
     """
     _make_folder(service)
     before = recorded(service)
     change = before if before is not None and before.counts(pid) else None
-    unproved = before if before is not None and (change is not None or before.in_place()) else None
+    unconfirmed = before if before is not None and (change is not None or before.in_place()) else None
     files = list(change.files) if change else []
     known = next((file for file in files if file.path == path), None)
     if known:
@@ -247,7 +247,7 @@ def extend(
             "pid": running.pid if running else None,
             "start": running.start if running else None,
             "files": [dataclasses.asdict(file) for file in files],
-            "settings": sorted(set(unproved.settings if unproved else ()) | set(settings)),
+            "settings": sorted(set(unconfirmed.settings if unconfirmed else ()) | set(settings)),
             "under_old": change is None or change.runs_old(pid),
         },
     )
@@ -308,7 +308,7 @@ def _write(service: str, record: Dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def rollback() -> Iterator[None]:
-    """Meanwhile files are put back. That has its own time, however much the module has used up before."""
+    """Restore files with a time limit of its own, however much time the module has used before."""
     with _deadline.paused():
         _identity.give_time_again()
         yield
@@ -341,7 +341,7 @@ def places_of_undo(service: str, change: Change) -> List[str]:
 
 
 def undo(change: Change) -> List[str]:
-    """Put every file back to what it was before the change; the paths of those that had to be."""
+    """Restore every file to what it was before the change; the paths of those that had changed."""
     restored = []
     for file in change.files:
         if not file.differs():

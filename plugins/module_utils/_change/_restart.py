@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: restart Node-RED, wait until it serves, and undo the change with which it does
-not.
+"""Private helper of this collection: restart Node-RED, wait until it responds, and roll the change back if it does not.
 
-Judged is what answers, not what systemd says: some failures end Node-RED with exit status 0, some leave it running
-without a port, and the installer's unit restarts a dying one for ever.
+What counts is the response, not the state that systemd reports: some failures end Node-RED with exit status 0, some
+leave it running without a port, and the installer's unit restarts a failing one forever.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_p
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
-# How long it must keep answering, as the same process, after its first good answer.
+# How long it must keep responding, as the same process, after its first good response.
 STABLE_SECONDS = 5.0
 POLL_SECONDS = 0.5
 # A TLS handshake that keeps failing on an open port will not get better.
 TLS_PATIENCE_SECONDS = 8.0
 JOURNAL_LINES = 20
-# It keeps what it knows of its nodes there, and writes that anew at its first start and after an update.
+# Node-RED keeps a list of its nodes there, and writes it at its first start and after an update.
 READ_ONLY_REMEDY = (
     "Node-RED itself has to write to its user directory, which is read-only. Make that writable, start Node-RED once, "
     "make it read-only again, and run again."
 )
-# What it says when it complains of nothing tells little.
+# Of messages without an error, only the last few help.
 QUIET_LINES = 6
 JOURNAL_WIDTH = 300
 SYSTEMD_PID = 1
@@ -88,7 +87,7 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """Why Node-RED does not serve, and what to do about that in particular."""
+    """Why Node-RED does not respond, and what to do about that in particular."""
 
     text: str
     remedy: str = ""
@@ -113,13 +112,13 @@ def described(
     name: str, others: Sequence[Seen], remount: bool, loaded: Optional[_node.Loaded] = None
 ) -> Dict[str, Any]:
     """The result of a change that needs no restart."""
-    return dict(_result(_look(name, remount, loaded), others), changed=True, rolled_back=False)
+    return dict(_result(_read_state(name, remount, loaded), others), changed=True, rolled_back=False)
 
 
 def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, Any]]:
-    """Finish a change of this service that the power failed in; the result of `restart`, None where there is none.
+    """Finish a change of this service that a power cut interrupted; the result of `restart`, None if there is none.
 
-    Whatever comes to serve by itself after a boot, be it late (a network, a broker), is as good as restarted.
+    A Node-RED that responds by itself after a boot, even late (a network, a broker), needs no restart.
     """
     with _change.locked(service, timeout):
         change = _change.interrupted(service)
@@ -127,37 +126,37 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
             return None
         _background.log("The power failed before a change of %s was finished. It is finished now." % service)
         unit, others = _find.find(service)
-        state = _look_in_time(unit.name, remount, timeout)
-        if not change.ends_sessions() and _comes_to_serve(state, timeout):
+        state = _read_state_after_start(unit.name, remount, timeout)
+        if not change.ends_sessions() and _responds_within(state, timeout):
             _forget(state)
             _background.log("%s responds with the change." % unit.name)
-            return _result(_looked_again(state), others)
+            return _result(_refreshed(state), others)
         return restart_locked(unit.name, others, timeout, remount)
 
 
 def _is_off(service: str) -> bool:
-    """Whether nobody wants this service to run: it does not, and a boot starts neither it nor its socket."""
+    """Whether this service is switched off: it does not run, and a boot starts neither it nor its socket."""
     unit = _systemd.show(service)[0]
     return not unit.in_use and _systemd.socket_of(unit) is None
 
 
-def _look_in_time(name: str, remount: bool, timeout: float) -> State:
-    """As `_look`, where the start may have to be seen in the process, which comes after a while."""
+def _read_state_after_start(name: str, remount: bool, timeout: float) -> State:
+    """As `_read_state`, when the process that shows how Node-RED is started may still have to start."""
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return _look(name, remount)
+            return _read_state(name, remount)
         except Failure:
             if time.monotonic() > deadline or not _systemd.show(name)[0].working:
                 raise
         time.sleep(4 * POLL_SECONDS)
 
 
-def _comes_to_serve(state: State, timeout: float) -> bool:
-    """Whether it does in that time, with as many starts as it takes; not even tried where it certainly cannot."""
+def _responds_within(state: State, timeout: float) -> bool:
+    """Whether it responds in that time, with as many starts as it takes; not tried if it certainly cannot."""
     deadline = time.monotonic() + timeout
     while not (state.loaded.error or state.where.problem) and time.monotonic() < deadline:
-        if _serves(_systemd.show(state.name)[0], state.where)[0]:
+        if _responds(_systemd.show(state.name)[0], state.where)[0]:
             return True
         time.sleep(4 * POLL_SECONDS)
     return False
@@ -170,37 +169,39 @@ def restart_locked(
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.run(["systemctl", "daemon-reload"], 90)
-    state = _look(name, remount, loaded)
+    state = _read_state(name, remount, loaded)
     recorded = _change.recorded(state.plan.service)
     change = _undoable(state, recorded)
     ends_sessions = _ends_sessions(recorded, change)
     written = change or (recorded if ends_sessions else None)
     if written:
-        # Found out before anything is stopped, for what cannot be written cannot be undone either.
+        # Checked before anything is stopped, since what cannot be written cannot be undone either.
         _remount.to_remount(_change.places_of_undo(state.plan.service, written), remount)
     trouble = _foreseen(state)
-    # What begins here is ended, be it by a rollback.
+    # From here on, no time limit interrupts the work: it ends with a restart or a rollback.
     with _change.rollback():
         if trouble:
             return _refuse(state, change, others, trouble, timeout)
         started = time.monotonic()
         try:
-            trouble = _try(state, change, timeout, ends_sessions)
+            trouble = _stop_and_start(state, change, timeout, ends_sessions)
         except (Failure, OSError) as failure:
-            # Whatever stops the attempt halfway must not leave Node-RED stopped.
+            # A failure halfway must not leave Node-RED stopped.
             trouble = Trouble(str(failure))
             if change is None:
-                _start_unattended(state)
+                _start_in_background(state)
         if trouble:
             return _roll_back(state, change, others, trouble, timeout)
         _forget(state)
         took = time.monotonic() - started
-    state = _looked_again(state)
+    state = _refreshed(state)
     _background.log("%s was restarted and responds%s." % (name, " at " + state.where.url if state.where.url else ""))
     return dict(_result(state, others), changed=True, rolled_back=False, seconds=round(took, 1))
 
 
-def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None, last: Optional[Running] = None) -> State:
+def _read_state(
+    name: str, remount: bool, loaded: Optional[_node.Loaded] = None, last: Optional[Running] = None
+) -> State:
     """`last` is the Node-RED that ran a moment ago, which shows what a launcher does."""
     plan = _start_plan.plan(_systemd.show(name)[0], last)
     if loaded is not None:
@@ -210,27 +211,27 @@ def _look(name: str, remount: bool, loaded: Optional[_node.Loaded] = None, last:
     return State(plan, loaded, remount)
 
 
-def _looked_again(state: State) -> State:
+def _refreshed(state: State) -> State:
     return dataclasses.replace(state, plan=dataclasses.replace(state.plan, unit=_systemd.show(state.name)[0]))
 
 
 def _undoable(state: State, change: Optional[Change]) -> Optional[Change]:
-    """The change to undo if Node-RED does not serve; one that a running Node-RED has proved since is none."""
+    """The change to undo if Node-RED does not respond; None if a running Node-RED has responded with it since."""
     unit = state.plan.unit
     if change is None or change.counts(unit.main_pid):
         return change
-    proved = not state.loaded.error and state.runs and _endpoint.serving(unit, state.where) is not None
-    # Started since (the power failed), but it does not serve: still a change to undo.
-    return None if proved or not change.in_place() else change
+    responds = not state.loaded.error and state.runs and _endpoint.serving(unit, state.where) is not None
+    # Started since (after a power cut), but it does not respond: still a change to undo.
+    return None if responds or not change.in_place() else change
 
 
 def _ends_sessions(recorded: Optional[Change], undoable: Optional[Change]) -> bool:
-    """Whether logins have changed, though it may be a power cut that brought the new ones into force."""
+    """Whether logins have changed, also if a start after a power cut has activated the new ones already."""
     return recorded is not None and recorded.ends_sessions() and (undoable is not None or recorded.in_place())
 
 
 def _foreseen(state: State) -> Optional[Trouble]:
-    """Why a start with these files cannot succeed; found out while the old Node-RED still serves."""
+    """Why a start with these files cannot succeed; checked while the old Node-RED still responds."""
     if state.loaded.error:
         return Trouble(
             "The settings file %s cannot be loaded. Node.js reports:\n%s"
@@ -253,13 +254,13 @@ def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
         ours = pid in family if pid is not None else bool(family) and listener.uid == state.plan.identity.uid
         if not ours:
             return Trouble(
-                "Port %d is already held by %s." % (where.port, _named(pid, listener)),
+                "Port %d is already held by %s." % (where.port, _holder_name(pid, listener)),
                 "Choose another port for Node-RED, or stop what holds this one (ss -ltnp 'sport = :%d')." % where.port,
             )
     return None
 
 
-def _named(pid: Optional[int], listener: _processes.Listener) -> str:
+def _holder_name(pid: Optional[int], listener: _processes.Listener) -> str:
     holder = _processes.process(pid) if pid is not None else None
     if holder is None:
         return "another process (of the user with number %d)" % listener.uid
@@ -269,8 +270,8 @@ def _named(pid: Optional[int], listener: _processes.Listener) -> str:
     return "process %d (%s%s)" % (holder.pid, holder.name, ", " + unit if unit else "")
 
 
-def _try(state: State, change: Optional[Change], timeout: float, ends_sessions: bool) -> Optional[Trouble]:
-    """Stop, clear old sessions where logins changed, start, wait. What is wrong when it does not serve, else None."""
+def _stop_and_start(state: State, change: Optional[Change], timeout: float, ends_sessions: bool) -> Optional[Trouble]:
+    """Stop, end old sessions if logins changed, start, wait. What is wrong if it does not respond, else None."""
     _stop(state, timeout)
     held = _held_by_another(state, family=set())
     if held and change:
@@ -286,7 +287,7 @@ def _try(state: State, change: Optional[Change], timeout: float, ends_sessions: 
 
 
 def _stop(state: State, timeout: float) -> None:
-    # With its socket: what comes in would start the service again.
+    # With its socket: a request would start the service again.
     name, stop = state.name, ["systemctl", "stop", "--", *state.units]
     try:
         answer = _systemd.run(stop, timeout)
@@ -301,7 +302,7 @@ def _stop(state: State, timeout: float) -> None:
         )
 
 
-def _start_unattended(state: State) -> None:
+def _start_in_background(state: State) -> None:
     _systemd.run(["systemctl", "start", "--no-block", "--", *state.units], 30)
 
 
@@ -317,7 +318,7 @@ def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     deadline = time.monotonic() + timeout
     cursor = _journal_cursor(state.name)
     _systemd.run(["systemctl", "reset-failed", "--", *state.units], 30)
-    trouble = _listen(state)
+    trouble = _start_socket(state)
     if trouble:
         return trouble
     # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
@@ -336,15 +337,15 @@ def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
 
 
 def _with_messages(trouble: Trouble, messages: str) -> Trouble:
-    """The trouble with what Node-RED said last, which may also tell what to do."""
+    """The trouble with the last messages of Node-RED, which may also show the remedy."""
     if not messages:
         return trouble
     remedy = trouble.remedy or (READ_ONLY_REMEDY if "EROFS" in messages else "")
     return Trouble("%s\nIts last messages:\n%s" % (trouble.text, messages), remedy)
 
 
-def _listen(state: State) -> Optional[Trouble]:
-    """Let systemd listen, before the service starts: one that finds no socket opens a port of its own."""
+def _start_socket(state: State) -> Optional[Trouble]:
+    """Let systemd listen before the service starts: a service that finds no socket opens a port of its own."""
     socket = state.plan.socket
     if socket is None:
         return None
@@ -359,15 +360,15 @@ def _listen(state: State) -> Optional[Trouble]:
 
 
 def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, timeout: float) -> Optional[Trouble]:
-    """Wait until it serves as one and the same process for some seconds. What is wrong when it does not, else None."""
+    """Wait until it has responded as the same process for some seconds. What is wrong if it does not, else None."""
     where, reason = state.where, "it has not started yet"
     good: Optional[Tuple[Tuple[int, int, Optional[int]], float]] = None
     tls_fails_since: Optional[float] = None
     while time.monotonic() < deadline:
-        unit, ended = _looked_at(state.name, starting)
+        unit, ended = _unit_and_end(state.name, starting)
         if ended:
             return ended
-        serving, reason, tls_failed = _serves(unit, where)
+        serving, reason, tls_failed = _responds(unit, where)
         # A launcher (PM2) that goes on can start Node-RED again and again.
         node_red = _running.node_red_of(unit) if serving else None
         identity = (unit.main_pid, unit.number("NRestarts"), node_red.pid if node_red else None)
@@ -396,9 +397,9 @@ def _wait(state: State, starting: "subprocess.Popen[bytes]", deadline: float, ti
     )
 
 
-def _looked_at(name: str, starting: "subprocess.Popen[bytes]") -> Tuple[Unit, Optional[Trouble]]:
+def _unit_and_end(name: str, starting: "subprocess.Popen[bytes]") -> Tuple[Unit, Optional[Trouble]]:
     """The unit now, and how Node-RED ended if it did."""
-    # In this order: else a start that is done between the two would make the unit seem to have ended.
+    # In this order: otherwise a start that ends between the two would make the unit look as if it had ended.
     start = starting.poll()
     unit = _systemd.show(name)[0]
     return unit, _ended(unit, start)
@@ -415,8 +416,8 @@ def _ended(unit: Unit, start: Optional[int]) -> Optional[Trouble]:
     return None
 
 
-def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
-    """Whether this service's processes serve there: (serving, reason, whether TLS is what fails)."""
+def _responds(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
+    """Whether a process of this service responds there: (responds, reason, whether TLS is what fails)."""
     if _processes.process(unit.main_pid) is None:
         return False, "its process does not run", False
     if where.headless:
@@ -436,7 +437,7 @@ def _serves(unit: Unit, where: Endpoint) -> Tuple[bool, str, bool]:
 def _refuse(
     state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
 ) -> Dict[str, Any]:
-    """What to do about a start that cannot succeed: undo, and leave a Node-RED alone that runs with the old files."""
+    """The result for a start that cannot succeed: undo, and do not stop a Node-RED that runs with the old files."""
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is not None and not (state.runs and change.runs_old(state.plan.unit.main_pid)):
         return _roll_back(state, change, others, trouble, timeout)
@@ -452,9 +453,9 @@ def _refuse(
         "The change was rolled back. Node-RED was not stopped and continues with the old configuration.",
     ]
     return _failed(
-        _look(state.name, state.remount),
+        _read_state(state.name, state.remount),
         others,
-        "\n".join(parts + _kept(kept)),
+        "\n".join(parts + _lines_about_rejected(kept)),
         remedy,
         rolled_back=True,
         rejected=kept,
@@ -467,21 +468,21 @@ def _roll_back(
     parts = ["Node-RED does not respond after the restart. " + trouble.text]
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
-        # Proved before, as far as there is a record: not to be undone later, either.
+        # What is recorded was confirmed before, so it must not be undone later, either.
         _forget(state)
         parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
-        return _failed(_looked_again(state), others, "\n".join(parts), remedy)
+        return _failed(_refreshed(state), others, "\n".join(parts), remedy)
     kept: List[str] = []
     undone = False
     try:
-        stuck = _stuck(state, timeout)
+        not_stopped = _try_to_stop(state, timeout)
         kept = _undo(state, change)
         undone = True
-        state = _look(state.name, state.remount, last=state.plan.running)
-        second = stuck or _start_and_wait(state, timeout)
+        state = _read_state(state.name, state.remount, last=state.plan.running)
+        second = not_stopped or _start_and_wait(state, timeout)
     except (Failure, OSError) as failure:
         second = Trouble(str(failure))
-        _start_unattended(state)
+        _start_in_background(state)
     if not undone:
         parts.append("The change could not be rolled back: " + str(second and second.text))
         remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
@@ -497,14 +498,14 @@ def _roll_back(
             "The change was rolled back, and Node-RED responds again with its old configuration at %s."
             % state.where.url
         )
-    parts.extend(_kept(kept))
+    parts.extend(_lines_about_rejected(kept))
     return _failed(
-        _looked_again(state), others, "\n".join(parts), remedy, rolled_back=undone, rejected=kept, serving=not second
+        _refreshed(state), others, "\n".join(parts), remedy, rolled_back=undone, rejected=kept, serving=not second
     )
 
 
-def _stuck(state: State, timeout: float) -> Optional[Trouble]:
-    """Stop the service; what is wrong if it cannot be stopped, which must not keep the old files from coming back."""
+def _try_to_stop(state: State, timeout: float) -> Optional[Trouble]:
+    """Stop the service; what is wrong if it cannot be stopped. The old files are restored nevertheless."""
     try:
         _stop(state, timeout)
     except Failure as failure:
@@ -513,7 +514,7 @@ def _stuck(state: State, timeout: float) -> Optional[Trouble]:
 
 
 def _undo(state: State, change: Change) -> List[str]:
-    """Put the old files back; where the rejected texts are kept."""
+    """Restore the old files; where the rejected texts are kept."""
     with _remount.writable(_change.places_of_undo(state.plan.service, change), state.remount):
         rejected = _change.rejected_texts(change)
         _change.undo(change)
@@ -532,12 +533,12 @@ def _forget(state: State) -> None:
             _change.forget(service)
 
 
-def _kept(paths: Sequence[str]) -> List[str]:
+def _lines_about_rejected(paths: Sequence[str]) -> List[str]:
     return ["The rejected text is kept in %s." % path for path in paths]
 
 
 def _general_remedy(name: str) -> str:
-    return "Correct what is named above and run again; the whole story is in: journalctl -u %s" % name
+    return "Correct what is named above and run again. All messages: journalctl -u %s" % name
 
 
 def _failed(
@@ -572,7 +573,7 @@ def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
 
 
 def _journal_cursor(name: str) -> Optional[str]:
-    """Where the journal ends now; a clock would not do, as a Pi has none that survives a power cut."""
+    """Where the journal ends now. The time would be uncertain, as a Pi has no clock that survives a power cut."""
     try:
         answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 30)
     except Failure:
@@ -591,7 +592,7 @@ def _journal_since(cursor: Optional[str], state: State) -> str:
         )
     except Failure:
         return ""
-    # Node-RED's own messages; systemd's about the unit say nothing new.
+    # Only the messages of Node-RED, not those of systemd about the unit.
     lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
     first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), None)
     shown = lines[-QUIET_LINES:] if first is None else lines[first : first + JOURNAL_LINES]

@@ -39,11 +39,11 @@ class Booted:
         monkeypatch.setattr(_processes, "boot_id", lambda: "the next boot")
         monkeypatch.setattr(_systemd, "show", lambda name: [Unit("nodered.service", self.properties)])
         monkeypatch.setattr(_find, "find", lambda service: (Unit("nodered.service", self.properties), []))
-        monkeypatch.setattr(_restart, "_look", self.look)
-        monkeypatch.setattr(_restart, "_serves", self.serves)
+        monkeypatch.setattr(_restart, "_read_state", self.look)
+        monkeypatch.setattr(_restart, "_responds", self.serves)
         monkeypatch.setattr(_restart, "restart_locked", lambda *arguments: self.restarts.append(arguments) or {})
         monkeypatch.setattr(_restart, "_result", lambda *_arguments: {})
-        monkeypatch.setattr(_restart, "_looked_again", lambda state: state)
+        monkeypatch.setattr(_restart, "_refreshed", lambda state: state)
         monkeypatch.setattr(_restart, "POLL_SECONDS", 0.01)
 
     def look(self, name, remount):

@@ -141,8 +141,8 @@ def test_a_service_is_stopped_with_the_socket_that_would_start_it_again(monkeypa
 def test_systemd_listens_before_the_service_starts(monkeypatch):
     systemctl = Systemctl()
     monkeypatch.setattr(_systemd, "run", systemctl)
-    assert _restart._listen(state(socket_unit=listening())) is None
-    assert _restart._listen(state()) is None
+    assert _restart._start_socket(state(socket_unit=listening())) is None
+    assert _restart._start_socket(state()) is None
     assert systemctl.asked == ["systemctl start -- nodered.socket"]
 
 
@@ -153,7 +153,7 @@ def test_a_socket_that_cannot_listen_is_told_with_its_reason(monkeypatch, addres
     stream = ("[%s]:%d" if ":" in address else "%s:%d") % (address, 0)
     with socket.create_server((address, 0), family=family, dualstack_ipv6=address == "::") as taken:
         stream = stream[:-1] + str(taken.getsockname()[1])
-        trouble = _restart._listen(state(socket_unit=listening(stream + " (Stream)")))
+        trouble = _restart._start_socket(state(socket_unit=listening(stream + " (Stream)")))
     assert trouble.text == f"nodered.socket cannot listen on {stream}: Address already in use"
 
 
@@ -161,7 +161,7 @@ def test_a_socket_that_could_listen_by_now_is_told_as_systemd_does(monkeypatch):
     monkeypatch.setattr(_systemd, "run", Systemctl(["systemctl", "start"]))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    trouble = _restart._listen(state(socket_unit=listening(f"127.0.0.1:{port} (Stream)")))
+    trouble = _restart._start_socket(state(socket_unit=listening(f"127.0.0.1:{port} (Stream)")))
     assert trouble.text.endswith(": Job failed.")
 
 
@@ -313,7 +313,7 @@ class Undoable:
 @pytest.mark.parametrize("runs_old", [True, False], ids=["old", "new"])
 def test_only_a_node_red_that_runs_with_the_old_files_is_left_alone(monkeypatch, runs_old):
     monkeypatch.setattr(_restart, "_undo", lambda *_: [])
-    monkeypatch.setattr(_restart, "_look", lambda *_: state())
+    monkeypatch.setattr(_restart, "_read_state", lambda *_: state())
     monkeypatch.setattr(_restart, "_failed", lambda *_, **__: "left alone")
     monkeypatch.setattr(_restart, "_roll_back", lambda *_: "restarted")
     done = _restart._refuse(state(), Undoable(runs_old), (), _restart.Trouble("uiPort is 'abc'"), 60)
@@ -331,11 +331,11 @@ def test_after_a_boot_the_process_is_waited_for_that_shows_the_start(monkeypatch
         return found
 
     unit = Unit("nodered.service", {"ActiveState": ["activating" if starts else "inactive"]})
-    monkeypatch.setattr(_restart, "_look", look)
+    monkeypatch.setattr(_restart, "_read_state", look)
     monkeypatch.setattr(_systemd, "show", lambda _name: [unit])
     monkeypatch.setattr(_restart.time, "sleep", lambda _seconds: None)
     if starts:
-        assert _restart._look_in_time("nodered.service", False, 60).name == "nodered.service"
+        assert _restart._read_state_after_start("nodered.service", False, 60).name == "nodered.service"
     else:
         with pytest.raises(Failure, match="login shell"):
-            _restart._look_in_time("nodered.service", False, 60)
+            _restart._read_state_after_start("nodered.service", False, 60)
