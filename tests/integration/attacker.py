@@ -30,7 +30,7 @@ mv /etc/sudoers.d/010_pi-nopasswd /root/
 """
 # What tells that code of the attacker has run as root, or was about to.
 AS_ROOT = "/var/tmp/*-ran-as-0"
-TRACES = ("Traceback", "MODULE FAILURE", "ended before it could say", "report this as a bug", "Unexpected Exception")
+TRACES = ("Traceback", "MODULE FAILURE", "ended without a result", "report this as a bug", "Unexpected Exception")
 
 
 class Attacker:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: a connection to a server that may be hostile.
 
-Connecting, the TLS handshake, everything that is sent and everything that is received end at one deadline, whatever
-the peer does, and no more is received than was allowed. Only the lookup of a name has its own limit, that of the
+Connecting, the TLS handshake, everything that is sent and everything that is received end at one deadline, also with a
+hostile peer, and no more is received than was allowed. Only the lookup of a name has its own limit, that of the
 system's resolver (resolv.conf).
 
 A timeout of a socket would not do: it begins again with every byte that arrives. Nor would that of ssl.SSLSocket: one
@@ -101,7 +101,7 @@ class Channel(io.RawIOBase):
                 if ended:
                     raise ConnectionResetError("the connection ended within the TLS protocol") from None
             except ssl.SSLError:
-                # The peer is told why, if it still listens.
+                # Send the peer the alert that names the reason, if it still listens.
                 with contextlib.suppress(OSError):
                     self._send_raw(self._outgoing.read())
                 raise

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: the time that a module takes at most, whatever the service user does meanwhile.
+"""Private helper of this collection: the limit on the time of a module, which the service user cannot exceed.
 
 Each file access and each program has a limit of its own. The service user could make every one of them use it up.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: how something that went wrong on the target is told."""
+"""Private helper of this collection: an error on the machine, with its remedy, and the masking of what it quotes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _TOLD_SECRET = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _VARIABLE = re.compile(r"""\b(\w{0,99}%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_VARIABLE.pattern, re.IGNORECASE)
-# Node.js tells a syntax error with the line of the file, carets below it, and parts of it in the message.
+# Node.js reports a syntax error with the line of the file, carets below it, and parts of it in the message.
 _SHOWN_LINE = re.compile(r"^.*$(?=\r?\n[ \t]*\^+[ \t]*$)", re.MULTILINE)
 _SHOWN_WORD = re.compile(r"((?:Unexpected identifier|Unexpected number) ')[^'\n]*'")
 _SHOWN_JSON = re.compile(r"^[^\n\"]*(?P<shown>\"[^\n]*)(?= is not valid JSON)", re.MULTILINE)

@@ -4,7 +4,7 @@
 """Private helper of this collection: one HTTP request, exactly as asked for.
 
 Nothing comes from the environment (a proxy would answer in Node-RED's place), no redirect is followed (a redirect is an
-answer that the caller judges), and the whole exchange ends within the time given, whatever the server does.
+answer that the caller judges), and the whole exchange ends within the time given, also with a hostile server.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def verifying_context(ca: Optional[str] = None, authorities: Optional[str] = Non
     # Python 3.13 set this flag for its default contexts. With it, OpenSSL rejects for instance a certificate without an
     # authority key identifier. RFC 5280 demands one, but `openssl x509 -req` of OpenSSL 1.1 and 3.0 writes none.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # Python 3.13 set this one, too. What is given is trusted itself, whatever authority issued it: also the certificate
-    # of an authority between, or a server's own.
+    # Python 3.13 set this one, too. Each certificate that is given is trusted, also that of a server or of an
+    # intermediate authority.
     context.verify_flags |= VERIFY_PARTIAL_CHAIN
     return context
 
@@ -67,7 +67,7 @@ def request(
     timeout: float,
     context: Optional[ssl.SSLContext] = None,
 ) -> Response:
-    """Send one request and return its answer, whatever its status.
+    """Send one request and return its answer with any status.
 
     `timeout` is in seconds and bounds the connection and the whole answer. `context` is used for `https` only; without
     one, the certificate is verified against the system's authorities.
@@ -139,4 +139,4 @@ class _AsSocket:
         return io.BufferedReader(self._channel)
 
     def close(self) -> None:
-        """Nothing: the answer is still to be read then. Whoever connected ends the connection."""
+        """Do nothing: the answer is still to be read then. The caller that connected ends the connection."""

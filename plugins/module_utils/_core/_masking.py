@@ -65,7 +65,7 @@ _LINE_START = re.compile(r"\r\n?|\n")
 _COMMENTED = re.compile(r"[ \t+-]*//")
 _QUOTED = re.compile(r""""(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\\r\n])*`?""")
 _LONG = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
-# A line that goes on with a comment from above, or that somebody took for a comment.
+# A line that continues a comment from above, or that looks like a comment in another language.
 _REST_OF_COMMENT = re.compile(r"^((?:(?!/\*).)*?(?=\*/))|^[ \t]*(?:[*#]|<!--)(.*)")
 # A slash behind these begins no division.
 _REGEX = re.compile(r"(?<=[(,=:\[!&|?{};])[ \t]*/((?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^/\\\[])+)")

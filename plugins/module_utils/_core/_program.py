@@ -20,7 +20,7 @@ PACKAGE = __name__.rsplit(".", 2)[0]
 def archive(module: str) -> bytes:
     """The module with what it imports of `PACKAGE`, as a program that runs its `main` and needs only Python.
 
-    The same code is the same file, whatever else of `PACKAGE` Ansible has sent.
+    The same code is the same file, also if Ansible has sent other parts of `PACKAGE`.
     """
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as written:

@@ -4,7 +4,7 @@
 """Private helper of this collection: read a file within limits; replace it as a whole or not at all.
 
 Every function here takes the user that it works as (`_identity.for_path`): None is this process itself, which is right
-only where nobody but root can change where the path leads.
+only where root alone can change where the path leads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEPT_EXTENDED = ("system.posix_acl_access", "user.")
 ABANDONED_SECONDS = 3600
 # Those of this run may look older: a Pi without a clock jumps over years when it gets the time from the network.
 _in_use: Set[str] = set()
-# Bytes. A settings file has 20 KB, the largest file of rules of ufw that anybody has reported 1 MB.
+# Bytes. A settings file has 20 KB; the largest file of ufw rules that users have reported has 1 MB.
 LARGEST = 4 * 1024 * 1024
 _PIECE = 64 * 1024
 
@@ -74,7 +74,7 @@ def _as(user: Optional[Identity], work: Callable[..., Any], *arguments: Any) -> 
 
 
 def read(path: str, user: Optional[Identity] = None) -> Content:
-    """The regular file at the end of whatever links lead to it. Raises Failure when there is none."""
+    """The regular file at this path, with links followed. Raises Failure if there is none."""
     found = _as(user, _read, path, user.name if user else None)
     extended = {name: base64.b64decode(value) for name, value in found["extended"].items()}
     attributes = Attributes(found["uid"], found["gid"], found["mode"], extended)
@@ -109,7 +109,7 @@ def _read(path: str, user: Optional[str]) -> Dict[str, Any]:
 
 
 def data(path: str, user: Optional[Identity] = None, limit: int = LARGEST) -> bytes:
-    """The bytes of a regular file, whatever links lead to it.
+    """The bytes of a regular file, with links followed.
 
     Raises OSError where it cannot be read, and Failure where it is no regular file or has more bytes.
     """
@@ -321,7 +321,7 @@ def replace(path: str, data: bytes, attributes: Attributes, user: Optional[Ident
 
 
 def make_link(path: str, target: str, user: Optional[Identity] = None) -> None:
-    """A link at `path`, in place of whatever file or link is there."""
+    """Make a link at `path`, in place of a file or link that is there."""
     with explained(path, user):
         _as(user, _make_link, path, target)
 
@@ -413,7 +413,7 @@ def back_up(content: Content, user: Optional[Identity] = None) -> str:
 
 @contextlib.contextmanager
 def locked(path: str, timeout: float, held: Failure) -> Iterator[int]:
-    """Nobody else has this lock meanwhile; its descriptor. Raises `held` after `timeout` seconds of waiting."""
+    """Hold this lock; yields its descriptor. Raises `held` after `timeout` seconds of waiting."""
     with explained(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -439,7 +439,7 @@ def _lock(descriptor: int, timeout: float, held: Failure) -> None:
 
 @contextlib.contextmanager
 def explained(path: str, user: Optional[Identity] = None) -> Iterator[None]:
-    """Turn what the system says about writing this file into a Failure that says what to do."""
+    """Turn an error of the system about writing this file into a Failure with a remedy."""
     try:
         yield
     except OSError as error:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: write to a file system that is read-only, and leave it read-only.
 
-A process of its own remounts it, waits until whoever writes has done so or is gone, killed or not, and sets it back.
+A process of its own remounts it, waits until the writing process has finished or ended (also killed), and sets it back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._mounts imp
 # No name of a service begins with a dot.
 LOCK = ".remount.lock"
 HELD = ".remount.held"
-# How long whoever still holds a file open for writing is waited for, and how long it is tried on in the background.
+# How long a process that holds a file open for writing is waited for, and how long the background tries again.
 BUSY_SECONDS = 5.0
 LONGER_SECONDS = 600.0
 UNDISTURBED_SECONDS = 10.0
@@ -47,7 +47,7 @@ def shared_places() -> List[str]:
 
 @contextlib.contextmanager
 def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Iterator[Sequence[Mount]]:
-    """The file systems of these paths can be written meanwhile, and are afterwards what they were, come what may.
+    """Make the file systems of these paths writable, and restore afterwards what they were, also after a failure.
 
     Yields those that were read-only. With `hold`, they stay writable until `released`.
 
@@ -55,7 +55,7 @@ def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Ite
     warning, as the change itself is made. Not to be nested: only one at a time writes.
     """
     if os.geteuid() != 0:
-        # Only root can remount; what is wrong is said by the write itself.
+        # Only root can remount; the write itself reports what is wrong.
         yield []
         return
     with _locked() as lock:
@@ -66,7 +66,7 @@ def writable(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> Ite
 
 def _locked(seconds: float = _own_folders.LOCK_SECONDS) -> ContextManager[int]:
     busy = Failure(
-        "Somebody else writes to the file systems of this machine and does not end.",
+        "Another run writes to the file systems of this machine and does not end.",
         "Wait until that run has ended, or look for it (ps -ef), and run again.",
     )
     return _files.locked(os.path.join(_own_folders.LOCKS, LOCK), seconds, busy)
@@ -74,11 +74,9 @@ def _locked(seconds: float = _own_folders.LOCK_SECONDS) -> ContextManager[int]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """No other run writes meanwhile, so that a file system is seen as it is otherwise. One that takes long is not
-    waited for.
-    """
+    """Wait until no other run writes, so that a file system is seen as it is between runs; not for long."""
     with contextlib.ExitStack() as stack:
-        # To look at a machine makes no file there.
+        # Reading the state of a machine makes no file there.
         if os.geteuid() == 0 and os.path.exists(os.path.join(_own_folders.LOCKS, LOCK)):
             with contextlib.suppress(Failure):
                 stack.enter_context(_locked(UNDISTURBED_SECONDS))
@@ -88,7 +86,7 @@ def undisturbed() -> Iterator[None]:
 def hold(mounts: Sequence[Mount]) -> None:
     """Leave these writable beyond the end of `writable`, as other programs write to them; also for a shell script.
 
-    The note is gone after a restart of the machine, like what it tells.
+    A restart of the machine removes the note, and ends what it describes.
     """
     text = described(list(dict.fromkeys(held() + [_plain(mount.point, mount.only_here) for mount in mounts])))
     _files.replace(os.path.join(_own_folders.LOCKS, HELD), text.encode(), Attributes(0, 0, 0o600, {}))
@@ -133,7 +131,7 @@ def make_read_only(mounts: Sequence[Mount]) -> None:
 
 
 def to_remount(paths: Sequence[str], allowed: bool, whole_run: bool = True) -> List[Mount]:
-    """The read-only file systems that hold these paths. Raises Failure where they may not, or must not, be remounted.
+    """The read-only file systems that hold these paths. Raises Failure if remounting is not allowed, or not safe.
 
     With `whole_run`, what the rest of a run needs is looked at too, so that it stops before the first write and not
     halfway.
@@ -249,8 +247,9 @@ class _Keeper:
 
 def _ended_early() -> Dict[str, Any]:
     return {
-        "problem": "What remounts the file systems ended before it could say how that went.",
-        "remedy": "Look whether they are as you want them (findmnt); see journalctl -t %s." % _background.TAG,
+        "problem": "The process that remounts file systems ended without a result.",
+        "remedy": "Check whether they are writable or read-only as they should be (findmnt); see journalctl -t %s."
+        % _background.TAG,
     }
 
 
@@ -332,7 +331,7 @@ def _became_read_only(mount: Mount) -> bool:
 
 def _try_on(mounts: Sequence[Mount]) -> None:
     deadline = time.monotonic() + LONGER_SECONDS
-    left, busy = list(mounts), Failure("Somebody else writes.")
+    left, busy = list(mounts), Failure("Another run writes.")
     while left and time.monotonic() < deadline:
         time.sleep(LONGER_POLL_SECONDS)
         with contextlib.suppress(Failure), _files.locked(os.path.join(_own_folders.LOCKS, LOCK), 0, busy):

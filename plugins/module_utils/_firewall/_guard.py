@@ -311,7 +311,7 @@ def _start_clock(seconds: int) -> None:
 
 
 def confirm(owner: str = "") -> Dict[str, Any]:
-    """Keep the new rules, if this came over a connection that is newer than they are."""
+    """Keep the new rules, if the connection in use was opened after they were set."""
     _require(owner)
     now, before = _as_dictionary(_state.connection()), _connections()
     if now is None and before != [None]:

@@ -23,7 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._firewall._state i
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 
 HIGHEST_PORT = 65535
-_REMEDY = "It cannot be told which ports containers publish. Set nodered_ufw_manage: false, and manage ufw yourself."
+_REMEDY = "It is unknown which ports containers publish. Set nodered_ufw_manage: false, and manage ufw yourself."
 _LOOPBACK = re.compile(r"(?<! !) -d (?:127\.|::1/)")
 _PORTS = re.compile(r"(?<! !) --dports? ([0-9:,]+) ")
 

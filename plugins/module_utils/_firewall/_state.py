@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: what ufw is told on this machine, what it would close, and what goes around it.
+"""Private helper of this collection: the rules of ufw on this machine, what they would close, and what bypasses them.
 
 Nothing here changes anything. ufw itself is not run: it is a Python program, and each start of it costs a small Pi a
 second or more.
@@ -36,7 +36,7 @@ _UFW_LINE = re.compile(r"\*filter|COMMIT|:(?:INPUT|FORWARD|OUTPUT|ufw6?-\S+) .*|
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One rule as `ufw` was told, for IPv4, IPv6 or both. `any` stands for every address, port or protocol."""
+    """One rule as it was given to `ufw`, for IPv4, IPv6 or both. `any` stands for every address, port or protocol."""
 
     action: str
     direction: str
@@ -73,13 +73,13 @@ def installed() -> bool:
 def active() -> bool:
     """Whether ufw's rules are loaded, judged as `ufw status` judges it (src/backend_iptables.py).
 
-    Raises Failure where that cannot be told: who takes an active firewall for an inactive one opens it on the way back.
+    Raises Failure if that is unknown: a rollback to an inactive firewall would open one that was active.
     """
     answer = _iptables("-w", "-n", "-L", "ufw-user-input")
     if answer.returncode not in (0, 1):
         raise Failure(
             "iptables cannot tell whether ufw is active: %s" % answer.stderr.strip(),
-            "Look at what iptables -n -L says on the machine.",
+            "See what iptables -n -L prints on the machine.",
         )
     return bool(answer.returncode == 0)
 
@@ -91,7 +91,7 @@ def _iptables(*arguments: str) -> Any:
 def loaded_rules() -> Dict[str, str]:
     """What ufw has in the kernel, for `iptables` and `ip6tables`, as `iptables-restore --noflush` takes it.
 
-    Raises Failure where that cannot be told.
+    Raises Failure if that is unknown.
     """
     return {program: _loaded(program) for program in ("iptables", "ip6tables")}
 
@@ -128,7 +128,7 @@ def paths() -> List[str]:
 
 
 def checksum() -> str:
-    """Changes with whatever `ufw` writes."""
+    """A checksum that changes with everything that `ufw` writes."""
     digest = hashlib.sha256()
     for path in paths():
         data = _text(path).encode("utf-8", "surrogateescape")
@@ -262,7 +262,7 @@ def other_firewalls() -> List[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Socket:
-    """A socket that takes connections (TCP) or packets (UDP) from anybody."""
+    """A socket that accepts connections (TCP) or packets (UDP) from any address."""
 
     protocol: str
     port: int
@@ -297,7 +297,7 @@ def listening(heard: Sequence[Socket]) -> List[Dict[str, Any]]:
 
 
 def _ports_of_clients() -> range:
-    """The ports that the kernel gives to whoever asks for none: a UDP socket there waits for answers, as a rule."""
+    """The ports that the kernel gives to programs that name none: a UDP socket there usually waits for answers."""
     words = _text("/proc/sys/net/ipv4/ip_local_port_range").split()
     return range(int(words[0]), int(words[1]) + 1) if len(words) == 2 else range(32768, 61000)
 
@@ -308,7 +308,7 @@ def ssh_ports(heard: Sequence[Socket], connection: Optional[Connection]) -> List
     if connection:
         ports.add(connection.server_port)
     if not ports or any(socket.protocol == "tcp" and socket.process == "systemd" for socket in heard):
-        # Where systemd holds the ports, no sshd listens, and none runs until somebody comes.
+        # If systemd holds the ports, no sshd listens, and none runs until a client connects.
         shown = _systemd.run(["systemctl", "show", "--property=Listen,ActiveState", "ssh.socket", "sshd.socket"]).stdout
         for unit in _systemd.parse_show(shown):
             if unit.get("ActiveState") == ["active"]:
@@ -320,7 +320,7 @@ def connection() -> Optional[Connection]:
     """The SSH connection over which this process was started; None for a local connection or one into a container.
 
     sudo takes SSH_CONNECTION out of the environment, so the processes above this one are asked. Raises Failure where
-    there is such a connection and it cannot be told which.
+    there is such a connection and it is unknown which.
     """
     pid = os.getppid()
     while pid > 1:
@@ -332,7 +332,7 @@ def connection() -> Optional[Connection]:
             return parse_connection(text)
         if parent.name.split("-")[0] in SSH_SERVERS:
             raise Failure(
-                "It cannot be told over which SSH connection this came (process %d is %s)." % (pid, parent.name),
+                "It is unknown which SSH connection this run uses (process %d is %s)." % (pid, parent.name),
                 "Root must be able to read /proc/PID/environ: run the task with become: true, by sudo.",
             )
         pid = parent.parent
@@ -343,7 +343,10 @@ def parse_connection(text: str) -> Connection:
     """What sshd puts into SSH_CONNECTION (ssh(1)): client, its port, server, its port."""
     words = text.split()
     if len(words) != 4 or not (words[1].isdigit() and words[3].isdigit()):
-        raise Failure("SSH_CONNECTION is %r, not two addresses with their ports." % text, "Look what sets it.")
+        raise Failure(
+            "SSH_CONNECTION is %r, not two addresses with their ports." % text,
+            "Find out what sets it, and correct that.",
+        )
     client, server = (_plain(word) for word in (words[0], words[2]))
     return Connection(client, int(words[1]), server, int(words[3]))
 

@@ -31,7 +31,7 @@ _NODE_OPTIONS_WITH_VALUE = (
 
 @dataclasses.dataclass(frozen=True)
 class CommandLine(_options.Options):
-    """What Node-RED is told by its command line."""
+    """What the command line of Node-RED sets."""
 
     program: str = "node-red"
     """`node-red`, `node-red-pi` or the path of red.js, as written."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: where a Node-RED serves, now and after its next start."""
+"""Private helper of this collection: where a Node-RED responds, now and after its next start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HANDED_OVER = "systemd"
 
 
 def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:
-    """Where this Node-RED serves after its next start."""
+    """Where this Node-RED responds after its next start."""
     where = _serving.endpoint(loaded.in_force, plan_.port_option)
     if not takes_socket(plan_, loaded) or plan_.socket is None:
         return where
@@ -28,7 +28,7 @@ def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:
         problem = "%s listens on %s, which is no TCP port." % (plan_.socket.name, ", ".join(plan_.socket.streams))
         return dataclasses.replace(where, problem=problem)
     address, port = plan_.socket.address
-    # Whatever uiHost says: it is systemd that listens.
+    # uiHost has no effect, since systemd listens.
     return dataclasses.replace(where, host=address, port=port, problem="")
 
 
@@ -38,6 +38,6 @@ def takes_socket(plan_: Plan, loaded: _node.Loaded) -> bool:
 
 
 def serving(unit: Unit, where: Endpoint) -> Optional[Endpoint]:
-    """Where it serves now, found out by asking; None when it does not."""
+    """Where it responds now, found by requests; None if it does not."""
     sockets = listeners(unit)
     return _serving.found_among(sockets, where) if sockets else None

@@ -81,7 +81,7 @@ def _prepared(start: Start) -> Start:
     launch, environment = start.launch, dict(start.environment)
     if launch.unclear:
         raise Failure(
-            "What %r before Node-RED sets up cannot be told while Node-RED does not run." % launch.unclear,
+            "The effect of %r, which runs before Node-RED, is unknown while Node-RED does not run." % launch.unclear,
             "Start the service (systemctl start), then run again.",
         )
     for name, value in launch.assignments.items():

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private helper of this collection: load a settings file with the machine's own node and as Node-RED's user.
 
-The file is code that belongs to that user, so it never runs as anybody else. What it exports stays in that process:
+The file is code of that user, so it never runs as another one. What it exports stays in that process:
 only kinds, ports, roots and yes-or-no come out.
 """
 
@@ -218,9 +218,9 @@ def load(
     shown_as: Optional[str] = None,
     timeout: float = LOAD_SECONDS,
 ) -> Loaded:
-    """Load the settings file at `path` as Node-RED would, and say what it exports.
+    """Load the settings file at `path` as Node-RED would, and return what it exports.
 
-    `wanted` are the settings that must be in force in what was exported: `{path, value}`, `{path, present}` or
+    `wanted` are the settings that must be in effect in what was exported: `{path, value}`, `{path, present}` or
     `{path, absent}`. In an error, `path` is called `shown_as`. After `timeout` seconds the load is ended, with every
     process that the file has started.
     """

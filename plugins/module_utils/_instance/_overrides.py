@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: the options and variables that win over the settings file."""
+"""Private helper of this collection: the options and variables that override the settings file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 
-# What an override sets is told where it is harmless; anything else could be a password.
+# The value of an override is returned if it is harmless; any other value could be a password.
 HARMLESS = (
     "uiPort",
     "uiHost",
@@ -34,7 +34,7 @@ VARIABLES = {
 
 
 def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
-    """The options and variables that win over the settings file, the strongest last."""
+    """The options and variables that override the settings file, the strongest last."""
     found: List[Dict[str, Any]] = []
     # A launcher may have set a variable, too.
     launcher = None if plan_.direct else (plan_.line and plan_.line.file) or plan_.unit.text("FragmentPath")

@@ -324,8 +324,8 @@ def main() -> None:
         changed = follow(given.folder, given.certificate, given.key, reader, HALF_WRITTEN_SECONDS)
     except Failure as error:
         raise SystemExit("Node-RED keeps its old certificate. %s" % error) from None
-    told = "Node-RED has the renewed certificate." if changed else "There is no other certificate than before."
-    sys.stdout.write(told + "\n")
+    result = "Node-RED has the renewed certificate." if changed else "There is no other certificate than before."
+    sys.stdout.write(result + "\n")
 
 
 if __name__ == "__main__":

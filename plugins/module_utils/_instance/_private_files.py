@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: which of Node-RED's files other users of the machine can get at; closing them.
+"""Private helper of this collection: which files of Node-RED other users of the machine can access; closing them.
 
-What holds secrets: the settings file with its backups (hashes, keys), the sessions file (whoever reads it is logged
-in), the flows' credentials, and the configuration with the key of the credentials.
+What holds secrets: the settings file with its backups (hashes, keys), the sessions file (its tokens are logins), the
+flows' credentials, and the configuration with the key of the credentials.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\
 
 @dataclasses.dataclass(frozen=True)
 class Exposed:
-    """A file or folder that others can get at. `wanted` is the mode that closes it; None where that would do harm.
+    """A file or folder that others can access. `wanted` is the mode that closes it; None where that would do harm.
 
     `need` is what Node-RED's user has to do with it: own it, read it, or nothing.
     """
@@ -54,7 +54,7 @@ class Exposed:
 
 
 def exposed(user_dir: str, settings_file: str, identity: Identity, needed: Sequence[str] = ()) -> List[Exposed]:
-    """What other users can get at, in the user directory and around the settings file.
+    """What other users can access, in the user directory and around the settings file.
 
     `needed` are paths that other Node-REDs use as another user: what these need stays open.
     """
@@ -114,9 +114,9 @@ def _judged(path: str, state: os.stat_result, need: str, identity: Identity) -> 
     if not (folder or stat.S_ISREG(state.st_mode)):
         return None
     if not folder and not owned and state.st_nlink > 1:
-        # Another name of somebody else's file, which Node-RED's user may have put here.
+        # A second name of a file of another user, which Node-RED's user may have put here.
         return None
-    # A group of its own, or an access control list, that somebody has given the settings file stays in force.
+    # A group of its own, or an access control list, that an administrator has given the settings file stays.
     own_group = state.st_gid == identity.gid and not _has_access_list(path)
     others = 0o077 if need == "own" or (owned and own_group) else 0o007
     if not mode & others:
@@ -140,7 +140,7 @@ def _has_access_list(path: str) -> bool:
 def close(found: Exposed, identity: Identity) -> bool:
     """Take the rights of others away, where that does no harm; whether it was done.
 
-    Done as the service user, so a file of another owner stays as it is, whatever path leads to it.
+    Done as the service user, so a file of another owner stays as it is, also behind a link.
     """
     with _files.explained(found.path, identity):
         return bool(identity.run(_close, found, identity))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: where Node-RED should serve, and whether it does."""
+"""Private helper of this collection: where Node-RED should respond, and whether it does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes 
 
 # A Pi Zero that is starting its flows takes seconds for an answer.
 ANSWER_SECONDS = 5
-# How long to look where something serves that does not serve where it should.
+# How long to search for a Node-RED that does not respond where it should.
 SEARCH_SECONDS = 10
 
 
@@ -33,7 +33,7 @@ class Endpoint:
     editor: bool = True
     client_certificate: bool = False
     problem: str = ""
-    """Why this can never be served on a TCP port, if so."""
+    """Why this can never be on a TCP port, if so."""
 
     @property
     def local_host(self) -> str:
@@ -60,7 +60,7 @@ class Answer:
 
 
 def endpoint(settings: Mapping[str, Any], port_option: Optional[str] = None) -> Endpoint:
-    """Where Node-RED serves with these settings (the harness's summary) and its option `-p`.
+    """Where Node-RED responds with these settings (the summary of the harness) and its option `-p`.
 
     The rules are those of red.js (Node-RED 4.1): httpRoot false switches everything off, roots get slashes at both
     ends, a port that is no number becomes the name of a UNIX socket.
@@ -107,7 +107,7 @@ def _port(settings: Mapping[str, Any], port_option: Optional[str]) -> Tuple[Opti
 
 
 def unverified_tls() -> ssl.SSLContext:
-    """Takes any certificate: this asks whether the own machine serves, not whether its certificate is good."""
+    """Accepts any certificate: the question is whether this machine responds, not whether its certificate is good."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -115,9 +115,9 @@ def unverified_tls() -> ssl.SSLContext:
 
 
 def ask(where: Endpoint, timeout: float = ANSWER_SECONDS) -> Answer:
-    """Whether Node-RED serves there: the admin root answers and its flows may start (no 503).
+    """Whether Node-RED responds there: the admin root answers, and its runtime is started (no 503).
 
-    `timeout` is in seconds and bounds each of the two answers, whatever the server does.
+    `timeout` is in seconds and limits each of the two answers, also of a hostile server.
     """
     if where.port is None:
         return Answer(False, where.problem or "its port is not known")
@@ -172,7 +172,7 @@ def _refuses_for_want_of_certificate(where: Endpoint, deadline: float) -> bool:
 
 
 def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[Endpoint]:
-    """The endpoint that is served on one of these sockets now; the expected one first, as it is nearly always right.
+    """The endpoint that responds on one of these sockets now; the expected one is tried first, as it is usually right.
 
     The settings file may have changed since Node-RED was started, so scheme, port and root are tried, not believed.
     """
@@ -193,7 +193,7 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
     if matching:
         # It listens where it should and is only slow to answer.
         return dataclasses.replace(expected, host=matching[0].address, problem="")
-    # It serves below a root that the settings file no longer names (or cannot name, as it does not load).
+    # It responds below a root that the settings file no longer names (or cannot name, as it does not load).
     unknown = dict.fromkeys(dataclasses.replace(where, admin_root=None, node_root=None) for where in tried)
     for where in unknown:
         if time.monotonic() < end and ask(where, _until(end)).serving:

@@ -4,7 +4,7 @@
 """Private helper of this collection: where Node-RED keeps the sessions of logged-in users, and what earlier attempts to
 move them have left.
 
-Whoever reads a sessions file is logged in, so nothing here reads one.
+The tokens in a sessions file are logins, so nothing here reads one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RUNTIME = "/run"
 FSTAB = "/etc/fstab"
 BOOT_SCRIPT = "/etc/rc.local"
 NAME = ".sessions.json"
-# What the recipes of 2015 told people to move the file to.
+# Recipes of 2015 move the file to this name.
 BACKUP = ".sessions.json_bak"
 # Below the runtime directory: where a release that writes through links is led to, and where our storage module writes.
 LINKED_NAME = ".sessions.json"
@@ -56,7 +56,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """Something that has to become something else. `refusal` says why nobody but the user should do it."""
+    """Something that has to become something else. `refusal` is why only the operator can do it, if that is so."""
 
     path: str
     before: str
@@ -127,7 +127,7 @@ def _repair_of_link(place: Place, wanted: str, after: str) -> Optional[Repair]:
     text, end = os.readlink(place.path), os.path.realpath(place.path)
     if wanted == LINK and is_our_link(place):
         return None
-    # A link to another disk is somebody's choice; one into /run leads nowhere after the next boot.
+    # A link to another disk is the choice of the operator; one into /run leads nowhere after the next boot.
     if wanted == FILE and os.path.exists(end) and not end.startswith("/run/"):
         return None
     return Repair(place.path, "a link to " + text, after)

@@ -45,7 +45,7 @@ class Plan:
     group: str
     home: str
     account_home: str
-    """The home directory that the account has, whatever the variable HOME says."""
+    """The home directory in the passwd database; the variable HOME can name another one."""
     working_directory: str
     environment: Mapping[str, str]
     origins: Mapping[str, str]

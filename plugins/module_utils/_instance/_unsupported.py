@@ -219,7 +219,7 @@ def embedding_process(process: ProcessFacts, url: str) -> Failure:
 
 
 def unknown(facts: UnitFacts, more: str = "") -> Failure:
-    """The Failure for a unit of which it cannot be told how it starts Node-RED. `more` is what else was tried."""
+    """The Failure for a unit whose way to start Node-RED is unknown. `more` is what else was tried."""
     found = [*facts.node_reds, *facts.others]
     return Failure(
         "%s does not start node-red in a way that can be followed%s. Found: %s.%s"
@@ -282,7 +282,7 @@ def in_containers(seen: str, groups: Sequence[str], marks: Iterable[str]) -> Fai
     return Failure(
         "The only Node-RED here runs in a container (%s)." % ", ".join(names) + seen,
         "This collection handles Node-RED that runs as a systemd service. A container's settings belong to "
-        "whatever builds and starts the container: change them there.",
+        "what builds and starts the container: change them there.",
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: work that goes on when whoever asked for it is gone."""
+"""Private helper of this collection: work that continues after the end of the process that asked for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _sys
 try:
     from ansible.module_utils.common import warnings as ansible_warnings
 except ImportError:
-    # At boot there is no Ansible, and nobody to be warned.
+    # At boot there is no Ansible, and no task to warn.
     ansible_warnings = None
 
 TAG = "pifleet.nodered"
@@ -51,21 +51,21 @@ def finish(work: Callable[[], Dict[str, Any]], description: str) -> Dict[str, An
         result = json.loads(answer)
     except ValueError:
         raise Failure(
-            "%s ended before it could say how it went." % description,
+            "%s ended without a result." % description,
             "See journalctl -t %s on the machine, and run again." % TAG,
         ) from None
     return dict(result)
 
 
 def log(text: str, failed: bool = False) -> None:
-    """Say it in the journal as well, as there may be nobody left to tell."""
+    """Write it to the journal as well, since the task may have ended."""
     syslog.openlog(TAG, syslog.LOG_PID, syslog.LOG_DAEMON)
     for line in printable(text).splitlines():
         syslog.syslog(syslog.LOG_ERR if failed else syslog.LOG_NOTICE, line)
 
 
 def warn(warning: str) -> None:
-    """Warn whoever runs the task; at boot it is said in the journal."""
+    """Add a warning to the result of the task; at boot, write it to the journal."""
     if ansible_warnings:
         ansible_warnings.warn(printable(warning))
     else:
@@ -95,7 +95,7 @@ def _with_warnings(result: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def detach(description: str) -> None:
-    """Let this new process outlive whoever made it."""
+    """Let this new process outlive its parent."""
     syslog.closelog()
     os.setsid()
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT):
@@ -126,7 +126,7 @@ def _move_to_own_scope(description: str) -> None:
 
 
 def report(writable: int, result: Dict[str, Any]) -> None:
-    """Write it as one line to whoever waits at the other end of this pipe."""
+    """Write it as one line to the process at the other end of this pipe."""
     # If no process waits for it any more, the journal has it.
     with contextlib.suppress(BrokenPipeError):
         _descriptors.write_all(writable, json.dumps(result).encode() + b"\n")

@@ -140,7 +140,7 @@ class Started:
 
 
 def give_time_again() -> None:
-    """Let all users have their whole time from now on, whatever they have done before."""
+    """Start the time limits of all users again from now on."""
     _silent.clear()
     _waited.clear()
 
@@ -221,7 +221,7 @@ def group_name(gid: int) -> str:
 def of(user: str, group: Optional[str] = None, supplementary_groups: Sequence[str] = ()) -> Identity:
     """The identity of this account, as systemd gives it to a service with these User=, Group=, SupplementaryGroups=.
 
-    Raises Failure where this process may not become that user.
+    Raises Failure if this process cannot become that user.
     """
     found = account(user)
     gid = group_id(group) if group else found.pw_gid

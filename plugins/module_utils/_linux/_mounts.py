@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: which file systems are read-only and why, and which forget."""
+"""Private helper of this collection: which file systems are read-only and why, and which lose changes at a reboot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _sys
 # Why a file system is read-only.
 FSTAB, ERROR, RUNTIME = "fstab", "error", "runtime"
 
-# What ext4, f2fs, btrfs and vfat say when they protect themselves.
+# What ext4, f2fs, btrfs and vfat log when they become read-only after an error.
 _GAVE_UP = (
     r"\((?:device )?%s(?: state \w+)?\): (?:Remounting filesystem read-only|forced readonly|Filesystem has been set)"
 )
@@ -53,7 +53,7 @@ class Mount:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What this machine says of its file systems. `root` is where its files are; only tests have another than `/`."""
+    """What is known of the file systems of this machine. `root` is where its files are; only in tests not `/`."""
 
     mounts: Sequence[Mount]
     boot: Dict[str, Sequence[str]]
@@ -90,7 +90,7 @@ class Table:
         """Whether it is an overlay in memory, as raspi-config sets one up (Performance Options > Overlay File System).
 
         Since Debian 12 that is overlayroot with `overlayroot=tmpfs`, before it was a script of its own with
-        `boot=overlay`, whose upper folder nobody can see any more. The root of a container is an overlay, too, but one
+        `boot=overlay`, whose upper folder cannot be seen any more. The root of a container is an overlay, too, but one
         on a disk.
         """
         if mount.kind != "overlay":

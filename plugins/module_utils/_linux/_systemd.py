@@ -83,7 +83,7 @@ def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedP
         ) from None
     except subprocess.TimeoutExpired:
         raise Failure(
-            "%s did not answer within %d seconds." % (" ".join(arguments[:2]), timeout),
+            "%s did not respond within %d seconds." % (" ".join(arguments[:2]), timeout),
             "Look at the machine itself: systemd is busy or hangs (systemctl list-jobs).",
         ) from None
     except _commands.TooMuch as error:
@@ -171,7 +171,7 @@ class Socket(Unit):
 
     @property
     def file(self) -> str:
-        """The file whose ListenStream= is in force; the unit file where none can be found."""
+        """The file whose ListenStream= is in effect; the unit file if none can be found."""
         return self.file_with(r"^\s*ListenStream\s*=\s*\S")
 
 
@@ -248,8 +248,8 @@ class Command:
 def command(unit: Unit) -> Command:
     """The words of ExecStart and the environment, exactly.
 
-    `systemctl show` joins the words of ExecStart by spaces, so a word that holds one cannot be told from two: D-Bus
-    says it exactly. Where D-Bus does not answer, the text has to do.
+    `systemctl show` joins the words of ExecStart by spaces, so a word with a space looks like two words. D-Bus returns
+    them exactly. If D-Bus does not respond, the text is used.
     """
     path = "/org/freedesktop/systemd1/unit/" + _bus_label(unit.name)
     asked = ["ExecStartEx", "Environment", "EnvironmentFiles"]

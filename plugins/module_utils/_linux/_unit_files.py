@@ -4,7 +4,7 @@
 """Private helper of this collection: the text of a unit file or drop-in from its sections, directives and words.
 
 Every unit file of this collection is written here. Words can come from a hostile service user (a path in settings.js),
-so whatever is in a word, systemd reads that word and nothing else. Pure: data in, text out. Also used on the
+so systemd reads each word as that word and nothing else. Pure: data in, text out. Also used on the
 controller. The rules are those of systemd.syntax(7), systemd.unit(5) and systemd.service(5).
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: checks of what somebody can do to the editor who is not logged in."""
+"""Private helper of this collection: checks of what a client can do to the editor without a login."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def login_required(examination: Examination) -> Verdict:
     if demands_login(settings):
         return Verdict(PASS, described(settings))
     if lacks_permission(settings):
-        return Verdict(PASS, "401 without a challenge: there is a default user, who may not see the settings")
+        return Verdict(PASS, "401 without a challenge: there is a default user, who cannot read the settings")
     if settings.status != 200:
         return Verdict(FAIL, described(settings))
     permissions = examination.default_permissions()
     if permissions is None:
-        return Verdict(FAIL, "open: everybody is let in, there is no login")
+        return Verdict(FAIL, "open: there is no login")
     if may_change_something(permissions):
         return Verdict(FAIL, "open: %s with the permissions %s" % (DEFAULT_USER, named(permissions)))
-    return Verdict(PASS, "everybody may look: %s with the permissions %s" % (DEFAULT_USER, named(permissions)))
+    return Verdict(PASS, "anyone can read: %s with the permissions %s" % (DEFAULT_USER, named(permissions)))
 
 
 def absent(response: Response) -> Verdict:
@@ -90,7 +90,7 @@ def flows_closed(examination: Examination) -> Verdict:
     if flows.status == 200:
         if examination.has_harmless_default_user():
             return Verdict(SKIP, "left out: adminAuth has a default user who may read them, and the secrets in them")
-        return Verdict(FAIL, "open: everybody reads the flows")
+        return Verdict(FAIL, "open: anyone can read the flows")
     return Verdict(FAIL, described(flows))
 
 

@@ -42,12 +42,12 @@ def challenge_of(response: Response) -> str:
 
 
 def demands_login(response: Response) -> bool:
-    """Node-RED's own refusal of somebody unknown. A mere 401 proves nothing: httpNodeAuth has one, too."""
+    """Node-RED's own response to a client without a login. Any other 401 shows nothing: httpNodeAuth has one, too."""
     return response.status == 401 and challenge_of(response).startswith('Bearer realm="Users"')
 
 
 def lacks_permission(response: Response) -> bool:
-    """Node-RED's own refusal of somebody known, the default user included: 401 without a challenge."""
+    """Node-RED's own response to a known user, the default user included: 401 without a challenge."""
     return response.status == 401 and not challenge_of(response)
 
 

@@ -37,7 +37,7 @@ def comms_closed(examination: Examination) -> Verdict:
     if outcome == "open" and examination.has_harmless_default_user():
         return Verdict(SKIP, "left out: adminAuth has a default user who may listen")
     if outcome == "open":
-        return Verdict(FAIL, "open: everybody may listen to debug messages and status")
+        return Verdict(FAIL, "open: anyone can listen to debug messages and status")
     if is_not_there(examination.anonymous("/")):
         return Verdict(PASS, "there is no websocket: the editor is disabled")
     return Verdict(FAIL, outcome)

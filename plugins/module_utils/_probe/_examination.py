@@ -132,7 +132,7 @@ class Examination:
         return request(url, headers={"Connection": "close", **headers}, timeout=self.limit(), context=self.context)
 
     def anonymous(self, path: str) -> Response:
-        """The answer to a GET by somebody who is not logged in; asked for once."""
+        """The answer to a GET without a login; requested once."""
         if path not in self.seen:
             self.seen[path] = self.send(path)
         return self.seen[path]
@@ -143,7 +143,7 @@ class Examination:
         return kind if isinstance(kind, str) else None
 
     def default_permissions(self) -> Permissions:
-        """What somebody who is not logged in may do as the settings' default user; None where there is no such user."""
+        """The permissions without a login, those of the default user in the settings; None if there is no such user."""
         response = self.anonymous("/settings")
         if response.status == 200:
             user = user_in(response)
@@ -152,7 +152,7 @@ class Examination:
         return None
 
     def has_harmless_default_user(self) -> bool:
-        """Whether there is a default user who, as far as can be seen, may only look. That is somebody's decision."""
+        """Whether there is a default user who can only read, as far as is visible. The operator has chosen that."""
         if lacks_permission(self.anonymous("/settings")):
             return True
         permissions = self.default_permissions()

@@ -28,12 +28,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._websocket 
 
 
 def _closed(response: Response) -> Verdict:
-    """Whether it took a password to be told that there is no such page."""
+    """Whether a password is required before the answer that there is no such page."""
     if response.status == 401 and challenge_of(response).startswith("Basic"):
         return Verdict(PASS, "401 that asks for a password")
     if response.status in (401, 403):
         return Verdict(PASS, "%d, refused" % response.status)
-    return Verdict(FAIL, "open: everybody is let in (%s)" % described(response))
+    return Verdict(FAIL, "open: no password is required (%s)" % described(response))
 
 
 def node_pages_closed(examination: Examination) -> Verdict:
@@ -58,7 +58,7 @@ def dashboards_closed(examination: Examination) -> Verdict:
             return Verdict(PASS, "refused")
         if outcome == ABSENT:
             return Verdict(PASS, "nothing is there")
-        return Verdict(FAIL, "open: everybody is let in" if outcome == OPEN else outcome)
+        return Verdict(FAIL, "open: no password is required" if outcome == OPEN else outcome)
 
     return _worst((place, judged(outcome)) for place, outcome in _connections(examination, {}))
 
@@ -79,7 +79,7 @@ def websockets_closed(examination: Examination) -> Verdict:
             # Where no node listens, because its flow is off or waits for missing types, Node.js hangs up.
             return Verdict(PASS, "nothing is there")
         if status == 101:
-            return Verdict(FAIL, "open: everybody is let in")
+            return Verdict(FAIL, "open: no password is required")
         return Verdict(PASS, "%d, refused" % status)
 
     return _worst((path, judged(path)) for path in examination.web.websockets)

@@ -52,7 +52,7 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
         except TimeoutError:
             return "something accepts connections, but says nothing in %g seconds" % limit
         except ssl.SSLError as error:
-            # Only somebody who speaks TLS complains about a missing client certificate.
+            # Only a TLS server reports a missing client certificate.
             if "CERTIFICATE_REQUIRED" in str(error):
                 return "https answers and demands a client certificate"
         except (OSError, http.client.HTTPException):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: what somebody can and cannot do to a running Node-RED over the network.
+"""Private helper of this collection: what a client can and cannot do to a running Node-RED over the network.
 
 Knows no Ansible, so that the same text runs on the controller, as a module, and on a Pi through standard input.
 
@@ -115,11 +115,11 @@ def probe(
     `validate_certs` false the certificate is not looked at, and no password is sent except to this very machine.
     `closed_ports` are ports of the same host on which nothing may answer any more. `admin_api` is false where
     `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`, `static_roots`, `dashboard_sockets`
-    (with `/socket.io/` at their ends) and `websockets` are paths at which nobody may get in without `http_username` and
-    `http_password`. `only` names the checks that are wanted; all by default.
+    (with `/socket.io/` at their ends) and `websockets` are paths that require `http_username` and `http_password`.
+    `only` names the checks that are wanted; all by default.
 
     The list always holds the same checks in the same order (without those for which no ports or paths are given).
-    Raises ProbeError for arguments that cannot be used. Whatever the network or Node-RED does ends up in the checks.
+    Raises ProbeError for arguments that cannot be used. Errors of the network and of Node-RED are in the checks.
     """
     _check_arguments(timeout, closed_ports, only)
     seconds = ALL_CHECKS * timeout if seconds is None else seconds

@@ -4,7 +4,7 @@
 """Private helper of this collection: a websocket client that knows as much as a probe needs (RFC 6455), and the first
 steps of socket.io over it and over polling (socket.io-protocol 5 and 4).
 
-Like `_http`, it takes nothing from the environment and ends within the time given, whatever the server does.
+Like `_http`, it takes nothing from the environment and ends within the time given, also with a hostile server.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FRAMES_LIMIT = 1000
 PACKETS_LIMIT = 1000
 POLLS_LIMIT = 100
 
-# What became of an attempt to connect to a socket.io server: anybody else's answer is told in words.
+# What became of an attempt to connect to a socket.io server: any other answer is described in words.
 OPEN, REFUSED, ABSENT = "open", "refused", "absent"
 
 
@@ -73,7 +73,7 @@ class Websocket:
             raise http.client.BadStatusLine("no HTTP")
         answered = http.client.parse_headers(self.reader)
         self.channel.allow(MESSAGES_LIMIT, "websocket messages")
-        # RFC 6455 section 1.3: the answer to our key proves that a websocket is spoken.
+        # RFC 6455 section 1.3: the answer to our key shows that the server speaks the websocket protocol.
         proof = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode("ascii")).digest())
         if matched.group(1) == b"101" and answered.get("Sec-WebSocket-Accept", "").strip() != proof.decode("ascii"):
             return 502
@@ -134,7 +134,7 @@ def socket_io_by_polling(
 ) -> str:
     """Connect to the socket.io server at this URL by HTTP requests: OPEN, REFUSED, ABSENT, or what came instead.
 
-    The answer to the first request is the same for everybody; only that to the packet "connect" counts.
+    The answer to the first request is the same for all clients; only that to the packet "connect" counts.
     """
     deadline = time.monotonic() + limit
 

@@ -19,7 +19,7 @@ def silent(monkeypatch):
 
     def run(arguments, timeout=60):
         if "iptables" in arguments[0] or "ip6tables" in arguments[0]:
-            raise Failure("iptables did not answer within 60 seconds.", "Look what it waits for.")
+            raise Failure("iptables did not respond within 60 seconds.", "Look what it waits for.")
         return real(arguments, timeout)
 
     real = _systemd.run
@@ -37,7 +37,7 @@ def test_a_firewall_about_which_nothing_can_be_told_is_not_touched(silent):
     found = firewall_info.describe()
     assert not found["active"]
     assert plan(found, port=1880).refusals == [
-        "iptables did not answer within 60 seconds. Look what it waits for. Then run again, or set "
+        "iptables did not respond within 60 seconds. Look what it waits for. Then run again, or set "
         "nodered_ufw_manage: false."
     ]
 

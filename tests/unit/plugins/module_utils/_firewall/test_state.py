@@ -234,7 +234,7 @@ def test_without_ssh_there_is_no_connection(ancestors):
 @pytest.mark.parametrize("server", ["sshd", "sshd-session", "dropbear"])
 def test_a_connection_that_cannot_be_read_is_no_absent_one(ancestors, server):
     ancestors(("sh", {}), (server, {}))
-    with pytest.raises(Failure, match="cannot be told over which SSH connection"):
+    with pytest.raises(Failure, match="unknown which SSH connection"):
         _state.connection()
 
 

@@ -53,7 +53,7 @@ def test_an_error_of_the_system_comes_back_as_a_failure(tmp_path):
 
 
 def test_work_that_ends_without_a_word_is_a_failure():
-    with pytest.raises(Failure, match="Test ended before"):
+    with pytest.raises(Failure, match="Test ended without a result"):
         _background.finish(lambda: os._exit(1), "Test")
 
 
