@@ -20,8 +20,8 @@ FOLDER = "/var/tmp/modules-on-machine"
 COLLECTION = "ansible_collections/pifleet/nodered"
 
 
-def bring_modules(pi: Pi) -> None:
-    """What `module` needs: the code of the collection, and of Ansible, that runs on machines."""
+def bring_modules(pi: Pi, folder: str = FOLDER) -> None:
+    """Copy the code of the collection, and of Ansible, that runs on machines; `module` needs it in FOLDER."""
     archive = io.BytesIO()
     core = pathlib.Path(ansible.__file__).parent
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -30,7 +30,7 @@ def bring_modules(pi: Pi) -> None:
         for name in ("module_utils", "modules"):
             tar.add(CHECKOUT / "plugins" / name, f"{COLLECTION}/plugins/{name}", filter=_only_code)
     subprocess.run(
-        ["docker", "exec", "-i", pi.container, "sh", "-c", f"mkdir -p {FOLDER} && tar x -C {FOLDER}"],
+        ["docker", "exec", "-i", pi.container, "sh", "-c", f"mkdir -p {folder} && tar x -C {folder}"],
         input=archive.getvalue(),
         check=True,
         timeout=60,

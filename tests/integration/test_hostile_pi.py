@@ -16,19 +16,18 @@ import hashlib
 import json
 import math
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import ansible
 import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
+from . import on_machine
 from .attacker import HERE, OPERATED, TRACES, Attacker, play
 from .fleet import CHECKOUT, FLEET_NAME, Fleet
 from .users import USERS
@@ -140,7 +139,6 @@ OF_ROOT = (".sessions.json", "settings.js.bak", COMPANION)
 SERVICE = {"service": "nodered"}
 # The module `apply` under a name that has no action plugin, so it takes any request.
 APPLY = "apply_request"
-COLLECTION = "ansible_collections/pifleet/nodered"
 NOTHING = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None}
 UNREACHABLE = "nowhere"
 SETTINGS = "{{ folder }}/settings.js"
@@ -224,7 +222,7 @@ def playbook_of(attacker, rounds, folder):
 
 
 def rounds_on_the_machine(attacker, rounds, seconds):
-    """What the same changes print that the modules' code makes there, without Ansible in between: a lot more rounds."""
+    """What the same changes print if the modules' code makes them without Ansible in between: many more rounds."""
     pi, code = attacker.pi, "/root/hostile-code"
     given = {"path": pi.settings_file, "backup": True, "validate": True, "node": None, "user": None, "remount": False}
 
@@ -233,14 +231,8 @@ def rounds_on_the_machine(attacker, rounds, seconds):
             return change, {"params": {**given, **SERVICE}, "edit": argument["edit"]}
         return change, argument
 
-    pi.run(f"rm -rf {code}; mkdir -p {code}/ansible {code}/{COLLECTION}; touch {code}/ansible/__init__.py")
-    library = pathlib.Path(ansible.__file__).parent
-    for source, copy in (
-        *((library / name, f"ansible/{name}") for name in ("release.py", "module_utils")),
-        (CHECKOUT / "plugins", f"{COLLECTION}/plugins"),
-        (HERE / "hostile" / "rounds.py", "rounds.py"),
-    ):
-        subprocess.run(["docker", "cp", "--quiet", str(source), f"{pi.container}:{code}/{copy}"], check=True)
+    on_machine.bring_modules(pi, code)
+    pi.run(f"cat >{code}/rounds.py", stdin=(HERE / "hostile" / "rounds.py").read_text())
     turns = [
         {"before": before(attacker, "random"), "changes": [as_change(*change) for change in changes]}
         for _moment, changes in moments(attacker)
