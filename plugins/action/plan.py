@@ -43,7 +43,7 @@ class ActionModule(Step):
         return self._result(found, plan, edit)
 
     def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:
-        """Keep the plan for the later roles and for applying. One role alone in check mode plans for nobody else."""
+        """Keep the plan for later roles and for applying, but not that of a single role in check mode."""
         whole_run = bool(self.task_vars.get("ansible_check_mode"))
         if self._task.check_mode and not whole_run:
             return

@@ -249,7 +249,7 @@ class ActionModule(ActionBase):
     def _probe_on_host(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks made on the host with the seconds that are left until `end` (monotonic clock)."""
         # The authorities are the controller's, and the host needs no certificate to know itself:
-        # `_urls.why_no_password` sees to it that a password goes to no other machine from there.
+        # `_urls.why_no_password` ensures that a password goes to no other machine from there.
         given = {**arguments, "ca": None, "authorities": None, "validate_certs": False}
         if self._connection.has_pipelining:
             return self._run_program(urls, given, end, task_vars)
@@ -373,7 +373,7 @@ def _limited(seconds: float, host: str) -> t.Iterator[None]:
 def _parsed(
     outcome: t.Mapping[str, t.Any], host: str, passwords: t.Sequence[str | None], only: t.Sequence[str] | None
 ) -> Checks:
-    """What the program on the host printed; whatever a login shell prints around it is not looked at."""
+    """What the program on the host printed; what a login shell prints around it is ignored."""
     stdout, stderr = str(outcome["stdout"]), str(outcome["stderr"])
     if len(stdout) > OUTPUT_LIMIT:
         raise AnsibleActionFail(_wrong_answer(host, f"{len(stdout)} characters, the limit is {OUTPUT_LIMIT}"))

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:
-  - Returns the value that a setting has in the text of a C(settings.js), as far as the text alone tells it.
+  - Returns the value that a setting has in the text of a C(settings.js), as far as the text alone shows it.
   - Nothing is executed, so the environment and included files do not count.
   - A text whose exported object is not certain is refused, with the place, the source line and what to do about it.
 requirements:

@@ -98,7 +98,7 @@ def shown(value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    """What somebody who writes YAML calls it."""
+    """The kind of the value, in the words of YAML."""
     if value is None:
         return "empty (null)"
     kinds = ((bool, "a truth value"), (int | float, "a number"), (str, "text"), (Mapping, "a dictionary"))

@@ -55,7 +55,7 @@ def check(
 ) -> None:
     """Raise CertificateError unless a server may use this certificate and its visitors will accept it.
 
-    Raises CannotJudgeError where that cannot be told on this machine.
+    Raises CannotJudgeError if that is unknown on this machine.
 
     Args:
         certificate: PEM, the server's own certificate first, then those that lead to its authority.
@@ -131,7 +131,7 @@ def problem(
     """Why a server should not use the certificate and what to do; empty if it is good.
 
     Without `authorities`, the certificate itself is trusted if it is self-signed, otherwise those of the system. For
-    the other arguments see `check`. Raises CannotJudgeError if that cannot be told on this machine.
+    the other arguments see `check`. Raises CannotJudgeError if that is unknown on this machine.
     """
     require_judgement(now)
     try:
@@ -156,7 +156,7 @@ def require_judgement(now: datetime.datetime) -> None:
         raise CannotJudgeError(str(MissingLibraryError("cryptography", _IMPORT_ERROR)))
     if now < EARLIEST_POSSIBLE_TODAY:
         raise CannotJudgeError(
-            f"The controller's clock says {now:%Y-%m-%d}, so it cannot be told whether a certificate is valid. "
+            f"The controller's clock says {now:%Y-%m-%d}, so it is unknown whether a certificate is valid. "
             "Set the clock (timedatectl), then run again."
         )
 
@@ -164,7 +164,7 @@ def require_judgement(now: datetime.datetime) -> None:
 def check_authorities(authorities: str, *, now: datetime.datetime, called: str) -> None:
     """Raise CertificateError unless each certificate in this PEM text is one that may issue others, and valid now.
 
-    Raises CannotJudgeError where that cannot be told on this machine.
+    Raises CannotJudgeError if that is unknown on this machine.
     """
     require_judgement(now)
     for authority in parsed(authorities, called):

@@ -29,7 +29,7 @@ def problem_of(
 ) -> str:
     """Why a server should not use it and what to do, by this machine's clock; empty where it is good.
 
-    Raises CannotJudgeError where that cannot be told here.
+    Raises CannotJudgeError if that is unknown here.
     """
     return problem(
         certificate,

@@ -4,7 +4,7 @@
 """Change the firewall of a host together with its Node-RED, with a rollback that runs on the host. Private.
 
 The order: schedule the rollback and allow what is new; change Node-RED and verify it; close what is no longer used;
-confirm over a new connection. Whatever fails in between, or is never heard of again, is rolled back.
+confirm over a new connection. If a step fails, or the run ends in between, all of it is rolled back.
 
 All of it is in one task. Several inventory names can be one machine, and with the strategy `linear` a host that waits
 for another one between tasks waits forever. Here the other one goes on, and its rollback ends it at the latest.
@@ -97,13 +97,13 @@ class GuardedFirewall:
 
     def _undo_earlier(self) -> None:
         """End the change that waits. It is not undone while its run can go on: that can be for another Node-RED."""
-        looked = self._looked()
-        if looked["unconfirmed"] and _can_go_on(looked["owner"]):
-            looked = self._looked_when_free()
-        elif looked["unconfirmed"]:
+        firewall = self._read()
+        if firewall["unconfirmed"] and _can_go_on(firewall["owner"]):
+            firewall = self._read_when_free()
+        elif firewall["unconfirmed"]:
             self._guard("undone", reason="The run that changed the rules did not end.")
-            looked = self._looked()
-        self._look_again(looked)
+            firewall = self._read()
+        self._decide_again(firewall)
 
     def _arm(self) -> None:
         """Schedule the rollback and allow what is new. Wait while another run changes the firewall of this host."""
@@ -121,7 +121,7 @@ class GuardedFirewall:
             self._armed = bool(answer["armed"])
             if self._armed:
                 return
-            self._look_again(self._looked_when_free())
+            self._decide_again(self._read_when_free())
             self._require_no_more_than_planned()
 
     def _close(self) -> None:
@@ -129,7 +129,7 @@ class GuardedFirewall:
         allowed = ufw.rules(self._decided)["add"]
         if self._planned["request"]["other_units"]:
             # Another Node-RED of the machine can have moved meanwhile, also without a change of the firewall.
-            self._found = {**self._found, "listening": self._looked()["listening"]}
+            self._found = {**self._found, "listening": self._read()["listening"]}
         self._decided = ufw.decide(self._found, self._request())
         if self._decided.refusals:
             raise _Failed(self._decided.refusals[0])
@@ -156,15 +156,15 @@ class GuardedFirewall:
         """Keep the new rules, if a new connection gets through and they do what they should."""
         try:
             self._use_new_connection()
-            looked = self._looked()
+            firewall = self._read()
         except AnsibleConnectionFailure:
             raise _Failed("The new rules let no new SSH connection in.") from None
-        if not looked["unconfirmed"]:
+        if not firewall["unconfirmed"]:
             raise _Failed(
                 f"The host has restored its old firewall already: {self._seconds} seconds "
                 "(nodered_ufw_confirm_seconds) were not enough."
             )
-        missing = ufw.lines(ufw.decide(looked, self._request()))
+        missing = ufw.lines(ufw.decide(firewall, self._request()))
         if missing:
             raise _Failed(f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}.")
         self._probe()
@@ -175,7 +175,7 @@ class GuardedFirewall:
             raise
 
     def _probe(self) -> None:
-        """Verify from outside what the new rules let in. An open connection of the verification proves nothing."""
+        """Verify from outside what the new rules let in. A connection that was open before shows nothing."""
         self._step.decide_origin(self._state)
         options = _verification.firewall_request(self._state)
         if options is None:
@@ -226,25 +226,25 @@ class GuardedFirewall:
             raise _Failed(_message(result))
         return result
 
-    def _looked(self) -> dict[str, t.Any]:
+    def _read(self) -> dict[str, t.Any]:
         return dict(self._module("firewall_info")["firewall"])
 
-    def _looked_when_free(self) -> dict[str, t.Any]:
+    def _read_when_free(self) -> dict[str, t.Any]:
         """The firewall, as soon as no change of another run waits for its confirmation."""
         end = self._clock() + self._deadline + ROLLBACK_SECONDS
-        looked = self._looked()
-        while looked["unconfirmed"]:
+        firewall = self._read()
+        while firewall["unconfirmed"]:
             if self._clock() >= end:
                 raise _Failed(
                     "Another run is changing the firewall of this host. Wait until it has ended, then run again."
                 )
             self._sleep(POLL_SECONDS)
-            looked = self._looked()
-        return looked
+            firewall = self._read()
+        return firewall
 
-    def _look_again(self, looked: dict[str, t.Any]) -> None:
-        self._found = looked
-        self._decided = ufw.decide(looked, self._planned["request"])
+    def _decide_again(self, firewall: dict[str, t.Any]) -> None:
+        self._found = firewall
+        self._decided = ufw.decide(firewall, self._planned["request"])
         if self._decided.refusals:
             raise _Failed(self._decided.refusals[0])
 

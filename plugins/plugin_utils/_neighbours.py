@@ -124,7 +124,7 @@ def left_behind(instance: Instance, port: int) -> list[str]:
 
 
 def in_the_way(instance: Instance, port: int, host: str) -> list[str]:
-    """Errors about redirects by which nobody reaches Node-RED on `port`."""
+    """Errors about redirects that make Node-RED unreachable on `port`."""
     return [
         f"{_redirect(one)} on {host}, so Node-RED could not be reached on nodered_port {port}. Remove that rule "
         f"({_where(one)}), then run again."

@@ -68,7 +68,7 @@ _STRICT: Directives = [
     {"NoNewPrivileges": "yes"},
     {"CapabilityBoundingSet": "CAP_NET_BIND_SERVICE"},
     {"ProtectSystem": "strict"},
-    # Home directories are writable without this, whatever ProtectSystem says.
+    # Home directories are writable without this, with any ProtectSystem.
     {"ProtectHome": "read-only"},
     {"PrivateTmp": "yes"},
     {"ProtectControlGroups": "yes"},

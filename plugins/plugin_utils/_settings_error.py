@@ -25,7 +25,7 @@ class SettingsError(Exception):
 
     `str(error)` reads `settings.js:12:5: problem`, the source line with a caret, and the remedy. Line and column count
     from 1; both are None where no place in the file is meant. What the strings, comments and regular expressions in the
-    source line hold is hidden: where a file is broken, nothing else tells for certain what is a secret. `hidden` are
+    source line hold is hidden: if a file is broken, nothing shows for certain what is a secret. `hidden` are
     such places that the caller knows, as characters of the text. All of it is printable.
     """
 

@@ -7,7 +7,7 @@
 attacker, so its size, its depth and the time that it takes are limited (`_js/_tree`). The parts are in `_js`:
 
 - `_tree` parses, `_damage` says why that failed;
-- `_scopes` tells which identifiers mean a variable, `_uses` follows what the program does with it, `_objects` finds
+- `_scopes` finds which identifiers mean a variable, `_uses` follows what the program does with it, `_objects` finds
   what gives each key of an object its value, `_export` finds the object that the file exports;
 - `_literals` compares and writes values, `_fallback` finds the number that an expression comes to, `_examples` finds
   commented-out settings, `_layout` places members, commas and comments, `_editor` turns wishes into changes.
@@ -91,7 +91,7 @@ def edit(
     remove: Sequence[str] = (),
     filename: str = "settings.js",
 ) -> Edit:
-    """The settings file with the settings of `set` in force and those of `remove` gone; SettingsError if unsure.
+    """The settings file with the settings of `set` in effect and those of `remove` gone; SettingsError if unsure.
 
     A name is a setting (`uiPort`) or a dotted path (`editorTheme.projects.enabled`). A value is what JSON can hold, or
     has `{"$js": "<expression>"}` or `{"$password": "<plaintext>", "$rounds": 8}` in it. `{"$fallback": 1885}` keeps the
@@ -182,7 +182,7 @@ def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -
         missed = [wish.name for wish in wishes if not _holds(view, wish)]
         lost = next(_differences(before, view, wanted), None)
     except SettingsError as error:
-        # Its place is one in the edited text, which nobody has seen.
+        # Its place is one in the edited text, which the user cannot see.
         raise _unverified(before, f"the edited text did not pass the check: {error.problem}") from None
     if missed:
         raise _unverified(before, f"the edit did not bring {', '.join(missed)} into effect")
@@ -198,7 +198,7 @@ def _unverified(before: View, problem: str) -> SettingsError:
 
 
 def _differences(before: View, after: View, wanted: Members) -> Iterator[str]:
-    """The settings that differ though nobody wanted that."""
+    """The settings that differ although no wish names them."""
     for key in itertools.chain(before.all_keys(), (key for key in after.all_keys() if not before.has(key))):
         wish = wanted.get(key)
         if key not in wanted:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private: read variables that a task only names.
 
-Every callback plugin receives a task's arguments, whatever `no_log` says, so a password must not be one of them. A task
+Every callback plugin receives a task's arguments, also with `no_log`, so a password must not be one of them. A task
 that gives the name of a variable keeps its value inside the action plugin.
 """
 

@@ -48,9 +48,9 @@ class VerifyStep(Step):
         problems += _verification.left_writable(state, firewall_waits=firewall_waits)
         report = _verification.lines(checks)
         if problems or cut:
-            told = [self.budget.message(self.host)] if cut else []
-            told += [f"{self.host}: {one}" for one in problems]
-            return {**result, "failed": True, "msg": "\n".join(told)}
+            messages = [self.budget.message(self.host)] if cut else []
+            messages += [f"{self.host}: {one}" for one in problems]
+            return {**result, "failed": True, "msg": "\n".join(messages)}
         state.verified = True
         store.save(state)
         shown = [_verification.summary(self.host, state, checks)]

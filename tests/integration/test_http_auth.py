@@ -106,7 +106,7 @@ def test_pages_and_static_files_want_the_password(node_red, path):
 def test_the_run_says_what_it_has_proven(closed):
     run, _variables = closed
     assert run.says("pass - Dashboards require a password")
-    assert run.says("pass - With the password, the dashboards are alive")
+    assert run.says("pass - With the password, dashboards accept a connection")
     assert run.says("pass - Static files require a password")
 
 

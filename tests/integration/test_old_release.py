@@ -76,7 +76,7 @@ def test_it_serves_the_certificate_and_nothing_older_than_tls_1_2(first, old):
     _fleet, pi = old
     assert served(pi) == placed(pi)
     assert not pi.answers_in_the_clear()
-    assert first.says("pass - No version of TLS is spoken that is too old")
+    assert first.says("pass - Versions of TLS that are too old are refused")
     assert first.says("pass - The user can log in")
     # What its own example of https would need stands as it was, for nothing here needs it.
     assert '\n//var fs = require("fs");\n' in pi.settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 # Titles of the checks that send a password.
 LOGIN_WORKS = "The user can log in, and a session that was ended is not accepted again"
-PAGES_WORK = "With the password, the flows' pages are served"
+PAGES_WORK = "With the password, pages of flows respond"
 
 USERS = [
     {"username": "ada", "password": "correct horse battery staple"},

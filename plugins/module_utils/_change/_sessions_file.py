@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: make the sessions file what it is to be, or delete it to log everyone out."""
+"""Private helper of this collection: make the sessions file what the role wants, or delete it to log all users out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UMOUNT_NOFOLLOW = 8
 
 
 def repair(place: Place, wanted: str, service: str, pid: Optional[int], found: Sequence[Repair]) -> None:
-    """Do these repairs. A link of ours that is in use comes and goes with the runtime directory, so it can be undone.
+    """Make these repairs. That of a link into the runtime directory is recorded, so it can be undone.
 
     A mount can only be removed by root. Everything else is done as the service user, who can exchange these names.
     """

@@ -97,7 +97,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "http_static_password": settings.get("httpStaticPassword"),
         "static_roots": _sockets.static_roots(settings),
         **plan_.identity.run(
-            _looked_around, plan_, settings, folder, where, table.mounts, _others.needed_paths(plan_, services)
+            _seen_as_service_user, plan_, settings, folder, where, table.mounts, _others.needed_paths(plan_, services)
         ),
         **file_systems(table, folder, plan_.settings_file),
         "others": _others.described(plan_, folder, services, others),
@@ -109,7 +109,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
     }
 
 
-def _looked_around(
+def _seen_as_service_user(
     plan_: Plan,
     settings: Mapping[str, Any],
     folder: str,

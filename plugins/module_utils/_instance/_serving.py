@@ -174,7 +174,7 @@ def _refuses_for_want_of_certificate(where: Endpoint, deadline: float) -> bool:
 def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[Endpoint]:
     """The endpoint that responds on one of these sockets now; the expected one is tried first, as it is usually right.
 
-    The settings file may have changed since Node-RED was started, so scheme, port and root are tried, not believed.
+    The settings file may have changed since Node-RED was started, so scheme, port and root are tried, not assumed.
     """
     matching = [one for one in listeners if one.port == expected.port]
     others = [one for one in listeners if one.port != expected.port]

@@ -146,7 +146,7 @@ def _flowfuse(facts: UnitFacts) -> Optional[Failure]:
 
 
 def flowfuse(who: str, found: str) -> Failure:
-    """The Failure for Node-RED in the hands of FlowFuse; `found` is what shows it."""
+    """The Failure for a Node-RED that FlowFuse manages; `found` is what shows it."""
     return Failure(
         "%s is FlowFuse (the device agent, earlier flowforge-device-agent): %s. It writes its own settings.js at each "
         "start of Node-RED, so a change of that file would not last." % (who, short_line(found)),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: as whom a path is worked on.
+"""Private helper of this collection: the user with whose rights a path is read and written.
 
 The service user can exchange every folder and every file below a folder of its own at any time, also between a check
 and what follows it. So root never works on such a path: a child process does that has given up root for good, and the

@@ -288,14 +288,14 @@ CHECKS: Tuple[Check, ...] = (
     ),
     Check(
         "pages_work",
-        "With the password, the flows' pages are served",
+        "With the password, pages of flows respond",
         "GET of a page below httpNodeRoot with user name and password: anything but 401",
         pages_work,
         needs=lambda examination: examination.web.node_root,
     ),
     Check(
         "dashboards_work",
-        "With the password, the dashboards are alive",
+        "With the password, dashboards accept a connection",
         "socket.io by polling and by websocket with user name and password: 40, connected",
         dashboards_work,
         needs=lambda examination: examination.web.dashboard_sockets,
@@ -310,14 +310,14 @@ CHECKS: Tuple[Check, ...] = (
     ),
     Check(
         "old_tls_refused",
-        "No version of TLS is spoken that is too old",
+        "Versions of TLS that are too old are refused",
         "a handshake that offers only older versions fails",
         old_tls_refused,
         needs=_speaks_tls,
     ),
     Check(
         "plain_http_refused",
-        "Nothing is answered in the clear",
+        "HTTP without TLS is refused",
         "no answer to HTTP without TLS on the same port",
         plain_http_refused,
         needs=_speaks_tls,

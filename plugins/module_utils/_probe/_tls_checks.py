@@ -60,14 +60,14 @@ def old_tls_refused(examination: Examination) -> Verdict:
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
     except (ssl.SSLError, ValueError):
-        return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
+        return Verdict(SKIP, "left out: OpenSSL here does not support %s" % name)
     try:
         deadline = time.monotonic() + examination.limit()
         with channel_to(*address_of(examination.url), deadline, context=context) as channel:
-            return Verdict(FAIL, "%s is spoken" % channel.tls.version())
+            return Verdict(FAIL, "%s is accepted" % channel.tls.version())
     except ssl.SSLError as error:
         if "NO_PROTOCOLS_AVAILABLE" in str(error):
-            return Verdict(SKIP, "left out: OpenSSL here speaks no %s itself" % name)
+            return Verdict(SKIP, "left out: OpenSSL here does not support %s" % name)
         return Verdict(PASS, "%s is refused (%s)" % (name, error.reason or cause(error)))
     except ConnectionError:
         return Verdict(PASS, "%s is refused" % name)
@@ -84,8 +84,8 @@ def plain_http_refused(examination: Examination) -> Verdict:
     except (OSError, http.client.HTTPException):
         return Verdict(PASS, "the connection is ended without an answer")
     if answer.status == 400:
-        return Verdict(PASS, "400: only TLS is spoken here")
-    return Verdict(FAIL, "answered in the clear: %s" % described(answer))
+        return Verdict(PASS, "400: only TLS is accepted here")
+    return Verdict(FAIL, "answered without TLS: %s" % described(answer))
 
 
 def client_certificate_required(examination: Examination) -> Verdict:

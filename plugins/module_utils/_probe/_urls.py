@@ -24,7 +24,7 @@ def why_no_password(url: str, *, validate_certs: bool = True) -> Optional[str]:
     if is_this_machine(parts.hostname or ""):
         return None
     if parts.scheme != "https":
-        return "the password would cross the network in the clear"
+        return "the password would cross the network in plain text"
     if not validate_certs:
         return "the password would go to a server whose certificate is not verified"
     return None

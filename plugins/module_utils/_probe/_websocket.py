@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private helper of this collection: a websocket client that knows as much as a probe needs (RFC 6455), and the first
+"""Private helper of this collection: a websocket client with what a probe needs (RFC 6455), and the first
 steps of socket.io over it and over polling (socket.io-protocol 5 and 4).
 
 Like `_http`, it takes nothing from the environment and ends within the time given, also with a hostile server.

@@ -122,7 +122,7 @@ def _remembered(source: Source, name: str, hits: list[int]) -> Iterator[Frame]:
 
 
 def _mentions(source: Source, name: str, hits: list[int]) -> Iterator[Frame]:
-    # Most of the tree cannot hold a mention: the plain text tells where to look.
+    # Most of the tree cannot hold a mention: the plain text shows where to look.
     pending = [(Frame(source.root, None), 0, len(hits))]
     while pending:
         source.go_on()

@@ -46,7 +46,7 @@ FUNCTIONS = frozenset(
         "method_definition",
     }
 )
-# Whatever holds text that somebody may have put a secret into.
+# What holds text that can be a secret.
 TEXTS = COMMENTS | {"jsx_text", "regex", "string", "template_string"}
 # The types of nodes that are looked for in a whole file.
 _SOUGHT = {

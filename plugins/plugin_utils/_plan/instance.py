@@ -63,7 +63,7 @@ def _notes(found: Found, *, may_remount: bool) -> list[str]:
     if found.instance["user"] == "root":
         notes.append(
             f"Node-RED runs as root on {found.host}: anyone who can change its flows, and every node that it has "
-            "installed, can do anything on this machine, whatever the sandbox. Give it a user of its own: see "
+            "installed, can do anything on this machine, with any sandbox. Give it a user of its own: see "
             '"Node-RED run by root" in the README of the role instance.'
         )
     if found.instance["storage_module"] == "none":

@@ -152,7 +152,7 @@ def test_the_password_never_crosses_the_network_in_the_clear(answers, sockets, i
     web = {"node_root": "/", "dashboard_sockets": ["/ui/"], "username": "house", "password": PASSWORD}
     found = check.judge(examination("http://192.0.2.1:1880", **web))
     assert found.status == "skip"
-    assert "in the clear" in found.found
+    assert "in plain text" in found.found
     assert asked == ([], [])
 
 

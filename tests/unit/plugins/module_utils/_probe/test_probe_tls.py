@@ -210,7 +210,7 @@ def test_a_bad_certificate_is_named(serve, issued, said):
 def test_tls_1_2_is_too_old_where_1_3_is_the_floor(serve):
     options = {"authorities": AUTHORITY.certificate, "min_tls": "1.3"}
     issued = AUTHORITY.issue("127.0.0.1")
-    assert verdicts(serve(issued), **options)["old_tls_refused"]["found"] == "TLSv1.2 is spoken"
+    assert verdicts(serve(issued), **options)["old_tls_refused"]["found"] == "TLSv1.2 is accepted"
     strict = serve(issued, oldest=ssl.TLSVersion.TLSv1_3)
     assert verdicts(strict, **options)["old_tls_refused"]["status"] == "pass"
 
