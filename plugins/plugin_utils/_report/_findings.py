@@ -195,18 +195,16 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 def safe_text(text: str) -> str:
     """The text without what controls a terminal, with secrets hidden, and at most LONGEST_TEXT characters long."""
-    return _cut(_safe(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT)
+    return _cut(_masked(printable(text[: 2 * LONGEST_TEXT])), LONGEST_TEXT)
 
 
 def safe_line(text: str) -> str:
     """As `safe_text`, on one line of at most LONGEST_LINE characters."""
-    return _cut(printable_line(_safe(text[: 2 * LONGEST_TEXT])), LONGEST_LINE)
+    return _cut(_masked(printable_line(text[: 2 * LONGEST_TEXT])), LONGEST_LINE)
 
 
 # The same titles and remedies come with every host.
-@functools.lru_cache(maxsize=8192)
-def _safe(text: str) -> str:
-    return printable(masked(text))
+_masked = functools.lru_cache(maxsize=8192)(masked)
 
 
 def _cut(text: str, limit: int) -> str:
