@@ -23,7 +23,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {"role": {"type": "str", "required": True, "ch
 
 
 class ActionModule(Step):
-    """One remote execution if this play has not found the host's Node-RED yet; none otherwise (ufw, tls: one more)."""
+    """One remote execution if this play has not found the host's Node-RED yet; none otherwise (tls: perhaps one more,
+    and ufw too, if other tasks come before it).
+    """
 
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super().run(tmp, task_vars)
@@ -41,6 +43,11 @@ class ActionModule(Step):
             notes = [f"{self.host}: {note}" for note in plan.notes]
             return {"failed": True, "msg": _listed(self.host, plan.errors), "warnings": [*plan.warnings, *notes]}
         return self._result(found, plan, edit)
+
+    def task_for_firewall(self) -> str | None:
+        """The task that plans the firewall, if no other task can change it before."""
+        task = _play.next_plan("ufw", self._task, self.task_vars)
+        return task if task and _gather_ufw.manages(self.variables) else None
 
     def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:
         """Keep the plan for later roles and for applying, but not that of a single role in check mode."""
@@ -65,6 +72,7 @@ class ActionModule(Step):
             instance=state.instance,
             text=state.text,
             planned=state.plans,
+            firewall=state.firewall.get("found") if state.firewall.get("task") == self._task._uuid else None,
             later_roles=_play.later_roles(self._task, self.task_vars) - set(state.plans) - {role},
         )
 

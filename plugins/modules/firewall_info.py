@@ -206,60 +206,14 @@ waited:
   type: float
 """
 
-import dataclasses
-from typing import Any, Dict, Optional, Tuple
-
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
-from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
-from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _published, _state
-
-
-def describe() -> Dict[str, Any]:
-    connection = _state.connection()
-    sockets = _state.sockets()
-    ssh = {
-        "connection": dataclasses.asdict(connection) if connection else None,
-        "ports": _state.ssh_ports(sockets, connection),
-    }
-    if not _state.installed():
-        return {"installed": False, "ssh": ssh}
-    settings = _state.settings()
-    active, problem = activity()
-    return {
-        "installed": True,
-        "active": active,
-        "enabled": settings.get("ENABLED", "").lower() == "yes",
-        "starts_at_boot": _state.starts_at_boot(),
-        "policies": _state.policies(settings),
-        "ipv6": settings.get("IPV6", "").lower() == "yes",
-        "rules": _state.as_dictionaries(_state.rules()),
-        "let_in_by_default": _state.let_in_by_default(),
-        "checksum": _state.checksum(),
-        "unconfirmed": _guard.waiting(),
-        "owner": _guard.current_owner(),
-        "forwards": not active and _state.forwards(),
-        "problem": problem,
-        "other_firewalls": _state.other_firewalls(),
-        "ssh": ssh,
-        "listening": _state.listening(sockets),
-        "published": _published.ports(sockets),
-    }
-
-
-def activity() -> Tuple[bool, Optional[str]]:
-    """Whether ufw is active, and where it is not, why it cannot filter."""
-    try:
-        active = _state.active()
-    except Failure as failure:
-        # ufw's own test may know more.
-        return False, _state.problem() or " ".join(str(failure).splitlines())
-    return active, None if active else _state.problem()
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _description
 
 
 def main() -> None:
     module = Module(argument_spec={"time_limit": _deadline.OPTION}, supports_check_mode=True)
-    module.finish(lambda: {"changed": False, "firewall": describe()}, module.params["time_limit"])
+    module.finish(lambda: {"changed": False, "firewall": _description.describe()}, module.params["time_limit"])
 
 
 if __name__ == "__main__":

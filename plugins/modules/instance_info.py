@@ -50,7 +50,14 @@ options:
       - The text holds password hashes. Use C(no_log) on such a task.
     type: bool
     default: false
+  firewall:
+    description:
+      - Whether to bring along the state of the firewall. This saves an execution of M(pifleet.nodered.firewall_info).
+    type: bool
+    default: false
+    version_added: 0.3.0
 seealso:
+  - module: pifleet.nodered.firewall_info
   - module: pifleet.nodered.settings
   - module: pifleet.nodered.restart
 """
@@ -552,6 +559,10 @@ source:
     checksum:
       description: The SHA-256 of the bytes, in hexadecimal.
       type: str
+firewall:
+  description: The firewall, as the module M(pifleet.nodered.firewall_info) returns it; none if it cannot be read.
+  returned: when O(firewall) is true
+  type: dict
 spent:
   description: How many seconds of O(time_limit) this took.
   returned: always
@@ -579,7 +590,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 )
 
 
-def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
+def discover(service: Optional[str], with_source: bool, with_firewall: bool) -> Dict[str, Any]:
     unit, others = _find.find(service)
     plan = _start_plan.plan(unit)
     _start_plan.require_settings_file(plan)
@@ -604,7 +615,20 @@ def discover(service: Optional[str], with_source: bool) -> Dict[str, Any]:
             "content": base64.b64encode(content.data).decode("ascii"),
             "checksum": content.checksum,
         }
+    if with_firewall:
+        result["firewall"] = _firewall()
     return result
+
+
+def _firewall() -> Optional[Dict[str, Any]]:
+    # Only here: a Pi compiles what a module imports each time it runs.
+    from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _description as _firewall_description
+
+    try:
+        return _firewall_description.describe()
+    except Failure:
+        # The module firewall_info reports it to those who need the firewall.
+        return None
 
 
 def main() -> None:
@@ -612,11 +636,13 @@ def main() -> None:
         argument_spec={
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},
+            "firewall": {"type": "bool", "default": False},
             "time_limit": _deadline.OPTION,
         },
         supports_check_mode=True,
     )
-    module.finish(lambda: discover(module.params["service"], module.params["source"]), module.params["time_limit"])
+    wanted = module.params
+    module.finish(lambda: discover(wanted["service"], wanted["source"], wanted["firewall"]), wanted["time_limit"])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from ansible.playbook.block import Block
 
 COLLECTION = "pifleet.nodered."
 PLAN = COLLECTION + "plan"
+# (action, first argument) of what Ansible puts around the tasks of a role.
+_OF_ROLES = (("ansible.builtin.validate_argument_spec", None), ("meta", "role_complete"))
 
 
 def later_roles(task: t.Any, variables: dict[str, t.Any]) -> frozenset[str]:
@@ -24,16 +26,31 @@ def later_roles(task: t.Any, variables: dict[str, t.Any]) -> frozenset[str]:
         task: the task that runs (ansible.playbook.task.Task).
         variables: the variables of that task.
     """
+    return frozenset(role for one in _later_tasks(task, variables) for role in _planned(one))
+
+
+def next_plan(role: str, task: t.Any, variables: dict[str, t.Any]) -> str | None:
+    """The id of the task that plans this role, if it is this task, or nothing but planning is in between; else None.
+
+    Args and the selection by tags are as for `later_roles`.
+    """
+    for one in [task, *_later_tasks(task, variables)]:
+        if one.action == PLAN and one.args.get("role") == role:
+            return str(one._uuid)
+        if one.action != PLAN and (one.action, one.args.get("_raw_params")) not in _OF_ROLES:
+            return None
+    return None
+
+
+def _later_tasks(task: t.Any, variables: dict[str, t.Any]) -> list[t.Any]:
+    """The tasks after this one that the tags of the run select."""
     play = task.get_play()
     tasks = list(_tasks(play))
     here = {one._uuid for one in _ancestry(task)}
     position = max((index for index, one in enumerate(tasks) if one._uuid in here), default=-1)
-    return frozenset(
-        role
-        for one in tasks[position + 1 :]
-        for role in _planned(one)
-        if one.evaluate_tags(play.only_tags, play.skip_tags, all_vars=variables)
-    )
+    return [
+        one for one in tasks[position + 1 :] if one.evaluate_tags(play.only_tags, play.skip_tags, all_vars=variables)
+    ]
 
 
 def _planned(task: t.Any) -> Iterator[str]:

@@ -68,6 +68,8 @@ class State:
     """Whether a plan was made in check mode, so that it is never applied."""
     verified: bool = False
     """Whether the verification passed after the last change."""
+    firewall: dict[str, Any] = field(default_factory=dict)
+    """The firewall as discovery has read it (`found`) for one later task (`task`, its id); empty if it has not."""
     budget: Budget = field(default_factory=Budget)
     """The time that this Node-RED has cost in this play."""
 

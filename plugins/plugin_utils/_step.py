@@ -98,14 +98,27 @@ class Step(ActionBase):  # type: ignore[misc]
         if state and APPLY not in state.failed:
             return state
         service = self.variables.get("nodered_service")
-        found = self.counted_module(FINDING, "instance_info", source=True, **({"service": service} if service else {}))
+        firewall_for = self.task_for_firewall()
+        arguments: dict[str, t.Any] = {"source": True, "firewall": firewall_for is not None}
+        found = self.counted_module(FINDING, "instance_info", **arguments, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))
         text = _settings_change.text_of(found["source"])
-        later = self.variables_for_later()
-        state = State(found["instance"], text, found["source"]["checksum"], text, variables=later, budget=self.budget)
+        state = State(
+            instance=found["instance"],
+            source=text,
+            checksum=found["source"]["checksum"],
+            text=text,
+            variables=self.variables_for_later(),
+            firewall={"task": firewall_for, "found": found["firewall"]} if found.get("firewall") else {},
+            budget=self.budget,
+        )
         self.store().save(state)
         return state
+
+    def task_for_firewall(self) -> str | None:
+        """The id of the task for which discovery reads the firewall too; None for none."""
+        return None
 
     def variables_for_later(self) -> dict[str, t.Any]:
         """What applying and verifying need of the variables: a handler does not see those of an included role."""

@@ -68,21 +68,20 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     units = [unit for name, unit in loaded.items() if name in usual or name in with_processes]
     if service:
         wanted = _systemd.show(service)[0]
-        others = _seen([unit for unit in units if unit.name != wanted.name], running, without=wanted.name)
+        others = _seen(units, running, without=wanted.name)
         if not wanted.loaded:
             in_user_unit = [one for _unit, one in found if _user_unit.name_of(one.pid) == wanted.name]
             raise _user_unit.failure(in_user_unit) or _no_such_service(wanted, others)
         _supported.require(wanted, found)
         return wanted, others
-    everything = _seen(units, running)
     busy = [unit for unit in units if unit.working]
     rivals = [one for name, one in running if name is None and _is_rival(one, units)]
     candidates = busy or ([] if rivals else units)
     if len(candidates) == 1:
         _supported.require(candidates[0], found)
         if not rivals:
-            return candidates[0], [one for one in everything if one.service != candidates[0].name]
-    raise _not_exactly_one(candidates, everything, found)
+            return candidates[0], _seen(units, running, without=candidates[0].name)
+    raise _not_exactly_one(candidates, _seen(units, running), found)
 
 
 def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
@@ -169,7 +168,9 @@ def _running() -> List[Tuple[Optional[str], _processes.Process]]:
 def _seen(
     units: Sequence[Unit], running: Sequence[Tuple[Optional[str], _processes.Process]], without: Optional[str] = None
 ) -> List[Seen]:
+    """What is known of these units and processes, all but the unit `without`."""
     seen = []
+    units = [unit for unit in units if unit.name != without]
     known = {unit.name for unit in units}
     for unit in units:
         pids = [one.pid for name, one in running if name == unit.name] or ([unit.main_pid] if unit.main_pid else [])

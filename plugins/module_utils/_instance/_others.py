@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
 import os
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _start_plan
@@ -40,6 +39,10 @@ LOAD_SECONDS = 10
 SETTINGS_FILE, SETTINGS_FOLDER, USER_DIR = "settings_file", "settings_folder", "user_dir"
 
 
+UnitFolders = Dict[str, Set[str]]
+"""The names in each of UNIT_FOLDERS."""
+
+
 class Other(NamedTuple):
     """A service with another Node-RED."""
 
@@ -60,8 +63,9 @@ class Paths(NamedTuple):
 def services(own: Plan, seen: Sequence[Seen]) -> List[Other]:
     """The services with other Node-REDs: those that were seen, and those that the next boot starts."""
     known = {one.service: one for one in seen if one.service}
-    enabled = [name for name in dict.fromkeys(_enabled()) if name not in known and _may_start_node_red(name)]
-    names = [name for name in [*known, *enabled] if name != own.unit.name]
+    folders = {folder: set(_listed(folder)) for folder in UNIT_FOLDERS}
+    enabled = [name for name in dict.fromkeys(_enabled(folders)) if name not in known and name != own.unit.name]
+    names = [*known, *(name for name in enabled if _may_start_node_red(name, folders))]
     units = [unit for unit in _systemd.show(*names) if unit.name != own.unit.name and unit.loaded] if names else []
     found = [Other(unit, known.get(unit.name), _plan_of(unit) if unit.in_use else None) for unit in units]
     return [one for one in found if one.seen or one.plan]
@@ -85,26 +89,39 @@ def needed_paths(own: Plan, others: Sequence[Other]) -> List[str]:
 # --- which there are -----------------------------------------------------------------------------------------------
 
 
-def _enabled() -> Iterator[str]:
+def _enabled(folders: UnitFolders) -> Iterator[str]:
     """The services that the next boot starts, and those for which it opens a socket.
 
     Read from folders that only root can write: to ask systemctl for all units takes a second on a small Pi.
     """
-    for folder in UNIT_FOLDERS:
-        for path in sorted(glob.glob(folder + "/*.wants/*") + glob.glob(folder + "/*.requires/*")):
-            name, _dot, kind = os.path.basename(path).rpartition(".")
-            if kind in ("service", "socket") and _NAME.fullmatch(name):
-                yield name + ".service"
+    for folder, entries in folders.items():
+        for wants in sorted(entry for entry in entries if entry.endswith((".wants", ".requires"))):
+            for unit in _listed(os.path.join(folder, wants)):
+                name, _dot, kind = unit.rpartition(".")
+                if kind in ("service", "socket") and _NAME.fullmatch(name):
+                    yield name + ".service"
 
 
-def _may_start_node_red(name: str) -> bool:
+def _may_start_node_red(name: str, folders: UnitFolders) -> bool:
     # An instance (b@c.service) has the file of its template.
-    for base in dict.fromkeys((name, re.sub("@.*", "@.service", name))):
-        for folder in UNIT_FOLDERS:
-            unit = os.path.join(folder, base)
-            if any(_MAY_START_NODE_RED.search(_text(path)) for path in (unit, *glob.glob(unit + ".d/*.conf"))):
-                return True
-    return False
+    names = dict.fromkeys((name, re.sub("@.*", "@.service", name)))
+    return any(_MAY_START_NODE_RED.search(_text(path)) for base in names for path in _files_of(base, folders))
+
+
+def _files_of(name: str, folders: UnitFolders) -> Iterator[str]:
+    """The unit files of this name, and its drop-ins."""
+    for folder, entries in folders.items():
+        path = os.path.join(folder, name)
+        if name in entries:
+            yield path
+        if name + ".d" in entries:
+            yield from (os.path.join(path + ".d", entry) for entry in _listed(path + ".d") if entry.endswith(".conf"))
+
+
+def _listed(folder: str) -> List[str]:
+    with contextlib.suppress(OSError):
+        return sorted(os.listdir(folder))
+    return []
 
 
 def _text(path: str) -> str:

@@ -24,11 +24,12 @@ def listeners(unit: Unit) -> List[_processes.Listener]:
 
 def held_ports(unit: Unit, socket_unit: Optional[Socket] = None) -> List[Dict[str, Any]]:
     """The TCP ports that processes outside of the service hold; what systemd holds for the service is its own."""
-    own = {(listener.address, listener.port) for listener in listeners(unit)}
+    sockets = _processes.tcp_sockets()
+    own = {(listener.address, listener.port) for listener in _processes.listeners_among(sockets, family(unit))}
     if socket_unit and socket_unit.address and socket_unit.state == "active":
         own.add(socket_unit.address)
     found = []
-    for pid, listener in _processes.everybody():
+    for pid, listener in _processes.with_owners(sockets):
         if (listener.address, listener.port) not in own:
             holder = _processes.process(pid) if pid else None
             name = holder.name if holder else None

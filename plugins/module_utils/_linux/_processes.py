@@ -68,6 +68,10 @@ class Listener:
         return self.port == port and (self.everywhere or address in ("0.0.0.0", "::") or address == self.address)
 
 
+Socket = Tuple[str, Listener]
+"""The inode of a socket that listens, and where it does."""
+
+
 def boot_id() -> str:
     """Another one after each boot; the start of process 1 is part of it, as a container has the kernel of its host."""
     first = process(1)
@@ -151,11 +155,15 @@ def listeners(*pids: int) -> List[Listener]:
     Where their files may not be looked at (root in a container without CAP_SYS_PTRACE), those that their users own.
     The tables are read once, as they can be long, and each process can show them.
     """
+    return listeners_among(_listening(str(pids[0])), pids) if pids else []
+
+
+def listeners_among(sockets: Iterable[Socket], pids: Iterable[int]) -> List[Listener]:
+    """Those of the sockets that are these processes' own, as `listeners` finds them."""
     found = [(pid, _socket_inodes(pid)) for pid in pids]
     inodes = {inode for _pid, own in found for inode in own or ()}
     owners = {owner.uid for owner in (process(pid) for pid, own in found if own is None) if owner}
-    tables = _listening(str(pids[0])) if pids else []
-    return [listener for inode, listener in tables if inode in inodes or listener.uid in owners]
+    return [listener for inode, listener in sockets if inode in inodes or listener.uid in owners]
 
 
 def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:
@@ -175,14 +183,23 @@ def why_not_listen(address: str, port: int) -> Optional[str]:
 
 def everybody() -> List[Tuple[Optional[int], Listener]]:
     """(pid, listener) of every TCP socket that listens; the pid is None where it cannot be found out."""
+    return with_owners(tcp_sockets())
+
+
+def tcp_sockets() -> List[Socket]:
+    """Every TCP socket that listens. The kernel walks through a large table for it: that takes it milliseconds."""
+    return _listening("self")
+
+
+def with_owners(sockets: Iterable[Socket]) -> List[Tuple[Optional[int], Listener]]:
+    """(pid, listener) of each socket; the pid is None where it cannot be found out."""
     owners = _socket_owners()
-    return [(owners.get(inode), listener) for inode, listener in _listening("self")]
+    return [(owners.get(inode), listener) for inode, listener in sockets]
 
 
 def datagram_sockets() -> List[Tuple[Optional[int], Listener]]:
     """(pid, listener) of every UDP socket that takes packets from anybody."""
-    owners = _socket_owners()
-    return [(owners.get(inode), listener) for inode, listener in _listening("self", ("udp", "udp6"), UNCONNECTED)]
+    return with_owners(_listening("self", ("udp", "udp6"), UNCONNECTED))
 
 
 def unit_of(pid: int) -> Optional[str]:
@@ -248,7 +265,7 @@ def _socket_owners() -> Dict[str, int]:
     return owners
 
 
-def _listening(pid: str, tables: Iterable[str] = ("tcp", "tcp6"), state: str = LISTEN) -> List[Tuple[str, Listener]]:
+def _listening(pid: str, tables: Iterable[str] = ("tcp", "tcp6"), state: str = LISTEN) -> List[Socket]:
     found = []
     for table in tables:
         for line in _text(pid, "net", table).splitlines()[1:]:

@@ -19,21 +19,29 @@ from .._step import Step
 _SSH_CONNECTIONS = ("ssh", "paramiko", "paramiko_ssh", "libssh")
 
 
-def gather(step: Step, _found: Found, wanted: Wanted) -> dict[str, Any]:
-    """`firewall` as `firewall_info` returns it, and whether Ansible uses SSH (`remote`). One execution on the host.
-
-    Empty, without an execution, if the role does not manage the firewall.
-    """
+def manages(wanted: Wanted) -> bool:
+    """Whether the role may read the firewall. Not if that is not certain: the plan reports it."""
     try:
-        if not ufw.manages(wanted):
-            return {}
+        return ufw.manages(wanted)
     except _arguments.ArgumentError:
-        # The plan reports it.
+        return False
+
+
+def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
+    """`firewall` as `firewall_info` returns it, and whether Ansible uses SSH (`remote`).
+
+    One execution on the host, unless discovery has read the firewall. Empty if the role does not manage it.
+    """
+    if not manages(wanted):
         return {}
+    remote = kind_of(step._connection) in _SSH_CONNECTIONS
+    return {"firewall": found.firewall or _read(step), "remote": remote}
+
+
+def _read(step: Step) -> dict[str, Any]:
     result = step.counted_module(FIREWALL, "firewall_info")
     if "firewall" not in result:
         raise AnsibleActionFail(
             f"{step.host}: The firewall could not be read. {result.get('msg') or 'The module failed.'}"
         )
-    remote = kind_of(step._connection) in _SSH_CONNECTIONS
-    return {"firewall": result["firewall"], "remote": remote}
+    return dict(result["firewall"])

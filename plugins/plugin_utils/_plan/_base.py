@@ -39,6 +39,8 @@ class Found:
     """The plans of earlier roles, by role."""
     later_roles: frozenset[str] = frozenset()
     """The roles of this play that have not planned yet."""
+    firewall: Mapping[str, Any] | None = None
+    """What `firewall_info` returns, if discovery has read it for this plan."""
     controller: Mapping[str, Any] = field(default_factory=dict)
     """What the action plugin has read for this role, on the controller or with one more execution on the host."""
 

@@ -19,8 +19,8 @@ ROLES = ("base", "login", "port", "hardening")
 
 
 @pytest.fixture
-def later(tmp_path, monkeypatch):
-    """For each role of a play, which ones come later."""
+def plans(tmp_path, monkeypatch):
+    """The planning task of each role of a play."""
     monkeypatch.setattr(_play, "PLAN", ACTION)
     for role in ROLES:
         for name in ("tasks", "meta"):
@@ -38,10 +38,19 @@ def later(tmp_path, monkeypatch):
         tasks = list(tasks_of(play.compile()))
         for task in [task for task in tasks if include and task.action == "include_role"]:
             tasks += tasks_of(task.get_block_list(play, variables, loader)[0])
-        plans = {task.args["role"]: task for task in tasks if task.action == ACTION}
-        return {role: _play.later_roles(task, {}) - {"base"} for role, task in plans.items()}
+        return {task.args["role"]: task for task in tasks if task.action == ACTION and "role" in task.args}
 
     return loaded
+
+
+@pytest.fixture
+def later(plans):
+    """For each role of a play, which ones come later."""
+
+    def found(**content):
+        return {role: _play.later_roles(task, {}) - {"base"} for role, task in plans(**content).items()}
+
+    return found
 
 
 def planning(role):
@@ -97,3 +106,31 @@ def test_an_included_role_of_the_collection_comes_later_if_its_main_tasks_run(la
     content = {"roles": ["hardening"], "tasks": [login, prove]}
     assert later(**content, include=False)["hardening"] == {"login"}
     assert later(**content, include=False, tags=["other"])["hardening"] == set()
+
+
+DEBUG = {"name": "Say something", "debug": {"msg": "hello"}}
+
+
+@pytest.mark.parametrize("content", [{"roles": LISTED}, {"tasks": IMPORTED}, {"post_tasks": [{"block": IMPORTED}]}])
+def test_a_role_is_next_if_only_other_roles_plan_before(plans, content):
+    tasks = plans(**content)
+    for role in ("hardening", "login", "port"):
+        assert _play.next_plan("port", tasks[role], {}) == tasks["port"]._uuid
+    assert _play.next_plan("hardening", tasks["port"], {}) is None
+
+
+@pytest.mark.parametrize("between", [DEBUG, {"meta": "flush_handlers"}, {"block": [DEBUG]}])
+def test_a_role_is_not_next_if_another_task_comes_before(plans, between):
+    tasks = plans(tasks=[IMPORTED[0], between, *IMPORTED[1:]])
+    assert _play.next_plan("port", tasks["hardening"], {}) is None
+    assert _play.next_plan("port", tasks["login"], {}) == tasks["port"]._uuid
+
+
+def test_what_an_included_role_does_before_is_not_known(plans):
+    tasks = plans(tasks=[IMPORTED[0], {"include_role": {"name": "login"}}, IMPORTED[2]])
+    assert _play.next_plan("port", tasks["hardening"], {}) is None
+
+
+def test_the_tags_of_the_run_decide_what_comes_before(plans):
+    tasks = plans(tags=["hardening", "tagged"], tasks=[IMPORTED[0], DEBUG, imported("port", tags="tagged")])
+    assert _play.next_plan("port", tasks["hardening"], {}) == tasks["port"]._uuid

@@ -311,9 +311,9 @@ def test_a_node_red_that_opens_its_own_port_takes_no_socket(with_socket, in_forc
 
 
 def test_the_port_that_systemd_holds_for_the_service_is_not_held_by_another(with_socket, monkeypatch):
-    monkeypatch.setattr(_service_ports, "listeners", lambda _unit: [])
+    monkeypatch.setattr(_service_ports, "family", lambda _unit: [])
     everybody = [(1, Listener("127.0.0.1", 1885)), (7, Listener("127.0.0.1", 1886))]
-    monkeypatch.setattr(_processes, "everybody", lambda: everybody)
+    monkeypatch.setattr(_processes, "with_owners", lambda _sockets: everybody)
     plan = with_socket.plan()
     assert [one["port"] for one in _service_ports.held_ports(plan.unit, plan.socket)] == [1886]
     assert [one["port"] for one in _service_ports.held_ports(plan.unit)] == [1885, 1886]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 
 import pytest
@@ -40,6 +41,13 @@ def test_the_firewall_and_the_kind_of_the_connection_are_read(transport, remote)
     host = Host({"firewall": {"installed": True}}, transport)
     assert ufw.gather(host, found(), {}) == {"firewall": {"installed": True}, "remote": remote}
     assert host.asked == ["firewall_info"]
+
+
+def test_what_discovery_has_read_is_not_read_again():
+    host = Host({})
+    read = dataclasses.replace(found(), firewall={"installed": False})
+    assert ufw.gather(host, read, {}) == {"firewall": {"installed": False}, "remote": True}
+    assert host.asked == []
 
 
 @pytest.mark.parametrize("value", [False, "no", "perhaps"])

@@ -1,15 +1,14 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module firewall_info says of a machine about which not everything can be told."""
+"""What is said of the firewall of a machine about which not everything can be told."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _state
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _description, _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
-from ansible_collections.pifleet.nodered.plugins.modules import firewall_info
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import plan
 
 
@@ -34,7 +33,7 @@ def silent(monkeypatch):
 
 
 def test_a_firewall_about_which_nothing_can_be_told_is_not_touched(silent):
-    found = firewall_info.describe()
+    found = _description.describe()
     assert not found["active"]
     assert plan(found, port=1880).refusals == [
         "iptables did not respond within 60 seconds. Look what it waits for. Then run again, or set "
@@ -44,4 +43,4 @@ def test_a_firewall_about_which_nothing_can_be_told_is_not_touched(silent):
 
 def test_the_reason_that_ufw_itself_finds_comes_first(silent, monkeypatch):
     monkeypatch.setattr(_state, "problem", lambda: "The kernel has no modules.")
-    assert firewall_info.describe()["problem"] == "The kernel has no modules."
+    assert _description.describe()["problem"] == "The kernel has no modules."
