@@ -15,6 +15,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._masking imp
     strings_of_line,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._masking import masked as masked_code
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._pattern import LatePattern
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 
 
@@ -41,35 +42,35 @@ def of_system(error: OSError) -> Failure:
 
 
 # In the names of environment variables.
-_SECRET_VARIABLE = re.compile(
+_SECRET_VARIABLE = LatePattern(
     r"(?:pass|pwd|psk|secret|token|bearer|credential|auth|(?:api|private|encryption)_?key)", re.IGNORECASE
 )
 # An MD5 sum is a password for httpNodeAuth (Node-RED red.js: pass.length == 32).
 _MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 # What programs print: "password: hunter2", "MQTT_PASSWORD=hunter2"; not OpenSSL's "X509_check_private_key:key values".
-_TOLD_SECRET = re.compile(
+_TOLD_SECRET = LatePattern(
     r"""((?<![\w-])(?<!routines:)[\w-]{0,99}%s\s*(?::|=(?!=))\s*(?:(?:Basic|Bearer)\s+)?)(?!["'`])[^\s,;&]+"""
     % SECRET_NAME,
     re.IGNORECASE | re.VERBOSE,
 )
-_VARIABLE = re.compile(r"""\b(\w{0,99}%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_VARIABLE.pattern, re.IGNORECASE)
+_VARIABLE = LatePattern(r"""\b(\w{0,99}%s\w*=)(?!["'`])[^\s,;&]+""" % _SECRET_VARIABLE.pattern, re.IGNORECASE)
 # Node.js reports a syntax error with the line of the file, carets below it, and parts of it in the message.
-_SHOWN_LINE = re.compile(r"^.*$(?=\r?\n[ \t]*\^+[ \t]*$)", re.MULTILINE)
-_SHOWN_WORD = re.compile(r"((?:Unexpected identifier|Unexpected number) ')[^'\n]*'")
-_SHOWN_JSON = re.compile(r"^[^\n\"]*(?P<shown>\"[^\n]*)(?= is not valid JSON)", re.MULTILINE)
+_SHOWN_LINE = LatePattern(r"^.*$(?=\r?\n[ \t]*\^+[ \t]*$)", re.MULTILINE)
+_SHOWN_WORD = LatePattern(r"((?:Unexpected identifier|Unexpected number) ')[^'\n]*'")
+_SHOWN_JSON = LatePattern(r"^[^\n\"]*(?P<shown>\"[^\n]*)(?= is not valid JSON)", re.MULTILINE)
 # What programs are started with: "--password hunter2", "mosquitto_pub -P hunter2", "curl -u ada:hunter2"; -p is a port,
 # a folder or the like, too.
-_OPTION = re.compile(
+_OPTION = LatePattern(
     r"""((?<!\S)--?[\w-]*%s[ \t]+|(?<!\S)-[pP][ \t]+(?!\d{1,5}(?!\S)|[./~])|(?<!\S)(?:-u|--user)[ \t=]+[^\s:]+:)
     (?!-|(?:and|are|has|is|must|needs|option|or|was)\b)("[^"\r\n]*"?|'[^'\r\n]*'?|\S+)"""
     % SECRET_NAME,
     re.IGNORECASE | re.VERBOSE,
 )
 # "ada:hunter2@broker", "auth: ada:hunter2"; not "npm:name@1.2".
-_USER_INFO = re.compile(r"""(?<![\w:/.+-])([\w.+-]{1,64}:)[^\s@'"`]{0,99}[^\s@'"`/]@(?=[A-Za-z[])""")
-_TOLD_AUTH = re.compile(r"""(\b\w*auth["']?\s{0,9}[:=]\s{0,9}["'`]?[^\s:'"`]+:)(?!//)[^\s,;]+""", re.IGNORECASE)
+_USER_INFO = LatePattern(r"""(?<![\w:/.+-])([\w.+-]{1,64}:)[^\s@'"`]{0,99}[^\s@'"`/]@(?=[A-Za-z[])""")
+_TOLD_AUTH = LatePattern(r"""(\b\w*auth["']?\s{0,9}[:=]\s{0,9}["'`]?[^\s:'"`]+:)(?!//)[^\s,;]+""", re.IGNORECASE)
 # "the password is hunter2"
-_SAID = re.compile(
+_SAID = LatePattern(
     r"""(\b\w*%s\s{1,9}is\s{1,9}["'`]?)(?!(?:a|already|also|an|being|by|empty|expected|expired|for|from|given|hidden|
     in|incorrect|invalid|kept|longer|missing|needed|neither|never|no|not|null|of|on|only|required|rejected|set|stored|that|
     the|then|this|to|too|undefined|unknown|unset|used|valid|wrong)\b)[^\s,;"'`]+"""
@@ -95,7 +96,7 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _without_value(match: "re.Match[str]") -> str:
-    ending = "@" if match[0].endswith("@") and match.re is _USER_INFO else ""
+    ending = "@" if match[0].endswith("@") and match.re is _USER_INFO.compiled else ""
     return match[1] + HIDDEN + ending
 
 

@@ -14,6 +14,8 @@ import bisect
 import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._pattern import LatePattern
+
 Span = Tuple[int, int]
 
 HIDDEN = "********"
@@ -22,36 +24,36 @@ SECRET_NAME = r"""(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret|token|bearer|au
     |(?:access|account|aes|api|auth|cipher|cookie|crypto|encrypt(?:ion)?|hmac|jwt|master|private|secret|session
     |(?:pre_?)?shared|signing|wpa)[_-]?key)s?(?:[_-]?(?:base64|hash|hex|key|text|value|\d{1,9})){0,3}"""
 
-_HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)[./A-Za-z0-9]+")
-_MASKED_HASH = re.compile(r"(\$2[abxy]?\$\d\d\$)\*+$")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
+_HASH = LatePattern(r"(\$2[abxy]?\$\d\d\$)[./A-Za-z0-9]+")
+_MASKED_HASH = LatePattern(r"(\$2[abxy]?\$\d\d\$)\*+$")
+_PEM = LatePattern(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
 # What decides where the password of a URL begins and ends.
-_URL_PART = re.compile(
+_URL_PART = LatePattern(
     r"""\\.|(?P<user>://[^\s/:@'"`\\]*:)|(?P<quote>['"`])|(?P<at>@)|(?P<line>[\r\n])|(?P<space>\s)"""
 )
 # https://host/?token=x, and headers.
-_QUERY = re.compile(r"[?&][\w.-]*%s=([^\s&#'\"`]+)" % SECRET_NAME, re.IGNORECASE | re.VERBOSE)
-_SCHEME = re.compile(r"""["'`](?:Basic|Bearer|Token)[ ]{1,9}([^\s"'`]+)""", re.IGNORECASE)
+_QUERY = LatePattern(r"[?&][\w.-]*%s=([^\s&#'\"`]+)" % SECRET_NAME, re.IGNORECASE | re.VERBOSE)
+_SCHEME = LatePattern(r"""["'`](?:Basic|Bearer|Token)[ ]{1,9}([^\s"'`]+)""", re.IGNORECASE)
 # `name:`, `"name" =`, `['name'] ||=`, `name ===`, `name() {`, with comments between, but no arrow function's parameter;
 # and the call `setName(`, whose arguments are the value.
-_NAMED = re.compile(
+_NAMED = LatePattern(
     r"""(?<![\w$-])[\w$-]*%s["']?(?:(?P<call>\((?![^()]*\)\s*\{))|(?:[ \t]{0,9}\])?(?:\s|/\*[^*]*\*/){0,99}
     (?::|(?:\|\||&&|\?\?|\+)?=(?!>)(?:==?)?|!==?|\([^()]*\)\s*(?=\{)))"""
     % SECRET_NAME,
     re.IGNORECASE | re.VERBOSE,
 )
 # auth: 'user:password'
-_AUTH = re.compile(
+_AUTH = LatePattern(
     r"""(?<![\w$-])[\w$-]*auth["']?\s{0,9}[:=]\s{0,9}(["'`])(?:(?!\1)[^\\\r\n:]|\\.)*:((?:(?!\1)[^\\\r\n]|\\.)*)""",
     re.IGNORECASE,
 )
 # In a string: 'HostName=x;SharedAccessKey=y', 'mosquitto_pub --password y'.
-_IN_STRING = re.compile(
+_IN_STRING = LatePattern(
     r"""(?<![\w-])(?:[\w-]*%s\s{0,9}=\s{0,9}([^;&\r\n]+)|--?[\w-]*%s[ \t]+([^\r\n]+))""" % (SECRET_NAME, SECRET_NAME),
     re.IGNORECASE | re.VERBOSE,
 )
 # What a value is made of, up to where it ends.
-_VALUE_PART = re.compile(
+_VALUE_PART = LatePattern(
     r"""(?P<string>"(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\])*`?)
     |(?P<comment>//[^\r\n]*|/\*.*?(?:\*/|\Z))|(?P<stop>\*/)|(?P<number>\b\d[\w.]*)
     |(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>[,;])|(?P<line>\r?\n|\r)|(?P<space>[ \t\f\v]+)
@@ -60,23 +62,23 @@ _VALUE_PART = re.compile(
 )
 # How far ahead an operator is looked for that makes a value go on, in blank lines, comments and the like.
 _FARTHEST_OPERATOR = 200
-_LINE_START = re.compile(r"\r\n?|\n")
+_LINE_START = LatePattern(r"\r\n?|\n")
 # With the comment marks in front of it, a line that has been commented out reads like code.
-_COMMENTED = re.compile(r"[ \t+-]*//")
-_QUOTED = re.compile(r""""(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\\r\n])*`?""")
-_LONG = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+_COMMENTED = LatePattern(r"[ \t+-]*//")
+_QUOTED = LatePattern(r""""(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\\r\n])*`?""")
+_LONG = LatePattern(r"[A-Za-z0-9+/=_-]{40,}")
 # A line that continues a comment from above, or that looks like a comment in another language.
-_REST_OF_COMMENT = re.compile(r"^((?:(?!/\*).)*?(?=\*/))|^[ \t]*(?:[*#]|<!--)(.*)")
+_REST_OF_COMMENT = LatePattern(r"^((?:(?!/\*).)*?(?=\*/))|^[ \t]*(?:[*#]|<!--)(.*)")
 # A slash behind these begins no division.
-_REGEX = re.compile(r"(?<=[(,=:\[!&|?{};])[ \t]*/((?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^/\\\[])+)")
+_REGEX = LatePattern(r"(?<=[(,=:\[!&|?{};])[ \t]*/((?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]?|[^/\\\[])+)")
 # A value that has lost a quote.
-_UNQUOTED = re.compile(
+_UNQUOTED = LatePattern(
     r"""(?<![\w$-])[\w$-]*%s["']?\s{0,9}[:=]\s{0,9}
     ((?!(?:async|false|function|null|process|require|true|undefined)\b)[^\s,;'"`(){}[\]]+)"""
     % SECRET_NAME,
     re.IGNORECASE | re.VERBOSE,
 )
-_TOKEN = re.compile(
+_TOKEN = LatePattern(
     r"""//[^\r\n]*|/\*.*?(?:\*/|\Z)
     |(?P<string>"(?:\\.|[^"\\\r\n])*"?|'(?:\\.|[^'\\\r\n])*'?|`(?:\\.|[^`\\])*`?)""",
     re.VERBOSE | re.DOTALL,
