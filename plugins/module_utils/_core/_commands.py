@@ -10,13 +10,12 @@ open.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import selectors
 import signal
 import subprocess
 import time
-from typing import Callable, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 # More than any tool prints that this collection runs.
 OUTPUT_LIMIT = 8 * 1024 * 1024
@@ -34,8 +33,7 @@ class TooMuch(Exception):
         """What it printed until then."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     returncode: int
     stdout: bytes
     stderr: bytes

@@ -10,14 +10,13 @@ answer that the caller judges), and the whole exchange ends within the time give
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import http.client
 import io
 import json
 import ssl
 import time
 from email.message import Message
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._channel import Channel, channel_to, seconds_left
@@ -33,8 +32,7 @@ NUMBER_LIMIT = 40
 VERIFY_PARTIAL_CHAIN = 0x80000
 
 
-@dataclasses.dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """Status, headers (looked up without regard to case) and the first MiB of the body."""
 
     status: int

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import glob
@@ -21,7 +20,7 @@ import os
 import secrets
 import stat
 import time
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline, _descriptors
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -43,8 +42,7 @@ class TooLarge(Failure):
     """A file has more bytes than are read of it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What a file has besides its content."""
 
     uid: int
@@ -54,8 +52,7 @@ class Attributes:
     """Extended attributes, access control lists among them (system.posix_acl_access)."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     path: str
     data: bytes
     attributes: Attributes

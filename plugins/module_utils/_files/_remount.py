@@ -9,14 +9,13 @@ A process of its own remounts it, waits until the writing process has finished o
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
 import signal
 import stat
 import time
-from typing import Any, BinaryIO, ContextManager, Dict, Iterator, List, Sequence
+from typing import Any, BinaryIO, ContextManager, Dict, Iterator, List, NamedTuple, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _descriptors, _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -222,8 +221,7 @@ def _opened(mounts: Sequence[Mount], lock: int) -> Iterator[None]:
             _background.warn(warning)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Keeper:
+class _Keeper(NamedTuple):
     """The process that remounts, as seen by the one that writes."""
 
     pid: int

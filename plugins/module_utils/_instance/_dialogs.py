@@ -11,10 +11,9 @@ parser: an address that is put together in a function of its own is not understo
 from __future__ import annotations
 
 import bisect
-import dataclasses
 import itertools
 import re
-from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 # Characters. The arguments of a request with its options fit in; so does any path.
 _WINDOW = 400
@@ -47,8 +46,7 @@ _SCRIPT_TYPE = re.compile(r"(?<![\w-])type\s{0,3}=\s{0,3}['\"]?([\w/.+-]{0,40})"
 _SCRIPT_TYPES = ("", "module", "text/javascript", "application/javascript", "text/ecmascript")
 
 
-@dataclasses.dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """An address in a script, as far as it is written there."""
 
     pieces: Tuple[str, ...]
@@ -74,16 +72,14 @@ class Address:
         return (self.pieces[0] if self.whole else self.pieces[0] + "...")[:LONGEST_PATH]
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request of a dialog."""
 
     position: int
     address: Address
 
 
-@dataclasses.dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """Where a script of a node answers, such as `/items/:id`."""
 
     path: str

@@ -17,7 +17,7 @@ import re
 import selectors
 import subprocess
 import time
-from typing import IO, Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import IO, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
@@ -183,8 +183,7 @@ answer(result);
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Runtime:
+class Runtime(NamedTuple):
     """With what, as whom and where Node-RED loads its settings file."""
 
     node: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Word
 
@@ -44,8 +44,7 @@ class Option:
     variable: Optional[str] = None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Given:
+class _Given(NamedTuple):
     value: Union[str, bool]
     variable: Optional[str]
 

@@ -9,13 +9,12 @@ A process shows node, user, working directory and environment. Its command line 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
 import subprocess
 import time
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -30,8 +29,7 @@ JOURNAL_SECONDS = 10
 JOURNAL_LIMIT = 128 * 1024
 
 
-@dataclasses.dataclass(frozen=True)
-class StartUp:
+class StartUp(NamedTuple):
     """What Node-RED has logged at its start. A part is None where it is not in the journal."""
 
     words: Sequence[Word] = ()
@@ -41,8 +39,7 @@ class StartUp:
     version: Optional[str] = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """The Node-RED process of a service."""
 
     pid: int

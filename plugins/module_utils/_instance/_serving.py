@@ -10,7 +10,7 @@ import http.client
 import re
 import ssl
 import time
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _channel, _http
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener
@@ -52,8 +52,7 @@ class Endpoint:
         return "%s://%s:%d%s" % (self.scheme, host, self.port, self.admin_root or self.node_root or "/")
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     serving: bool
     reason: str
     tls_failed: bool = False

@@ -12,10 +12,9 @@ are limited, and what does not fit is left out.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._parts import list_part, text_part
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
@@ -35,8 +34,7 @@ _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
 _PATH = re.compile(r"[\x21-\x7e]{1,%d}" % LONGEST_PATH)
 
 
-@dataclasses.dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """A package with sockets of its own, and the file in which it reads what may close them (None: nothing may)."""
 
     name: str

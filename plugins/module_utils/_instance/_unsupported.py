@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import short_line
@@ -230,8 +230,7 @@ def unknown(facts: UnitFacts, more: str = "") -> Failure:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Platform:
+class Platform(NamedTuple):
     """A system that builds and starts Node-RED itself."""
 
     name: str

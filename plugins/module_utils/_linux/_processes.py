@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import os
 import re
 import socket
 import struct
 import time
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 
@@ -26,8 +25,7 @@ ARGUMENTS_LIMIT = 65536
 ENVIRONMENT_LIMIT = 1024 * 1024
 
 
-@dataclasses.dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     pid: int
     parent: int
     start: int
@@ -52,8 +50,7 @@ class Process:
         return bool(node) and bool(re.search(r"(^|/)(red\.js|node-red|node-red-pi)$", script))
 
 
-@dataclasses.dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     address: str
     port: int
     uid: int = 0

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import subprocess
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -233,8 +233,7 @@ def _shown(names: Sequence[str], properties: Sequence[str]) -> List[Dict[str, Li
     return parse_show(answer.stdout)
 
 
-@dataclasses.dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """How the service is started, before any variable is put in."""
 
     words: Sequence[str]

@@ -126,7 +126,11 @@ def test_the_backup_of_an_open_settings_file_is_closed_too(machine, monkeypatch)
         uid=os.getuid(), gid=os.getgid(), name="pi", run=lambda function, *arguments: function(*arguments)
     )
     plan = SimpleNamespace(
-        service="nodered", user_for=lambda _path: None, identity=identity, settings_file=str(machine.settings)
+        service="nodered",
+        unit=SimpleNamespace(name="nodered.service"),
+        user_for=lambda _path: None,
+        identity=identity,
+        settings_file=str(machine.settings),
     )
     monkeypatch.setattr(_start_plan, "plan", lambda _unit: plan)
     machine.settings.chmod(0o644)
