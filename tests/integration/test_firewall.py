@@ -231,7 +231,7 @@ def test_only_the_sources_get_in_and_the_rest_is_proven_on_the_machine(fleet, pi
     assert not again.failed
     assert again.recap["pi41"]["changed"] == 0
     assert again.says(f"nothing answers on {NEW_PORT}")
-    # One to look at the firewall, beside those of a run without it.
+    # One to ask the host itself, as its port is closed for the controller.
     assert again.executions(pi.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN + 1
 
 

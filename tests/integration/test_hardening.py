@@ -17,7 +17,7 @@ from .users import USERS
 ADA = USERS[0]
 LOGIN = {"nodered_login_users": [ADA]}
 SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
-MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN = 2
+MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN = 1
 DROP_IN = "/etc/systemd/system/nodered.service.d/60-pifleet-hardening.conf"
 
 # What flows on a Pi do through exec nodes and the palette manager, one line for each.
