@@ -13,6 +13,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _diff
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, planned
@@ -47,7 +48,7 @@ class ActionModule(Step):
     def task_for_firewall(self) -> str | None:
         """The task that plans the firewall, if no other task can change it before."""
         task = _play.next_plan("ufw", self._task, self.task_vars)
-        return task if task and _gather_ufw.manages(self.variables) else None
+        return task if task and ufw.manages(self.variables) else None
 
     def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:
         """Keep the plan for later roles and for applying, but not that of a single role in check mode."""
