@@ -382,6 +382,19 @@ def _refusals(
     limited: bool,
     lost: list[Rule],
 ) -> list[str]:
+    found = [*_refusals_of_machine(machine, networks), *_refusals_of_closing_rules(machine, port)]
+    if port is None:
+        return found
+    if port in machine.published:
+        found.append(
+            f"Docker publishes port {port}, and ufw does not filter published ports: no rule would protect it. Stop "
+            f"publishing it, or set {VARIABLE}manage: false, then run again."
+        )
+    return found + _refusals_of_open_rules(machine, port, left_ports, networks, limited=limited, lost=lost)
+
+
+def _refusals_of_machine(machine: _Machine, networks: list[Network]) -> list[str]:
+    """Why ufw cannot be used on this machine, or not with these networks."""
     found = []
     if machine.problem and not machine.active:
         found.append(f"{machine.problem} Then run again, or set {VARIABLE}manage: false.")
@@ -401,6 +414,12 @@ def _refusals(
                 f"{VARIABLE}sources contains {source}, and IPv6 is disabled in ufw. Set IPV6=yes in /etc/default/ufw, "
                 "then run again."
             )
+    return found
+
+
+def _refusals_of_closing_rules(machine: _Machine, port: int | None) -> list[str]:
+    """The rules of the user that close a port for SSH, or that of Node-RED."""
+    found = []
     for number, client in [*((each, machine.client) for each in machine.ssh_ports), *([(port, None)] if port else [])]:
         closing = _first(machine.theirs, number, client)
         if closing and not closing.lets_in:
@@ -409,13 +428,20 @@ def _refusals(
                 f"The rule '{closing.words()}' closes port {number}, which {what} uses. Delete it (ufw delete "
                 f"{closing.words()}), then run again."
             )
-    if port is None:
-        return found
-    if port in machine.published:
-        found.append(
-            f"Docker publishes port {port}, and ufw does not filter published ports: no rule would protect it. Stop "
-            f"publishing it, or set {VARIABLE}manage: false, then run again."
-        )
+    return found
+
+
+def _refusals_of_open_rules(
+    machine: _Machine,
+    port: int,
+    left_ports: Sequence[int],
+    networks: list[Network],
+    *,
+    limited: bool,
+    lost: list[Rule],
+) -> list[str]:
+    """The rules of the user that let in more than is wanted, and those that show that a new port must be limited."""
+    found = []
     remaining = [rule for rule in machine.theirs if rule not in lost and rule.lets_in]
     for rule in (rule for rule in remaining if limited and _opens_further(rule, port, networks)):
         found.append(
@@ -460,9 +486,25 @@ def _first(rules: Iterable[Rule], port: int, client: str | None) -> Rule | None:
 def _notes(
     machine: _Machine, port: int | None, left_ports: Sequence[int], wanted: list[Wanted], lost: list[Rule]
 ) -> list[str]:
+    staying = [rule for rule in machine.rules if rule not in lost]
+    return [
+        *_notes_about_listeners(machine, port, left_ports, wanted, staying),
+        *_notes_about_other_filters(machine),
+        *(
+            f"The rule '{rule.words()}' is not only about port {old}, so it stays, and port {old} stays open."
+            for rule in staying
+            for old in left_ports
+            if not rule.ours and rule.lets_in and rule.names(old, "tcp")
+        ),
+    ]
+
+
+def _notes_about_listeners(
+    machine: _Machine, port: int | None, left_ports: Sequence[int], wanted: list[Wanted], staying: list[Rule]
+) -> list[str]:
+    """What else can be reached after the change, and what else listens and cannot."""
     notes = []
     usual = {(number, "tcp") for number in [*machine.ssh_ports, *left_ports, *([port] if port else [])]}
-    staying = [rule for rule in machine.rules if rule not in lost]
     reached: list[str] = []
     closed: list[str] = []
     for one in machine.listening:
@@ -480,6 +522,12 @@ def _notes(
         notes.append(
             f"Listening, and closed by ufw: {', '.join(closed)}. Add to {VARIABLE}keep what must be reachable."
         )
+    return notes
+
+
+def _notes_about_other_filters(machine: _Machine) -> list[str]:
+    """Which packets ufw stops that pass now, and which it does not filter."""
+    notes = []
     if machine.stops_forwarding:
         notes.append(
             "This machine forwards packets, and ufw will drop them. If it is a router, a hotspot or a VPN endpoint, "
@@ -493,12 +541,6 @@ def _notes(
     for other in machine.other_firewalls:
         if other != "firewalld":
             notes.append(f"{other} is active besides ufw: it also sets packet filters, and can allow or block more.")
-    for rule in staying:
-        for old in left_ports:
-            if not rule.ours and rule.lets_in and rule.names(old, "tcp"):
-                notes.append(
-                    f"The rule '{rule.words()}' is not only about port {old}, so it stays, and port {old} stays open."
-                )
     return notes
 
 

@@ -108,7 +108,7 @@ def _some(texts: Sequence[str]) -> str:
 
 def _listed(texts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(texts[:-1]), *texts[-1:]][len(texts) < 2 :])
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
 
 
 # --- redirects -----------------------------------------------------------------------------------------------------

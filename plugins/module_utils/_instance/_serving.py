@@ -181,7 +181,7 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
     end = time.monotonic() + SEARCH_SECONDS
     for listener in matching + sorted(others, key=lambda one: one.port)[:8]:
         for scheme in (expected.scheme, "http" if expected.scheme == "https" else "https"):
-            for root in {expected.admin_root: 0, "/": 1}:
+            for root in dict.fromkeys((expected.admin_root, "/")):
                 where = dataclasses.replace(
                     expected, scheme=scheme, host=listener.address, port=listener.port, admin_root=root, problem=""
                 )

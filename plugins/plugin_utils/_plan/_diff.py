@@ -35,11 +35,9 @@ def diffs(found: Found, plan: Plan, edit: Edit) -> list[Diff]:
 
 def _of_drop_in(found: Found, drop_in: DropIn) -> Diff:
     path = printable_line(drop_in.path)
-    after = drop_in.text + "".join(
-        f"# and the options {' '.join(drop_in.options)}\n" for _option in drop_in.options[:1]
-    )
+    options = f"# and the options {' '.join(drop_in.options)}\n" if drop_in.options else ""
     before = _text(found.drop_in_text(drop_in.name, drop_in.unit).splitlines())
-    return {"before_header": path, "after_header": path, "before": before, "after": after}
+    return {"before_header": path, "after_header": path, "before": before, "after": drop_in.text + options}
 
 
 def _of_sessions(found: Found, state: str) -> Diff:
