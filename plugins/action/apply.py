@@ -20,7 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import CHA
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
 
 # After this time, the host is not waited for any more. What it does goes on there: the wait for another restart, then
@@ -147,12 +147,8 @@ def _applied(plan: Plan) -> Plan:
 
 def _together(results: t.Sequence[Result]) -> Result:
     """One result of the services of a host."""
-    messages = [line for result in results for line in _listed(result.get("msg", ()))]
+    messages = [line for result in results for line in message_lines(result)]
     merged: Result = {"changed": any(result.get("changed") for result in results)}
     for result in results:
         merged |= {name: result[name] for name in ("backup_file", "rolled_back", "warnings") if result.get(name)}
     return merged | ({"msg": messages, "_ansible_verbose_always": True} if messages else {})
-
-
-def _listed(message: t.Any) -> list[str]:
-    return [message] if isinstance(message, str) else list(message)

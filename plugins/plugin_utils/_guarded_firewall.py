@@ -28,7 +28,7 @@ from ._connection import kind_of
 from ._firewall_plan import NODE_RED
 from ._plan import _verification, ufw
 from ._run_state import APPLY, State, Store
-from ._step import Result
+from ._step import Result, message_lines
 from ._verify_step import VerifyStep
 
 # The host is asked this often, in seconds, while another run changes its firewall or while it cannot be reached.
@@ -205,7 +205,7 @@ class GuardedFirewall:
         result = {**result, "changed": True}
         if confirmed:
             text = f"{self._step.host}: the firewall is changed, and a new connection has confirmed it"
-            result |= {"msg": [*_lines(result), text], "_ansible_verbose_always": True}
+            result |= {"msg": [*message_lines(result), text], "_ansible_verbose_always": True}
         return self._with_warnings(result)
 
     # --- what the steps need ---------------------------------------------------------------------------------------
@@ -369,13 +369,8 @@ def _can_go_on(owner: str) -> bool:
     return True
 
 
-def _lines(result: Result) -> list[str]:
-    message = result.get("msg") or []
-    return [message] if isinstance(message, str) else [str(line) for line in message]
-
-
 def _message(result: Result) -> str:
-    return "\n".join(_lines(result)) or "A module failed without a message."
+    return "\n".join(message_lines(result)) or "A module failed without a message."
 
 
 def _cause(error: Exception) -> str:

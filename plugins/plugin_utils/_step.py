@@ -65,6 +65,12 @@ def run_unseen(action: t.Any, name: str, arguments: Mapping[str, t.Any], task_va
     return result
 
 
+def message_lines(result: Result) -> list[str]:
+    """The message of a result: a module returns a text, a verification a list of lines."""
+    message = result.get("msg") or []
+    return [message] if isinstance(message, str) else [str(line) for line in message]
+
+
 class Step(ActionBase):  # type: ignore[misc]
     """One step of a run, with the state of this host in this play."""
 

@@ -126,7 +126,8 @@ def rules(decided: _firewall_plan.Plan) -> dict[str, list[list[str]]]:
 def lines(decided: _firewall_plan.Plan) -> list[str]:
     """What changes, for the user: one line for each rule."""
     changed = [f"+ {one.words()}" for one in decided.add] + [f"- {one.words()}" for one in decided.delete]
-    return changed + ["default: deny incoming"] * decided.deny + ["enable"] * decided.enable
+    changed += ["default: deny incoming"] if decided.deny else []
+    return changed + (["enable"] if decided.enable else [])
 
 
 # --- where Node-RED responds ---------------------------------------------------------------------------------------
@@ -259,7 +260,8 @@ def _change(
     undo_first, enable_at_boot = bool(firewall["unconfirmed"]), not firewall["starts_at_boot"]
     if not (decided.changes or undo_first or enable_at_boot):
         return {}
-    first = ["roll back an earlier change that was not confirmed"] * undo_first
+    shown = ["roll back an earlier change that was not confirmed"] if undo_first else []
+    shown += [*lines(decided), *(["start ufw at boot"] if enable_at_boot else [])]
     return {
         **rules(decided),
         "deny": decided.deny,
@@ -268,7 +270,7 @@ def _change(
         "undo_first": undo_first,
         "enable_at_boot": enable_at_boot,
         "seconds": seconds,
-        "lines": [*first, *lines(decided), *["start ufw at boot"] * enable_at_boot],
+        "lines": shown,
         "request": dict(request),
         "found": dict(firewall),
     }
