@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private: why a file is not JavaScript, in words that help to mend it."""
+"""Private: why a file is not JavaScript, in words that help to correct it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ._tree import COMMENTS, FUNCTIONS, RESERVED, Source, field, leaves, members
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_CHECK = "Mend the file (node --check shows Node.js's view of it), then run again."
+_CHECK = "Correct the file (node --check shows what Node.js reports), then run again."
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})[ \t]", re.MULTILINE)
-# How far above the place where the parser stumbles the missing comma is looked for, in tokens, and in files up to which
+# How far above the first error of the parser the missing comma is looked for, in tokens, and in files up to which
 # size, in bytes: each place costs a parse.
 _TOKENS_BEFORE = 12
 _LARGEST_TO_MEND = 64 * 1024
@@ -125,7 +125,7 @@ def _declared_again(source: Source) -> Iterator[tuple[int, str, str]]:
 
 
 def _first_error(source: Source) -> Node:
-    """The first place where the parser stumbled."""
+    """The first error of the parser."""
     pending = [source.root]
     while pending:
         node = pending.pop()

@@ -204,7 +204,7 @@ class Editor:
     def _insert(self, view: View, found: Found, wanted: object) -> None:
         if found.nested:
             raise self._source.error(
-                f"{found.key} gets values here but is made nowhere", found.nested[0].place, "Mend this by hand."
+                f"{found.key} gets values here but is made nowhere", found.nested[0].place, "Correct this by hand."
             )
         if view.home is not None:
             listing = self._listing(view.home)
