@@ -24,6 +24,12 @@ extends_documentation_fragment:
   - pifleet.nodered.attributes
   - pifleet.nodered.attributes.systemd
   - pifleet.nodered.time_limit
+options:
+  other_firewalls:
+    description: Whether to look for other firewalls also if ufw is not installed.
+    type: bool
+    default: false
+    version_added: 0.3.0
 seealso:
   - module: pifleet.nodered.firewall_guard
 """
@@ -46,7 +52,9 @@ firewall:
   type: dict
   contains:
     installed:
-      description: Whether ufw is installed. Without it, only RV(firewall.ssh) is there beside it.
+      description: >-
+        Whether ufw is installed. Without it, only RV(firewall.ssh) is there beside it, and with O(other_firewalls)
+        also RV(firewall.other_firewalls).
       type: bool
     active:
       description: Whether ufw's rules are loaded. False where that cannot be told, with RV(firewall.problem) for why.
@@ -212,8 +220,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _
 
 
 def main() -> None:
-    module = Module(argument_spec={"time_limit": _deadline.OPTION}, supports_check_mode=True)
-    module.finish(lambda: {"changed": False, "firewall": _description.describe()}, module.params["time_limit"])
+    module = Module(
+        argument_spec={"other_firewalls": {"type": "bool", "default": False}, "time_limit": _deadline.OPTION},
+        supports_check_mode=True,
+    )
+    others = module.params["other_firewalls"]
+    module.finish(lambda: {"changed": False, "firewall": _description.describe(others)}, module.params["time_limit"])
 
 
 if __name__ == "__main__":

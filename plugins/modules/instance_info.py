@@ -56,6 +56,11 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
+  other_firewalls:
+    description: With O(firewall), whether to look for other firewalls also if ufw is not installed.
+    type: bool
+    default: false
+    version_added: 0.3.0
 seealso:
   - module: pifleet.nodered.firewall_info
   - module: pifleet.nodered.settings
@@ -590,7 +595,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 )
 
 
-def discover(service: Optional[str], with_source: bool, with_firewall: bool) -> Dict[str, Any]:
+def discover(
+    service: Optional[str], with_source: bool, with_firewall: bool, other_firewalls: bool = False
+) -> Dict[str, Any]:
     unit, others = _find.find(service)
     plan = _start_plan.plan(unit)
     _start_plan.require_settings_file(plan)
@@ -616,16 +623,16 @@ def discover(service: Optional[str], with_source: bool, with_firewall: bool) -> 
             "checksum": content.checksum,
         }
     if with_firewall:
-        result["firewall"] = _firewall()
+        result["firewall"] = _firewall(other_firewalls)
     return result
 
 
-def _firewall() -> Optional[Dict[str, Any]]:
+def _firewall(others: bool) -> Optional[Dict[str, Any]]:
     # Only here: a Pi compiles what a module imports each time it runs.
     from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _description as _firewall_description
 
     try:
-        return _firewall_description.describe()
+        return _firewall_description.describe(others)
     except Failure:
         # The module firewall_info reports it to those who need the firewall.
         return None
@@ -637,12 +644,14 @@ def main() -> None:
             "service": {"type": "str"},
             "source": {"type": "bool", "default": False},
             "firewall": {"type": "bool", "default": False},
+            "other_firewalls": {"type": "bool", "default": False},
             "time_limit": _deadline.OPTION,
         },
         supports_check_mode=True,
     )
     wanted = module.params
-    module.finish(lambda: discover(wanted["service"], wanted["source"], wanted["firewall"]), wanted["time_limit"])
+    options = [wanted[name] for name in ("service", "source", "firewall", "other_firewalls")]
+    module.finish(lambda: discover(*options), wanted["time_limit"])
 
 
 if __name__ == "__main__":

@@ -123,15 +123,40 @@ class Store:
 
     def save(self, state: State) -> None:
         data = Fernet(_KEY).encrypt(json.dumps(dataclasses.asdict(state)).encode())
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent)
-        with open(handle, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, self._path)
+        _write(self._path, data)
 
 
 def stores_of_host(folder: str, play: str, host: str) -> list[Store]:
     """Where the states of this host in this play are, one for each service."""
     return [Store.at(path) for path in sorted(pathlib.Path(folder).glob(f"nodered-{_digest(play, host)}-*"))]
+
+
+class Records:
+    """What each host of one play has left for the end of it, by inventory name, as JSON can hold it."""
+
+    def __init__(self, folder: str, play: str) -> None:
+        """`folder` is the private folder of the run, `play` the play's unique id."""
+        if _IMPORT_ERROR:
+            raise MissingLibraryError("cryptography", _IMPORT_ERROR)
+        self._folder, self._prefix = pathlib.Path(folder), f"nodered-record-{_digest(play)}-"
+
+    def keep(self, host: str, record: object) -> None:
+        """Keep this for the host, in place of what it has left before."""
+        data = Fernet(_KEY).encrypt(json.dumps([host, record]).encode())
+        _write(self._folder / f"{self._prefix}{_digest(host)}", data)
+
+    def all(self) -> dict[str, Any]:
+        """What the hosts have left."""
+        files = sorted(self._folder.glob(f"{self._prefix}*"))
+        return dict(json.loads(Fernet(_KEY).decrypt(path.read_bytes())) for path in files)
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    """Write the file in one step, readable by its owner."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with open(handle, "wb") as stream:
+        stream.write(data)
+    os.replace(temporary, path)
 
 
 def _digest(*parts: str) -> str:

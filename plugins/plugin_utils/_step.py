@@ -75,6 +75,8 @@ class Step(ActionBase):  # type: ignore[misc]
     """One step of a run, with the state of this host in this play."""
 
     _supports_check_mode = True
+    more_to_find: t.Mapping[str, object] = {}
+    """Options of `instance_info` beside those that each step needs."""
 
     def begin(self, task_vars: TaskVars) -> None:
         self.task_vars = task_vars
@@ -105,7 +107,7 @@ class Step(ActionBase):  # type: ignore[misc]
             return state
         service = self.variables.get("nodered_service")
         firewall_for = self.task_for_firewall()
-        arguments: dict[str, t.Any] = {"source": True, "firewall": firewall_for is not None}
+        arguments: dict[str, t.Any] = {"source": True, "firewall": firewall_for is not None, **self.more_to_find}
         found = self.counted_module(FINDING, "instance_info", **arguments, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))

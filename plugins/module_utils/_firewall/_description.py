@@ -12,7 +12,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _published, _state
 
 
-def describe() -> Dict[str, Any]:
+def describe(other_firewalls: bool = False) -> Dict[str, Any]:
+    """What `firewall_info` returns. Without ufw, other firewalls are only looked for with `other_firewalls`."""
     connection = _state.connection()
     sockets = _state.sockets()
     ssh = {
@@ -20,7 +21,8 @@ def describe() -> Dict[str, Any]:
         "ports": _state.ssh_ports(sockets, connection),
     }
     if not _state.installed():
-        return {"installed": False, "ssh": ssh}
+        others = {"other_firewalls": _state.other_firewalls()} if other_firewalls else {}
+        return {"installed": False, "ssh": ssh, **others}
     settings = _state.settings()
     active, problem = activity()
     return {

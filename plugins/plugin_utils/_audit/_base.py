@@ -24,6 +24,14 @@ PASS, FAIL, SKIP = "pass", "fail", "skip"
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A check that could not be done."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The certificate that a server has sent."""
 
@@ -73,7 +81,13 @@ class Observed:
 
     def seen(self, *checks: str) -> str:
         """What `probe` found, one line for each check."""
-        return "\n".join(f"{self.checks[one]['title']}: {self.checks[one]['found']}" for one in checks)
+        # Not with a colon: what follows one after the word password is hidden in a report.
+        return "\n".join(f"{self.checks[one]['title']} - {self.checks[one]['found']}" for one in checks)
+
+    def left_out(self, check: str, *probed: str) -> list[Skipped]:
+        """That the check of the audit is left out, if `probe` left out one of these checks."""
+        skipped = [one for one in probed if self.status(one) == SKIP]
+        return [Skipped(check, self.checks[one]["found"]) for one in skipped[:1]]
 
     @property
     def no_answer(self) -> str:
@@ -82,14 +96,6 @@ class Observed:
             return self.not_asked
         answers = self.checks["answers"]
         return "" if answers["status"] == PASS else f"{self.asked}: {answers['found']}"
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A check that could not be done."""
-
-    id: str
-    reason: str
 
 
 Outcome = Finding | Skipped

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 DATED = "2026-11-29"
 
-# Major release: the last day, in UTC. Without a date, there is none yet (Node-RED 5).
+# Major release: the last day, in UTC; empty if it was not announced.
 NODE_RED = {
     1: "2022-06-30",
     2: "2023-06-30",
     3: "2025-06-30",
     4: "2026-12-31",
+    5: "",
 }
 NODE = {
     8: "2019-12-31",

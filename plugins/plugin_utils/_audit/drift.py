@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._plan._base import Found
+from ...module_utils._core._text import printable_line
+from .._plan._base import Found, Plan
+from .._settings_js import Edit
 from ._base import Observed, Outcome, finding
 
+_MODES = {"private": "modes of files with secrets", "directory": "mode of the user directory"}
 CHECKS = ("secure-rejects", "drift")
 
 
@@ -22,3 +25,16 @@ def outcomes(_found: Found, observed: Observed) -> Iterator[Outcome]:
     if lines:
         remedy = "See the change with --check --diff, then run pifleet.nodered.secure."
         yield finding("drift", "The playbook secure would change this host", "\n".join(lines), remedy)
+
+
+def changes(plan: Plan, edit: Edit) -> list[str]:
+    """What this plan changes, in lines that hold no secret. `edit` is the settings file with it."""
+    lines = [f"settings: {', '.join(edit.changed)}"] if edit.changed else []
+    lines += [f"{one.path}" for one in plan.drop_ins]
+    lines += [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.companions.items()]
+    lines += [f"sessions file: {plan.sessions}"] if plan.sessions else []
+    lines += [_MODES[plan.close_files]] if plan.close_files else []
+    lines += plan.certificate.get("lines", ())
+    lines += [f"restart: {plan.restart}"] if plan.restart else []
+    lines += [f"firewall: {line}" for line in plan.firewall.get("lines", ())]
+    return [printable_line(line) for line in lines]

@@ -64,6 +64,7 @@ def _by_requests(found: Found, observed: Observed) -> Iterator[Outcome]:
             "Unset nodered_login_default_permissions, and set nodered_login_users (role login).",
             "info" if intended else None,
         )
+    yield from observed.left_out("debug-open", "comms_closed")
     if not failed and observed.status("comms_closed") == FAIL:
         yield finding("debug-open", "Debug messages can be read without a login", observed.seen("comms_closed"), _LOGIN)
 

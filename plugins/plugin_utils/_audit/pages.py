@@ -35,6 +35,7 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
         return
     severity: Severity | None = "low" if is_local(found, observed) else None
     for probed, (check, title) in _PROBED.items():
+        yield from observed.left_out(check, probed)
         if observed.status(probed) == FAIL:
             yield finding(check, title, observed.seen(probed), _REMEDY, severity)
     unclosable = [one for one in found.instance["socket_packages"] if not one["closable"]]

@@ -27,24 +27,17 @@ def _of(check: str, name: str, version: str | None, ends: Mapping[int, str], tod
     if not numbers:
         yield Skipped(check, f"the release of {name} is not known")
         return
-    end = _end(numbers[0], ends)
-    if end is None:
-        if numbers[0] > max(ends):
-            yield Skipped(check, f"no end was announced for {name} {numbers[0]} on {DATED}")
+    if numbers[0] > max(ends):
+        yield Skipped(check, f"{name} {numbers[0]} was not known yet on {DATED}")
         return
-    if today > end:
-        maintained = [str(release) for release in sorted(ends) if datetime.date.fromisoformat(ends[release]) >= today]
-        newer = f" (on {DATED}, {', '.join(maintained)} was still maintained)" if maintained else ""
-        yield finding(
-            check,
-            f"This release of {name} gets no more fixes",
-            f"{name} {version}: the end of life was {end}{' or earlier' if numbers[0] < min(ends) else ''}.",
-            f"Update {name} to a newer major release{newer}.",
-        )
-
-
-def _end(major: int, ends: Mapping[int, str]) -> datetime.date | None:
-    """When the last fix comes; None if that is not known yet. What is older than all of them has none."""
-    if major < min(ends):
-        return datetime.date.fromisoformat(ends[min(ends)])
-    return datetime.date.fromisoformat(ends[major]) if major in ends else None
+    end = ends.get(numbers[0], ends[min(ends)] if numbers[0] < min(ends) else "")
+    if not end or today <= datetime.date.fromisoformat(end):
+        return
+    maintained = [str(release) for release, last in sorted(ends.items()) if not last or last >= today.isoformat()]
+    newer = f" (maintained on {DATED}: {', '.join(maintained)})" if maintained else ""
+    yield finding(
+        check,
+        f"This release of {name} gets no more fixes",
+        f"{name} {version}: the end of life was {end}{' or earlier' if numbers[0] < min(ends) else ''}.",
+        f"Update {name} to a newer major release{newer}.",
+    )

@@ -15,6 +15,7 @@ from ._base import FAIL, Observed, Outcome, Skipped, finding, is_local, is_proxi
 EXPIRY_DAYS = "nodered_audit_expiry_days"
 _CERTIFICATE = ("certificate-expired", "certificate-expires", "certificate-mismatch", "certificate-weak")
 CHECKS = ("tls-missing", "plain-http", "tls-old", *_CERTIFICATE, "certificate-untrusted")
+NO_TLS = "Node-RED uses no TLS"
 _MADE = "Run pifleet.nodered.secure: the role tls makes and renews a certificate (nodered_tls_source)."
 _REPLACED = f"{_MADE} To replace a custom https setting, set nodered_tls_replace: true."
 
@@ -37,11 +38,13 @@ def _protocol(found: Found, observed: Observed) -> Iterator[Outcome]:
         return
     if not uses_tls(found, observed) and not is_local(found, observed):
         yield finding("tls-missing", "Node-RED uses plain HTTP", f"Node-RED responds at {url}", _REPLACED)
-    if not uses_tls(found, observed):
+    reason = observed.no_answer if uses_tls(found, observed) else NO_TLS
+    if reason:
+        yield Skipped("plain-http", reason)
+        yield Skipped("tls-old", reason)
         return
-    if observed.no_answer:
-        yield Skipped("plain-http", observed.no_answer)
-        yield Skipped("tls-old", observed.no_answer)
+    yield from observed.left_out("plain-http", "plain_http_refused")
+    yield from observed.left_out("tls-old", "old_tls_refused")
     in_clear = [one for one in ("plain_http_refused", "old_port_closed") if observed.status(one) == FAIL]
     if in_clear:
         yield finding("plain-http", "Plain HTTP is answered beside TLS", observed.seen(*in_clear), _in_clear(observed))
@@ -57,10 +60,9 @@ def _in_clear(observed: Observed) -> str:
 
 
 def _of_certificate(found: Found, observed: Observed) -> Iterator[Outcome]:
-    if not found.instance["url"] or not uses_tls(found, observed):
-        # Without TLS there is no certificate; that is a finding of its own.
-        return
     pem, reason = observed.certificate.pem, observed.certificate.why_unknown
+    if not uses_tls(found, observed):
+        pem, reason = "", NO_TLS if found.instance["url"] else observed.no_answer
     try:
         problems = _certificate.own_problems(pem, now=observed.now, names=[_name(observed)]) if pem else {}
         days = _certificate.days_left(pem, observed.now) if pem else 0

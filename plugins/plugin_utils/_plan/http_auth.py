@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import _http_auth, _neighbours, _settings_js, _variable_names
@@ -128,10 +128,13 @@ def pages_to_check(plan: Plan, instance: Mapping[str, Any]) -> dict[str, Any]:
 
     What is below an open path is left out.
     """
-    if not plan.checks.get("managed"):
-        return {}
+    return pages(plan.checks["open_paths"], instance) if plan.checks.get("managed") else {}
+
+
+def pages(open_paths: Sequence[str], instance: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `probe` for everything beside the editor that Node-RED serves now, but for these open paths."""
     node_root = instance["node_root"]
-    opened = [re.escape(path) for path in plan.checks["open_paths"]]
+    opened = [re.escape(path) for path in open_paths]
     open_path = re.compile(re.escape((node_root or "/").rstrip("/")) + f"({'|'.join(opened)})(/|$)")
     return {
         **({"node_root": node_root} if node_root else {}),

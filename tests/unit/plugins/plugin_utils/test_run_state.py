@@ -8,7 +8,7 @@ import os
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store, stores_of_host
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, State, Store, stores_of_host
 
 SECRET = "correct horse battery staple"
 
@@ -70,3 +70,13 @@ def test_only_some_changes_need_a_restart(plan, restart):
 
 def test_without_changes_nothing_is_pending():
     assert not state(plans={"x": Plan(notes=["something"], checks={"a": 1})}).pending
+
+
+def test_what_hosts_leave_for_the_end_of_a_play_is_private_and_found_by_host(tmp_path):
+    for play, host in (("play", "pi1"), ("play", "pi2"), ("play2", "pi3")):
+        Records(str(tmp_path), play).keep(host, {"about": SECRET})
+    Records(str(tmp_path), "play").keep("pi2", {"about": "new"})
+    assert Records(str(tmp_path), "play").all() == {"pi1": {"about": SECRET}, "pi2": {"about": "new"}}
+    assert all(os.stat(file).st_mode & 0o777 == 0o600 for file in tmp_path.iterdir())
+    assert not any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    assert stores_of_host(str(tmp_path), "play", "pi1") == []

@@ -19,7 +19,8 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.f
 
 ADDRESS = "192.168.1.20"
 AUTHORITY = Authority()
-GOOD = AUTHORITY.issue(ADDRESS).certificate
+# Releases that are maintained today will not always be.
+NOW = datetime.datetime(2026, 12, 1, tzinfo=datetime.timezone.utc)
 HASH = "$2b$08$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 ADMIN_AUTH = (
     f'adminAuth: {{ type: "credentials", users: [{{ username: "ada", password: "{HASH}", permissions: "*" }}] }}'
@@ -46,6 +47,12 @@ WANTED: dict[str, Any] = {
 ASKED = [one for one in CHECKS if one.id not in ("client_certificate_required", "pages_work", "dashboards_work")]
 
 
+def issued(*names: str, since: float = -1, until: float = 90, **options: Any) -> str:
+    """A certificate for these names, valid from `since` to `until`, in days from NOW."""
+    shift = (NOW - now()) / datetime.timedelta(days=1)
+    return AUTHORITY.issue(*names, since=since + shift, until=until + shift, **options).certificate
+
+
 def checks(**different: tuple[str, str]) -> dict[str, dict[str, str]]:
     """All checks of `probe` as passed, but for these: (status, what was found)."""
     results = {one.id: ("pass", "refused") for one in ASKED} | different
@@ -67,10 +74,10 @@ def observed(**different: Any) -> Observed:
     """What was seen of a secured host, but for this."""
     secured = {
         "wanted": WANTED,
-        "now": now(),
+        "now": NOW,
         "checks": checks(),
         "asked": f"https://{ADDRESS}:1880/",
-        "certificate": Certificate(GOOD),
+        "certificate": Certificate(issued(ADDRESS)),
         "firewall": firewall(allowed(1880)),
     }
     return Observed(**{**secured, **different})

@@ -13,11 +13,11 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._catalogue
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._audit.hosts import (
     ADDRESS,
     ADMIN_AUTH,
-    AUTHORITY,
     HASH,
     WANTED,
     checks,
     found,
+    issued,
     observed,
     on,
     planned,
@@ -49,7 +49,7 @@ def with_settings(*members):
 
 
 def with_certificate(*names, **options):
-    return results(seen=observed(certificate=Certificate(AUTHORITY.issue(*names, **options).certificate)))
+    return results(seen=observed(certificate=Certificate(issued(*names, **options))))
 
 
 def login_with(password, extra=""):
@@ -58,9 +58,7 @@ def login_with(password, extra=""):
 
 def test_a_secured_host_has_no_finding_and_every_check_is_done():
     judgement = _judge.judged(found(), observed())
-    assert judgement.findings == []
-    # The release of Node-RED has no end yet.
-    assert set(judgement.skipped) == {"node-red-eol"}
+    assert judgement == _judge.Judgement(passed=[check.id for check in CHECKS])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +155,7 @@ def test_what_the_certificate_shows(options, wanted):
 
 def test_a_certificate_for_another_name_or_of_nobody_known_is_found():
     assert with_certificate("elsewhere.example") == {"certificate-mismatch": "medium"}
-    unknown = Certificate(AUTHORITY.issue(ADDRESS).certificate, untrusted="unable to get local issuer certificate")
+    unknown = Certificate(issued(ADDRESS), untrusted="unable to get local issuer certificate")
     assert results(seen=observed(certificate=unknown)) == {"certificate-untrusted": "low"}
 
 
@@ -283,6 +281,8 @@ def test_a_rule_for_more_addresses_than_the_variables_name_is_too_wide():
         ({"node_version": "20.20.2"}, "2026-11-29", {"node-eol": "medium"}),
         ({"node_version": "6.17.1"}, "2026-11-29", {"node-eol": "medium"}),
         ({"node_version": None}, "2026-11-29", {}),
+        ({"node_version": "99.0.0"}, "2026-11-29", {}),
+        ({"version": "5.0.7"}, "2027-04-01", {}),
     ],
 )
 def test_releases_past_their_end_are_found(different, date, wanted):
