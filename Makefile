@@ -71,8 +71,9 @@ attack: .venv/test.stamp $(COLLECTION) ## Attack runs as the service user, 200 r
 matrix: .venv/test.stamp $(COLLECTION) ## Secure, verify and reboot every release on every Debian; writes docs/compatibility.md
 	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.tests.matrix $(VARIANTS)
 
-benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine
+benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine, and the report of an audit
 	python benchmarks/engine.py
+	python benchmarks/report.py
 
 clean: demo-down ## Remove what was built in this folder
 	rm -rf .venv build

@@ -10,22 +10,17 @@ are left in build/browser/, also of what a test saw that failed.
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import shutil
 import time
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
-from .fleet import CHECKOUT
+from .browser import PICTURES, chromium, install, picture, until
 from .machine import ensure_installed, home_that_trusts
 from .users import USERS
 
-PICTURES = CHECKOUT / "build" / "browser"
-PATIENCE = 60
 HOUSE = ("house", "correct-house-battery")
 DEPLOYED = [
     {"id": "b1", "type": "tab", "label": "From the browser"},
@@ -88,7 +83,8 @@ def base(secured):
 @pytest.fixture(scope="module")
 def start(folder):
     """Start a browser that trusts this authority; it is ended with the last test."""
-    ensure_installed({"chromium": "chromium", "chromedriver": "chromium-driver", "certutil": "libnss3-tools"})
+    install()
+    ensure_installed({"certutil": "libnss3-tools"})
     started = []
 
     def run(authority: pathlib.Path | None) -> webdriver.Chrome:
@@ -99,24 +95,6 @@ def start(folder):
     yield run
     for driver in started:
         driver.quit()
-
-
-def chromium(home: pathlib.Path) -> webdriver.Chrome:
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    # Without a sandbox of its own, as root in a container cannot make one; only the fleet's pages are opened.
-    for option in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,900",
-        "--no-proxy-server",
-    ):
-        options.add_argument(option)
-    service = webdriver.ChromeService(shutil.which("chromedriver"), env={**os.environ, "HOME": str(home)})
-    driver = webdriver.Chrome(options=options, service=service)
-    driver.set_page_load_timeout(PATIENCE)
-    return driver
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +109,6 @@ def picture_of_a_failure(request, browser):
     if request.session.testsfailed > failed_before:
         picture(browser, f"failed-{request.node.name}")
         print(f"{browser.current_url} as in {PICTURES}\n{browser.find_element(By.TAG_NAME, 'body').text[:2000]}")
-
-
-def picture(browser, name: str) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    browser.save_screenshot(str(PICTURES / f"{name}.png"))
-
-
-def until(browser, condition):
-    return WebDriverWait(browser, PATIENCE, poll_frequency=0.3).until(lambda _browser: condition())
 
 
 def shown(browser, selector: str):
