@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ._findings import SEVERITIES, Finding, FleetReport, HostReport
 
-# What a title counts can differ from day to day.
-_NUMBER = re.compile(r"[0-9]+")
-
-_Key = tuple[str, str, int]
+_Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -107,12 +103,11 @@ def _compare(old: HostReport, host: HostReport, changes: Changes) -> None:
 
 
 def _keyed(host: HostReport) -> Iterator[tuple[_Key, Finding]]:
-    """Each finding with what makes it the same one in two reports; those that are alike are counted."""
-    seen: dict[tuple[str, str], int] = {}
+    """Each finding with what makes it the same one in two reports: its check; several of one are counted."""
+    seen: dict[str, int] = {}
     for finding in host.findings:
-        alike = (finding.id, _NUMBER.sub("0", finding.title))
-        seen[alike] = seen.get(alike, 0) + 1
-        yield (*alike, seen[alike]), finding
+        seen[finding.id] = seen.get(finding.id, 0) + 1
+        yield (finding.id, seen[finding.id]), finding
 
 
 def _change(host: HostReport, finding: Finding, before: str = "") -> Change:

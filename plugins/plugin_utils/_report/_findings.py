@@ -140,7 +140,7 @@ class HostReport:
         """From what `data` returned, also after JSON. Raises ReportError."""
         host = _object(data, "a host", [one.name for one in dataclasses.fields(cls)])
         days = host["certificate_days"]
-        if days is not None and (type(days) is not int or abs(days) > _MOST_DAYS):
+        if days is not None and (isinstance(days, bool) or not isinstance(days, int) or abs(days) > _MOST_DAYS):
             raise ReportError("certificate_days of a host is neither null nor a number of days")
         return cls(
             **_strings({name: host[name] for name in ("host", "status", "message", "url")}, "a host"),  # type: ignore[arg-type]

@@ -103,7 +103,10 @@ class _CheckSection:
     """What a check is about, and which hosts it concerns."""
 
     id: str
-    title: str
+    heading: str
+    """What most hosts have found, or the name of the check."""
+    wanted: str
+    """What must hold."""
     why: str
     severity: str = ""
     remedy: str = ""
@@ -204,20 +207,27 @@ def _unknown(check: str, finding: Finding | None) -> Check:
 
 def _sections(report: FleetReport, checks: Sequence[Check]) -> dict[str, _CheckSection]:
     """What to tell of each check, with the remedy if most hosts share it."""
-    sections = {check.id: _CheckSection(check.id, check.title, check.why) for check in checks}
-    remedies: dict[str, Counter[str]] = {check.id: Counter() for check in checks}
+    sections = {one.id: _CheckSection(one.id, f"{one.area}: {one.label}", one.title, one.why) for one in checks}
+    remedies, titles = ({check.id: Counter[str]() for check in checks} for _part in range(2))
     worst: dict[str, int] = {}
     for host in report.hosts:
         for check in {*host.passed, *(finding.id for finding in host.findings)}:
             sections[check].looked += 1
         for finding in host.findings:
             remedies[finding.id][finding.remedy] += 1
+            titles[finding.id][finding.title] += 1
             worst[finding.id] = min(finding.rank, worst.get(finding.id, finding.rank))
     for check, rank in worst.items():
         sections[check].severity = SEVERITIES[rank]
-        remedy, number = remedies[check].most_common(1)[0]
-        sections[check].remedy = remedy if 2 * number > remedies[check].total() else ""
+        sections[check].remedy = _shared(remedies[check])
+        sections[check].heading = _shared(titles[check]) or sections[check].heading
     return sections
+
+
+def _shared(texts: Counter[str]) -> str:
+    """The text that more than half have; empty if there is none."""
+    text, number = texts.most_common(1)[0]
+    return text if 2 * number > texts.total() else ""
 
 
 def _hosts(report: FleetReport, checks: Sequence[Check], sections: Mapping[str, _CheckSection]) -> list[_Host]:
@@ -402,7 +412,7 @@ def _groups(changes: Changes, anchors: Mapping[str, str]) -> list[dict[str, Any]
     groups = [_group(heading, [_changed(one, anchors) for one in found]) for heading, found in findings.items()]
     now = [_item(one.host, anchors, f"{one.status}, was {one.before}") for one in changes.status]
     groups += [
-        _group("Reached or not reached", now),
+        _group("Changed status", now),
         _group("New hosts", [_item(host, anchors) for host in changes.hosts_new]),
         _group("Hosts that are not in this report", [_item(host, anchors) for host in changes.hosts_gone]),
     ]

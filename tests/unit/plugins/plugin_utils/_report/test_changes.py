@@ -50,7 +50,7 @@ def test_a_second_finding_of_a_check_is_new():
     assert changes.new == [changed()] and not changes.gone
 
 
-def test_a_number_in_a_title_makes_no_other_finding_of_it():
+def test_another_title_makes_no_other_finding_of_it():
     before, now = (
         finding(title="The certificate expires in 12 days"),
         finding(title="The certificate expires in 9 days"),

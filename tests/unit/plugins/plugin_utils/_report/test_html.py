@@ -118,6 +118,15 @@ def test_what_most_hosts_share_is_told_once_and_what_one_has_alone_with_that_one
     assert text.count(fleets.WHY) == 1
 
 
+def test_what_to_do_is_headed_by_what_most_hosts_have_found_or_by_the_check():
+    def heads(*titles):
+        report = fleets.fleet(*(host(f"pi{one}", findings=[finding(title=title)]) for one, title in enumerate(titles)))
+        return re.findall(r"<h3><b .*?</b> (.*?)</h3>\s*<p class=\"hint\">(.*?)</p>", render(report))
+
+    assert heads("Open", "Open", "Closed") == [("Open", "Wanted: The editor requires a login.")]
+    assert heads("Open", "Closed") == [("Login: Editor open", "Wanted: The editor requires a login.")]
+
+
 def test_without_a_remedy_that_most_hosts_share_each_has_its_own():
     report = fleets.fleet(*(host(f"pi{one}", findings=[finding(remedy=f"Ask {one}.")]) for one in range(3)))
     text = Page(render(report)).text
