@@ -221,7 +221,7 @@ def test_the_page_can_be_read_by_all(page, screen, scheme, width):
     browser = page("mixed")
     browser.find_element(By.ID, "open").click()
     until(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, ".findings .advice")) == 6)
-    browser.find_element(By.CSS_SELECTOR, "section:last-child details.group, .affected summary").click()
+    browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert complaints(browser) == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     browser.execute_script("scrollTo(0, 0)")

@@ -38,6 +38,8 @@ _LONGEST_SUMMARY = 150
 _MOST_CHANGES = 100
 _MOST_SKIPPED = 60
 _MOST_NAMES = 50
+# Lists that are not longer are open at first.
+_FEW = 8
 # A class of one letter for each kind of cell in the matrix.
 _LETTERS = {"critical": "c", "high": "h", "medium": "m", "low": "l", "info": "n"}
 _PASSED, _SKIPPED, _UNKNOWN = ("p", "passed"), ("s", "not checked"), ("u", "not known")
@@ -121,6 +123,10 @@ class _CheckSection:
     @property
     def shown(self) -> list[_Host]:
         return self.hosts[:_MOST_NAMES]
+
+    @property
+    def opened(self) -> bool:
+        return len(self.hosts) <= _FEW
 
     @property
     def left(self) -> int:
@@ -421,7 +427,13 @@ def _groups(changes: Changes, anchors: Mapping[str, str]) -> list[dict[str, Any]
 
 def _group(heading: str, items: list[dict[str, str]]) -> dict[str, Any]:
     left = max(len(items) - _MOST_CHANGES, 0)
-    return {"heading": heading, "total": len(items), "entries": items[:_MOST_CHANGES], "left": left}
+    return {
+        "heading": heading,
+        "total": len(items),
+        "entries": items[:_MOST_CHANGES],
+        "left": left,
+        "opened": len(items) <= _FEW,
+    }
 
 
 def _changed(change: Change, anchors: Mapping[str, str]) -> dict[str, str]:
