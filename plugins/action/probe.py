@@ -9,9 +9,7 @@ The module of the same name carries the documentation, and runs only where the t
 from __future__ import annotations
 
 import contextlib
-import inspect
 import ipaddress
-import json
 import shlex
 import time
 import typing as t
@@ -19,22 +17,7 @@ from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _channel, _http
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
-    _anonymous_checks,
-    _answers,
-    _comms_checks,
-    _errors,
-    _examination,
-    _login_checks,
-    _page_checks,
-    _port_checks,
-    _probe,
-    _tls,
-    _tls_checks,
-    _urls,
-    _websocket,
-)
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _errors, _login_checks, _probe, _urls
 from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     ARGUMENT_SPEC,
     CREDENTIALS,
@@ -43,9 +26,10 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     REQUIRED_TOGETHER,
     with_answers,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _time_limit, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _probe_program, _time_limit, _variables
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._connection import kind_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._other_host import on_other_host
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._probe_program import AnswerError, Checks
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
 
 MODULE = "pifleet.nodered.probe"
@@ -53,52 +37,9 @@ LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
 HTTP_LOGIN_CHECKS = ("pages_work", "dashboards_work")
 CHECKS_BY_PASSWORD = {"password": LOGIN_CHECKS, "http_password": HTTP_LOGIN_CHECKS}
 WITHOUT_CREDENTIALS = dict.fromkeys(CREDENTIALS)
-MARK = "pifleet.nodered.probe:"
 # Seconds that a slow host gets on top of those of the checks, for the SSH login and the start of Python.
 START_SECONDS = 20
-# Characters. The checks have a few KB.
-OUTPUT_LIMIT = 1024 * 1024
 
-# What the probe consists of, each after those that it imports.
-PROBE_MODULES = (
-    _channel,
-    _http,
-    _websocket,
-    _answers,
-    _errors,
-    _urls,
-    _tls,
-    _examination,
-    _anonymous_checks,
-    _comms_checks,
-    _login_checks,
-    _page_checks,
-    _port_checks,
-    _tls_checks,
-    _probe,
-)
-# The only text in the process list. Program and parameters come through standard input, so that a password is in no
-# argument, no environment and no file; -I keeps the user's own modules and environment out.
-BOOTSTRAP = "import json, sys; given = json.load(sys.stdin); exec(given['program'])"
-PROGRAM = """
-import time, types
-for name, text in given["modules"]:
-    sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), sys.modules[name].__dict__)
-probe = sys.modules[given["modules"][-1][0]]
-end = time.monotonic() + given["seconds"]
-try:
-    for url in given["urls"]:
-        given["arguments"]["seconds"] = end - time.monotonic()
-        answer = {"checks": probe.probe(url, **given["arguments"])}
-        if answer["checks"][0]["status"] == "pass":
-            break
-except probe.ProbeError as error:
-    answer = {"error": str(error)}
-print("\\n" + given["mark"] + json.dumps(answer))
-"""
-
-Checks = list[dict[str, str]]
 Options = dict[str, t.Any]
 
 
@@ -116,13 +57,12 @@ class ActionModule(ActionBase):
         options.update(self._named_credentials(options["credentials_from"], task_vars))
         options["only"] = with_answers(options["only"])
         self._host = str(task_vars.get("inventory_hostname", "the host"))
-        if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
-            return self._run_delegated(options, task_vars)
         try:
-            checks = self._checks(options, task_vars)
-        except _errors.ProbeError as error:
+            if self._task.delegate_to not in (None, task_vars.get("inventory_hostname")) and not self._is_local():
+                return self._run_delegated(options, task_vars)
+            return _result(self._checks(options, task_vars))
+        except (_errors.ProbeError, AnswerError) as error:
             raise AnsibleActionFail(str(error)) from None
-        return _result(checks)
 
     def _named_credentials(self, name: str | None, task_vars: dict[str, t.Any]) -> dict[str, str]:
         """What the variable `name` holds. It is read here, as callback plugins receive each task argument."""
@@ -160,9 +100,11 @@ class ActionModule(ActionBase):
                     module_name=MODULE, module_args=arguments, task_vars=task_vars
                 )
             except RecursionError:
-                raise AnsibleActionFail(_wrong_answer(host, "JSON that is nested too deeply")) from None
+                raise _probe_program.wrong_answer(host, "JSON that is nested too deeply") from None
         result.pop("invocation", None)
-        return result if result.get("failed") else {**result, **_result(_trusted(result.get("checks"), host, ()))}
+        if result.get("failed"):
+            return result
+        return {**result, **_result(_probe_program.trusted(result.get("checks"), host, ()))}
 
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
         _urls.checked_url(options["url"])
@@ -260,7 +202,8 @@ class ActionModule(ActionBase):
         given = {**arguments, **dict.fromkeys((*CREDENTIALS, "client_cert", "client_key")), "url": url}
         result = self._run_module(given, _seconds(arguments), self._host, task_vars)
         if result.get("failed"):
-            raise AnsibleActionFail(f"{self._host} cannot make the probe: {_quoted(result.get('msg'), ())}")
+            cause = _probe_program.quoted(result.get("msg"), ())
+            raise AnsibleActionFail(f"{self._host} cannot make the probe: {cause}")
         checks: Checks = result["checks"]
         used = [check for name in _given_passwords(arguments) for check in CHECKS_BY_PASSWORD[name]]
         return _with(checks, _skipped(checks, used, f"left out: {self._no_standard_input()}"))
@@ -269,21 +212,13 @@ class ActionModule(ActionBase):
         """The checks made at the other end of the connection; client certificate and key stay here."""
         seconds = max(1.0, end - time.monotonic())
         without = {"client_cert": None, "client_key": None, "lacks_client_cert": arguments["client_cert"] is not None}
-        given = {
-            "program": PROGRAM,
-            "modules": [[module.__name__, inspect.getsource(module)] for module in PROBE_MODULES],
-            "arguments": {**arguments, **without},
-            "seconds": seconds,
-            "urls": urls,
-            "mark": MARK,
-        }
-        command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(BOOTSTRAP)}"
+        command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(_probe_program.BOOTSTRAP)}"
         # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
-        in_data = json.dumps(given).encode("ascii")
+        in_data = _probe_program.program_input(urls, {**arguments, **without}, seconds)
         with _limited(seconds + _login_checks.REVOKE_LIMIT + START_SECONDS, self._host):
             outcome = self._low_level_execute_command(command, sudoable=False, in_data=in_data)
         passwords = [arguments.get("password"), arguments.get("http_password")]
-        return _parsed(outcome, self._host, passwords, arguments.get("only"))
+        return _probe_program.parsed(outcome, self._host, passwords, arguments.get("only"))
 
     def _interpreter(self, task_vars: dict[str, t.Any]) -> str:
         configured = self._templar.template(task_vars.get("ansible_python_interpreter"))
@@ -368,64 +303,3 @@ def _limited(seconds: float, host: str) -> t.Iterator[None]:
             yield
     except _time_limit.Stalled:
         raise stalled from None
-
-
-def _parsed(
-    outcome: t.Mapping[str, t.Any], host: str, passwords: t.Sequence[str | None], only: t.Sequence[str] | None
-) -> Checks:
-    """What the program on the host printed; what a login shell prints around it is ignored."""
-    stdout, stderr = str(outcome["stdout"]), str(outcome["stderr"])
-    if len(stdout) > OUTPUT_LIMIT:
-        raise AnsibleActionFail(_wrong_answer(host, f"{len(stdout)} characters, the limit is {OUTPUT_LIMIT}"))
-    lines = [line for line in stdout.splitlines() if line.startswith(MARK)]
-    if not lines:
-        # Standard output is never quoted: a shell that echoes its input would put the password there.
-        errors = [line for line in stderr[-OUTPUT_LIMIT:].splitlines() if line.strip()]
-        cause = _quoted(errors[-1].strip(), passwords) if errors and not _repeats(stderr, passwords) else "no message"
-        raise AnsibleActionFail(
-            f"The login could not be tried on {host}: Python there ended with {outcome['rc']} ({cause}). "
-            "Set ansible_python_interpreter to a Python 3.8 or later."
-        )
-    try:
-        answer = _http.parsed_json(lines[-1][len(MARK) :].encode("utf-8"))
-    except ValueError:
-        raise AnsibleActionFail(_wrong_answer(host, "text that is no JSON")) from None
-    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
-        raise AnsibleActionFail(f"{host} cannot make the probe: on the host: {_quoted(answer['error'], passwords)}")
-    return _trusted(answer.get("checks") if isinstance(answer, dict) else None, host, passwords, only)
-
-
-def _trusted(
-    checks: object, host: str, passwords: t.Sequence[str | None], only: t.Sequence[str] | None = None
-) -> Checks:
-    """The checks that a host has made: those that were asked for, and of their texts only the finding is the host's."""
-    known = {check.id: check for check in _probe.CHECKS if only is None or check.id in only}
-    trusted = []
-    for given in checks if isinstance(checks, list) else ():
-        check = known.pop(given["id"], None) if isinstance(given, dict) and isinstance(given.get("id"), str) else None
-        if check is None or given.get("status") not in (_examination.PASS, _examination.FAIL, _examination.SKIP):
-            raise AnsibleActionFail(_wrong_answer(host, "a check that was not asked for"))
-        found = _quoted(given.get("found"), passwords)
-        about = {"id": check.id, "title": check.title, "expected": check.expected}
-        trusted.append({**about, "status": given["status"], "found": found})
-    if not trusted or trusted[0]["id"] != "answers" or (only and known):
-        raise AnsibleActionFail(_wrong_answer(host, "checks are missing"))
-    return trusted
-
-
-def _wrong_answer(host: str, what: str) -> str:
-    return (
-        f"{host} gave an answer that is none of the probe's: {what}. A login script there prints into it, or an "
-        "attacker forges it. Log in there and look, or leave this host out with --limit."
-    )
-
-
-def _repeats(text: str, passwords: t.Sequence[str | None]) -> bool:
-    return any(password and password in text for password in passwords)
-
-
-def _quoted(text: object, passwords: t.Sequence[str | None]) -> str:
-    """A text of the host for the operator's terminal, unless it repeats a password that the host was given."""
-    if isinstance(text, str) and _repeats(text, passwords):
-        return "(left out, for it repeats a password)"
-    return _answers.harmless(text, _probe.FOUND_LIMIT)

@@ -18,6 +18,7 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import probe as action
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _login_checks, _probe
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _probe_program
 
 PASSWORD = "Corr3ct-horse"
 OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASSWORD}
@@ -83,7 +84,7 @@ def on_host(answers="pass"):
 
 
 def answer_of(checks):
-    return {"rc": 0, "stdout": f"Welcome!\n{action.MARK}{json.dumps({'checks': checks})}\n", "stderr": ""}
+    return {"rc": 0, "stdout": f"Welcome!\n{_probe_program.MARK}{json.dumps({'checks': checks})}\n", "stderr": ""}
 
 
 def test_without_a_password_nothing_runs_on_the_host(probed):
@@ -427,7 +428,7 @@ def test_a_machine_whose_connection_passes_no_standard_input_is_an_error(probed,
 
 
 def test_the_answer_of_another_machine_is_not_trusted_either(probed, watcher):
-    watcher.outcome = {"rc": 0, "stdout": f"{action.MARK}[]", "stderr": ""}
+    watcher.outcome = {"rc": 0, "stdout": f"{_probe_program.MARK}[]", "stderr": ""}
     with pytest.raises(AnsibleActionFail, match="^watcher gave an answer"):
         Observed(ON_WATCHER).run(task_vars=INVENTORY)
 
@@ -449,7 +450,7 @@ def test_without_standard_input_the_host_checks_as_a_module_without_a_password(p
 
 
 def forged(text):
-    return {"rc": 0, "stdout": f"{action.MARK}{text}\n", "stderr": ""}
+    return {"rc": 0, "stdout": f"{_probe_program.MARK}{text}\n", "stderr": ""}
 
 
 NESTED = "[" * 100000
@@ -472,7 +473,7 @@ FORGED = {
         {"checks": [*on_host(), {"id": "flows_closed", "status": "pass", "found": "x"}]}
     ),
     "half a character": '{"checks": "\ud800"}',
-    "too much": "[" * (action.OUTPUT_LIMIT + 1),
+    "too much": "[" * (_probe_program.OUTPUT_LIMIT + 1),
 }
 
 
