@@ -16,26 +16,26 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _sys
 TLS_FOLDER = "/etc/nodered-tls"
 
 
-def tls_folder(plan_: Plan) -> str:
+def tls_folder(plan: Plan) -> str:
     """Where this collection keeps the service's certificate and key."""
-    return os.path.join(TLS_FOLDER, plan_.service)
+    return os.path.join(TLS_FOLDER, plan.service)
 
 
-def reader(plan_: Plan) -> _pair.Reader:
+def reader(plan: Plan) -> _pair.Reader:
     """Who reads the certificate and its key."""
-    return _pair.Reader(plan_.user, plan_.group, plan_.runtime.node, plan_.supplementary_groups)
+    return _pair.Reader(plan.user, plan.group, plan.runtime.node, plan.supplementary_groups)
 
 
-def tls(plan_: Plan) -> Dict[str, Any]:
+def tls(plan: Plan) -> Dict[str, Any]:
     """The certificate that this collection has given to the service; nothing of its key but whether it can be used."""
-    folder = tls_folder(plan_)
+    folder = tls_folder(plan)
     pair, earlier = _pair.placed(folder), _pair.earlier(folder)
     return {
         "folder": os.path.join(folder, _pair.CURRENT),
         "certificate": pair.certificate.decode("utf-8", "replace") if pair else None,
         "earlier": earlier.certificate.decode("utf-8", "replace") if earlier else None,
         "replaced": earlier.replaced if earlier else None,
-        "problem": _pair.why_unusable(folder, reader(plan_)) if pair else None,
+        "problem": _pair.why_unusable(folder, reader(plan)) if pair else None,
         "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
-        "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan_.service)),
+        "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan.service)),
     }

@@ -19,22 +19,22 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 HANDED_OVER = "systemd"
 
 
-def expected(plan_: Plan, loaded: _node.Loaded) -> Endpoint:
+def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
     """Where this Node-RED responds after its next start."""
-    where = _serving.endpoint(loaded.in_force, plan_.port_option)
-    if not takes_socket(plan_, loaded) or plan_.socket is None:
+    where = _serving.endpoint(loaded.in_force, plan.port_option)
+    if not takes_socket(plan, loaded) or plan.socket is None:
         return where
-    if plan_.socket.address is None:
-        problem = "%s listens on %s, which is no TCP port." % (plan_.socket.name, ", ".join(plan_.socket.streams))
+    if plan.socket.address is None:
+        problem = "%s listens on %s, which is no TCP port." % (plan.socket.name, ", ".join(plan.socket.streams))
         return dataclasses.replace(where, problem=problem)
-    address, port = plan_.socket.address
+    address, port = plan.socket.address
     # uiHost has no effect, since systemd listens.
     return dataclasses.replace(where, host=address, port=port, problem="")
 
 
-def takes_socket(plan_: Plan, loaded: _node.Loaded) -> bool:
+def takes_socket(plan: Plan, loaded: _node.Loaded) -> bool:
     """Whether systemd listens for this Node-RED, which then opens no port of its own."""
-    return plan_.socket is not None and plan_.port_option is None and loaded.in_force.get("uiPort") == HANDED_OVER
+    return plan.socket is not None and plan.port_option is None and loaded.in_force.get("uiPort") == HANDED_OVER
 
 
 def serving(unit: Unit, where: Endpoint) -> Optional[Endpoint]:

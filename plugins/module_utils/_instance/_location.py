@@ -26,8 +26,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 
 JOURNAL_SECONDS = 30
 
-VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+-]{0,40}")
-
 
 def located_files(
     line: Optional[CommandLine],
@@ -87,7 +85,7 @@ def _package_json(folder: str) -> Dict[str, Any]:
 
 def _version(package: Optional[str]) -> Optional[str]:
     version = _package_json(package).get("version") if package else None
-    return version if isinstance(version, str) and VERSION.fullmatch(version) else None
+    return version if isinstance(version, str) and re.fullmatch(_node.RELEASE, version) else None
 
 
 def _node_binary(

@@ -32,6 +32,8 @@ VERSION_SECONDS = 10
 ANSWER_LIMIT = 1024 * 1024
 # Bytes. A package.json of a project with 500 dependencies has 30 KB.
 PACKAGE_LIMIT = 1024 * 1024
+# The number of a release of Node.js or Node-RED, as a pattern: `4.1.0-beta.2`.
+RELEASE = r"\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+-]{0,40}"
 
 # Understood by every Node.js since 8. All of it is inside a function: a variable at the top would be a global for the
 # file. The question comes by standard input (an argument would be seen in the process list), the answer goes to its own
@@ -404,7 +406,7 @@ def version(runtime: Runtime) -> Optional[str]:
 
 
 def _version_in(text: str) -> Optional[str]:
-    match = re.match(r"v(\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+-]{0,40})", text)
+    match = re.match("v(%s)" % RELEASE, text)
     return match.group(1) if match else None
 
 

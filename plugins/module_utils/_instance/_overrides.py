@@ -33,24 +33,24 @@ VARIABLES = {
 }
 
 
-def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
+def overrides(plan: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
     """The options and variables that override the settings file, the strongest last."""
     found: List[Dict[str, Any]] = []
     # A launcher may have set a variable, too.
-    launcher = None if plan_.direct else (plan_.line and plan_.line.file) or plan_.unit.text("FragmentPath")
-    port = plan_.environment.get("PORT")
+    launcher = None if plan.direct else (plan.line and plan.line.file) or plan.unit.text("FragmentPath")
+    port = plan.environment.get("PORT")
     if port and loaded.reads_port and str(loaded.from_file.get("uiPort")) == port:
-        found.append(_override("uiPort", "PORT", port, plan_.origins.get("PORT", launcher), "PORT"))
-    line = plan_.line
+        found.append(_override("uiPort", "PORT", port, plan.origins.get("PORT", launcher), "PORT"))
+    line = plan.line
     if line is None:
         return found
     for number, option in enumerate(line.defines):
         for name in loaded.defined[number] if loaded.defined else _defined_names(option):
-            found.append(_from_option(plan_, name, "-D", option, loaded.in_force.get(name)))
+            found.append(_from_option(plan, name, "-D", option, loaded.in_force.get(name)))
     for name, setting in VARIABLES.items():
-        value = plan_.environment.get(name)
+        value = plan.environment.get(name)
         if value:
-            found.append(_override(setting, name, value, plan_.origins.get(name, launcher), name))
+            found.append(_override(setting, name, value, plan.origins.get(name, launcher), name))
     for setting, channel, flag in (
         ("safeMode", "--safe", line.safe),
         ("flowFile", "command line", line.flow_file),
@@ -58,7 +58,7 @@ def overrides(plan_: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
         ("uiPort", "-p", line.port),
     ):
         if flag:
-            found.append(_from_option(plan_, setting, channel, flag, flag.value))
+            found.append(_from_option(plan, setting, channel, flag, flag.value))
     return found
 
 
@@ -67,10 +67,10 @@ def _defined_names(option: Option) -> List[str]:
     return [name] if equals else []
 
 
-def _from_option(plan_: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
+def _from_option(plan: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
     variable = option.variable
-    in_file = plan_.line.file if plan_.line else None
-    where = plan_.origins.get(variable) if variable else in_file or plan_.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
+    in_file = plan.line.file if plan.line else None
+    where = plan.origins.get(variable) if variable else in_file or plan.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
     return _override(setting, channel, value, where, variable)
 
 

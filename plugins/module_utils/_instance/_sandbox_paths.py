@@ -12,46 +12,46 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 
 
-def sandbox(plan_: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+def sandbox(plan: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
     """The paths of which a sandbox is made, with links followed, and whether root chose the user directory."""
-    named = (plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None) or settings.get("flowFile")
+    named = (plan.line.flow_file.value if plan.line and plan.line.flow_file else None) or settings.get("flowFile")
     absolute = isinstance(named, str) and os.path.isabs(named) and "\0" not in named
     user_dir_real = os.path.realpath(folder)
-    home = os.path.realpath(plan_.account_home)
+    home = os.path.realpath(plan.account_home)
     return {
         "account_home": home,
         "user_dir": user_dir_real,
         # The service user can put a link where root has named a folder.
-        "user_dir_by_root": user_dir_real == folder and user_dir_by_root(plan_, folder),
+        "user_dir_by_root": user_dir_real == folder and user_dir_by_root(plan, folder),
         "flow_file": os.path.realpath(str(named)) if absolute else None,
         "known_hosts": os.path.isfile(os.path.join(home, ".ssh", "known_hosts")),
     }
 
 
-def user_dir_by_root(plan_: Plan, folder: str) -> bool:
+def user_dir_by_root(plan: Plan, folder: str) -> bool:
     """Whether the unit itself names the user directory: who can write to a unit is root.
 
     A variable of an environment file does not count, as the service user can often write to that file. Neither does
     what a process shows, nor a file that a launcher reads.
     """
-    line = plan_.line
-    if line is None or not plan_.direct:
+    line = plan.line
+    if line is None or not plan.direct:
         return False
     if line.user_dir:
-        return chosen_by_unit(plan_, line.user_dir)
-    return folder == os.path.join(plan_.home, ".node-red") and _by_unit(plan_, "HOME")
+        return chosen_by_unit(plan, line.user_dir)
+    return folder == os.path.join(plan.home, ".node-red") and _by_unit(plan, "HOME")
 
 
-def chosen_by_unit(plan_: Plan, option: Option) -> bool:
+def chosen_by_unit(plan: Plan, option: Option) -> bool:
     """Whether the unit itself names the path of this option."""
     at_home = option.value.startswith("~/")
-    return _by_unit(plan_, option.variable) and (not at_home or _by_unit(plan_, "HOME"))
+    return _by_unit(plan, option.variable) and (not at_home or _by_unit(plan, "HOME"))
 
 
-def _by_unit(plan_: Plan, variable: Optional[str]) -> bool:
+def _by_unit(plan: Plan, variable: Optional[str]) -> bool:
     """Whether a value comes from the unit, its drop-ins or systemd; None stands for one without a variable."""
-    if variable is None or variable not in plan_.environment:
+    if variable is None or variable not in plan.environment:
         return True
-    in_command = plan_.line is not None and variable in plan_.line.assignments
-    origin = plan_.origins.get(variable)
-    return not in_command and (origin is None or origin in plan_.unit.files)
+    in_command = plan.line is not None and variable in plan.line.assignments
+    origin = plan.origins.get(variable)
+    return not in_command and (origin is None or origin in plan.unit.files)

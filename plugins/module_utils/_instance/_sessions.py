@@ -181,15 +181,15 @@ def is_our_link(place: Place) -> bool:
     return os.path.islink(place.path) and os.path.realpath(place.path) == os.path.realpath(place.link_target)
 
 
-def place_of(plan_: Plan, folder: str) -> Place:
+def place_of(plan: Plan, folder: str) -> Place:
     """Where the service of this plan keeps its sessions; `folder` is its user directory."""
-    links_work = writes_through_links(plan_.version)
-    return Place(folder, plan_.identity, runtime_folder(plan_.service), links_work)
+    links_work = writes_through_links(plan.version)
+    return Place(folder, plan.identity, runtime_folder(plan.service), links_work)
 
 
-def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
+def sessions(plan: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
     """Where the logins are kept, and what would have to change for another place."""
-    place = place_of(plan_, folder)
+    place = place_of(plan, folder)
     return {
         "sessions_file": file_in_use(place, settings),
         "sessions": {
@@ -199,5 +199,5 @@ def sessions(plan_: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequ
             "repairs": {state: [one.described() for one in repairs(place, state, mounts)] for state in STATES},
         },
         "storage_module": settings.get("storageModule"),
-        "runtime_directories": plan_.unit.text("RuntimeDirectory").split(),
+        "runtime_directories": plan.unit.text("RuntimeDirectory").split(),
     }
