@@ -214,7 +214,7 @@ def test_the_corpus_has_every_generation() -> None:
     assert len([package for package in PACKAGES if package.startswith("node-red@")]) >= 20
 
 
-def test_wanted_settings_are_in_force(edits: list[Edited], corpus: Corpus) -> None:
+def test_wanted_settings_are_in_effect(edits: list[Edited], corpus: Corpus) -> None:
     for each in edits:
         for path, value in each.wish.expected.items():
             assert found_at(corpus.exports[each.after], path) == value, (each.variant, each.wish.name)

@@ -101,7 +101,7 @@ def test_files_are_closed_to_other_users_and_stay_so(fleet, pi31):
     assert "Permission denied" in pi31.run(f"cd / && su nobody -s /bin/sh -c 'ls {folder}' 2>&1", check=False)
 
 
-def test_settings_are_in_force(fleet, pi50):
+def test_settings_are_in_effect(fleet, pi50):
     variables = {
         "nodered_hardening_admin_root": "/admin",
         "nodered_hardening_headers": True,

@@ -41,7 +41,7 @@ def web(pi, port: int = 1880) -> Web:
 
 @pytest.fixture(scope="module")
 def closed(fleet, tmp_path_factory):
-    """All releases with the role in force; on one, a dashboard is only installed afterwards."""
+    """All releases with the role in effect; on one, a dashboard is only installed afterwards."""
     for name in EVERYWHERE:
         pi = fleet.pis[name]
         pi.reset()

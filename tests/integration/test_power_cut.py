@@ -75,7 +75,7 @@ class Configuration:
 
     @property
     def marks(self) -> list[object]:
-        """What LOOK finds in force, in the order in which the roles write it."""
+        """What LOOK finds in effect, in the order in which the roles write it."""
         in_memory = self.sessions == "runtime"
         return [self.session_expiry, self.port, self.refresh_hours, self.page_user, self.audit_log, in_memory]
 
@@ -133,7 +133,7 @@ def look(pi: Pi, old: Configuration, new: Configuration) -> Found:
     return Found(login=parts[0], port=parts[1], pages=parts[3], new_parts=new_parts)
 
 
-def assert_in_force(pi: Pi, found: Found) -> None:
+def assert_in_effect(pi: Pi, found: Found) -> None:
     port = found.port.port
     pi.wait_until_it_serves(port, seconds=60)
     assert pi.get("/flows", port=port).status == 401
@@ -272,10 +272,10 @@ def test_a_power_cut_at_any_moment_leaves_a_machine_that_serves(fleet, machines,
             print(f"round {number}: {pi.name}: {moments[pi.name]}: {found.new_parts} new parts")
             assert ssh_answers(fleet, pi)
             with let_in_past_ufw(pi, found.port.port):
-                assert_in_force(pi, found)
+                assert_in_effect(pi, found)
         assert Play(fleet, new, variables).end().code == 0
         for pi in machines:
-            assert_in_force(pi, Found(new, new, new, len(new.marks)))
+            assert_in_effect(pi, Found(new, new, new, len(new.marks)))
             assert pi.get("/flows", port=new.port, token=tokens[pi.name]).status == 401, "an old login is over"
         old, new = new, old
     again = Play(fleet, old, variables, limit="pi31,pi50").end()

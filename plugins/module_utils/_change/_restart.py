@@ -307,7 +307,7 @@ def _start_in_background(state: State) -> None:
 
 
 def _end_sessions(state: State) -> None:
-    user_dir = _start_plan.user_dir(state.plan, state.loaded.in_force)
+    user_dir = _start_plan.user_dir(state.plan, state.loaded.in_effect)
     place = _sessions.place_of(state.plan, user_dir)
     # Those in /run can be deleted on any machine.
     with _remount.writable([user_dir] if _sessions_file.on_disk(place) else [], state.remount, whole_run=False):

@@ -173,10 +173,10 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
             % loaded.error,
             _node.explain(loaded.error, path, runtime.identity),
         )
-    if loaded.not_in_force:
+    if loaded.not_in_effect:
         raise Failure(
             "The new settings file was loaded, but these settings are not in effect in what it exports: %s. It did not "
-            "replace the old one." % ", ".join(loaded.not_in_force),
+            "replace the old one." % ", ".join(loaded.not_in_effect),
             "Something in %s sets them again after they were set, or takes their place: look for a later assignment, "
             "or for another file that it loads." % path,
         )

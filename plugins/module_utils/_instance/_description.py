@@ -49,7 +49,7 @@ MOST_COMPANIONS = 100
 def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[str, Any]:
     """The instance as `instance_info` returns it. It holds no secret: no hash, no password, no value of a variable."""
     unit = plan_.unit
-    settings = loaded.in_force
+    settings = loaded.in_effect
     where = expected(plan_, loaded) if not loaded.error else None
     # A file that cannot be loaded says nothing about what runs, but what runs can still be asked.
     now = serving(unit, where or _serving.endpoint({}))

@@ -21,7 +21,7 @@ HANDED_OVER = "systemd"
 
 def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
     """Where this Node-RED responds after its next start."""
-    where = _serving.endpoint(loaded.in_force, plan.port_option)
+    where = _serving.endpoint(loaded.in_effect, plan.port_option)
     if not takes_socket(plan, loaded) or plan.socket is None:
         return where
     if plan.socket.address is None:
@@ -34,7 +34,7 @@ def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
 
 def takes_socket(plan: Plan, loaded: _node.Loaded) -> bool:
     """Whether systemd listens for this Node-RED, which then opens no port of its own."""
-    return plan.socket is not None and plan.port_option is None and loaded.in_force.get("uiPort") == HANDED_OVER
+    return plan.socket is not None and plan.port_option is None and loaded.in_effect.get("uiPort") == HANDED_OVER
 
 
 def serving(unit: Unit, where: Endpoint) -> Optional[Endpoint]:

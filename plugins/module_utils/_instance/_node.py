@@ -72,7 +72,7 @@ function same(a, b) {
     return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length &&
         keys.every(function (key) { return has(b, key) && same(a[key], b[key]); });
 }
-function inForce(settings, wanted) {
+function inEffect(settings, wanted) {
     var found = at(settings, wanted.path);
     if (wanted.absent) { return found === undefined; }
     return wanted.present ? found !== undefined : same(found, wanted.value);
@@ -172,14 +172,14 @@ if (settings === null || Array.isArray(settings) || (typeof settings !== 'object
     answer({ ok: false, error: 'It does not export an object, which is what Node-RED needs.' });
 }
 var result = { ok: true, readsPort: !!read.PORT, fromFile: summary(settings) };
-result.notInForce = ask.wanted.filter(function (wanted) { return !inForce(settings, wanted); })
+result.notInEffect = ask.wanted.filter(function (wanted) { return !inEffect(settings, wanted); })
     .map(function (wanted) { return wanted.path.join('.'); });
 try {
     result.defined = ask.defines.map(function (definition) { return defined(settings, definition); });
 } catch (error) {
     answer({ ok: false, error: 'An option -D of Node-RED cannot be applied: ' + String(error && error.name) });
 }
-result.inForce = summary(settings);
+result.inEffect = summary(settings);
 answer(result);
 })(require, global);
 """
@@ -203,9 +203,9 @@ class Loaded:
 
     node_version: Optional[str]
     error: str
-    not_in_force: Sequence[str]
+    not_in_effect: Sequence[str]
     from_file: Mapping[str, Any]
-    in_force: Mapping[str, Any]
+    in_effect: Mapping[str, Any]
     defined: Sequence[Sequence[str]]
     reads_port: bool
     timed_out: bool = False
@@ -244,9 +244,9 @@ def load(
     return Loaded(
         node_version=_version_in(answer.get("node", "")),
         error=masked(error, secrets_in(runtime.environment)).strip(),
-        not_in_force=answer.get("notInForce", ()),
+        not_in_effect=answer.get("notInEffect", ()),
         from_file=answer.get("fromFile", {}),
-        in_force=answer.get("inForce", {}),
+        in_effect=answer.get("inEffect", {}),
         defined=answer.get("defined", ()),
         reads_port=answer.get("readsPort", False),
         timed_out=timed_out,
@@ -282,10 +282,10 @@ _ANSWER = {
     "error": str,
     "node": str,
     "readsPort": bool,
-    "notInForce": list,
+    "notInEffect": list,
     "defined": list,
     "fromFile": dict,
-    "inForce": dict,
+    "inEffect": dict,
 }
 _SUMMARY = {
     **dict.fromkeys(("uiPortKind", "https", "adminAuth", "httpNodeAuth", "storageModule"), (str,)),
@@ -319,10 +319,10 @@ def checked(answer: Any) -> Optional[Dict[str, Any]]:
         if len(answer.get("error", "")) > _LONGEST_ERROR or "error" not in answer:
             return None
         return {key: answer[key] for key in ("ok", "error", "node") if key in answer}
-    texts = [*answer.get("notInForce", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
+    texts = [*answer.get("notInEffect", ()), *(name for names in answer.get("defined", ()) for name in _list(names))]
     if not _are_texts(texts):
         return None
-    summaries = (answer.get("fromFile"), answer.get("inForce"))
+    summaries = (answer.get("fromFile"), answer.get("inEffect"))
     return answer if all(isinstance(one, dict) and _is_summary(one) for one in summaries) else None
 
 

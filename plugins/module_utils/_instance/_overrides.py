@@ -46,7 +46,7 @@ def overrides(plan: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
         return found
     for number, option in enumerate(line.defines):
         for name in loaded.defined[number] if loaded.defined else _defined_names(option):
-            found.append(_from_option(plan, name, "-D", option, loaded.in_force.get(name)))
+            found.append(_from_option(plan, name, "-D", option, loaded.in_effect.get(name)))
     for name, setting in VARIABLES.items():
         value = plan.environment.get(name)
         if value:

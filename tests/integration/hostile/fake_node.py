@@ -18,8 +18,8 @@ ANSWERS = {
     "list": b"[]",
     "number": b'{"error": 7}',
     "deep": b"[" * 200000,
-    "types": b'{"ok": true, "node": {}, "error": [], "fromFile": [], "inForce": "x", "defined": 3, "notInForce": 5}',
-    "huge-number": b'{"ok": true, "node": "v20.0.0", "fromFile": {}, "inForce": {"uiPort": %s}, "defined": []}'
+    "types": b'{"ok": true, "node": {}, "error": [], "fromFile": [], "inEffect": "x", "defined": 3, "notInEffect": 5}',
+    "huge-number": b'{"ok": true, "node": "v20.0.0", "fromFile": {}, "inEffect": {"uiPort": %s}, "defined": []}'
     % (b"9" * 5000),
 }
 

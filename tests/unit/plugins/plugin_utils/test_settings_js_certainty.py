@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What looks as if it were in force but may not be is refused with its place, never taken for "nothing to do"."""
+"""What looks as if it were in effect but may not be is refused with its place, never taken for "nothing to do"."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Node.js makes of edited files, for every way to write settings: the wanted ones are in force, the others stay.
+"""What Node.js makes of edited files, for every way to write settings: the wanted ones are in effect, the others stay.
 
 One Node.js process evaluates all files, before and after each edit.
 """
@@ -683,7 +683,7 @@ def check(case: Case, exports: Mapping[str, dict[str, object]]) -> None:
 
 
 @pytest.mark.parametrize("source", EDITABLE)
-def test_wanted_settings_are_in_force_and_the_others_stay(
+def test_wanted_settings_are_in_effect_and_the_others_stay(
     source: str, exports: Mapping[str, dict[str, object]]
 ) -> None:
     for case in CASES:

@@ -227,8 +227,8 @@ def test_a_wrapper_script_is_followed_by_the_journal(machine, monkeypatch, open_
         machine.plan(["/home/pi/start.sh"], User="nobody")
 
 
-def loaded(from_file=None, in_force=None, defined=(), reads_port=False):
-    return _node.Loaded("20.0.0", "", (), from_file or {}, in_force or {}, defined, reads_port)
+def loaded(from_file=None, in_effect=None, defined=(), reads_port=False):
+    return _node.Loaded("20.0.0", "", (), from_file or {}, in_effect or {}, defined, reads_port)
 
 
 def test_overrides_are_told_with_their_place_and_only_harmless_values(machine, tmp_path):
@@ -294,20 +294,20 @@ def test_without_a_socket_unit_nobody_claims_to_listen(machine):
 
 
 def test_where_systemd_listens_its_address_counts_and_not_the_settings(with_socket):
-    where = _endpoint.expected(with_socket.plan(), loaded(in_force={"uiPort": "systemd", "uiHost": "10.0.0.1"}))
+    where = _endpoint.expected(with_socket.plan(), loaded(in_effect={"uiPort": "systemd", "uiHost": "10.0.0.1"}))
     assert (where.host, where.port, where.problem) == ("127.0.0.1", 1885, "")
 
 
 @pytest.mark.parametrize(
-    ("in_force", "words", "port"),
+    ("in_effect", "words", "port"),
     [({"uiPort": 1880}, None, 1880), ({"uiPort": "systemd"}, ["node-red", "-p", "1890"], 1890)],
     ids=["a number in the settings", "-p"],
 )
-def test_a_node_red_that_opens_its_own_port_takes_no_socket(with_socket, in_force, words, port):
+def test_a_node_red_that_opens_its_own_port_takes_no_socket(with_socket, in_effect, words, port):
     plan = with_socket.plan(words=words)
-    assert not _endpoint.takes_socket(plan, loaded(in_force=in_force))
-    assert _endpoint.expected(plan, loaded(in_force=in_force)).port == port
-    assert _description._socket(plan, loaded(in_force=in_force))["socket_port"] is None
+    assert not _endpoint.takes_socket(plan, loaded(in_effect=in_effect))
+    assert _endpoint.expected(plan, loaded(in_effect=in_effect)).port == port
+    assert _description._socket(plan, loaded(in_effect=in_effect))["socket_port"] is None
 
 
 def test_the_port_that_systemd_holds_for_the_service_is_not_held_by_another(with_socket, monkeypatch):

@@ -43,8 +43,8 @@ def test_what_the_file_exports_is_summed_up_without_secrets(load):
         f" adminAuth: {{type: 'credentials', users: [{{username: 'a', password: '{HASH}'}}]}}}}"
     )
     assert not loaded.error
-    assert (loaded.in_force["uiPort"], loaded.in_force["httpAdminRoot"]) == (1881, "/x")
-    assert (loaded.in_force["adminAuth"], loaded.in_force["https"]) == ("credentials", "function")
+    assert (loaded.in_effect["uiPort"], loaded.in_effect["httpAdminRoot"]) == (1881, "/x")
+    assert (loaded.in_effect["adminAuth"], loaded.in_effect["https"]) == ("credentials", "function")
     assert "hunter2" not in str(loaded)
     assert HASH not in str(loaded)
     assert loaded.node_version
@@ -60,7 +60,7 @@ def test_an_error_cannot_control_the_terminal(load):
     [("null", "none"), ("{type: 'strategy'}", "strategy"), ("{users: []}", "other"), ("true", "other")],
 )
 def test_the_kind_of_admin_auth_is_what_node_red_goes_by(load, admin_auth, kind):
-    assert load(f"module.exports = {{adminAuth: {admin_auth}}}").in_force["adminAuth"] == kind
+    assert load(f"module.exports = {{adminAuth: {admin_auth}}}").in_effect["adminAuth"] == kind
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_kind_of_admin_auth_is_what_node_red_goes_by(load, admin_auth, kind)
     ],
 )
 def test_a_storage_module_of_ours_says_where_the_sessions_are(load, storage, kind, file):
-    found = load(f"module.exports = {{storageModule: {storage}}}").in_force
+    found = load(f"module.exports = {{storageModule: {storage}}}").in_effect
     assert (found["storageModule"], found["sessionsFile"]) == (kind, file)
 
 
@@ -123,7 +123,7 @@ def test_a_file_that_never_ends_is_ended_with_all_that_it_started(load, tmp_path
 def test_what_the_file_prints_and_keeps_running_is_no_trouble(load):
     loaded = load("console.log('{\"ok\": false}'); setInterval(() => {}, 10); module.exports = {uiPort: 1}")
     assert not loaded.error
-    assert loaded.in_force["uiPort"] == 1
+    assert loaded.in_effect["uiPort"] == 1
 
 
 @pytest.mark.parametrize("name", ["fs", "path", "ask", "answer", "settings"])
@@ -166,16 +166,16 @@ WANTED = [
 ]
 
 
-@pytest.mark.parametrize("wanted, in_force", WANTED)
-def test_a_wanted_setting_is_compared_with_what_is_exported(load, wanted, in_force):
+@pytest.mark.parametrize("wanted, in_effect", WANTED)
+def test_a_wanted_setting_is_compared_with_what_is_exported(load, wanted, in_effect):
     loaded = load("module.exports = {uiPort: 1880, a: {b: [1, {c: null}]}, f: function () {}}", wanted=[wanted])
     assert not loaded.error
-    assert loaded.not_in_force == ([] if in_force else [".".join(wanted["path"])])
+    assert loaded.not_in_effect == ([] if in_effect else [".".join(wanted["path"])])
 
 
 def test_a_later_assignment_takes_a_wanted_setting_out_of_force(load):
     text = "module.exports = {uiPort: 1881}; module.exports.uiPort = 1880;"
-    assert load(text, wanted=[{"path": ["uiPort"], "value": 1881}]).not_in_force == ["uiPort"]
+    assert load(text, wanted=[{"path": ["uiPort"], "value": 1881}]).not_in_effect == ["uiPort"]
 
 
 def test_definitions_of_the_command_line_win_as_in_red_js(load, tmp_path):
@@ -185,34 +185,34 @@ def test_definitions_of_the_command_line_win_as_in_red_js(load, tmp_path):
         defines=["adminAuth=null", "uiHost=127.0.0.1", "uiPort=1999", f"@{tmp_path}/more.json"],
     )
     assert loaded.from_file["adminAuth"] == "credentials"
-    assert loaded.in_force["adminAuth"] == "none"
-    assert (loaded.in_force["uiHost"], loaded.in_force["uiPort"]) == ("127.0.0.1", 1999)
-    assert loaded.in_force["httpAdminRoot"] == "/ed"
+    assert loaded.in_effect["adminAuth"] == "none"
+    assert (loaded.in_effect["uiHost"], loaded.in_effect["uiPort"]) == ("127.0.0.1", 1999)
+    assert loaded.in_effect["httpAdminRoot"] == "/ed"
     assert loaded.defined[-1] == ["httpAdminRoot", "editorTheme.projects.enabled"]
 
 
 def test_it_is_noticed_whether_the_file_reads_the_port_from_the_environment(load):
     template = "module.exports = {uiPort: process.env.PORT || 1880}"
     assert load(template, environment={"PORT": "1999"}).reads_port
-    assert load(template, environment={"PORT": "1999"}).in_force["uiPort"] == "1999"
+    assert load(template, environment={"PORT": "1999"}).in_effect["uiPort"] == "1999"
     assert not load("module.exports = {uiPort: 1880}", environment={"PORT": "1999"}).reads_port
 
 
 def test_the_environment_can_be_spread_and_set_as_usual(load):
     text = "process.env.A = '1'; const copy = {...process.env}; delete process.env.A; module.exports = {uiHost: copy.A}"
-    assert load(text).in_force["uiHost"] == "1"
+    assert load(text).in_effect["uiHost"] == "1"
 
 
 def test_the_process_has_the_arguments_of_node_red(load, tmp_path):
     script = tmp_path / "red.js"
     script.touch()
     loaded = load("module.exports = {uiHost: process.argv[1]}", arguments=[str(script)])
-    assert loaded.in_force["uiHost"] == str(script)
+    assert loaded.in_effect["uiHost"] == str(script)
 
 
 def test_a_large_question_gets_through(load):
     wanted = [{"path": [f"x{number}"], "value": "y" * 1000} for number in range(1000)]
-    assert len(load("module.exports = {}", wanted=wanted).not_in_force) == 1000
+    assert len(load("module.exports = {}", wanted=wanted).not_in_effect) == 1000
 
 
 def test_the_nearest_package_json_decides_about_es_modules(tmp_path):
@@ -267,8 +267,8 @@ def test_the_file_is_loaded_as_the_given_user():
         with open(path, "w") as stream:
             stream.write("module.exports = {uiPort: process.getuid(), uiHost: String(process.getgroups())}")
         loaded = _node.load(path, runtime)
-    assert loaded.in_force["uiPort"] == nobody.pw_uid
-    assert loaded.in_force["uiHost"] == str(nobody.pw_gid)
+    assert loaded.in_effect["uiPort"] == nobody.pw_uid
+    assert loaded.in_effect["uiHost"] == str(nobody.pw_gid)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root loads as root")
@@ -306,7 +306,7 @@ def test_what_is_missing_is_not_loaded_as_root_a_moment_later(tmp_path):
 
 
 SUMMARY = {"uiPort": 1880, "https": "none", "staticRoots": []}
-ANSWER = {"ok": True, "readsPort": False, "notInForce": [], "defined": [], "fromFile": SUMMARY, "inForce": SUMMARY}
+ANSWER = {"ok": True, "readsPort": False, "notInEffect": [], "defined": [], "fromFile": SUMMARY, "inEffect": SUMMARY}
 
 
 def test_the_answer_of_the_harness_is_taken(load):
@@ -315,20 +315,20 @@ def test_the_answer_of_the_harness_is_taken(load):
 
 
 def test_of_an_error_only_its_text_is_taken():
-    assert _node.checked({"ok": False, "error": "x", "inForce": {"flowFile": 5}}) == {"ok": False, "error": "x"}
+    assert _node.checked({"ok": False, "error": "x", "inEffect": {"flowFile": 5}}) == {"ok": False, "error": "x"}
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         [], None, 1, "x", {}, {"ok": 1}, {"ok": False}, {"ok": False, "error": 7}, {"ok": True},
-        {**ANSWER, "fromFile": []}, {**ANSWER, "notInForce": [1]}, {**ANSWER, "defined": [1]},
+        {**ANSWER, "fromFile": []}, {**ANSWER, "notInEffect": [1]}, {**ANSWER, "defined": [1]},
         {**ANSWER, "defined": [[{}]]}, {**ANSWER, "readsPort": "yes"}, {**ANSWER, "more": 1},
-        {**ANSWER, "inForce": {"uiPort": []}}, {**ANSWER, "inForce": {"https": None}},
-        {**ANSWER, "inForce": {"staticRoots": [1]}}, {**ANSWER, "inForce": {"uiHost": "x" * 5000}},
-        {"ok": False, "error": "x" * 8001}, {**ANSWER, "inForce": {"staticRoots": ["x"] * 2000}},
-        {**ANSWER, "inForce": {"other": 1}},
-        {**ANSWER, "inForce": {"userDir": "/home/pi\0"}}, {**ANSWER, "inForce": {"flowFile": "\ud800"}},
+        {**ANSWER, "inEffect": {"uiPort": []}}, {**ANSWER, "inEffect": {"https": None}},
+        {**ANSWER, "inEffect": {"staticRoots": [1]}}, {**ANSWER, "inEffect": {"uiHost": "x" * 5000}},
+        {"ok": False, "error": "x" * 8001}, {**ANSWER, "inEffect": {"staticRoots": ["x"] * 2000}},
+        {**ANSWER, "inEffect": {"other": 1}},
+        {**ANSWER, "inEffect": {"userDir": "/home/pi\0"}}, {**ANSWER, "inEffect": {"flowFile": "\ud800"}},
     ],
 )  # fmt: skip
 def test_an_answer_that_the_harness_never_gives_is_none(answer):

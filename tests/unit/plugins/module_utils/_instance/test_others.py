@@ -152,8 +152,8 @@ def test_the_settings_of_another_service_are_not_loaded_as_root(machine):
     "loaded, expected",
     [
         ({"error": "SyntaxError"}, None),
-        ({"in_force": {"uiPort": 0}}, None),
-        ({"in_force": {"uiPort": 1890, "uiHost": "127.0.0.1"}}, []),
+        ({"in_effect": {"uiPort": 0}}, None),
+        ({"in_effect": {"uiPort": 1890, "uiHost": "127.0.0.1"}}, []),
     ],
 )
 def test_a_port_is_only_named_where_it_is_certain(machine, loaded, expected):

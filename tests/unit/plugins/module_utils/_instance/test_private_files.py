@@ -87,7 +87,7 @@ def test_a_group_that_somebody_gave_the_settings_file_may_go_on_reading_it(user_
     assert "settings.js" not in exposed(user_dir, reader(gid=OTHER))
 
 
-def test_an_access_control_list_of_the_settings_file_stays_in_force(user_dir, monkeypatch):
+def test_an_access_control_list_of_the_settings_file_stays_in_effect(user_dir, monkeypatch):
     monkeypatch.setattr(os, "listxattr", lambda path, follow_symlinks: ["system.posix_acl_access"])
     assert exposed(user_dir)["settings.js"].wanted == 0o640
 

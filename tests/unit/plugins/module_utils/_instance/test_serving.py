@@ -172,7 +172,7 @@ def test_a_server_that_asks_for_a_client_certificate_serves(serve, certificate, 
     assert _serving.ask(at(serve(UP, context), "https", client_certificate=True)).serving
 
 
-def test_what_is_in_force_is_found_by_asking(serve):
+def test_what_is_in_effect_is_found_by_asking(serve):
     port = serve({"/old/auth/login": 200, "/old/": 200})
     found = _serving.found_among([Listener("0.0.0.0", port, 0)], at(1999, "https", "/old/"))
     assert found.url == f"http://127.0.0.1:{port}/old/"

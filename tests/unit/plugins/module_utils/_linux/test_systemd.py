@@ -129,7 +129,7 @@ def test_a_service_without_a_socket_unit_costs_no_question(monkeypatch):
     assert _systemd.socket_of(Unit("nodered.service", {"TriggeredBy": ["nodered.timer"]})) is None
 
 
-def test_the_file_whose_stream_is_in_force_is_the_last_that_has_one(tmp_path):
+def test_the_file_whose_stream_is_in_effect_is_the_last_that_has_one(tmp_path):
     for name, text in {"unit": "ListenStream=1880", "a": "ListenStream=1885", "b": "Backlog=9\nListenStream="}.items():
         (tmp_path / name).write_text(f"[Socket]\n{text}\n")
     found = socket_unit(
