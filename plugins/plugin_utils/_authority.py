@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of the private authority on the controller. Private; knows no Ansible.
+"""The private authority: in a folder of the controller, or given as text. Private; knows no Ansible.
 
-`authority.pem` is for browsers and phones, `authority.key` is encrypted, `clients` has what people and the verification
-need to log in by certificate. Each file is written in one step; keys can be read by their owner only.
+In the folder, `authority.pem` is for browsers and phones, `authority.key` is encrypted, `clients` has what people and
+the verification need to log in by certificate. Each file is written in one step; keys can be read by their owner only.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from ..module_utils._core._text import short_line
 from . import _kept_files
-from ._certificate import CertificateError, constraints_of, is_constrained
-from ._certificate_here import problem_of
-from ._certificate_make import Authority, packed
+from ._certificate import CertificateError, constraints_of, is_constrained, parsed
+from ._certificate_make import Authority
 from ._certificate_names import Constraints
+from ._client_files import PROOF
 
-# The client certificate of the verification; its key is kept.
-PROOF = "proof"
+GIVEN = ("nodered_tls_authority_certificate", "nodered_tls_authority_key")
 MOST_IN_A_MESSAGE = 5
 
 
@@ -64,6 +64,23 @@ def shared_candidate(run_folder: str, folder: AuthorityFolder, make: Callable[[]
         return Candidate(*json.loads(kept))
 
 
+def given(certificate: str, key: str, passphrase: str) -> Authority:
+    """The authority whose certificate and key (PEM texts, the key encrypted or not) are in variables.
+
+    Raises AuthorityError, which shows nothing of them, and CertificateError.
+    """
+    if len(parsed(certificate, GIVEN[0])) != 1:
+        raise AuthorityError(f"{GIVEN[0]} must be one certificate: that of the authority itself, without others.")
+    try:
+        return Authority.opened(certificate, key.encode(), passphrase, plain=True)
+    except ValueError:
+        raise AuthorityError(
+            f"{GIVEN[1]} cannot be opened with nodered_tls_authority_passphrase, is no key in PEM form, or is not that "
+            f"of {GIVEN[0]}. Give what authority.key and authority.pem contain, and the passphrase with which they "
+            "were made."
+        ) from None
+
+
 class AuthorityFolder:
     """The folder of one private authority."""
 
@@ -77,7 +94,6 @@ class AuthorityFolder:
     def locked(self) -> Iterator[None]:
         """One process at a time: all hosts of a run share these files."""
         with _kept_files.locked(self.path):
-            self.clients.mkdir(mode=0o700, exist_ok=True)
             yield
 
     def certificate(self) -> str:
@@ -116,26 +132,15 @@ class AuthorityFolder:
         for file in there:
             file.rename(retired / file.name)
 
-    def is_due(self, client: str, renew_days: float) -> bool:
-        """Whether a client certificate is missing, about to expire, or made by another authority."""
-        kept = self.clients / f"{client}{'.key' if client == PROOF else '.p12'}"
-        certificate = self.clients / f"{client}.pem"
-        if not (kept.is_file() and certificate.is_file()):
-            return True
-        text = certificate.read_text(encoding="ascii", errors="replace")
-        return bool(problem_of(text, authorities=self.certificate(), days_left=renew_days, purpose="client"))
 
-    def make_client(self, client: str, authority: Authority, *, days: int, passphrase: str) -> None:
-        """A certificate for a person, whose key is in the encrypted .p12 file only, or for the verification."""
-        pair = authority.client_pair(client, now=datetime.datetime.now(datetime.timezone.utc), days=days)
-        key = self.clients / f"{client}.key"
-        if client == PROOF:
-            _kept_files.write(key, pair.key.encode(), 0o600)
-        else:
-            data = packed(pair, authority, called=client, passphrase=passphrase)
-            _kept_files.write(self.clients / f"{client}.p12", data, 0o600)
-            key.unlink(missing_ok=True)
-        _kept_files.write(self.clients / f"{client}.pem", pair.certificate.encode(), 0o600)
+def require_not_replaced(certificate: str, wanted: Constraints, *, replace: bool) -> None:
+    """Raise AuthorityError if `effective_constraints` would replace this authority, which is given as text."""
+    if effective_constraints(certificate, wanted, replace=replace)[1]:
+        raise AuthorityError(
+            f"nodered_tls_authority_replace: true cannot replace the authority in {GIVEN[0]}, which has no name "
+            "constraints, or whose constraints lack a name of the inventory. Unset it, or let a run without "
+            f"{GIVEN[0]} and {GIVEN[1]} make another one in nodered_tls_authority_dir, and give that."
+        )
 
 
 def effective_constraints(certificate: str, wanted: Constraints, *, replace: bool) -> tuple[Constraints, bool]:
@@ -152,22 +157,23 @@ def effective_constraints(certificate: str, wanted: Constraints, *, replace: boo
     return (present.with_more(wanted) if is_constrained(present) else wanted), True
 
 
-def warning_about(certificate: str, folder: str, wanted: Constraints) -> str:
-    """What is wrong with the authority in the folder, which is in use, and what to do; empty if nothing is."""
+def warning_about(certificate: str, where: str, wanted: Constraints) -> str:
+    """What is wrong with the authority in this folder or variable, in use, and what to do; empty if it is good."""
     present = constraints_of(certificate)
+    how = "Give another one" if where == GIVEN[0] else "Set nodered_tls_authority_replace: true"
     remedy = (
-        "Set nodered_tls_authority_replace: true to replace it. Then install the new authority.pem on every browser "
-        "and phone, and remove the old one there."
+        f"{how} to replace it. Then install the new authority.pem on every browser and phone, and remove the old one "
+        "there."
     )
     if not is_constrained(present):
         return (
-            f"The private authority in {folder} has no name constraints: anyone who gets its key can make a "
+            f"The private authority in {where} has no name constraints: anyone who gets its key can make a "
             f"certificate for every site, and browsers and phones that trust it would accept it. {remedy}"
         )
     lacking = present.lack(wanted)
     if lacking:
         return (
-            f"The private authority in {folder} is not allowed to make certificates for "
+            f"The private authority in {where} is not allowed to make certificates for "
             f"{_listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
         )
     return ""
@@ -175,10 +181,10 @@ def warning_about(certificate: str, folder: str, wanted: Constraints) -> str:
 
 def require_client_name(name: str) -> str:
     """The name of a client, which becomes that of a file. Raises AuthorityError if it cannot be one."""
-    if name == PROOF or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9@._-]*", name):
+    if name == PROOF or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,99}", name):
         raise AuthorityError(
-            f"{name!r} cannot be the name of a client (nodered_tls_client_users): it becomes the name of a file, so it "
-            f"must have letters, digits and @._- only, and not be {PROOF}. Rename it."
+            f"{short_line(name)!r} cannot be the name of a client (nodered_tls_client_users): it becomes the name "
+            f"of a file, so it must have letters, digits and @._- only, 100 at most, and not be {PROOF}. Rename it."
         )
     return name
 

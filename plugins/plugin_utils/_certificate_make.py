@@ -19,6 +19,7 @@ from ._certificate_names import Constraints, as_address
 
 with contextlib.suppress(ImportError):
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import pkcs12
@@ -87,13 +88,13 @@ class Authority:
         return cls(builder.sign(key, hashes.SHA256()), key)
 
     @classmethod
-    def opened(cls, certificate: str, key: bytes, passphrase: str) -> Authority:
-        """The authority in these PEM texts. Raises ValueError where they or the passphrase do not belong together."""
+    def opened(cls, certificate: str, key: bytes, passphrase: str, *, plain: bool = False) -> Authority:
+        """The authority in these PEM texts. Raises ValueError where they or the passphrase do not belong together.
+
+        With `plain`, the key can have no passphrase; one that is given is of no use then.
+        """
         found = x509.load_pem_x509_certificate(certificate.encode())
-        try:
-            private = serialization.load_pem_private_key(key, passphrase.encode())
-        except TypeError:
-            raise ValueError("The key is not encrypted.") from None
+        private = _private_key(key, passphrase, plain=plain)
         if not isinstance(private, IssuerKey) or private.public_key() != found.public_key():
             raise ValueError("The key is not that of the certificate.")
         return cls(found, private)
@@ -119,11 +120,26 @@ class Authority:
         builder = _builder(_name(user), self.certificate.subject, key.public_key(), dates)
         return self._signed(_end_entity(builder, [CLIENT_NAME], ExtendedKeyUsageOID.CLIENT_AUTH), key)
 
+    def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """That of an authority from elsewhere can be made in another way, and it is compared (RFC 5280, 4.2.1.1)."""
+        try:
+            own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        except x509.ExtensionNotFound:
+            return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
+
     def _signed(self, builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> Pair:
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-        )
+        builder = builder.add_extension(self._key_identifier(), critical=False)
         return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key, serialization.NoEncryption()))
+
+
+def _private_key(key: bytes, passphrase: str, *, plain: bool) -> object:
+    """The key in this PEM text. Raises ValueError, also for a key of a kind that the library does not know."""
+    for tried in [*([passphrase.encode()] if passphrase else []), *([None] if plain else [])]:
+        # TypeError: it has no passphrase, or needs one.
+        with contextlib.suppress(TypeError, UnsupportedAlgorithm):
+            return serialization.load_pem_private_key(key, tried)
+    raise ValueError("The key cannot be opened.")
 
 
 def self_signed_pair(names: Sequence[str], *, called: str, now: datetime.datetime, days: int) -> Pair:

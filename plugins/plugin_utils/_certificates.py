@@ -12,10 +12,11 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ._authority import PROOF, AuthorityError, AuthorityFolder, Candidate
+from ._authority import AuthorityError, AuthorityFolder, Candidate, given
 from ._certificate import CannotJudgeError, CertificateError
 from ._certificate_here import problem_of, require_judgement_here
 from ._certificate_make import Authority, Pair, self_signed_pair
+from ._client_files import PROOF, ClientFolder
 
 
 class PreparationError(Exception):
@@ -37,9 +38,10 @@ def prepare(planned: Mapping[str, Any]) -> Prepared:
 
     `planned` is `Plan.certificate` of the role `tls`:
 
-    - `authority`: the private authority if it is needed now, else empty: `folder`, its certificate when the plan was
-      made (`before`), the `new` one (`certificate` and encrypted `key`) or None, `passphrase`; the `clients` that are
-      due, `client_passphrase`, `days`, `renew_days`;
+    - `authority`: the private authority if it is needed now, else empty: its `folder`; its certificate when the plan
+      was made (`before`); the `new` one (`certificate` and encrypted `key`) or None; its `key` (PEM text) if it is in
+      no folder, else empty; `passphrase`; the `clients` that are due, with the folder of each; `client_passphrase`,
+      `days`, `renew_days`;
     - `pair`: empty, what is made (`made_by`, `names`, `called`, `days`), or what `Prepared.request` has of a pair;
     - `client_authority`: PEM text to be sent, or empty;
     - `trusted`: PEM text of what the verification trusts already.
@@ -55,7 +57,7 @@ def prepare(planned: Mapping[str, Any]) -> Prepared:
     except OSError as error:
         raise PreparationError(
             f"{error.filename or planned['authority']['folder']} on the controller cannot be used: {error.strerror}. "
-            "Correct that, or set another folder in nodered_tls_authority_dir, then run again."
+            "Correct that, or set another folder (nodered_tls_authority_dir, nodered_tls_client_dir), then run again."
         ) from None
     if planned["client_authority"]:
         request["client_authority"] = planned["client_authority"]
@@ -63,17 +65,25 @@ def prepare(planned: Mapping[str, Any]) -> Prepared:
 
 
 def _authority(planned: Mapping[str, Any]) -> Authority:
-    """The private authority, for whose folder the hosts of a run take turns."""
-    folder = AuthorityFolder(planned["folder"])
-    with folder.locked():
-        _put_new(folder, planned)
-        authority = folder.opened(planned["passphrase"])
-        for client in planned["clients"]:
-            # Another host of this run may have been first.
-            if folder.is_due(client, planned["renew_days"]):
-                packed_with = "" if client == PROOF else planned["client_passphrase"]
-                folder.make_client(client, authority, days=planned["days"], passphrase=packed_with)
+    """The private authority, for whose folders the hosts of a run take turns."""
+    if planned["key"]:
+        authority = given(planned["before"], planned["key"], planned["passphrase"])
+    else:
+        folder = AuthorityFolder(planned["folder"])
+        with folder.locked():
+            _put_new(folder, planned)
+            authority = folder.opened(planned["passphrase"])
+    for client, path in planned["clients"].items():
+        _make_client(client, ClientFolder(path), authority, planned)
     return authority
+
+
+def _make_client(client: str, folder: ClientFolder, authority: Authority, planned: Mapping[str, Any]) -> None:
+    packed_with = "" if client == PROOF else planned["client_passphrase"]
+    with folder.locked():
+        # Another host of this run may have been first.
+        if folder.is_due(client, authority.pem, planned["renew_days"]):
+            folder.make(client, authority, days=planned["days"], passphrase=packed_with)
 
 
 def _put_new(folder: AuthorityFolder, planned: Mapping[str, Any]) -> None:

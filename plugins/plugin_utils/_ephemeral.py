@@ -52,13 +52,16 @@ def marker(variables: Mapping[str, Any], environment: Mapping[str, str]) -> str:
 
 
 def is_in_private_folder(path: str, environment: Mapping[str, str]) -> bool:
-    """Whether this path is in the private data directory of the job, links followed."""
+    """Whether this path is in the private data directory of the job, links followed. False for what is no path."""
     folders = [environment[PRIVATE]] if environment.get(PRIVATE) else []
     artifacts = pathlib.PurePath(environment.get(ARTIFACTS) or "/").parent
     # They can also be elsewhere.
     if artifacts.name == "artifacts":
         folders.append(str(artifacts.parent))
-    place = pathlib.Path(os.path.realpath(path))
+    try:
+        place = pathlib.Path(os.path.realpath(path))
+    except ValueError:
+        return False
     return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 

@@ -9,11 +9,12 @@ import dataclasses
 import subprocess
 import time
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import is_out_of_time
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ALL_CHECKS, TIMEOUT
 
-from . import _verify_from
+from . import _client_files, _verify_from
 from ._arguments import ArgumentError
 from ._budget import VERIFYING
 from ._connection import kind_of
@@ -101,13 +102,15 @@ class VerifyStep(Step):
             return f"proxycommand {self._connection.get_option('proxy_command') or ''}"
         return ""
 
-    def probed(self, options: dict[str, object]) -> list[dict[str, str]]:
-        """The checks of one probe. Raises AnsibleActionFail as `probe` does."""
+    def probed(self, options: _verification.Options) -> list[dict[str, str]]:
+        """The checks of one probe, see `_verification.Options`. Raises AnsibleActionFail as `probe` does."""
         self.require_time()
         begun = time.monotonic()
         seconds = min(self.budget.left, ALL_CHECKS * float(str(options.get("timeout", TIMEOUT))))
         try:
-            result = self.action("probe", seconds=seconds, **options)
+            given = {**options}
+            with _client_files.unseen(given.pop("client_pair", None), constants.DEFAULT_LOCAL_TMP) as files:
+                result = self.action("probe", seconds=seconds, **given, **files)
         finally:
             self.count(VERIFYING, time.monotonic() - begun)
         return [dict(check) for check in result["checks"]]

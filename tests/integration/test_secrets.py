@@ -12,6 +12,9 @@ import subprocess
 
 import pytest
 import yaml
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import PURPOSES, derived
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from .recording import leaks
@@ -20,6 +23,11 @@ PASSWORDS = [
     *("Gr8-unguessable-phrase", "another one entirely", "a third, for later", "the fourth is for dashboards"),
     *("the fifth/is for static files", "the sixth opens the authority", "the seventh is for ada's browser"),
 ]
+FLEET_SECRET = "4f9c/the-secret-of-a-whole-fleet+b18e"
+FLEET = {"nodered_fleet_secret": FLEET_SECRET, "nodered_password_generation": 2}
+# Those of the generation before are compared with what the machine has.
+DERIVED = [password for purpose in PURPOSES for password in derived(FLEET, "pi41", purpose)]
+SECRETS = [*PASSWORDS, FLEET_SECRET, *DERIVED]
 VAULT_PASSWORD = "opens the vault"
 # Static files apart from the flows' pages, so that they can have a password of their own.
 APART = "module.exports = {\n    httpNodeRoot: '/web',\n    httpStatic: '/home/pi/static',\n"
@@ -37,7 +45,10 @@ done' >/run/hits 2>/dev/null </dev/null &
 
 @pytest.fixture
 def sources(tmp_path):
-    """The playbook and the options of a run with passwords from extra variables, vault, play and inventory."""
+    """The playbook and the options of a run with passwords from extra variables, vault, play and inventory.
+
+    Without a password of the user, there are no users, and the passwords of editor and pages are derived.
+    """
     vault_password = tmp_path / "vault-password"
     vault_password.write_text(VAULT_PASSWORD)
     vaulted = subprocess.run(
@@ -53,17 +64,19 @@ def sources(tmp_path):
         f"    nodered_http_auth_static_user: files\n    nodered_http_auth_static_password: {PASSWORDS[4]}\n"
         "    vaulted: " + vaulted.strip().replace("\n", "\n    ") + "\n"
     )
-    playbook = tmp_path / "site.yml"
-    play = {"import_playbook": "pifleet.nodered.secure", "vars": {"nodered_http_auth_password": PASSWORDS[3]}}
-    playbook.write_text(yaml.safe_dump([play]))
+    given = candidate(constraints(["pi41.local"]), PASSWORDS[5])
 
     def written(password):
+        playbook = tmp_path / "site.yml"
+        play_variables = {"nodered_http_auth_password": PASSWORDS[3]} if password else {}
+        play = {"import_playbook": "pifleet.nodered.secure", "vars": play_variables}
+        playbook.write_text(yaml.safe_dump([play]))
         # In a file, as from a vault: what is on ansible-playbook's own command line is the caller's business.
         path = tmp_path / "secrets.json"
         users = [
             {"username": "ada", "password": password},
             {"username": "bob", "password": "{{ vaulted }}", "permissions": "read"},
-        ]
+        ] * bool(password)
         # With more roles that write: each has to read the settings anew.
         folder = {"nodered_http_auth_password_dir": str(tmp_path / "random")}
         tls = {
@@ -74,9 +87,16 @@ def sources(tmp_path):
             "nodered_tls_client_users": ["ada"],
             "nodered_tls_client_passphrase": PASSWORDS[6],
         }
+        if not password:
+            certificate = {"nodered_tls_authority_certificate": given.certificate}
+            tls |= {
+                **certificate,
+                "nodered_tls_authority_key": given.key,
+                "nodered_tls_client_dir": str(tmp_path / "p12"),
+            }
         # Another machine sends the requests of the verification, and gets no password and no key.
         other = {"nodered_port": 1885, "nodered_verify_from": "pi50"}
-        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls}))
+        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls, **FLEET}))
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written
@@ -94,19 +114,23 @@ def keys_in(text):
     return {re.sub(r"\\+n|\s", "", key) for key in found}
 
 
-@pytest.mark.parametrize("pipelining", ["1", "0"], ids=["pipelining", "temporary files"])
+@pytest.mark.parametrize(
+    "pipelining, passwords",
+    [("1", (PASSWORDS[0], PASSWORDS[2])), ("0", (None, PASSWORDS[0]))],
+    ids=["pipelining", "temporary files, derived"],
+)
 def test_no_password_is_printed_stored_or_sent(
-    fleet, pi41, pi50, sources, recording, monkeypatch, tmp_path, pipelining
+    fleet, pi41, pi50, sources, recording, monkeypatch, tmp_path, pipelining, passwords
 ):
     monkeypatch.setenv("ANSIBLE_KEEP_REMOTE_FILES", "1" if pipelining == "0" else "0")
-    outputs = []
+    outputs, own_keys = [], set()
     environment = fleet.environment() | recording.environment | {"ANSIBLE_PIPELINING": pipelining}
     pi41.change_settings("module.exports = {\n", APART)
     for pi in (pi41, pi50):
         pi.run("journalctl --rotate; journalctl --vacuum-time=1s", check=False)
-        pi.run("cat >/run/wanted", stdin="\n".join(PASSWORDS) + "\n")
+        pi.run("cat >/run/wanted", stdin="\n".join(SECRETS) + "\n")
         pi.run(SAMPLER.format(user=pi.user))
-    for password in (PASSWORDS[0], PASSWORDS[2]):
+    for password in passwords:
         playbook, *options = sources(password)
         done = subprocess.run(
             fleet.command(playbook, "-vvv", "--diff", *options, limit="pi41"),
@@ -120,6 +144,9 @@ def test_no_password_is_printed_stored_or_sent(
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"verified at https://{pi41.address}:1885/ from pi50" in done.stdout
         outputs.append(done.stdout + done.stderr)
+        own_keys |= keys_in(pi41.run("cat /etc/nodered-tls/nodered/current/key.pem"))
+        if password is None:
+            assert done.stdout.count("is derived from nodered_fleet_secret") == len(PURPOSES)
     for pi in (pi41, pi50):
         pi.run("rm /run/sampling; sleep 1")
         assert int(pi.run("wc -l </run/rounds")) > 10, "the search must have been under way"
@@ -140,11 +167,11 @@ def test_no_password_is_printed_stored_or_sent(
     }
     assert "ansible" in places["journal"], "the journal must hold what Ansible logs"
     # A module whose file is kept gets the key that the machine is to use, and no other.
-    own_key = keys_in(pi41.run("cat /etc/nodered-tls/nodered/current/key.pem")) if pipelining == "0" else set()
+    expected_keys = own_keys if pipelining == "0" else set()
     for place, text in places.items():
-        for password in PASSWORDS:
-            assert not leaks(text, password), f"{place}: {leaks(text, password)}"
-        assert not keys_in(text) - own_key, place
+        for secret in SECRETS:
+            assert not leaks(text, secret), f"{place}: {leaks(text, secret)}"
+        assert not keys_in(text) - expected_keys, place
     assert "ada" in places["what callback plugins receive"]
     assert not hashes_in(places["output"])
     assert not hashes_in(places["journal"])
@@ -169,10 +196,22 @@ def test_a_key_from_a_variable_is_no_task_argument(fleet, pi41, passwords, recor
     assert secret not in run.output + recording.text.replace("\\n", "")
 
 
-def test_errors_hold_no_password(fleet, pi41, sources, recording):
+@pytest.mark.parametrize("password", [PASSWORDS[0], None], ids=["given", "derived"])
+def test_errors_hold_no_password(fleet, pi41, sources, recording, password):
     pi41.change_settings("module.exports = {", "module.exports = {{")
-    playbook, *options = sources(PASSWORDS[0])
+    playbook, *options = sources(password)
     done = fleet.play(playbook, "-vvv", "--diff", *options, limit="pi41", environment=recording.environment)
     assert done.code != 0
-    for password in PASSWORDS:
-        assert not leaks(done.output + recording.text, password)
+    for secret in SECRETS:
+        assert not leaks(done.output + recording.text, secret)
+
+
+def test_a_secret_that_cannot_be_used_is_rejected_and_not_shown(fleet, pi41, variables, recording, tmp_path):
+    settings, secret = pi41.settings, "much too short"
+    (tmp_path / "secrets.json").write_text(json.dumps({"nodered_fleet_secret": secret}))
+    options = ("-vvv", "--diff", "-e", f"@{tmp_path}/secrets.json")
+    run = fleet.play("secure", *options, variables=variables, limit="pi41", environment=recording.environment)
+    assert run.failed
+    assert run.says("nodered_fleet_secret has 14 bytes and needs at least 32")
+    assert not leaks(run.output + recording.text, secret)
+    assert pi41.settings == settings

@@ -15,11 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 
-from .._authority import AuthorityError, AuthorityFolder, Candidate, candidate, shared_candidate
+from .. import _ephemeral
+from .._arguments import ArgumentError
+from .._authority import (
+    GIVEN,
+    AuthorityError,
+    AuthorityFolder,
+    Candidate,
+    candidate,
+    given,
+    require_not_replaced,
+    shared_candidate,
+)
 from .._budget import CERTIFICATE
 from .._certificate import CannotJudgeError, CertificateError
 from .._certificate_here import authorities_of_this_system, require_judgement_here
+from .._certificate_make import Authority
 from .._certificate_names import CertificateNameError, Constraints
+from .._client_files import PROOF, ClientFolder, pair_of_a_run
 from .._inventory import inventory_names
 from .._plan._base import Found, Wanted
 from .._plan._tls_aim import Aim
@@ -46,12 +59,13 @@ def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
         "ca": _text(wanted.get("nodered_tls_ca")),
         "client_authority": "" if aim.private_clients else _text(wanted.get("nodered_tls_client_authority")),
         "files": _files_of_host(step, found, aim),
+        **_ephemeral_controller(aim),
     }
     if aim.made_here or aim.needs_authority:
         read["inventory"] = _inventory(step)
     passphrase = aim.text("nodered_tls_authority_passphrase")
-    if aim.needs_authority and passphrase and not read["cannot_judge"]:
-        read["authority"] = _authority(read["inventory"], aim, passphrase)
+    if aim.needs_authority and (passphrase or aim.given) and not read["cannot_judge"]:
+        read["authority"] = _authority(read, aim, passphrase)
     return read | {"system_authorities": _system_authorities(read, aim)}
 
 
@@ -82,23 +96,70 @@ def _inventory(step: Step) -> dict[str, Any]:
     }
 
 
-def _authority(inventory: dict[str, Any], aim: Aim, passphrase: str) -> dict[str, Any]:
-    """The private authority as it is, and as it has to be."""
-    folder = AuthorityFolder(aim.folder)
+def _ephemeral_controller(aim: Aim) -> dict[str, Any]:
+    """What shows that files of the controller are lost when this run ends, and whether those of people are lost."""
     try:
-        before = folder.certificate()
-        if before:
-            # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
-            folder.opened(passphrase)
-        new = _new_authority(folder, new_constraints(before, wanted_constraints(inventory, aim), aim), passphrase)
-        due = [client for client in clients(aim) if new or folder.is_due(client, aim.renew_days)]
+        marker = _ephemeral.marker(aim.wanted, os.environ)
+    except ArgumentError:
+        # The plan reports it.
+        marker = ""
+    chosen = aim.chosen_client_folder
+    return {
+        "ephemeral": marker,
+        "loses_people": bool(marker) and not (chosen and not _ephemeral.is_in_private_folder(chosen, os.environ)),
+    }
+
+
+def _authority(read: dict[str, Any], aim: Aim, passphrase: str) -> dict[str, Any]:
+    """The private authority as it is, and as it has to be."""
+    # Where it is given as text, the controller may have no folder for it.
+    keeps_proof = not (aim.given or read["ephemeral"])
+    read_from = _given if aim.given else _in_folder
+    try:
+        before, new, authority = read_from(read["inventory"], aim, passphrase)
+        names = clients(aim) if keeps_proof else [name for name in clients(aim) if name != PROOF]
+        due = [name for name in names if new or _is_due(name, aim, before)]
     except (AuthorityError, CertificateError, CertificateNameError) as error:
         return {"problem": str(error)}
     except ValueError as error:
         return {"problem": f"nodered_tls_authority_dir cannot be the path of a folder: {error}."}
     except OSError as error:
-        return {"problem": f"{error.filename or folder.path} on the controller cannot be used: {error.strerror}."}
-    return {"before": before, "new": new._asdict() if new else None, "due": due, "problem": ""}
+        place = error.filename or aim.folder
+        return {"problem": f"nodered_tls_authority_dir: {place} on the controller cannot be used: {error.strerror}."}
+    proof = pair_of_a_run(authority, aim.renew_days)._asdict() if authority and not keeps_proof else None
+    return {"before": before, "new": new._asdict() if new else None, "due": due, "proof": proof, "problem": ""}
+
+
+def _is_due(client: str, aim: Aim, authority: str) -> bool:
+    folder, variable = aim.client_folder(client), aim.client_folder_variable(client)
+    try:
+        return ClientFolder(folder).is_due(client, authority, aim.renew_days)
+    except OSError as error:
+        place = error.filename or folder
+        raise AuthorityError(f"{variable}: {place} on the controller cannot be used: {error.strerror}.") from None
+    except ValueError as error:
+        raise AuthorityError(f"{variable} cannot be the path of a folder: {error}.") from None
+
+
+_Read = tuple[str, "Candidate | None", "Authority | None"]
+"""The certificate now, empty without; the new authority that has to be made; the one that stays, with its key."""
+
+
+def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
+    certificate, key = (aim.text(name) for name in GIVEN)
+    authority = given(certificate, key, passphrase)
+    wanted = wanted_constraints(inventory, aim)
+    require_not_replaced(authority.pem, wanted, replace=aim.truth("nodered_tls_authority_replace"))
+    return authority.pem, None, authority
+
+
+def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
+    folder = AuthorityFolder(aim.folder)
+    before = folder.certificate()
+    # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
+    authority = folder.opened(passphrase) if before else None
+    new = _new_authority(folder, new_constraints(before, wanted_constraints(inventory, aim), aim), passphrase)
+    return before, new, None if new else authority
 
 
 def _new_authority(folder: AuthorityFolder, permitted: Constraints | None, passphrase: str) -> Candidate | None:

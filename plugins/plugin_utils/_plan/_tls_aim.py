@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass
 
 from .._arguments import ArgumentError, names, truth
-from .._authority import PROOF, AuthorityFolder
+from .._authority import GIVEN, AuthorityFolder
+from .._client_files import PROOF
 from ._base import Found, Wanted
 
 MADE_HERE = ("selfsigned", "authority")
@@ -103,10 +104,35 @@ class Aim:
         return self.text("nodered_tls_authority_dir")
 
     @property
+    def given(self) -> bool:
+        """Whether the private authority is given as text, and not in the folder."""
+        return any(self.wanted.get(name) is not None for name in GIVEN)
+
+    @property
+    def authority_place(self) -> str:
+        """Where the private authority is: the folder, or the variable."""
+        return GIVEN[0] if self.given else self.folder
+
+    @property
+    def chosen_client_folder(self) -> str:
+        """The folder on the controller with the files of people, if the user has chosen it; else empty."""
+        return self.text("nodered_tls_client_dir")
+
+    def client_folder(self, client: str) -> str:
+        """The folder on the controller with the client certificate of a person or of the verification."""
+        own = str(AuthorityFolder(self.folder).clients)
+        return own if client == PROOF else self.chosen_client_folder or own
+
+    def client_folder_variable(self, client: str) -> str:
+        """Which variable names that folder."""
+        own = client == PROOF or not self.chosen_client_folder
+        return "nodered_tls_authority_dir" if own else "nodered_tls_client_dir"
+
+    @property
     def client_files(self) -> tuple[str, str]:
         """Certificate and key with which the verification visits Node-RED, on the controller."""
         if self.private_clients:
-            clients = AuthorityFolder(self.folder).clients
+            clients = self.client_folder(PROOF)
             return f"{clients}/{PROOF}.pem", f"{clients}/{PROOF}.key"
         return self.text("nodered_tls_client_certificate"), self.text("nodered_tls_client_key")
 

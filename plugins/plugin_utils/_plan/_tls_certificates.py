@@ -25,13 +25,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .._authority import PROOF, AuthorityError, effective_constraints, require_client_name, require_names, warning_about
+from .. import _ephemeral
+from .._authority import GIVEN, AuthorityError, effective_constraints, require_client_name, require_names, warning_about
 from .._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
 from .._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
+from .._client_files import PROOF
 from . import _https_function
 from ._base import Found
 from ._tls_aim import Aim
 
+LOST_AUTHORITY = (
+    "Each run would make another one, which no browser trusts. Make it once on a machine that keeps its files, put "
+    f"authority.pem and authority.key into a vault, and give them as {GIVEN[0]} and {GIVEN[1]}."
+)
+LOST_CLIENTS = (
+    "Set nodered_tls_client_dir to a folder that is kept, or make them on a machine that keeps its files and leave "
+    "nodered_tls_client_users empty here."
+)
 # Seconds after which a busy Node-RED has read its certificate when that is due.
 LATEST_REFRESH = 60
 
@@ -78,6 +88,9 @@ class Certificates:
         """What prevents a certificate that can be relied on."""
         if self._aim.needs_authority and self._authority["problem"]:
             return [self._authority["problem"]]
+        lost = self._lost()
+        if lost:
+            return lost
         errors = _errors_of(self._require_authorities)
         if self._aim.made_here:
             errors += _errors_of(lambda: self.names)
@@ -85,11 +98,24 @@ class Certificates:
             return [*errors, self._read["files"]["problem"]]
         return errors + self._errors_of_given_pair()
 
+    def _lost(self) -> list[str]:
+        """What would be made in this run, and lost when it ends, because the controller does not keep its files."""
+        marker = self._read["ephemeral"]
+        errors = []
+        if self.new_authority and marker:
+            what = f"The new private authority in {self._aim.folder} on the controller"
+            errors.append(_ephemeral.lost(what, marker, LOST_AUTHORITY))
+        if self.due_people and self._read["loses_people"]:
+            folder = self._aim.client_folder(self.due_people[0])
+            what = f"The client certificates of {', '.join(self.due_people)}, in {folder} on the controller,"
+            errors.append(_ephemeral.lost(what, marker, LOST_CLIENTS))
+        return errors
+
     def _require_authorities(self) -> None:
         # Node.js would take an authority that it cannot read for none at all, and reject every client.
         if self.client_authority:
             check_authorities(self.client_authority, now=self._now, called="the clients' authority")
-        if self._aim.issued:
+        if self._aim.needs_authority:
             check_authorities(self._authority_certificate, now=self._now, called="the private authority")
 
     def _errors_of_given_pair(self) -> list[str]:
@@ -198,8 +224,9 @@ class Certificates:
             "folder": self._aim.folder,
             "before": self._authority["before"],
             "new": self._authority["new"],
+            "key": self._aim.text(GIVEN[1]) if self._aim.given else "",
             "passphrase": self._aim.text("nodered_tls_authority_passphrase"),
-            "clients": self._due_clients,
+            "clients": {name: self._aim.client_folder(name) for name in self._due_clients},
             "client_passphrase": self._aim.text("nodered_tls_client_passphrase"),
             "days": int(self._aim.days),
             "renew_days": int(self._aim.renew_days),
@@ -210,7 +237,7 @@ class Certificates:
         if not self._aim.needs_authority or self.new_authority:
             return []
         wanted = wanted_constraints(self._read["inventory"], self._aim)
-        warning = warning_about(self._authority["before"], self._aim.folder, wanted)
+        warning = warning_about(self._authority["before"], self._aim.authority_place, wanted)
         return [warning] if warning else []
 
     def trusted(self) -> str:
@@ -253,6 +280,11 @@ class Certificates:
     def new_authority(self) -> bool:
         """Whether the private authority is made in this run."""
         return self._aim.needs_authority and bool(self._authority["new"])
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """The client certificate with which the verification visits Node-RED (PEM texts); empty if it is in files."""
+        return dict(self._authority["proof"] or {}) if self._aim.private_clients else {}
 
     @property
     def due_people(self) -> list[str]:

@@ -18,7 +18,9 @@ from . import http_auth
 from ._base import is_loopback
 
 Options = dict[str, Any]
-"""Options of the module `probe`."""
+"""Options of the module `probe`, and `client_pair` (see CLIENT)."""
+CLIENT = ("client_cert", "client_key", "client_pair")
+"""As whom Node-RED is visited: two paths on the controller, or a pair of PEM texts that is in no file."""
 Check = Mapping[str, str]
 
 
@@ -53,7 +55,7 @@ def main_request(state: State) -> Options:
         "min_tls": str(tls.get("min_tls", "1.2")),
         "closed_ports": _left_ports(state, place),
         "admin_api": now["admin_root"] is not None,
-        **{name: tls[name] for name in ("client_cert", "client_key") if tls.get(name)},
+        **{name: tls[name] for name in CLIENT if tls.get(name)},
         **_merged(plan.credentials for plan in state.plans.values()),
         **(http_auth.pages_to_check(state.plans["http_auth"], now) if "http_auth" in state.plans else {}),
     }
@@ -78,7 +80,7 @@ def firewall_request(state: State) -> Options | None:
         return None
     closed = [state.instance["port"]] if place == CONTROLLER and seen == "closed" else []
     main = main_request(state)
-    kept = ("url", "local_url", "authorities", "client_cert", "client_key")
+    kept = ("url", "local_url", "authorities", *CLIENT)
     ports = _left_ports(state, place) + closed
     return {**{name: main[name] for name in kept if name in main}, "run_on": place, "closed_ports": ports}
 

@@ -36,10 +36,11 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             _set(result, found, closing)
             result.notes += _neighbours.behind_password(found.instance, wanted["nodered_http_auth_open_paths"])
             result.checks = {"managed": True, "open_paths": list(wanted["nodered_http_auth_open_paths"])}
-            result.credentials = _credentials(found, wanted, closing, password)
+            changes = password is not None and _changes(found, wanted, closing)
+            result.credentials = _credentials(found, wanted, password, changes=changes)
             if random:
                 result.passwords = random.to_write
-                if result.passwords or result.credentials:
+                if result.passwords or result.credentials or changes:
                     # An unchanged run of many hosts does not repeat it.
                     result.notes.append(random.note(_whose(wanted)))
     except ArgumentError as error:
@@ -99,7 +100,7 @@ def _set(result: Plan, found: Found, closing: _http_auth.Plan) -> None:
         result.companions[_http_auth.COMPANION] = script
 
 
-def _credentials(found: Found, wanted: Wanted, closing: _http_auth.Plan, password: str | None) -> dict[str, str]:
+def _credentials(found: Found, wanted: Wanted, password: str | None, *, changes: bool) -> dict[str, str]:
     """What the verification opens pages with: a known password, and only if needed, as the host receives it.
 
     That is if this play changes it, if an earlier run has changed settings and was interrupted before the restart, or
@@ -111,14 +112,15 @@ def _credentials(found: Found, wanted: Wanted, closing: _http_auth.Plan, passwor
         return {}
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
     earlier = "http_auth" in found.planned and found.planned["http_auth"].credentials
-    # With open paths, the password is in httpStaticAuth.
-    holders = ["httpNodeAuth", *(["httpStaticAuth"] if static_password is None else [])]
-    if every_time or earlier or _changes(found, {name: closing.settings[name] for name in holders}):
+    if every_time or earlier or changes:
         return {"http_username": wanted["nodered_http_auth_user"], "http_password": password}
     return {}
 
 
-def _changes(found: Found, settings: Mapping[str, object]) -> bool:
+def _changes(found: Found, wanted: Wanted, closing: _http_auth.Plan) -> bool:
+    """Whether the settings that hold the password change. With open paths, it is in httpStaticAuth."""
+    separate = wanted.get("nodered_http_auth_static_password") is not None
+    settings = {name: closing.settings[name] for name in ("httpNodeAuth", *(() if separate else ("httpStaticAuth",)))}
     filename = str(found.instance["settings_file"])
     return bool(_settings_js.edit(found.text, set=settings, filename=filename).changed)
 

@@ -10,7 +10,10 @@ What `_gather/tls.py` reads for it, in `found.controller`:
 - `inventory`: the host's own names (`own`), those of the other hosts (`others`), all names (`all`), and what the
   inventory adds to those that an authority may certify (`authority_names`);
 - `authority`: the private authority, if it is needed: its certificate now (`before`), a new one if it has to be made
-  (`new`), why it cannot be opened (`problem`), and the clients whose certificates are due (`due`);
+  (`new`), why it cannot be opened (`problem`), the clients whose certificates are due (`due`), and the pair with which
+  the verification of this run visits Node-RED (`proof`), None if files keep that;
+- `ephemeral`: what shows that files of the controller are lost when this run ends, empty if they are kept;
+  `loses_people`: whether that goes for client certificates of people;
 - `missing`: the variables that name a file on the controller, and there is none;
 - `ca`, `client_authority`: the text of the files in `nodered_tls_ca` and `nodered_tls_client_authority`, empty without;
 - `system_authorities`: PEM text of the authorities of the controller's system, if they are needed;
@@ -26,6 +29,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._arguments import ArgumentError, names, shown, text, truth
+from .._authority import GIVEN
 from . import _https_function
 from ._base import DropIn, Found, Plan, Wanted, overridden
 from ._tls_aim import SOURCES, Aim
@@ -41,6 +45,8 @@ _KINDS = {
     names: ("nodered_tls_names", "nodered_tls_authority_names", "nodered_tls_client_users"),
     truth: ("nodered_tls_replace", "nodered_tls_authority_replace"),
 }
+# Where they are set.
+_OPTIONAL_KINDS = ((text, "nodered_tls_client_dir"), (truth, "nodered_controller_ephemeral"))
 # They are dated 90 days back.
 CLIENT_DAYS_IN_THE_PAST = 90
 
@@ -112,7 +118,11 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
             "files.",
         ),
         (
-            not aim.needs_authority or bool(aim.text("nodered_tls_authority_passphrase")),
+            not aim.given or all(aim.text(name) for name in GIVEN),
+            f"{GIVEN[0]} and {GIVEN[1]} must be texts in PEM form, and both be set. Take them from a vault.",
+        ),
+        (
+            not aim.needs_authority or aim.given or bool(aim.text("nodered_tls_authority_passphrase")),
             "nodered_tls_authority_passphrase must be a text: the key of the private authority is kept encrypted with "
             "it. Take it from a vault.",
         ),
@@ -132,12 +142,13 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
 
 def _kind_errors(aim: Aim) -> Iterator[str]:
     """The argument spec accepts `a,b` as a list, and changes no value."""
-    for require, variables in _KINDS.items():
-        for name in variables:
-            try:
-                require(aim.wanted[name], name)
-            except ArgumentError as error:
-                yield from error.problems
+    checked = [(require, name) for require, variables in _KINDS.items() for name in variables]
+    checked += [(require, name) for require, name in _OPTIONAL_KINDS if aim.wanted.get(name) is not None]
+    for require, name in checked:
+        try:
+            require(aim.wanted[name], name)
+        except ArgumentError as error:
+            yield from error.problems
 
 
 def _is_path(path: str) -> bool:
@@ -259,20 +270,23 @@ def _notes(found: Found, aim: Aim, certificates: Certificates) -> list[str]:
     if certificates.reason:
         notes.append(f"New certificate: {certificates.reason}.")
     if aim.issued and (not aim.ours or certificates.new_authority):
+        where = f"the certificate in {GIVEN[0]}" if aim.given else f"{aim.folder}/authority.pem (on the controller)"
         notes.append(
-            f"Install {aim.folder}/authority.pem (on the controller) in each browser and phone once, so that they "
-            "trust every Node-RED of this fleet. If it replaces an earlier one, remove that one there."
+            f"Install {where} in each browser and phone once, so that they trust every Node-RED of this fleet. If it "
+            "replaces an earlier one, remove that one there."
         )
     people = certificates.due_people
     if people:
         files = ", ".join(f"{name}.p12" for name in people)
-        notes.append(f"New client certificates in {aim.folder}/clients on the controller: {files}.")
+        notes.append(f"New client certificates in {aim.client_folder(people[0])} on the controller: {files}.")
     return notes
 
 
 def _checks(aim: Aim, certificates: Certificates) -> dict[str, Any]:
     checks: dict[str, Any] = {"authorities": certificates.trusted(), "min_tls": aim.min_version}
-    if aim.mutual:
+    if aim.mutual and certificates.proof:
+        checks["client_pair"] = certificates.proof
+    elif aim.mutual:
         checks["client_cert"], checks["client_key"] = aim.client_files
     if aim.proxied:
         checks["proxy_url"] = str(aim.wanted["nodered_tls_proxy_url"])

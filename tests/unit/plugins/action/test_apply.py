@@ -61,7 +61,7 @@ def test_a_certificate_is_made_sent_and_trusted_and_its_key_is_in_no_result():
 def test_an_authority_that_cannot_be_used_prevents_the_change_and_names_the_host(tmp_path, written):
     if written:
         (tmp_path / "authority.pem").write_text("another one")
-    authority = {"folder": str(tmp_path), "before": "", "new": None, "passphrase": "secret", "clients": []}
+    authority = {"folder": str(tmp_path), "before": "", "new": None, "passphrase": "secret", "clients": {}, "key": ""}
     action, state, result = applied({"pair": {}, "authority": authority})
     assert result["failed"]
     assert result["msg"].startswith(f"pi1: {tmp_path}/authority")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 
 import pytest
@@ -13,11 +14,15 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import 
     AuthorityFolder,
     candidate,
     effective_constraints,
+    given,
     require_names,
+    require_not_replaced,
     warning_about,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate import CertificateError, constraints_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._client_files import ClientFolder
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -44,10 +49,16 @@ def files(folder):
     return {str(path.relative_to(folder.path)): path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
 
 
+def make(folder, *clients):
+    place = ClientFolder(folder.clients)
+    with place.locked():
+        for client in clients:
+            place.make(client, folder.opened(SECRET), days=60, passphrase="for ada")
+    return place
+
+
 def test_keys_can_be_read_by_their_owner_only(folder):
-    authority = folder.opened(SECRET)
-    for client in ("ada", "proof"):
-        folder.make_client(client, authority, days=60, passphrase="for ada")
+    make(folder, "ada", "proof")
     modes = {name: (folder.path / name).stat().st_mode & 0o777 for name in files(folder)}
     assert modes.pop("authority.pem") == 0o644
     clients = {f"clients/{name}" for name in ("ada.p12", "ada.pem", "proof.key", "proof.pem")}
@@ -116,13 +127,65 @@ def test_a_name_that_does_not_fit_is_rejected_with_a_remedy():
 
 
 def test_a_client_certificate_is_due_when_it_is_missing_old_or_from_another_authority(folder):
-    authority = folder.opened(SECRET)
-    assert folder.is_due("ada", 30)
+    certificate = folder.certificate()
+    assert ClientFolder(folder.clients).is_due("ada", certificate, 30)
+    clients = make(folder, "ada", "proof")
     for client in ("ada", "proof"):
-        folder.make_client(client, authority, days=60, passphrase="for ada")
-        assert not folder.is_due(client, 30)
-        assert folder.is_due(client, 59)
+        assert not clients.is_due(client, certificate, 30)
+        assert clients.is_due(client, certificate, 59)
     os.unlink(folder.clients / "ada.p12")
-    assert folder.is_due("ada", 30)
+    assert clients.is_due("ada", certificate, 30)
     folder.put(candidate(FLEET, SECRET))
-    assert folder.is_due("proof", 30)
+    assert clients.is_due("proof", folder.certificate(), 30)
+
+
+# As text
+
+
+NEW = candidate(FLEET, SECRET)
+ELSEWHERE = Authority("Made by openssl")
+
+
+@pytest.mark.parametrize(
+    "certificate, key, passphrase",
+    [
+        (NEW.certificate, NEW.key, SECRET),
+        (f"Subject: fleet\n{NEW.certificate}\n", f"\n{NEW.key}\n", SECRET),
+        (ELSEWHERE.certificate, pem(ELSEWHERE.key), ""),
+        (ELSEWHERE.certificate, pem(ELSEWHERE.key), "one that is not needed"),
+    ],
+    ids=["encrypted", "more text", "plain", "plain with a passphrase"],
+)
+def test_an_authority_can_be_given_as_text(certificate, key, passphrase):
+    authority = given(certificate, key, passphrase)
+    pair = authority.host_pair(["pi1"], called="pi1", now=datetime.datetime.now(datetime.timezone.utc), days=30)
+    assert problem_of(pair.certificate, names=["pi1"], authorities=certificate, key=pair.key) == ""
+
+
+@pytest.mark.parametrize(
+    "certificate, key, passphrase, message",
+    [
+        (NEW.certificate, NEW.key, "misspelled", "nodered_tls_authority_key cannot be opened"),
+        (NEW.certificate, NEW.key, "", "nodered_tls_authority_key cannot be opened"),
+        (NEW.certificate, pem(ELSEWHERE.key), SECRET, "is not that of nodered_tls_authority_certificate"),
+        (NEW.certificate, "", SECRET, "is no key in PEM form"),
+        (NEW.certificate, "ü" + NEW.key[:40], SECRET, "is no key in PEM form"),
+        (NEW.certificate + ELSEWHERE.certificate, NEW.key, SECRET, "must be one certificate"),
+        (NEW.key, NEW.key, SECRET, "nodered_tls_authority_certificate is not a complete certificate"),
+        ("", NEW.key, SECRET, "nodered_tls_authority_certificate is not a complete certificate"),
+    ],
+)
+def test_texts_that_are_no_authority_are_rejected_and_not_shown(certificate, key, passphrase, message):
+    with pytest.raises((AuthorityError, CertificateError), match=message) as caught:
+        given(certificate, key, passphrase)
+    lines = [line for line in (key + certificate).splitlines() if len(line) == 64]
+    assert not any(line in str(caught.value) for line in lines)
+    assert "misspelled" not in str(caught.value)
+
+
+def test_an_authority_that_is_given_is_replaced_by_no_run():
+    more = constraints(["pi1", "pi2.example.org"])
+    require_not_replaced(NEW.certificate, more, replace=False)
+    require_not_replaced(NEW.certificate, FLEET, replace=True)
+    with pytest.raises(AuthorityError, match="nodered_tls_authority_replace: true cannot replace the authority in"):
+        require_not_replaced(NEW.certificate, more, replace=True)

@@ -144,6 +144,15 @@ def test_the_verification_gets_what_is_left_at_most(options, spent, seconds):
     assert machine.budget.spent["verifying the result"] >= 0.1
 
 
+def test_a_probe_gets_files_in_place_of_a_pair_that_is_in_none():
+    machine = Machine()
+    options = {"url": "https://pi1/", "client_pair": {"certificate": "PEM", "key": "KEY"}}
+    machine.probed(options)
+    (asked,) = machine.asked
+    assert set(asked) == {"url", "seconds", "client_cert", "client_key"}
+    assert "client_pair" in options, "a later probe needs it as well"
+
+
 def test_a_verification_without_time_reports_only_what_was_found():
     def probed(_options):
         machine.budget.count("verifying the result", 30)

@@ -35,9 +35,10 @@ def planned(pair=None, authority=None, client_authority="", trusted=""):
 
 
 def authority(folder, *, before="", new=NEW, **different):
-    kept = {"folder": str(folder.path), "before": before, "new": new._asdict() if new else None, "clients": []}
+    kept = {"folder": str(folder.path), "before": before, "new": new._asdict() if new else None, "key": ""}
     common = {"passphrase": PASSPHRASE, "client_passphrase": "for ada", "days": 397, "renew_days": 30}
-    return {**kept, **common, **different}
+    clients = {name: str(folder.clients) for name in different.pop("clients", ())}
+    return {**kept, **common, "clients": clients, **different}
 
 
 def test_a_self_signed_pair_is_trusted_with_the_one_before():
@@ -124,6 +125,20 @@ def test_a_pair_from_elsewhere_is_sent_as_it_was_planned(pair):
 def test_client_certificates_alone_send_nothing(folder):
     assert prepare(planned(authority=authority(folder, clients=["ada"]))) == ({}, {})
     assert (folder.clients / "ada.p12").exists()
+
+
+def test_an_authority_that_is_given_issues_the_pair_and_is_written_nowhere(folder):
+    as_text = authority(folder, before=NEW.certificate, new=None, key=NEW.key)
+    request, _checks = prepare(planned(made("authority"), as_text))
+    assert problem_of(request["certificate"], names=NAMES, authorities=NEW.certificate, key=request["key"]) == ""
+    assert not folder.path.exists()
+
+
+def test_client_certificates_go_into_the_folder_of_each(folder, tmp_path):
+    clients = {"ada": str(tmp_path / "kept"), "proof": str(folder.clients)}
+    prepare(planned(authority={**authority(folder), "clients": clients}))
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["ada.p12", "ada.pem"]
+    assert sorted(path.name for path in folder.clients.iterdir()) == ["proof.key", "proof.pem"]
 
 
 def test_a_new_certificate_that_would_be_rejected_is_not_sent(monkeypatch):

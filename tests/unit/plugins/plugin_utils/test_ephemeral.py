@@ -67,3 +67,8 @@ def test_what_is_below_the_private_data_directory_is_found_behind_links(tmp_path
 @pytest.mark.parametrize("environment", [{}, {"AWX_ISOLATED_DATA_DIR": "/run/12"}, {"AWX_PRIVATE_DATA_DIR": ""}])
 def test_no_private_data_directory_holds_nothing(environment):
     assert not is_in_private_folder("/srv/clients", environment)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_what_is_no_path_is_in_no_folder(path):
+    assert not is_in_private_folder(path, {"AWX_PRIVATE_DATA_DIR": "/"})

@@ -12,7 +12,9 @@ import types
 import pytest
 from ansible import constants
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import AuthorityFolder
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import AuthorityFolder, candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import prepare
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as gather
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
@@ -103,6 +105,76 @@ def test_what_was_planned_is_found_again_in_the_next_run(controller):
     read = controller.read(**AUTHORITY, **CLIENTS)["authority"]
     assert (read["before"], read["new"], read["due"]) == (controller.folder.certificate(), None, [])
     assert controller.planned(**AUTHORITY, **CLIENTS).certificate["authority"]["new"] is None
+
+
+def given(key=None):
+    made = candidate(constraints(["pi1", "192.168.1.2", "203.0.113.4"]), PASSPHRASE)
+    texts = {"nodered_tls_authority_certificate": made.certificate, "nodered_tls_authority_key": key or made.key}
+    return {**AUTHORITY, **CLIENTS, **texts}
+
+
+def test_an_authority_that_is_given_needs_no_folder_and_makes_a_certificate_for_each_verification(controller):
+    variables = given()
+    read, again = (controller.read(**variables)["authority"] for _run in range(2))
+    assert (read["new"], read["due"], read["problem"]) == (None, ["ada"], "")
+    pair = read["proof"]
+    assert pair["key"] != again["proof"]["key"]
+    assert (
+        problem_of(pair["certificate"], authorities=read["before"], key=pair["key"], days_left=31, purpose="client")
+        == ""
+    )
+    assert not controller.folder.path.exists()
+    controller.folder.path.mkdir()
+    controller.folder.certificate_file.write_text("another one")
+    assert controller.read(**variables)["authority"]["before"] == read["before"]
+
+
+def test_what_was_planned_with_a_given_authority_is_found_again_in_the_next_run(controller, tmp_path):
+    variables = {**given(), "nodered_tls_client_dir": str(tmp_path / "kept")}
+    prepare(controller.planned(**variables).certificate)
+    assert (tmp_path / "kept" / "ada.p12").exists()
+    assert not controller.folder.path.exists()
+    assert controller.read(**variables)["authority"]["due"] == []
+
+
+def test_a_given_authority_that_cannot_be_used_is_an_error_that_shows_nothing(controller):
+    other = pem(Authority("Another").key)
+    errors = controller.planned(**given(other)).errors
+    assert "is not that of nodered_tls_authority_certificate" in errors[0]
+    assert other.splitlines()[1] not in errors[0]
+    replace = {"nodered_tls_authority_replace": True, "nodered_tls_authority_names": ["example.org"]}
+    assert "cannot replace the authority in" in controller.planned(**given(), **replace).errors[0]
+
+
+JOB = {"awx_job_id": 3}
+
+
+def test_a_job_makes_no_authority_and_keeps_no_certificate_of_the_verification(controller):
+    assert "would be lost when this run ends" in controller.planned(**AUTHORITY, **CLIENTS, **JOB).errors[0]
+    prepare(controller.planned(**AUTHORITY, **CLIENTS).certificate)
+    (controller.folder.clients / "proof.key").unlink()
+    plan = controller.planned(**AUTHORITY, **CLIENTS, **JOB)
+    assert plan.errors == []
+    assert "BEGIN CERTIFICATE" in plan.checks["client_pair"]["certificate"]
+    assert plan.certificate["authority"]["clients"] == {}
+
+
+def test_a_job_makes_client_certificates_only_in_a_folder_that_is_kept(controller, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", str(tmp_path / "job"))
+    for folder, kept in ((None, False), (str(tmp_path / "job" / "project" / "clients"), False), ("/srv/clients", True)):
+        plan = controller.planned(**given(), **({"nodered_tls_client_dir": folder} if folder else {}))
+        assert bool(plan.errors) is not kept, folder
+        assert kept or "The client certificates of ada, in" in plan.errors[0]
+
+
+def test_a_job_with_a_self_signed_certificate_loses_nothing(controller):
+    assert controller.planned(**JOB).errors == []
+
+
+@pytest.mark.parametrize("renew_days", ["odd", float("nan"), float("inf"), -1])
+def test_odd_days_are_left_to_the_plan(controller, renew_days):
+    errors = controller.planned(**given(), nodered_tls_renew_days=renew_days).errors
+    assert any("nodered_tls_renew_days" in error for error in errors)
 
 
 def test_an_authority_without_constraints_is_replaced_on_request_only(controller):

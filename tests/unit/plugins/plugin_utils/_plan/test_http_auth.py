@@ -240,6 +240,13 @@ def test_another_generation_replaces_the_derived_password_that_is_there(paths):
     assert "httpStaticAuth" in _settings_js.edit(text, set=plan.set).changed
 
 
+def test_a_new_derived_password_is_reported_if_the_verification_cannot_use_it():
+    static = {"nodered_http_auth_static_password": "the fifth"}
+    plan = planned(controller=DERIVED, variables=static, static_roots=["/"], expected_node_root="/web")
+    assert (plan.errors, plan.credentials) == ([], {})
+    assert "derived" in plan.notes[-1]
+
+
 def test_other_credentials_are_replaced_by_a_derived_password_on_request_only():
     plan = planned(OTHER, http_node_password="bcrypt", controller=DERIVED)
     assert plan.set["httpStaticAuth"] == plan.set["httpNodeAuth"], "they are kept"

@@ -23,6 +23,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.pifleet.nodered.plugins.action import plan as action
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
@@ -37,6 +39,7 @@ FLEET_SECRET = 5 * SECRET
 ADDRESS = "192.168.1.20"
 PUBLIC = Authority("Public")
 PAIR = PUBLIC.issue(ADDRESS)
+GIVEN = candidate(constraints([HOST, ADDRESS]), SECRET)
 # What the role instance gives to all of them.
 COMMON = {
     "nodered_address": ADDRESS,
@@ -115,6 +118,19 @@ CASES: list[tuple[str, dict[str, Any]]] = [
             "tls_client_authority": "ca.pem",
             "tls_client_certificate": "ca.pem",
             "tls_client_key": "ca.pem",
+        },
+    ),
+    (
+        "tls",
+        {
+            "tls_source": "authority",
+            "tls_authority_certificate": GIVEN.certificate,
+            "tls_authority_key": GIVEN.key,
+            "tls_authority_passphrase": SECRET,
+            "tls_client_users": ["ada"],
+            "tls_client_passphrase": SECRET,
+            "tls_client_dir": "clients",
+            "controller_ephemeral": True,
         },
     ),
     ("tls", {"tls_proxy_url": "https://pi1.example.org"}),

@@ -60,12 +60,14 @@ def wanted(**variables):
     return WANTED | {f"nodered_{name}": value for name, value in variables.items()}
 
 
-def authority(before=PRIVATE.certificate, new=None, due=(), problem=""):
-    return {"before": before, "new": new._asdict() if new else None, "due": list(due), "problem": problem}
+def authority(before=PRIVATE.certificate, new=None, due=(), problem="", proof=None):
+    kept = {"before": before, "new": new._asdict() if new else None, "due": list(due)}
+    return {**kept, "problem": problem, "proof": proof._asdict() if proof else None}
 
 
 def read(**different):
     nothing = {"missing": [], "ca": "", "client_authority": "", "files": {}, "system_authorities": ""}
+    nothing |= {"ephemeral": "", "loses_people": False}
     return {"now": now().timestamp(), "cannot_judge": "", "inventory": INVENTORY, **nothing, **different}
 
 
@@ -207,7 +209,8 @@ def test_the_authority_issues_certificates_for_what_it_may_certify():
     assert plan.certificate["authority"] == {
         **kept,
         "passphrase": PASSPHRASE,
-        "clients": [],
+        "key": "",
+        "clients": {},
         "client_passphrase": "",
         "renew_days": 30,
     }
@@ -231,7 +234,8 @@ def test_a_new_authority_is_known_before_it_is_written():
     variables = {**CLIENTS, "tls_client_users": ["ada"], "tls_client_passphrase": "for ada"}
     plan = planned(in_use(controller=new), **variables)
     assert plan.certificate["authority"]["new"] == PRIVATE._asdict()
-    assert plan.certificate["authority"]["clients"] == ["ada", "proof"]
+    clients = "/inventory/.nodered-authority/clients"
+    assert plan.certificate["authority"]["clients"] == {"ada": clients, "proof": clients}
     assert plan.notes[0] == "New certificate: its authority is new."
     assert "clients on the controller: ada.p12." in plan.notes[-1]
     assert plan.certificate["client_authority"] == PRIVATE.certificate.rstrip()
@@ -286,7 +290,7 @@ def test_due_client_certificates_alone_send_nothing_to_the_host():
     plan = planned(in_use(controller=read(authority=authority(due=["ada"]))), **_ada())
     assert plan.certificate["pair"] == {}
     assert plan.certificate["client_authority"] == ""
-    assert plan.certificate["authority"]["clients"] == ["ada"]
+    assert list(plan.certificate["authority"]["clients"]) == ["ada"]
     assert not plan.needs_restart
 
 
@@ -386,6 +390,75 @@ def test_what_the_host_reports_of_its_files_is_an_error():
 def test_a_bad_certificate_in_a_file_is_named():
     plan = planned(about(controller=files(PUBLIC.issue("10.9.9.9").certificate)), **FILES)
     assert f"/etc/pi.pem is not made for {ADDRESS}" in plan.errors[0]
+
+
+# An authority that is given as text, and controllers that lose their files.
+
+GIVEN = {"tls_authority_certificate": PRIVATE.certificate, "tls_authority_key": PRIVATE.key}
+EPHEMERAL = {"ephemeral": "the variable awx_job_id is set", "loses_people": True}
+
+
+def test_an_authority_that_is_given_issues_and_names_no_folder():
+    plan = planned(about(controller=ISSUES), **AUTHORITY, **GIVEN)
+    assert plan.certificate["authority"]["key"] == PRIVATE.key
+    assert plan.certificate["pair"]["made_by"] == "authority"
+    assert any(
+        "Install the certificate in nodered_tls_authority_certificate in each browser" in one for one in plan.notes
+    )
+    assert not planned(in_use(issued(), controller=ISSUES), **AUTHORITY, **GIVEN).changes
+    assert PRIVATE.key not in repr(plan.checks) + repr(plan.notes)
+
+
+def test_an_authority_that_is_given_without_constraints_is_reported_with_its_variable():
+    controller = read(authority=authority(before=PUBLIC.certificate))
+    warning = planned(about(controller=controller), **AUTHORITY, **GIVEN).warnings[0]
+    assert "in nodered_tls_authority_certificate has no name constraints" in warning
+    assert "Give another one to replace it" in warning
+    assert "nodered_tls_authority_replace" not in warning
+
+
+def test_the_pair_of_a_run_is_used_in_place_of_files():
+    pair = _certificate_make.Pair("certificate", "key")
+    plan = planned(about(controller=read(authority=authority(proof=pair))), **CLIENTS, **GIVEN)
+    assert plan.checks["client_pair"] == {"certificate": "certificate", "key": "key"}
+    assert "client_cert" not in plan.checks
+
+
+def test_client_files_go_where_the_user_chooses_and_the_one_of_the_verification_stays():
+    variables = {**CLIENTS, **_ada(), "tls_client_dir": "/srv/clients"}
+    plan = planned(in_use(controller=read(authority=authority(due=["ada", "proof"]))), **variables)
+    kept = {"ada": "/srv/clients", "proof": "/inventory/.nodered-authority/clients"}
+    assert plan.certificate["authority"]["clients"] == kept
+    assert "New client certificates in /srv/clients on the controller: ada.p12." in plan.notes
+
+
+def test_a_new_authority_that_would_be_lost_is_rejected_with_the_remedy():
+    controller = read(authority=authority(before="", new=PRIVATE), **EPHEMERAL)
+    plan = planned(about(controller=controller), **AUTHORITY)
+    (error,) = plan.errors
+    assert error.startswith(
+        "The new private authority in /inventory/.nodered-authority on the controller would be lost"
+    )
+    assert "the variable awx_job_id is set" in error
+    assert "give them as nodered_tls_authority_certificate and nodered_tls_authority_key" in error
+    assert plan.certificate == plan.set == {}
+
+
+def test_client_certificates_that_would_be_lost_are_rejected_with_the_remedy():
+    controller = read(authority=authority(due=["ada"]), **EPHEMERAL)
+    (error,) = planned(in_use(controller=controller), **_ada()).errors
+    assert error.startswith(
+        "The client certificates of ada, in /inventory/.nodered-authority/clients on the controller,"
+    )
+    assert "nodered_tls_client_dir" in error
+    assert "nodered_tls_client_users" in error
+
+
+def test_what_an_ephemeral_controller_does_not_lose_is_planned_as_ever():
+    for due, loses in (((), True), (("ada",), False)):
+        controller = read(authority=authority(due=due), **{**EPHEMERAL, "loses_people": loses})
+        assert planned(in_use(issued(), controller=controller), **{**AUTHORITY, **_ada()}).errors == []
+    assert planned(about(controller=read(**EPHEMERAL))).errors == [], "a self-signed certificate is on the host only"
 
 
 # Clients with certificates.
@@ -514,6 +587,10 @@ def test_only_an_old_release_gets_restart_always():
         ({"tls_source": "files"}, "nodered_tls_source files needs nodered_tls_certificate and nodered_tls_key"),
         ({"tls_source": "content", "tls_certificate": "x"}, "nodered_tls_source content needs"),
         ({**FILES, "tls_key": "pi.key"}, "must be absolute paths on the host"),
+        ({"tls_authority_key": "PEM"}, "nodered_tls_authority_certificate and nodered_tls_authority_key must be"),
+        ({"tls_authority_certificate": ["PEM"], "tls_authority_key": "PEM"}, "must be texts in PEM form"),
+        ({"tls_client_dir": ["x"]}, "nodered_tls_client_dir must be text, not a list"),
+        ({"controller_ephemeral": "perhaps"}, "nodered_controller_ephemeral must be true or false"),
         ({"tls_source": "authority"}, "nodered_tls_authority_passphrase must be a text"),
         ({"tls_source": "authority", "tls_authority_passphrase": 1234}, "nodered_tls_authority_passphrase must be"),
         ({"tls_client_users": ["ada"], "tls_authority_passphrase": "x"}, "nodered_tls_client_passphrase must be"),

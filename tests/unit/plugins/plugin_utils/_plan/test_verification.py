@@ -65,6 +65,13 @@ def test_a_port_of_loopback_only_is_tried_from_the_place():
     assert _verification.firewall_request(state("watcher", **hidden)) is None
 
 
+@pytest.mark.parametrize("client", [{"client_pair": {"certificate": "PEM"}}, {"client_cert": "/a", "client_key": "/b"}])
+def test_node_red_is_visited_with_the_client_certificate_in_files_or_in_none(client):
+    about = state(tls={"authorities": "", **client})
+    for request in (_verification.main_request(about), _verification.firewall_request(about)):
+        assert {name: value for name, value in request.items() if name.startswith("client_")} == client
+
+
 def test_new_rules_are_tried_from_the_place():
     for place in ("host", "watcher"):
         for controller in ("open", "closed", "unknown"):

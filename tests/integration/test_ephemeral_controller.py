@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs of ansible-runner, each in a private data directory of its own, with the examples of docs/secrets.md."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+import yaml
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._bcrypt import verify
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import password
+
+from .fleet import CHECKOUT, Run, recap
+from .recording import leaks
+from .test_secrets import keys_in
+from .users import LOGIN_WORKS, PAGES_WORK
+
+# What each job does, in this order.
+PLAYBOOKS = ["pifleet.nodered.secure"]
+PAGE = (CHECKOUT / "docs" / "secrets.md").read_text()
+FLEET_SECRET = "4f9c-the-secret-of-a-whole-fleet-b18e"
+VAULT_PASSWORD = "opens the vault"
+# The example raises it for this host only.
+GENERATIONS = {"pi50": 2, "pi41-alex": 1}
+HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+
+
+def examples():
+    """The variable files of the page, by their paths beside the inventory. What is in the vault differs."""
+    blocks = re.findall(r"^```yaml\n# ([\w/]+\.yml)[^\n]*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return {path.replace("kitchen", "pi50"): text for path, text in blocks if not path.endswith("/vault.yml")}
+
+
+@pytest.fixture
+def job(fleet, tmp_path):
+    """Run a job for some hosts from a new private data directory; `files` are beside its inventory."""
+    vault_password = tmp_path / "vault-password"
+    vault_password.write_text(VAULT_PASSWORD)
+    options = f"-v --vault-password-file {vault_password}"
+    common = {"nodered_ufw_manage": False, "nodered_restart_timeout": 60, "ansible_pipelining": True}
+
+    def start(name, hosts, files):
+        folder = tmp_path / name
+        inventory = yaml.safe_load(fleet.inventory.read_text())
+        inventory["nodered"]["hosts"] = {host: inventory["nodered"]["hosts"][host] for host in hosts}
+        inventory["nodered"].setdefault("vars", {}).update(common)
+        # The key for SSH stays where it is.
+        text = yaml.safe_dump(inventory).replace("{{ inventory_dir }}", str(fleet.inventory.parent))
+        files = {**files, "hosts.yml": text}
+        for path, text in files.items():
+            (folder / "inventory" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "inventory" / path).write_text(text)
+        (folder / "project").mkdir()
+        site = [{"import_playbook": playbook} for playbook in PLAYBOOKS]
+        (folder / "project" / "site.yml").write_text(yaml.safe_dump(site))
+        return subprocess.Popen(
+            ["ansible-runner", "run", str(folder), "-p", "site.yml", "--ident", name, f"--cmdline={options}"],
+            env=fleet.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(**jobs):
+        """Several jobs at the same time: the hosts and files of each by its name."""
+        started = [start(name, *arguments) for name, arguments in jobs.items()]
+        outputs = [process.communicate(timeout=300)[0] for process in started]
+        for output in outputs:
+            print(output)
+        return [
+            Run(process.returncode, output, recap(output)) for process, output in zip(started, outputs, strict=True)
+        ]
+
+    return run
+
+
+@pytest.fixture
+def documented(tmp_path):
+    """The files of the examples, with a vault."""
+    authority = candidate(constraints(["pi50.local"]), "opens the authority")
+    vault = {
+        "vault_fleet_secret": FLEET_SECRET,
+        "vault_authority_certificate": authority.certificate,
+        "vault_authority_key": authority.key,
+        "vault_authority_passphrase": "opens the authority",
+        "vault_client_passphrase": "opens the certificate of ada",
+    }
+    vault_file = tmp_path / "vault.yml"
+    vault_file.write_text(yaml.safe_dump(vault))
+    (tmp_path / "vault-password").write_text(VAULT_PASSWORD)
+    command = ["ansible-vault", "encrypt", "--vault-password-file", tmp_path / "vault-password", vault_file]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    files = {path: text.replace("/srv/nodered-clients", str(tmp_path / "kept")) for path, text in examples().items()}
+    return vault, {**files, "group_vars/nodered/vault.yml": vault_file.read_text()}
+
+
+def test_every_example_of_the_page_is_known():
+    names = ("authority", "clients", "controller", "secrets")
+    assert set(examples()) == {f"group_vars/nodered/{name}.yml" for name in names} | {"host_vars/pi50.yml"}
+    assert PAGE.count("```yaml") == len(examples()) + 1, "and the vault"
+
+
+def test_what_a_job_would_lose_is_rejected_before_anything_is_written(job, pi50, alex, tmp_path):
+    before = [(pi.settings, pi.main_pid()) for pi in (pi50, alex)]
+    needs_authority = {"nodered_tls_source": "authority", "nodered_tls_authority_passphrase": "opens it"}
+    secret = {"nodered_fleet_secret": FLEET_SECRET}
+    files = {"group_vars/nodered.yml": yaml.safe_dump({**needs_authority, **secret})}
+    without_secret, with_secret = job(first=(["pi50"], {}), second=(["pi41-alex"], files))
+    for run in (without_secret, with_secret):
+        assert run.failed
+        assert run.says("would be lost when this run ends", "AWX_ISOLATED_DATA_DIR is set in the environment")
+    assert without_secret.says("The random password of admin, in ", "Set nodered_fleet_secret from a vault")
+    assert with_secret.says("The new private authority in ", "nodered_tls_authority_certificate")
+    assert [(pi.settings, pi.main_pid()) for pi in (pi50, alex)] == before
+    assert not [*tmp_path.rglob(".nodered-*")]
+
+
+def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job, pi50, alex, documented, tmp_path):
+    vault, files = documented
+    pis = {pi.name: pi for pi in (pi50, alex)}
+    for run in job(slice1=(["pi50"], files), slice2=(["pi41-alex"], files)):
+        assert not run.failed
+        assert run.judged(LOGIN_WORKS) == run.judged(PAGES_WORK) == ["pass"]
+    for name, pi in pis.items():
+        expected = [password(FLEET_SECRET, name, purpose, GENERATIONS[name]) for purpose in ("login", "http_auth")]
+        hashes = HASH.findall(pi.settings)
+        assert all(any(verify(one, hashed) for hashed in hashes) for one in expected)
+        certificate = pi.read("/etc/nodered-tls/nodered/current/certificate.pem")
+        assert problem_of(certificate, names=[pi.address], authorities=vault["vault_authority_certificate"]) == ""
+    clients = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    assert set(clients) == {"ada.p12", "ada.pem"}
+
+    before = {name: (pi.main_pid(), pi.settings) for name, pi in pis.items()}
+    (second,) = job(second=(list(pis), files))
+    assert not second.failed
+    for name, pi in pis.items():
+        assert second.recap[name]["changed"] == 0
+        assert (pi.main_pid(), pi.settings) == before[name]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == clients
+    assert not [*tmp_path.rglob(".nodered-*")], "nothing is kept in the folders of a job"
+    _nothing_leaks(tmp_path, vault)
+    _the_lookup_shows_it(fleet, tmp_path)
+
+
+def _nothing_leaks(tmp_path, vault):
+    """ansible-runner keeps what its callback plugin received, and all output."""
+    artifacts = [path for path in tmp_path.glob("*/artifacts/**/*") if path.is_file()]
+    assert sum(path.suffix == ".json" for path in artifacts) > 50
+    text = "".join(path.read_text(errors="replace") for path in artifacts)
+    derived = [password(FLEET_SECRET, *about) for about in _derived()]
+    for secret in [*derived, FLEET_SECRET, vault["vault_authority_passphrase"], vault["vault_client_passphrase"]]:
+        assert not leaks(text, secret, "admin")
+    assert not keys_in(text)
+
+
+def _derived():
+    return [(host, purpose, 1 + n) for host in GENERATIONS for purpose in ("login", "http_auth") for n in range(2)]
+
+
+def _the_lookup_shows_it(fleet, tmp_path):
+    """By the command of the page."""
+    (line,) = re.findall(r"^```console\nansible kitchen (.*)\n```", PAGE, re.MULTILINE)
+    options = f"-i {tmp_path}/second/inventory/hosts.yml --vault-password-file {tmp_path}/vault-password"
+    shown = subprocess.run(
+        ["bash", "-c", f"ansible pi50 {options} {line}"],
+        env=fleet.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert f'"{password(FLEET_SECRET, "pi50", "login", GENERATIONS["pi50"])}"' in shown
