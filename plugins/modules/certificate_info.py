@@ -28,7 +28,7 @@ extends_documentation_fragment:
 options:
   service:
     description:
-      - The systemd service that runs Node-RED.
+      - The systemd service that runs Node-RED, as M(pifleet.nodered.instance_info) takes it.
     type: str
     required: true
   certificate_file:

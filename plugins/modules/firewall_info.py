@@ -196,7 +196,7 @@ firewall:
           description: The name of the process, or none.
           type: str
         unit:
-          description: Its systemd service, or none.
+          description: Its systemd service, or none. That of a user unit begins with the user (C(pi/node-red.service)).
           type: str
     published:
       description:

@@ -25,8 +25,8 @@ description:
     from what the settings file says, for example while a change waits for a restart.
   - It fails, with what was found and what to do, where a change of the settings file would have no effect or would not
     last. That is where a unit runs a container, the FlowFuse device agent, a snap, a program that embeds Node-RED, or
-    several Node-REDs, or is a user unit (C(systemctl --user)), on Home Assistant and Venus OS, and where a Debian
-    package owns and overwrites the settings file.
+    several Node-REDs, or is a user unit (C(systemctl --user)) without lingering, on Home Assistant and Venus OS, and
+    where a Debian package owns and overwrites the settings file.
   - A settings file that cannot be loaded does not stop the module. It then returns the reason in
     RV(instance.settings_error).
 requirements:
@@ -41,8 +41,9 @@ options:
   service:
     description:
       - The systemd service that runs Node-RED.
+      - V(pi/node-red) is the user unit C(node-red) of user C(pi) (C(systemctl --user)).
       - When it is not given, the module looks for C(nodered), C(node-red) and for processes of Node-RED in any service,
-        and fails when there is not exactly one.
+        and fails when there is not exactly one. Where no service of the machine runs Node-RED, a user unit counts.
     type: str
   source:
     description:
@@ -85,7 +86,7 @@ instance:
   type: dict
   contains:
     service:
-      description: The name of the systemd service, without C(.service).
+      description: The name of the systemd service, without C(.service); C(pi/node-red) for a user unit of C(pi).
       type: str
       sample: nodered
     socket:
@@ -108,7 +109,8 @@ instance:
       type: list
       elements: str
     drop_ins:
-      description: The text of each drop-in that this collection has given the service, by its path.
+      description: The text of each drop-in that this collection has given the service, by its path. That of a user unit
+        begins with C(~) and the user.
       type: dict
     exec_start:
       description: The words of C(ExecStart), with variables not put in and the values of definitions taken out.

@@ -42,7 +42,8 @@ attributes:
 options:
   service:
     description:
-      - The systemd service that runs Node-RED. It is found as M(pifleet.nodered.instance_info) does it when not given.
+      - The systemd service that runs Node-RED, as M(pifleet.nodered.instance_info) takes it. When it is not given, it
+        is found in the same way.
     type: str
   timeout:
     description:

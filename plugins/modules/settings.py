@@ -93,8 +93,8 @@ options:
     type: str
   service:
     description:
-      - The systemd service that uses the file. Its user, Node.js and environment load the new text, and
-        M(pifleet.nodered.restart) of it confirms the change or undoes it.
+      - The systemd service that uses the file, as M(pifleet.nodered.instance_info) takes it. Its user, Node.js and
+        environment load the new text, and M(pifleet.nodered.restart) of it confirms the change or undoes it.
     type: str
 seealso:
   - module: pifleet.nodered.restart

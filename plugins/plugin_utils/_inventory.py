@@ -57,7 +57,8 @@ def one_name_each(host: str, address: str, services: Sequence[str], file: str) -
     """A line for each service of a machine, in the format of this inventory file: the first one keeps the name."""
     in_yaml = file.endswith((".yml", ".yaml"))
     line = "{}: {{ansible_host: {}, nodered_service: {}}}" if in_yaml else "{} ansible_host={} nodered_service={}"
-    names = [host, *(f"{host}-{service}" for service in services[1:])]
+    # A user unit is pi/nodered. A slash in a name would be a folder where files have that name.
+    names = [host, *(f"{host}-{service.replace('/', '-')}" for service in services[1:])]
     return [line.format(name, address, service) for name, service in zip(names, services, strict=True)]
 
 

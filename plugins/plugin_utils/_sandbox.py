@@ -148,14 +148,16 @@ def ways_left(level: str, ways: Sequence[str]) -> list[str]:
     return [way for way in ways if level != "strict" or way.startswith(_WAYS_OUT_OF_STRICT)]
 
 
-def about_root(level: str, user: str, ways: Sequence[str]) -> list[str]:
-    """A sentence about the ways in which Node-RED's user can become root in spite of this level, if there are any."""
+def about_root(level: str, user: str, ways: Sequence[str], *, possible: bool = True) -> list[str]:
+    """A sentence about the ways in which Node-RED's user can become root in spite of this level, if there are any.
+
+    `possible` is whether the service can have a sandbox.
+    """
     left = ways_left(level, ways)
     if not left:
         return []
-    remedy = (
-        "Take these rights away." if level == "strict" else "Set nodered_hardening_sandbox: strict, or take them away."
-    )
+    enough = level == "strict" or not possible
+    remedy = "Take these rights away." if enough else "Set nodered_hardening_sandbox: strict, or take them away."
     return [
         f"{printable_line(user)}, the user that runs Node-RED, can become root: "
         f"{short_line(', '.join(left))}. So can anyone who can change a flow. {remedy} "

@@ -11,6 +11,7 @@ import time
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import is_out_of_time
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ALL_CHECKS, TIMEOUT
 
@@ -119,5 +120,5 @@ class VerifyStep(Step):
         service = state.instance["service"]
         return (
             f"{self.host}: {service} does not respond (systemd reports {state.instance['state']}). Look at "
-            f"journalctl -u {service} there, then run again."
+            f"{_user_units.journal_by_hand(service)} there, then run again."
         )

@@ -250,22 +250,66 @@ def test_a_change_with_which_a_launched_node_red_does_not_respond_is_rolled_back
 USER_UNIT = """
 loginctl enable-linger USER
 systemctl start user@$(id -u USER)
-install -d -o USER ~USER/.config ~USER/.config/systemd ~USER/.config/systemd/user
-printf '[Service]\\nExecStart=/usr/bin/node-red\\n' >~USER/.config/systemd/user/flows.service
+runuser -u USER -- mkdir -p ~USER/.config/systemd/user
+printf '[Service]\\nExecStart=/usr/bin/node-red\\n[Install]\\nWantedBy=default.target\\n' \\
+    >~USER/.config/systemd/user/flows.service
 systemctl disable --now nodered
-runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$(id -u USER) systemctl --user start flows
+runuser -u USER -- env XDG_RUNTIME_DIR=/run/user/$(id -u USER) systemctl --user enable --now flows
 """
+DROP_INS = "~USER/.config/systemd/user/flows.service.d"
 
 
-def test_a_user_unit_is_rejected_with_the_unit_that_does_the_same(fleet, launched):
+@pytest.fixture(scope="module")
+def user_unit(launched) -> Pi:
+    """A machine with a user unit (systemctl --user) in place of the service."""
     pi = launched["pi31"]
-    settings = pi.settings
     pi.run(USER_UNIT.replace("USER", pi.user))
     pi.wait_until_it_serves()
-    run = fleet.play(["port"], variables={"nodered_port": 1885}, limit=pi.name)
+    return pi
+
+
+def test_a_user_unit_is_secured_once(fleet, user_unit):
+    pi = user_unit
+    variables = {"nodered_login_users": USERS, "nodered_port": 1885, "nodered_tls_source": "selfsigned"}
+    roles = ["login", "port", "tls", "hardening"]
+    run, again = (fleet.play(roles, variables=variables, limit=pi.name) for _run in (1, 2))
+    assert not run.failed
+    assert run.judged(LOGIN_WORKS) == ["pass"]
+    assert not pi.answers_in_the_clear(1885)
+    assert not pi.is_open(1885)
+    # The user can change both, so both are the user's.
+    paths = f"{pi.settings_file} {DROP_INS}/60-pifleet-hardening.conf".replace("USER", pi.user)
+    assert set(pi.run(f"stat -c %U {paths}").split()) == {pi.user}
+    assert again.recap[pi.name]["changed"] == 0
+
+
+def test_a_change_with_which_a_user_unit_does_not_respond_is_rolled_back(fleet, user_unit):
+    pi = user_unit
+    before = pi.settings
+    variables = {"nodered_hardening_listen_address": "192.0.2.1", "nodered_hardening_files": "unchanged"}
+    run = fleet.play(["hardening"], variables=variables, limit=pi.name)
     assert run.failed
-    assert run.says("runs as flows.service, a systemd user unit of pi", "User=pi", "WantedBy=multi-user.target")
-    assert pi.settings == settings
+    assert run.says("The change was rolled back, and Node-RED responds again", "journalctl --user-unit flows.service")
+    assert pi.settings == before
+    assert "UMask" in pi.run(f"cat {DROP_INS}/*".replace("USER", pi.user))
+    pi.wait_until_it_serves(1885)
+
+
+def test_a_change_of_a_user_unit_in_which_the_power_fails_is_rolled_back_at_boot(fleet, user_unit, play):
+    pi = user_unit
+    before = pi.settings
+    # Logins change, so that Node-RED is restarted, and not waited for.
+    bad = {"uiHost": "192.0.2.1", "adminAuth.sessionExpiryTime": 60}
+    assert not play(
+        pi, {"pifleet.nodered.settings": {"path": pi.settings_file, "service": "pi/flows", "set": bad}}
+    ).failed
+    assert pi.settings != before
+    for command in ("kill", "start"):
+        subprocess.run(["docker", command, pi.container], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    done = 'journalctl -b -t pifleet.nodered -o cat | grep -q "rolled back, and Node-RED responds again"'
+    pi.run(f"timeout 110 bash -c 'until {done}; do sleep 0.3; done'")
+    assert pi.settings == before
+    assert pi.serves(1885)
 
 
 def test_a_second_app_of_pm2_is_rejected_with_both(launched):

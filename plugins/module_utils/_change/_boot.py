@@ -21,7 +21,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _prog
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _background,
+    _systemd,
+    _unit_files,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
 # A small Pi that is booting is slow.
@@ -72,11 +77,14 @@ def _prepare(service: str, remount: bool) -> None:
 
 def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
     about = "Restart %s to finish a change, or undo that, where the power failed before" % service
+    user = _user_units.owner(service)
+    manager = [_user_units.after_manager(user)] if user else []
     return {
         "Unit": [
             Directive("Description", [about]),
             Directive("ConditionPathExists", [_change.record_file(service)]),
-            Directive("After", ["local-fs.target", "remote-fs.target"]),
+            *([Directive("Wants", manager)] if manager else []),
+            Directive("After", ["local-fs.target", "remote-fs.target", *manager]),
         ],
         "Service": [
             Directive("Type", ["exec"]),

@@ -106,10 +106,8 @@ def _files_for(wanted: Wanted, plan: Plan, folder: str) -> Dict[str, bytes]:
 
 
 def unit_paths(service: str) -> List[str]:
-    return [
-        os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.%s" % (service, kind))
-        for kind in ("path", "service")
-    ]
+    path_unit = _certificate.path_unit(service)
+    return [path_unit, path_unit[: -len("path")] + "service"]
 
 
 def is_watched(service: str) -> bool:

@@ -22,7 +22,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _dead
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _identity,
+    _processes,
+    _systemd,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 # How long a change may have waited for its restart when the power failed, and how long the machine may have been off.
@@ -124,7 +129,7 @@ class Change:
 
 
 def folder(service: str) -> str:
-    return os.path.join(_own_folders.STATE, service)
+    return os.path.join(_own_folders.STATE, _user_units.file_name(service))
 
 
 def record_file(service: str) -> str:
@@ -138,7 +143,7 @@ def boot_program(service: str) -> str:
 
 
 def boot_unit(service: str) -> str:
-    return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-interrupted.service" % service)
+    return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-interrupted.service" % _user_units.file_name(service))
 
 
 def boot_link(service: str) -> str:
@@ -159,7 +164,7 @@ def locked(service: str, timeout: float = _own_folders.LOCK_SECONDS) -> Iterator
         "Another restart or change of %s is still going on." % service,
         "Wait until it has ended (journalctl -t pifleet.nodered shows its outcome) and run again.",
     )
-    with _files.locked(os.path.join(_own_folders.LOCKS, service + ".lock"), timeout, held):
+    with _files.locked(os.path.join(_own_folders.LOCKS, _user_units.file_name(service) + ".lock"), timeout, held):
         yield
 
 
@@ -351,8 +356,7 @@ def undo(change: Change) -> List[str]:
         elif file.undo is None:
             _files.remove(file.path, file.user)
             if file.path.endswith(DROP_IN_SUFFIX):
-                with contextlib.suppress(OSError):
-                    os.rmdir(os.path.dirname(file.path))
+                _files.remove_empty_folder(os.path.dirname(file.path), file.user)
         else:
             _put_back(file, file.undo)
         restored.append(file.path)

@@ -14,7 +14,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import _ch
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes, Content
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files, _user_units
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
@@ -26,7 +27,7 @@ class DropIn(NamedTuple):
     """What a drop-in is to hold. Without sections and options there is to be none."""
 
     unit: str
-    """Such as `nodered.service` or `nodered.socket`."""
+    """Such as `nodered.service`, `nodered.socket` or `pi/nodered.service`."""
     name: str
     """Without `.conf`."""
     sections: Mapping[str, object]
@@ -34,8 +35,20 @@ class DropIn(NamedTuple):
     """Words at the end of the service's command line."""
 
     @property
+    def owner(self) -> Optional[Identity]:
+        """As whom the file is worked on: the user of a user unit. Raises Failure where there is no such user."""
+        return _user_units.owner(self.unit)
+
+    @property
+    def folder(self) -> str:
+        owner = self.owner
+        if owner:
+            return _user_units.drop_in_folder(owner, _user_units.split(self.unit).unit)
+        return os.path.join(_systemd.UNIT_FOLDER, self.unit + ".d")
+
+    @property
     def path(self) -> str:
-        return os.path.join(_systemd.UNIT_FOLDER, self.unit + ".d", self.name + ".conf")
+        return os.path.join(self.folder, self.name + ".conf")
 
 
 def text(service: Unit, wanted: DropIn, own: Optional[Content]) -> Optional[str]:
@@ -75,7 +88,8 @@ def command_line(unit: Unit, options: Sequence[str], own: Optional[Content]) -> 
     if not command.exact:
         raise Failure(
             "The words of ExecStart of %s are not certain, as D-Bus does not respond." % unit.name,
-            "Install and start D-Bus (apt install dbus), and run again.",
+            "Install and start D-Bus (apt install %s), and run again."
+            % ("dbus-user-session" if unit.owner else "dbus"),
         )
     before = recorded_options(own, words, options)
     if before and words[-len(before) :] == before:
@@ -85,23 +99,42 @@ def command_line(unit: Unit, options: Sequence[str], own: Optional[Content]) -> 
     return [Directive("ExecStart"), Directive("ExecStart", words + list(options), keep_dollar=True)]
 
 
-def present(path: str) -> Optional[Content]:
-    return _files.read(path) if os.path.lexists(path) else None
+def present(path: str, user: Optional[Identity] = None) -> Optional[Content]:
+    if user and _files.link(path, user) is not None:
+        raise Failure("%s is a link." % path, "Remove it and run again.")
+    return _files.read(path, user) if os.path.lexists(path) else None
 
 
 def write(service: Unit, wanted: DropIn) -> bool:
     """Record and write the file, or remove it; whether it changed. systemd has to read its files again then."""
-    own = present(wanted.path)
+    user = wanted.owner
+    own = present(wanted.path, user)
     new = text(service, wanted, own)
     data = None if new is None else new.encode()
     if data is not None:
-        with _files.explained(wanted.path):
-            _files.make_folders(os.path.dirname(wanted.path), 0o755)
-    attributes = Attributes(0, 0, 0o644, {})
-    return _change.change_file(service.service, service.main_pid, wanted.path, own, data, attributes)
+        with _files.explained(wanted.path, user):
+            _files.make_folders(wanted.folder, 0o755, user)
+    owner = (user.uid, user.gid) if user else (0, 0)
+    attributes = Attributes(*owner, 0o644, {})
+    return _change.change_file(service.service, service.main_pid, wanted.path, own, data, attributes, user)
 
 
-def reload() -> None:
-    answer = _systemd.run(["systemctl", "daemon-reload"], 90)
+def reload(name: str) -> None:
+    """Have the systemd that runs this unit read its files again. Raises Failure where it does not."""
+    answer = _systemd.reload(name)
     if answer.returncode != 0:
-        raise Failure("systemd did not read its files again: %s" % answer.stderr.strip(), "See systemctl status.")
+        raise Failure(
+            "systemd did not read its files again: %s" % answer.stderr.strip(),
+            "See %s." % _user_units.by_hand(name, "status"),
+        )
+
+
+def require_read(unit: Unit, wanted: Sequence[DropIn]) -> None:
+    """Raise Failure where the systemd of a user does not read these drop-ins: it can have a folder of its own."""
+    unread = [one.path for one in wanted if unit.owner and os.path.lexists(one.path) and one.path not in unit.files]
+    if unread:
+        raise Failure(
+            "The systemd of user %s does not read %s." % (unit.owner and unit.owner.name, unread[0]),
+            "Let it have its usual folder: take XDG_CONFIG_HOME out of its environment (systemctl --user "
+            "show-environment).",
+        )

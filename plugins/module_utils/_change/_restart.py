@@ -37,7 +37,12 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find im
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _background,
+    _processes,
+    _systemd,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # How long it must keep responding, as the same process, after its first good response.
@@ -168,7 +173,7 @@ def restart_locked(
     """As `restart`, for a caller that holds the lock and may have loaded the settings file already."""
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
-        _systemd.run(["systemctl", "daemon-reload"], 90)
+        _systemd.reload(name)
     state = _read_state(name, remount, loaded)
     recorded = _change.recorded(state.plan.service)
     change = _undoable(state, recorded)
@@ -288,22 +293,23 @@ def _stop_and_start(state: State, change: Optional[Change], timeout: float, ends
 
 def _stop(state: State, timeout: float) -> None:
     # With its socket: a request would start the service again.
-    name, stop = state.name, ["systemctl", "stop", "--", *state.units]
+    name = state.name
     try:
-        answer = _systemd.run(stop, timeout)
+        answer = _systemd.control(state.units, "stop", timeout=timeout)
     except Failure:
         answer = None
     if answer is None or answer.returncode != 0:
-        _systemd.run(["systemctl", "kill", "--signal=SIGKILL", "--", name], 30)
-        answer = _systemd.run(stop, 60)
+        _systemd.control([name], "kill", "--signal=SIGKILL", timeout=30)
+        answer = _systemd.control(state.units, "stop", timeout=60)
     if answer.returncode != 0:
         raise Failure(
-            "%s cannot be stopped: %s" % (name, answer.stderr.strip()), "See systemctl status %s on the machine." % name
+            "%s cannot be stopped: %s" % (name, answer.stderr.strip()),
+            "See %s on the machine." % _user_units.by_hand(name, "status"),
         )
 
 
 def _start_in_background(state: State) -> None:
-    _systemd.run(["systemctl", "start", "--no-block", "--", *state.units], 30)
+    _systemd.control(state.units, "start", "--no-block", timeout=30)
 
 
 def _end_sessions(state: State) -> None:
@@ -317,17 +323,12 @@ def _end_sessions(state: State) -> None:
 def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     deadline = time.monotonic() + timeout
     cursor = _journal_cursor(state.name)
-    _systemd.run(["systemctl", "reset-failed", "--", *state.units], 30)
+    _systemd.control(state.units, "reset-failed", timeout=30)
     trouble = _start_socket(state)
     if trouble:
         return trouble
     # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
-    with subprocess.Popen(
-        ["systemctl", "start", "--", state.name],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as starting:
+    with _systemd.start_in_background(state.name) as starting:
         try:
             trouble = _wait(state, starting, deadline, timeout)
         finally:
@@ -349,7 +350,7 @@ def _start_socket(state: State) -> Optional[Trouble]:
     socket = state.plan.socket
     if socket is None:
         return None
-    answer = _systemd.run(["systemctl", "start", "--", socket.name], 60)
+    answer = _systemd.control([socket.name], "start", timeout=60)
     if answer.returncode == 0:
         return None
     reason = (_processes.why_not_listen(*socket.address) if socket.address else None) or answer.stderr.strip()
@@ -485,13 +486,15 @@ def _roll_back(
         _start_in_background(state)
     if not undone:
         parts.append("The change could not be rolled back: " + str(second and second.text))
-        remedy = "Put the backup beside the settings file back by hand, then: systemctl restart %s" % state.name
+        restart_by_hand = _user_units.by_hand(state.name, "restart")
+        remedy = "Put the backup beside the settings file back by hand, then: %s" % restart_by_hand
     elif second:
         parts.append(
             "The change was rolled back, but Node-RED does not respond with its old configuration either: "
             + second.text
         )
-        look = "Log in to the machine and look at: journalctl -u %s; systemctl status %s" % (state.name, state.name)
+        by_hand = (_user_units.journal_by_hand(state.name), _user_units.by_hand(state.name, "status"))
+        look = "Log in to the machine and look at: %s; %s" % by_hand
         remedy = READ_ONLY_REMEDY if second.remedy == READ_ONLY_REMEDY else look
     else:
         parts.append(
@@ -520,7 +523,7 @@ def _undo(state: State, change: Change) -> List[str]:
         _change.undo(change)
         kept = _change.keep(rejected)
         if change.touches_unit():
-            _systemd.run(["systemctl", "daemon-reload"], 90)
+            _systemd.reload(state.name)
         _change.forget(state.plan.service)
     return kept
 
@@ -538,7 +541,7 @@ def _lines_about_rejected(paths: Sequence[str]) -> List[str]:
 
 
 def _general_remedy(name: str) -> str:
-    return "Correct what is named above and run again. All messages: journalctl -u %s" % name
+    return "Correct what is named above and run again. All messages: %s" % _user_units.journal_by_hand(name)
 
 
 def _failed(
@@ -575,7 +578,8 @@ def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
 def _journal_cursor(name: str) -> Optional[str]:
     """Where the journal ends now. The time would be uncertain, as a Pi has no clock that survives a power cut."""
     try:
-        answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", "-u", name], 30)
+        fields = _user_units.journal_fields(name)
+        answer = _systemd.run(["journalctl", "--no-pager", "-q", "-n", "0", "--show-cursor", *fields], 30)
     except Failure:
         # A journal of gigabytes on an SD card may take longer; the restart matters more.
         return None
@@ -588,12 +592,24 @@ def _journal_since(cursor: Optional[str], state: State) -> str:
     since = ["--after-cursor=" + cursor] if cursor else ["-b"]
     try:
         answer = _systemd.run(
-            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "200", "-u", state.name] + since, 60
+            [
+                "journalctl",
+                "--no-pager",
+                "-q",
+                "-o",
+                "cat",
+                "-n",
+                "200",
+                *_user_units.journal_fields(state.name),
+                *since,
+            ],
+            60,
         )
     except Failure:
         return ""
     # Only the messages of Node-RED, not those of systemd about the unit.
-    lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and state.name not in line]
+    unit = _user_units.split(state.name).unit
+    lines = [line.rstrip() for line in answer.stdout.splitlines() if line.strip() and unit not in line]
     first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), None)
     shown = lines[-QUIET_LINES:] if first is None else lines[first : first + JOURNAL_LINES]
     return masked("\n".join("  " + line[:JOURNAL_WIDTH] for line in shown), secrets_in(state.plan.environment))

@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import (
     LINK,
+    RUNTIME,
     Place,
     Repair,
     is_our_link,
@@ -83,6 +84,9 @@ def _unmount(path: str) -> None:
 def _make_runtime_folder(place: Place) -> None:
     """Until the next start, when systemd takes it over: these releases never answer a login that they cannot save."""
     with contextlib.suppress(FileExistsError):
+        if os.path.dirname(place.runtime_folder) != RUNTIME:
+            place.identity.run(os.mkdir, place.runtime_folder, 0o700)
+            return
         # In /run, where only root can exchange it.
         os.mkdir(place.runtime_folder, 0o700)
         os.chown(place.runtime_folder, place.identity.uid, place.identity.gid)

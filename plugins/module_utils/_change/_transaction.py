@@ -153,8 +153,7 @@ def _places(
     found = []
     if wanted.edit or wanted.companions:
         found.append(os.path.dirname(os.path.realpath(wanted.settings_file)))
-    if wanted.drop_ins:
-        found.append(_systemd.UNIT_FOLDER)
+    found += [one.folder if one.owner else _systemd.UNIT_FOLDER for one in wanted.drop_ins]
     if certificate:
         found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
     found += [os.path.dirname(one.path) for one in repairs]
@@ -166,8 +165,9 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], need
     """In this order: units first, as they decide how settings are loaded; companions before what requires them."""
     changed = [_drop_in.write(unit, one) for one in wanted.drop_ins]
     if any(changed):
-        _drop_in.reload()
+        _drop_in.reload(unit.name)
         unit = _systemd.show(unit.name)[0]
+        _drop_in.require_read(unit, wanted.drop_ins)
     plan = _start_plan.plan(unit)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is not None})
     loaded: Optional[_node.Loaded] = None
@@ -239,7 +239,7 @@ def _undo(unit: Unit) -> None:
     try:
         _change.undo(change)
         if change.touches_unit():
-            _drop_in.reload()
+            _drop_in.reload(unit.name)
         _change.forget(unit.service)
     except (Failure, OSError) as failure:
         # The record stays, so a restart or the next boot undoes the rest.

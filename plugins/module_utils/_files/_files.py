@@ -364,15 +364,25 @@ def rename_back(second: str, path: str, user: Optional[Identity] = None) -> None
         _as(user, _rename, second, path)
 
 
-def make_folders(path: str, mode: int) -> None:
+def make_folders(path: str, mode: int, user: Optional[Identity] = None) -> None:
     """Make this folder and those above it as far as they are missing, so that a power cut does not take them again."""
+    _as(user, _make_folders, path, mode)
+
+
+def _make_folders(path: str, mode: int) -> None:
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    make_folders(parent, mode)
+    _make_folders(parent, mode)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, mode)
     sync_folder(parent)
+
+
+def remove_empty_folder(path: str, user: Optional[Identity] = None) -> None:
+    """Remove this folder if there is nothing in it. Whatever prevents that is no failure."""
+    with contextlib.suppress(OSError, Failure):
+        _as(user, os.rmdir, path)
 
 
 def sync_folder(folder: str) -> None:

@@ -19,7 +19,11 @@ import shutil
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _processes,
+    _systemd,
+    _user_units,
+)
 
 FOLDER = "/etc/ufw"
 DEFAULTS = "/etc/default/ufw"
@@ -278,7 +282,7 @@ def sockets() -> List[Socket]:
     found = []
     for protocol, pid, listener in listeners:
         process = _processes.process(pid) if pid else None
-        unit = _processes.unit_of(pid) if pid else None
+        unit = _processes.unit_of(pid) or _user_units.of_process(pid) if pid else None
         found.append(Socket(protocol, listener.port, listener.address, process.name if process else None, unit))
     return found
 

@@ -11,14 +11,19 @@ from typing import Any, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _user_units
 
 TLS_FOLDER = "/etc/nodered-tls"
 
 
 def tls_folder(plan: Plan) -> str:
     """Where this collection keeps the service's certificate and key."""
-    return os.path.join(TLS_FOLDER, plan.service)
+    return os.path.join(TLS_FOLDER, _user_units.file_name(plan.service))
+
+
+def path_unit(service: str) -> str:
+    """The unit that has a renewed certificate copied for this service."""
+    return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % _user_units.file_name(service))
 
 
 def reader(plan: Plan) -> _pair.Reader:
@@ -37,5 +42,5 @@ def tls(plan: Plan) -> Dict[str, Any]:
         "replaced": earlier.replaced if earlier else None,
         "problem": _pair.why_unusable(folder, reader(plan)) if pair else None,
         "client_authorities": [os.path.basename(path) for path in glob.glob(folder + "/client-authority-*.pem")],
-        "follows": os.path.exists(os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % plan.service)),
+        "follows": os.path.exists(path_unit(plan.service)),
     }

@@ -36,12 +36,20 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import sessions
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan, user_dir
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _mounts, _privileges, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _mounts,
+    _privileges,
+    _processes,
+    _systemd,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # Their names are the roles': 50-pifleet-port.conf.
 OWN_DROP_IN = re.compile(r"/\d+-pifleet-[^/]*\.conf$")
 
+# Of a user unit; there are at most five.
+MOST_DROP_INS = 20
 # Files of this collection beside a settings file; there are at most five.
 MOST_COMPANIONS = 100
 
@@ -72,7 +80,9 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "home": plan_.home,
         "working_directory": plan_.working_directory,
         "user_dir": folder,
-        "ways_to_root": _privileges.ways_to_root(plan_.user, [plan_.group, *plan_.supplementary_groups], unit.files),
+        "ways_to_root": _privileges.ways_to_root(
+            plan_.user, [plan_.group, *plan_.supplementary_groups], [] if unit.owner else unit.files
+        ),
         "settings_file": plan_.settings_file,
         "settings_error": loaded.error or None,
         "node": plan_.node,
@@ -188,13 +198,18 @@ def companions(settings_file: str) -> Dict[str, str]:
 
 
 def own_drop_ins(unit: Unit) -> Dict[str, str]:
-    """The text of each drop-in that this collection has given the service, by its path."""
-    found = {}
-    for path in unit.files:
-        if OWN_DROP_IN.search(path):
-            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
-                found[path] = stream.read()
-    return found
+    """The text of each drop-in that this collection has given the service, by its path.
+
+    That of a user unit begins with `~USER/`, which the controller knows without the home directory.
+    """
+    own = [path for path in unit.files if OWN_DROP_IN.search(path)]
+    if unit.owner is None:
+        return unit.texts(own)
+    name = _user_units.split(unit.name).unit
+    folder = _user_units.drop_in_folder(unit.owner, name)
+    texts = unit.texts([path for path in own if os.path.dirname(path) == folder][:MOST_DROP_INS])
+    shown = "~%s/%s/%s.d" % (unit.owner.name, _user_units.UNIT_FOLDER, name)
+    return {os.path.join(shown, os.path.basename(path)): text for path, text in texts.items()}
 
 
 def file_systems(table: _mounts.Table, folder: str, settings_file: str) -> Dict[str, Any]:

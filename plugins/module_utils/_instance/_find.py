@@ -19,8 +19,13 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import runs_node
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import family, holds
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _identity,
+    _processes,
+    _systemd,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # The installer's, and that of BeagleBone's documentation and DietPi.
@@ -53,7 +58,11 @@ class Seen:
 
 
 def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
-    """The unit of the one Node-RED on this machine (or of the given service), and the others that were seen."""
+    """The unit of the one Node-RED on this machine (or of the given service), and the others that were seen.
+
+    A user unit counts where no service of the machine runs Node-RED. The systemd of a user is only asked about a unit
+    that is given or found so, as it can take long to answer.
+    """
     _supported.require_platform()
     found = _running()
     pids = {one.pid for _unit, one in found}
@@ -68,20 +77,32 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     units = [unit for name, unit in loaded.items() if name in usual or name in with_processes]
     if service:
         wanted = _systemd.show(service)[0]
+        if wanted.owner:
+            found, running = _named(found, wanted), _named(running, wanted)
         others = _seen(units, running, without=wanted.name)
         if not wanted.loaded:
-            in_user_unit = [one for _unit, one in found if _user_unit.name_of(one.pid) == wanted.name]
-            raise _user_unit.failure(in_user_unit) or _no_such_service(wanted, others)
+            raise _no_such_service(wanted, others)
+        _user_unit.require(wanted)
         _supported.require(wanted, found)
         return wanted, others
     busy = [unit for unit in units if unit.working]
     rivals = [one for name, one in running if name is None and _is_rival(one, units)]
+    user_units = _user_unit.names(rivals)
+    if not busy and len(user_units) == 1 and user_units[0]:
+        return find(user_units[0])
     candidates = busy or ([] if rivals else units)
     if len(candidates) == 1:
         _supported.require(candidates[0], found)
         if not rivals:
             return candidates[0], _seen(units, running, without=candidates[0].name)
-    raise _not_exactly_one(candidates, _seen(units, running), found)
+    raise _not_exactly_one(candidates, [name for name in user_units if name], _seen(units, running), found)
+
+
+def _named(
+    found: Sequence[Tuple[Optional[str], _processes.Process]], wanted: Unit
+) -> List[Tuple[Optional[str], _processes.Process]]:
+    """With the name of this user unit for its processes."""
+    return [(wanted.name if holds(wanted, one.pid) else name, one) for name, one in found]
 
 
 def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
@@ -99,7 +120,7 @@ def _belongs_to(unit: Optional[Unit], process: _processes.Process) -> bool:
 
 
 def _uid_of(unit: Unit) -> Optional[int]:
-    return _uid(unit.text("User") or "root")
+    return unit.owner.uid if unit.owner else _uid(unit.text("User") or "root")
 
 
 def _uid(user: str) -> Optional[int]:
@@ -126,10 +147,11 @@ def _no_such_service(unit: Unit, others: Sequence[Seen]) -> Failure:
     )
 
 
-def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], found: _supported.Found) -> Failure:
+def _not_exactly_one(
+    candidates: Sequence[Unit], user_units: Sequence[str], everything: Sequence[Seen], found: _supported.Found
+) -> Failure:
     known = any(one.service for one in everything)
-    named = None if candidates else _user_unit.failure([one for _unit, one in found])
-    named = named or (None if candidates else _supported.without_unit(found, known))
+    named = None if candidates or user_units else _supported.without_unit(found, known)
     if named:
         return named
     if not everything:
@@ -139,10 +161,10 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], fou
             "nodered_service (option service).",
         )
     in_containers = [one for one in everything if "container" in one.where]
-    if not candidates and len(in_containers) == len(everything):
+    if not candidates and not user_units and len(in_containers) == len(everything):
         groups = [_processes.control_group(one.pid) or "" for one in everything if one.pid]
         return _unsupported.in_containers(_list_of(everything), groups, _supported.marks())
-    if not candidates:
+    if not candidates and not user_units:
         return Failure(
             "Node-RED runs here, but not as a systemd service." + _list_of(everything),
             "Run it as a service (node-red-start of the official installer), or stop it and name the service with "
@@ -151,7 +173,7 @@ def _not_exactly_one(candidates: Sequence[Unit], everything: Sequence[Seen], fou
     return Failure(
         "More than one Node-RED was found." + _list_of(everything),
         "Set nodered_service (option service) to the one that is meant, or stop the others.",
-        services=[unit.service for unit in candidates],
+        services=[unit.service for unit in candidates] + [name[: -len(".service")] for name in user_units],
     )
 
 
@@ -182,11 +204,11 @@ def _seen(
     for name, one in running:
         if name in known or (name is not None and name == without):
             continue
-        user_unit = _user_unit.name_of(one.pid)
+        user_unit = _user_units.of_process(one.pid)
         if _processes.in_container(one.pid):
             where = "a process in a container"
         elif user_unit:
-            where = "the systemd user unit " + user_unit
+            where = user_unit + ", a user unit"
         else:
             where = "a process outside of any system service"
         seen.append(_seen_process(one.pid, None, "running", where))

@@ -20,7 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import CommandLine
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -154,7 +154,8 @@ def from_journal(unit: Unit, identity: Identity, running: Optional[Running]) -> 
     if identity.uid == 0:
         # Other programs log as root what users have chosen: cron logs the command of each job.
         raise _cannot_be_followed(unit)
-    written_by = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
+    of_machine = ["_SYSTEMD_UNIT=" + unit.name, "_UID=%d" % identity.uid]
+    written_by = _user_units.journal_fields(unit.name) if unit.owner else of_machine
     answer = _systemd.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-r", "-n", "2000", *written_by], timeout=JOURNAL_SECONDS
     )

@@ -186,7 +186,7 @@ def _chosen_by_root(plan: Plan) -> List[str]:
 
     None of them if there is a link on the way: the service user can have put it there.
     """
-    if plan.line is None or not plan.direct:
+    if plan.line is None or not plan.by_root:
         return []
     options = ((plan.line.settings, plan.settings_file), (plan.line.user_dir, plan.user_dir_option))
     named = [path for option, path in options if option and path and chosen_by_unit(plan, option)]

@@ -70,7 +70,9 @@ def _defined_names(option: Option) -> List[str]:
 def _from_option(plan: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
     variable = option.variable
     in_file = plan.line.file if plan.line else None
-    where = plan.origins.get(variable) if variable else in_file or plan.unit.file_with(r"^\s*ExecStart\s*=\s*\S")
+    where = (
+        plan.origins.get(variable) if variable else in_file or plan.unit.file_with(r"^[ \t]*ExecStart[ \t]*=[ \t]*\S")
+    )
     return _override(setting, channel, value, where, variable)
 
 

@@ -19,7 +19,12 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _command_line, _launchers, _service_ports
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
+    _identity,
+    _processes,
+    _systemd,
+    _user_units,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit, Word
@@ -67,16 +72,24 @@ def of(unit: Unit) -> Optional[Running]:
     if process is None:
         return None
     gid = _processes.group_of(process.pid)
+    # Of a process that ends now, the number may become that of another user's.
+    shown = unit.owner.run(_shown, process.pid) if unit.owner else _shown(process.pid)
     return Running(
         pid=process.pid,
         uid=process.uid,
         gid=process.uid if gid is None else gid,
         started=time.time() - _processes.age(process.start),
-        node=_processes.link(process.pid, "exe"),
-        working_directory=_processes.link(process.pid, "cwd"),
-        environment=_processes.environment(process.pid),
+        **shown,
         start_up=start_up(unit, process),
     )
+
+
+def _shown(pid: int) -> Dict[str, Any]:
+    return {
+        "node": _processes.link(pid, "exe"),
+        "working_directory": _processes.link(pid, "cwd"),
+        "environment": _processes.environment(pid),
+    }
 
 
 def node_red_of(unit: Unit) -> Optional[Process]:
@@ -102,7 +115,9 @@ def start_up(unit: Unit, process: Process) -> StartUp:
     """
     fields = ["_PID=%d" % process.pid, "_UID=%d" % process.uid, "_BOOT_ID=" + _boot_id()]
     command = ["journalctl", "--no-pager", "-q", "-o", "json", "--output-fields=MESSAGE,_CMDLINE", *fields]
-    if _processes.unit_of(process.pid) == unit.name:
+    if unit.owner:
+        command += _user_units.journal_fields(unit.name)
+    elif _processes.unit_of(process.pid) == unit.name:
         command.append("_SYSTEMD_UNIT=" + unit.name)
     found: Dict[str, str] = {}
     words: List[Word] = []
@@ -165,6 +180,7 @@ def contradiction(running: Running, what: str, shown: str, planned: str, unit: U
     return Failure(
         "%s is not clear: the Node-RED that runs (pid %d) has the %s %s, but its start leads to %s."
         % (unit.name, running.pid, what, shown, planned),
-        "Restart the service (systemctl restart %s) so that both agree, then run again. If they do not agree then, let "
-        "ExecStart call node-red, or node with red.js, without a script (systemctl edit %s)." % (unit.name, unit.name),
+        "Restart the service (%s) so that both agree, then run again. If they do not agree then, let ExecStart call "
+        "node-red, or node with red.js, without a script (%s)."
+        % (_user_units.by_hand(unit.name, "restart"), _user_units.by_hand(unit.name, "edit")),
     )

@@ -35,7 +35,7 @@ def user_dir_by_root(plan: Plan, folder: str) -> bool:
     what a process shows, nor a file that a launcher reads.
     """
     line = plan.line
-    if line is None or not plan.direct:
+    if line is None or not plan.by_root:
         return False
     if line.user_dir:
         return chosen_by_unit(plan, line.user_dir)

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
 
 
 def family(unit: Unit) -> List[int]:
-    """The service's main process, everything that it has started, and what else is in its control group."""
+    """The service's main process, everything that it has started, and what else is in its control group.
+
+    Of a user unit, only that user's processes in its control group: the main process is what the user has answered.
+    """
+    if unit.owner:
+        return sorted(_user_units.processes_in(unit.owner, _user_units.split(unit.name).unit))
     pid = unit.main_pid
     descendants = _processes.with_descendants(pid, _processes.processes()) if pid else set()
     return sorted(descendants | _processes.in_unit(unit.name))
+
+
+def holds(unit: Unit, pid: int) -> bool:
+    """Whether the process is in the control group of the service."""
+    return (_user_units.of_process(pid) if unit.owner else _processes.unit_of(pid)) == unit.name
 
 
 def listeners(unit: Unit) -> List[_processes.Listener]:

@@ -16,7 +16,7 @@ import stat
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 RUNTIME = "/run"
@@ -69,7 +69,8 @@ class Repair:
 
 def runtime_folder(service: str) -> str:
     """The folder in memory that systemd makes for this service: one machine can have nodered and node-red."""
-    return os.path.join(RUNTIME, service)
+    user, unit = _user_units.split(service)
+    return os.path.join(_user_units.runtime_folder(_identity.of(user)) if user else RUNTIME, unit)
 
 
 def runtime_files(service: str) -> List[str]:

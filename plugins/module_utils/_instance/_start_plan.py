@@ -13,6 +13,7 @@ import signal
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
@@ -20,13 +21,14 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _launchers,
     _node,
     _running,
+    _service_ports,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._command_line import CommandLine
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._followed import Start
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launchers import Launch
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._location import from_journal, located_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
 
@@ -64,11 +66,16 @@ class Plan:
     running: Optional[Running] = None
     """The Node-RED that runs, or ran a moment ago."""
     direct: bool = True
-    """Whether the unit alone shows all of this, and not a process or files of the service user."""
+    """Whether the unit alone shows all of this, and not a process or other files."""
 
     @property
     def service(self) -> str:
         return self.unit.service
+
+    @property
+    def by_root(self) -> bool:
+        """Whether root has chosen what the unit shows: no user unit, and no file of the service user."""
+        return self.direct and self.unit.owner is None
 
     @property
     def runtime(self) -> _node.Runtime:
@@ -98,7 +105,7 @@ class Plan:
         """
         given = self.line.settings if self.line else None
         in_unit = given is not None and given.variable is None and given.value.startswith("/")
-        by_root = self.direct and (in_unit or not self.open_environment_files)
+        by_root = self.by_root and (in_unit or not self.open_environment_files)
         if by_root and path == self.settings_file:
             return _identity.for_path(path, self.identity)
         return self.identity
@@ -131,9 +138,7 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
     """
     command = _systemd.command(unit)
     socket_unit = _systemd.socket_of(unit)
-    by_unit = _identity.of(
-        unit.text("User") or "root", unit.text("Group") or None, unit.text("SupplementaryGroups").split()
-    )
+    by_unit = unit.identity()
     environment, origins, open_files = _environment(unit, command, by_unit)
     if socket_unit:
         # sd_listen_fds(3); settings files look at these to find out who listens.
@@ -195,12 +200,25 @@ def _identity_of(launch: Launch, by_unit: Identity, unit: Unit, running: Optiona
     The process decides where the launchers cannot be followed to their end. Nothing that it uses is ever worked on with
     the rights of another user.
     """
+    if unit.owner:
+        return _own_identity(launch, unit, unit.owner)
     planned = _identity.of(launch.user) if launch.user and launch.user != by_unit.name else by_unit
     if running is None or running.uid == planned.uid:
         return planned
     if _command_line.of(launch) is not None:
         raise _running.contradiction(running, "user", running.user, "user " + planned.name, unit)
     return running.identity()
+
+
+def _own_identity(launch: Launch, unit: Unit, owner: Identity) -> Identity:
+    """The user whose systemd runs the unit. Nothing that this user writes there leads to another user's rights."""
+    if launch.user not in (None, owner.name):
+        raise Failure(
+            "%s is a user unit of %s, and starts Node-RED as another user, %s."
+            % (unit.name, owner.name, printable_line(str(launch.user))),
+            "Make it a service of the machine with User=%s." % printable_line(str(launch.user)),
+        )
+    return owner
 
 
 def _followed_start(start: Start, identity: Identity, by_unit: Identity, running: Optional[Running]) -> Start:
@@ -233,7 +251,7 @@ def _as_it_runs(running: Running, command: _systemd.Command) -> Optional[Command
 
 def _require_stoppable(unit: Unit, running: Running) -> None:
     """Raise Failure where stopping the unit leaves Node-RED running: su hands on SIGTERM, but no other signal."""
-    apart = _processes.unit_of(running.pid) != unit.name
+    apart = not _service_ports.holds(unit, running.pid)
     if apart and unit.number("KillSignal") not in (0, signal.SIGTERM):
         raise Failure(
             "Node-RED (pid %d) of %s is in a login session of user %s, which su opens, and so outside of the control "
@@ -283,28 +301,37 @@ def _environment(
     environment files that users other than root can change.
     """
     account = _identity.account(identity.name)
-    environment = _systemd.manager_environment()
+    environment = _systemd.user_environment(unit.owner) if unit.owner else _systemd.manager_environment()
     environment.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name, SHELL=account.pw_shell)
     origins: Dict[str, str] = {}
     for assignment in command.environment:
         name, equals, value = assignment.partition("=")
         if equals:
             environment[name] = value
-            origins[name] = unit.file_with(r"^\s*Environment\s*=.*\b%s=" % re.escape(name))
-    files = [file for path in command.environment_files for file in _systemd.environment_files(path)]
-    open_files = [file for file in files if not _identity.only_root_can_change(file)]
+            origins[name] = unit.file_with(r"^[ \t]*Environment[ \t]*=.*\b%s=" % re.escape(name))
+    files = _environment_files(unit, command)
+    open_files = files if unit.owner else [file for file in files if not _identity.only_root_can_change(file)]
     if identity.uid == 0:
         _refuse_environment_of_root([file for file in open_files if os.path.lexists(file)])
         # One that is missing now may be there in a moment.
         files = [file for file in files if file not in open_files]
     for file in files:
-        text = _files.text(file, _identity.for_path(file, identity), ENVIRONMENT_LIMIT)
+        text = _files.text(file, unit.owner or _identity.for_path(file, identity), ENVIRONMENT_LIMIT)
         for name, value in _systemd.parse_environment(text):
             environment[name] = value
             origins[name] = file
     for name in unit.text("UnsetEnvironment").split():
         environment.pop(name, None)
     return environment, origins, open_files
+
+
+def _environment_files(unit: Unit, command: _systemd.Command) -> List[str]:
+    paths = list(command.environment_files)
+    return list(unit.owner.run(_found_files, paths)) if unit.owner else _found_files(paths)
+
+
+def _found_files(paths: Sequence[str]) -> List[str]:
+    return [file for path in paths for file in _systemd.environment_files(path)]
 
 
 def _refuse_environment_of_root(open_files: Sequence[str]) -> None:
@@ -318,7 +345,7 @@ def _refuse_environment_of_root(open_files: Sequence[str]) -> None:
 
 
 def _working_directory(unit: Unit, identity: Identity) -> str:
-    folder = unit.text("WorkingDirectory").lstrip("!-") or "/"
+    folder = unit.text("WorkingDirectory").lstrip("!-") or ("~" if unit.owner else "/")
     return _identity.account(identity.name).pw_dir if folder == "~" else folder
 
 
@@ -335,7 +362,7 @@ def require_settings_file(plan_: Plan) -> None:
     if not os.path.exists(plan_.settings_file):
         raise Failure(
             "The settings file %s of %s does not exist." % (plan_.settings_file, plan_.unit.name),
-            "Node-RED writes it when it is started for the first time: systemctl start %s" % plan_.service,
+            "Node-RED writes it at its first start: %s" % _user_units.by_hand(plan_.service, "start"),
         )
 
 

@@ -23,6 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
     _running,
+    _service_ports,
     _serving,
     _unsupported,
 )
@@ -106,7 +107,7 @@ def facts_of(unit: Unit, found: Found) -> UnitFacts:
     several = len(node_reds) > 1
     return UnitFacts(
         unit=unit.name,
-        file=unit.file_with(r"^\s*ExecStart\s*=\s*\S"),
+        file=unit.file_with(r"^[ \t]*ExecStart[ \t]*=[ \t]*\S"),
         words=words,
         source=unit.text("SourcePath"),
         script="" if known else _script(words, unit),
@@ -134,7 +135,7 @@ def _others(unit: Unit, node_reds: Sequence[Process]) -> List[ProcessFacts]:
     pids = {one.pid for one in node_reds}
     if not unit.main_pid:
         return []
-    own = [one for one in _processes.processes() if _processes.unit_of(one.pid) == unit.name]
+    own = [one for one in _processes.processes() if _service_ports.holds(unit, one.pid)]
     return [_briefly(one) for one in own if one.pid not in pids][:MOST_PROCESSES]
 
 
@@ -203,15 +204,14 @@ def _script(words: Sequence[str], unit: Unit) -> str:
     for index, word in enumerate(words[:4]):
         if word.startswith("/"):
             before = "".join(words[max(0, index - 1) : index])
-            user = _identity.of(unit.text("User") or "root")
-            text = _files.text(word, _identity.for_path(word, user), SCRIPT_LIMIT)
+            text = _files.text(word, unit.reader(word), SCRIPT_LIMIT)
             if _SHELL_SCRIPT.match(text) or os.path.basename(before) in ("sh", "bash", "dash"):
                 return text
     return ""
 
 
 def _require_no_embedding(facts: UnitFacts, unit: Unit) -> None:
-    user = _identity.of(unit.text("User") or "root")
+    user = unit.identity()
     for process in facts.others:
         script = _node_script(process, unit)
         if script:

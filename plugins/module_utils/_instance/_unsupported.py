@@ -15,6 +15,7 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import short_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _user_units
 
 ANOTHER_WAY = (
     "This collection handles Node-RED that runs as a systemd service of the machine itself: install it that way "
@@ -225,8 +226,8 @@ def unknown(facts: UnitFacts, more: str = "") -> Failure:
         "%s does not start node-red in a way that can be followed%s. Found: %s.%s"
         % (facts.unit, more, _start(facts), _commands(found)),
         "Run Node-RED as a service of its own (nodered.org/docs/getting-started/raspberrypi), let ExecStart call "
-        "node-red, node-red-pi or node with red.js (systemctl edit %s), or set nodered_service (option service) to the "
-        "service that runs Node-RED." % facts.unit,
+        "node-red, node-red-pi or node with red.js (%s), or set nodered_service (option service) to the service that "
+        "runs Node-RED." % _user_units.by_hand(facts.unit, "edit"),
     )
 
 

@@ -23,6 +23,7 @@ UNCONNECTED = "07"
 ARGUMENTS_LIMIT = 65536
 # Characters of an environment, which is as long as its owner likes, too.
 ENVIRONMENT_LIMIT = 1024 * 1024
+_USER_UNIT = re.compile(r"/user\.slice/user-(\d+)\.slice/user@\1\.service/(?:[^/]+\.slice/)*([^/]+\.service)(?:/|$)")
 
 
 class Process(NamedTuple):
@@ -83,13 +84,13 @@ def process(pid: int) -> Optional[Process]:
     if len(fields) < 20 or fields[0] in "ZX":
         return None
     arguments = tuple(word for word in _text(str(pid), "cmdline", limit=ARGUMENTS_LIMIT).split("\0") if word)
-    uid = _real_uid(pid)
+    uid = user_of(pid)
     if uid is None:
         return None
     return Process(pid, int(fields[1]), int(fields[19]), printable_line(name), arguments, uid)
 
 
-def _real_uid(pid: int) -> Optional[int]:
+def user_of(pid: int) -> Optional[int]:
     """The user that started the process. A set-user-ID program (su) always has root as its effective user."""
     match = re.search(r"^Uid:\t(\d+)\t", _text(str(pid), "status"), re.MULTILINE)
     return int(match.group(1)) if match else None
@@ -117,6 +118,26 @@ def in_unit(unit: str) -> Set[int]:
     """The processes in the control group of this system service."""
     pids = (int(entry) for entry in os.listdir(PROC) if entry.isdigit())
     return {pid for pid in pids if "/%s" % unit in _text(str(pid), "cgroup") and unit_of(pid) == unit}
+
+
+def user_unit_of(pid: int) -> Optional[Tuple[int, str]]:
+    """User number and unit of a process in the part of the tree that the systemd of that user has; None outside of it.
+
+    The user can make folders below the unit's own, but not above (systemd, CGROUP_DELEGATION.md).
+    """
+    group = control_group(pid)
+    found = _USER_UNIT.match(group) if group else None
+    return (int(found.group(1)), printable_line(found.group(2))) if found else None
+
+
+def in_user_unit(uid: int, unit: str) -> Set[int]:
+    """The processes in the control group of this unit of the user's own systemd; not all of them must be the user's."""
+    pids = (int(entry) for entry in os.listdir(PROC) if entry.isdigit())
+    return {
+        pid
+        for pid in pids
+        if "/user@%d.service/" % uid in _text(str(pid), "cgroup") and user_unit_of(pid) == (uid, unit)
+    }
 
 
 def group_of(pid: int) -> Optional[int]:

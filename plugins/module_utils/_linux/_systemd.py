@@ -17,6 +17,9 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _user_units
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 PROPERTIES = (
     "Id",
@@ -65,17 +68,48 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 # Where the machine's own unit files and drop-ins are (systemd.unit(5)).
 UNIT_FOLDER = "/etc/systemd/system"
 
+# Seconds and bytes of an answer of a user's own systemd, which can be anything.
+USER_SECONDS = 20
+USER_LIMIT = 256 * 1024
+VALUE_LIMIT = 16 * 1024
+MESSAGE_LIMIT = 500
+# Bytes of a file that belongs to a unit.
+FILE_LIMIT = 64 * 1024
+# What only the systemd of the machine decides.
+_NOT_OF_A_USER = ("User", "Group", "SupplementaryGroups")
+_STATES = ("LoadState", "ActiveState", "SubState", "UnitFileState")
+
 
 def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a system tool, untranslated. Raises Failure when it is missing or does not end in time (seconds)."""
+    return _run(arguments, timeout, None)
+
+
+def run_as(
+    user: Identity, arguments: Sequence[str], timeout: float = USER_SECONDS
+) -> "subprocess.CompletedProcess[str]":
+    """As `run`, as this user, for whose own systemd the tool is. The answer is that user's choice."""
+    return _run(arguments, timeout, user)
+
+
+def _environment(user: Optional[Identity]) -> Dict[str, str]:
     environment = {
         "PATH": os.environ.get("PATH") or DEFAULT_PATH,
         "LC_ALL": "C.UTF-8",
         "SYSTEMD_PAGER": "",
         "SYSTEMD_COLORS": "0",
     }
+    if user:
+        folder = _user_units.runtime_folder(user)
+        environment.update(XDG_RUNTIME_DIR=folder, DBUS_SESSION_BUS_ADDRESS="unix:path=%s/bus" % folder)
+    return environment
+
+
+def _run(arguments: Sequence[str], timeout: float, user: Optional[Identity]) -> "subprocess.CompletedProcess[str]":
+    limit = USER_LIMIT if user else _commands.OUTPUT_LIMIT
+    become = user.become if user else None
     try:
-        output = _commands.run(arguments, timeout, environment=environment)
+        output = _commands.run(arguments, timeout, environment=_environment(user), limit=limit, become=become)
     except FileNotFoundError:
         raise Failure(
             "%s is not installed on this machine." % arguments[0],
@@ -84,12 +118,46 @@ def run(arguments: Sequence[str], timeout: float = 60) -> "subprocess.CompletedP
     except subprocess.TimeoutExpired:
         raise Failure(
             "%s did not respond within %d seconds." % (" ".join(arguments[:2]), timeout),
-            "Look at the machine itself: systemd is busy or hangs (systemctl list-jobs).",
+            "Look at the machine itself: systemd is busy or hangs (systemctl %slist-jobs)."
+            % ("--user " if user else ""),
         ) from None
     except _commands.TooMuch as error:
         raise Failure(str(error), "Look at the machine itself: run that command there.") from None
     texts = [text.decode("utf-8", "surrogateescape") for text in (output.stdout, output.stderr)]
+    if user:
+        texts[1] = texts[1][:MESSAGE_LIMIT]
     return subprocess.CompletedProcess(list(arguments), output.returncode, *texts)
+
+
+def control(names: Sequence[str], verb: str, *options: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+    """`systemctl VERB` for these units, which one systemd runs: that of the machine or of a user. Raises as `run`."""
+    user = _user_units.owner(names[0])
+    return _asked(user, [verb, *options, "--", *(_user_units.split(name).unit for name in names)], timeout)
+
+
+def reload(name: str) -> "subprocess.CompletedProcess[str]":
+    """Have the systemd that runs this unit read its files again. Raises as `run`."""
+    return _asked(_user_units.owner(name), ["daemon-reload"], 90)
+
+
+def start_in_background(name: str) -> "subprocess.Popen[bytes]":
+    """Start the unit; the process that waits for the end of the start."""
+    user = _user_units.owner(name)
+    return subprocess.Popen(
+        ["systemctl", *(["--user"] if user else []), "start", "--", _user_units.split(name).unit],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_environment(user) if user else None,
+        cwd="/" if user else None,
+        preexec_fn=user.become if user else None,
+    )
+
+
+def _asked(user: Optional[Identity], words: Sequence[str], timeout: float) -> "subprocess.CompletedProcess[str]":
+    if user is None:
+        return run(["systemctl", *words], timeout)
+    return run_as(user, ["systemctl", "--user", *words], timeout)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +165,10 @@ class Unit:
     """What `systemctl show` says about one unit."""
 
     name: str
+    """For one of a user's own systemd, with the user: `pi/nodered.service`."""
     properties: Mapping[str, Sequence[str]]
+    owner: Optional[Identity] = None
+    """The user whose own systemd runs it, and who decides all of this; None for a unit of the machine."""
 
     def text(self, name: str) -> str:
         values = self.properties.get(name) or ("",)
@@ -109,8 +180,17 @@ class Unit:
 
     @property
     def service(self) -> str:
-        """The name without `.service`, as options, folders and locks have it."""
+        """The name without `.service`, as options have it."""
         return self.name[: -len(".service")]
+
+    def identity(self) -> Identity:
+        """As whom systemd starts its program. Raises Failure where there is no such account."""
+        groups = self.text("SupplementaryGroups").split()
+        return self.owner or _identity.of(self.text("User") or "root", self.text("Group") or None, groups)
+
+    def reader(self, path: str) -> Optional[Identity]:
+        """As whom a path that the unit names is worked on, see `_identity.for_path`."""
+        return self.owner or _identity.for_path(path, self.identity())
 
     @property
     def loaded(self) -> bool:
@@ -140,17 +220,38 @@ class Unit:
         return [path for path in [self.text("FragmentPath")] + self.text("DropInPaths").split() if path]
 
     def file_with(self, pattern: str) -> str:
-        """The last of these files that has such a line; the unit file where none can be found."""
-        for path in reversed(self.files):
-            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
-                if re.search(pattern, stream.read(), re.MULTILINE):
-                    return path
-        return self.text("FragmentPath")
+        """The last of these files that has such a line; the unit file where none can be found.
+
+        The pattern is for one line, as a user can have a file of nothing but line ends.
+        """
+        texts = self.texts(self.files)
+        found = (path for path in reversed(self.files) if re.search(pattern, texts.get(path, ""), re.MULTILINE))
+        return next(found, self.text("FragmentPath"))
+
+    def texts(self, paths: Sequence[str]) -> Dict[str, str]:
+        """The text of each of these files of the unit that can be read."""
+        return dict(self.owner.run(_texts, paths, FILE_LIMIT)) if self.owner else _texts(paths)
 
     @property
     def socket(self) -> Optional[str]:
         sockets = [name for name in self.text("TriggeredBy").split() if name.endswith(".socket")]
         return sockets[0] if sockets else None
+
+
+def _texts(paths: Sequence[str], limit: int = -1) -> Dict[str, str]:
+    found = {}
+    for path in paths:
+        with (
+            contextlib.suppress(OSError, ValueError),
+            open(path, encoding="utf-8", errors="replace", opener=_open) as stream,
+        ):
+            found[path] = stream.read(limit)
+    return found
+
+
+def _open(path: str, flags: int) -> int:
+    # A named pipe in the place of a file of the user's would block this for ever.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,15 +273,23 @@ class Socket(Unit):
     @property
     def file(self) -> str:
         """The file whose ListenStream= is in effect; the unit file if none can be found."""
-        return self.file_with(r"^\s*ListenStream\s*=\s*\S")
+        return self.file_with(r"^[ \t]*ListenStream[ \t]*=[ \t]*\S")
+
+
+_SERVICE = re.compile(r"[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service")
 
 
 def full_name(service: str) -> str:
-    """`nodered` as `nodered.service`; a name that systemd would not take is a Failure."""
-    name = service if service.endswith(".service") else service + ".service"
-    if not re.match(r"^[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service$", name):
-        raise Failure("%r is not the name of a systemd service." % service, "Give a name such as nodered.")
-    return name
+    """`nodered` as `nodered.service`, `pi/nodered` as `pi/nodered.service`; a name that systemd would not take is a
+    Failure.
+    """
+    user, unit = _user_units.split(service if service.endswith(".service") else service + ".service")
+    if not _SERVICE.fullmatch(unit) or ("/" in service and not user):
+        raise Failure(
+            "%r is not the name of a systemd service." % service,
+            "Give a name such as nodered, or pi/nodered for a user unit of pi.",
+        )
+    return "%s/%s" % (_identity.account(user).pw_name, unit) if user else unit
 
 
 def parse_show(text: str) -> List[Dict[str, List[str]]]:
@@ -200,10 +309,45 @@ def parse_show(text: str) -> List[Dict[str, List[str]]]:
 def show(*services: str) -> List[Unit]:
     """The units of these services, loaded or not, without repeating one that goes by two names."""
     units: Dict[str, Unit] = {}
-    for properties in _shown([full_name(service) for service in services], PROPERTIES):
+    names = [full_name(service) for service in services]
+    of_machine = [name for name in names if not _user_units.split(name).user]
+    for properties in _shown(of_machine, PROPERTIES) if of_machine else ():
         for identity in properties.get("Id", ()):
             units.setdefault(identity, Unit(identity, properties))
+    for name in names:
+        user = _user_units.owner(name)
+        if user:
+            unit = _user_unit(name, user)
+            units.setdefault(unit.name, unit)
     return list(units.values())
+
+
+def _user_unit(name: str, user: Identity) -> Unit:
+    shown = _shown([_user_units.split(name).unit], PROPERTIES, user)
+    properties = _untrusted(shown[0] if shown else {}, user)
+    identity = (properties.get("Id") or ("",))[0]
+    if not _SERVICE.fullmatch(identity):
+        raise Failure(
+            "The systemd of user %s does not tell what %s is." % (user.name, name),
+            "Look at %s." % _user_units.by_hand(name[: -len(".service")], "status"),
+        )
+    return Unit("%s/%s" % (user.name, identity), properties, user)
+
+
+def _untrusted(properties: Mapping[str, Sequence[str]], user: Identity) -> Dict[str, List[str]]:
+    """What a user's own systemd has answered, without what it cannot know better than the kernel.
+
+    A main process counts that is one of that user, in the control group of that very unit.
+    """
+    found = {
+        name: [printable_line(value[:VALUE_LIMIT]) for value in values]
+        for name, values in properties.items()
+        if name in PROPERTIES and name not in _NOT_OF_A_USER
+    }
+    found.update({name: ["unknown"] for name in _STATES if not re.fullmatch("[a-z-]{0,40}", found.get(name, [""])[0])})
+    pid, unit = (found.get(name, [""])[0] for name in ("MainPID", "Id"))
+    own = _user_units.processes_in(user, unit) if re.fullmatch(r"[1-9]\d{0,9}", pid) else set()
+    return dict(found, MainPID=[pid if pid.isdigit() and int(pid) in own else "0"])
 
 
 def existing(service: str, remedy: str = "Correct the option service.") -> Unit:
@@ -215,16 +359,27 @@ def existing(service: str, remedy: str = "Correct the option service.") -> Unit:
 
 
 def socket_of(unit: Unit) -> Optional[Socket]:
-    """The socket unit that hands this service what it listens on; None where there is none in use."""
-    if unit.socket is None:
+    """The socket unit that hands this service what it listens on; None where there is none in use.
+
+    A user unit with one is rejected, see `_find`.
+    """
+    if unit.socket is None or unit.owner:
         return None
     properties = _shown([unit.socket], SOCKET_PROPERTIES)[0]
     socket = Socket(unit.socket, properties)
     return socket if socket.in_use else None
 
 
-def _shown(names: Sequence[str], properties: Sequence[str]) -> List[Dict[str, List[str]]]:
-    answer = run(["systemctl", "show", "--no-pager", "--property=" + ",".join(properties), "--", *names])
+def _shown(
+    names: Sequence[str], properties: Sequence[str], user: Optional[Identity] = None
+) -> List[Dict[str, List[str]]]:
+    words = ["show", "--no-pager", "--property=" + ",".join(properties), "--", *names]
+    answer = run_as(user, ["systemctl", "--user", *words]) if user else run(["systemctl", *words])
+    if user and answer.returncode != 0:
+        raise Failure(
+            "The systemd of user %s cannot be reached: %s" % (user.name, answer.stderr.strip()),
+            "Let it run without a login: loginctl enable-linger %s." % user.name,
+        )
     if answer.returncode != 0 and not answer.stdout.strip():
         raise Failure(
             "systemctl cannot reach systemd: %s" % answer.stderr.strip(),
@@ -243,6 +398,11 @@ class Command(NamedTuple):
     exact: bool = True
     """Whether these are systemd's own words. Where they are read from a text, one that holds a space is two."""
 
+    def is_text(self) -> bool:
+        """Whether it has the types that it should have: a user's own systemd can answer anything."""
+        lists = (self.words, self.environment, self.environment_files)
+        return all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists)
+
 
 def command(unit: Unit) -> Command:
     """The words of ExecStart and the environment, exactly.
@@ -250,26 +410,22 @@ def command(unit: Unit) -> Command:
     `systemctl show` joins the words of ExecStart by spaces, so a word with a space looks like two words. D-Bus returns
     them exactly. If D-Bus does not respond, the text is used.
     """
-    path = "/org/freedesktop/systemd1/unit/" + _bus_label(unit.name)
+    path = "/org/freedesktop/systemd1/unit/" + _bus_label(_user_units.split(unit.name).unit)
     asked = ["ExecStartEx", "Environment", "EnvironmentFiles"]
+    words = ["--json=short", "get-property", "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service"]
     try:
-        answer = run(
-            [
-                "busctl",
-                "--json=short",
-                "get-property",
-                "org.freedesktop.systemd1",
-                path,
-                "org.freedesktop.systemd1.Service",
-            ]
-            + asked
-        )
+        if unit.owner:
+            answer = run_as(unit.owner, ["busctl", "--user", *words, *asked])
+        else:
+            answer = run(["busctl", *words, *asked])
         lines = [json.loads(line)["data"] for line in answer.stdout.splitlines()] if answer.returncode == 0 else []
-    except (Failure, ValueError, KeyError):
-        lines = []
-    if len(lines) == len(asked) and lines[0]:
-        start = lines[0][-1]
-        return Command(start[1], lines[1], [file[0] for file in lines[2]], "no-env-expand" not in start[2])
+        if len(lines) == len(asked) and lines[0]:
+            start = lines[0][-1]
+            found = Command(start[1], lines[1], [file[0] for file in lines[2]], "no-env-expand" not in start[2])
+            if found.is_text():
+                return found
+    except (Failure, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        pass
     return shown_command(unit)
 
 
@@ -291,9 +447,17 @@ def _bus_label(name: str) -> str:
 
 def manager_environment() -> Dict[str, str]:
     """What every service inherits from systemd itself (PATH, LANG)."""
-    answer = run(["systemctl", "show-environment", "--no-pager"])
+    return _parsed_environment(run(["systemctl", "show-environment", "--no-pager"]).stdout)
+
+
+def user_environment(user: Identity) -> Dict[str, str]:
+    """What every service of a user's own systemd inherits from it."""
+    return _parsed_environment(run_as(user, ["systemctl", "--user", "show-environment", "--no-pager"]).stdout)
+
+
+def _parsed_environment(text: str) -> Dict[str, str]:
     found = {"PATH": DEFAULT_PATH}
-    for line in answer.stdout.splitlines():
+    for line in text.splitlines():
         name, equals, value = line.partition("=")
         # systemd quotes unusual values as $'...'; none of those matters here.
         if equals and not value.startswith("$'"):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...module_utils._linux import _user_units
 from .. import _sandbox
 from .._plan import hardening
-from .._plan._base import Found
+from .._plan._base import Found, is_user_unit
 from ._base import Observed, Outcome, finding
 
 CHECKS = ("runs-as-root", "ways-to-root", "node-red-down")
@@ -31,7 +32,8 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
             "ways-to-root",
             f"{instance['user']}, the user that runs Node-RED, can become root",
             ", ".join(ways),
-            "Take these rights away, or set nodered_hardening_sandbox: strict (role hardening).",
+            "Take these rights away%s."
+            % ("" if is_user_unit(instance) else ", or set nodered_hardening_sandbox: strict (role hardening)"),
             "info" if accepted else None,
         )
     if not instance["url"]:
@@ -39,7 +41,7 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
             "node-red-down",
             "Node-RED does not respond",
             f"systemd reports {instance['state']} for {instance['service']}.",
-            f"Look at journalctl -u {instance['service']} on the host.",
+            f"Look at {_user_units.journal_by_hand(instance['service'])} on the host.",
         )
 
 

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...module_utils._linux import _unit_files
+from ...module_utils._linux import _unit_files, _user_units
 from .. import _settings_js
 
 UNIT_FOLDER = "/etc/systemd/system"
-
 _LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
 
 Wanted = Mapping[str, Any]
@@ -72,7 +71,9 @@ class Found:
 
 @dataclass(frozen=True)
 class DropIn:
-    """A drop-in for a unit, such as `nodered.service`. Without sections and options, it is removed."""
+    """A drop-in for a unit, such as `nodered.service` or `pi/nodered.service`. Without sections and options, it is
+    removed.
+    """
 
     unit: str
     name: str
@@ -170,8 +171,15 @@ def other_services(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def drop_in_path(unit: str, name: str) -> str:
-    """Where a drop-in of this collection is, for a unit such as `nodered.service`."""
-    return f"{UNIT_FOLDER}/{unit}.d/{name}.conf"
+    """Where a drop-in of this collection is, for a unit such as `nodered.service` or `pi/nodered.service`."""
+    user, unit = _user_units.split(unit)
+    folder = f"~{user}/{_user_units.UNIT_FOLDER}" if user else UNIT_FOLDER
+    return f"{folder}/{unit}.d/{name}.conf"
+
+
+def is_user_unit(instance: Mapping[str, Any]) -> bool:
+    """Whether the service user's own systemd runs this Node-RED (systemctl --user)."""
+    return bool(_user_units.split(instance["service"]).user)
 
 
 def overridden(found: Found, what: str, *settings: str) -> list[str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ...module_utils._core._failure import Failure
 from .. import _arguments, _hardening, _known_bad, _neighbours, _sandbox
-from ._base import DropIn, Found, Plan, Wanted, override_error
+from ._base import DropIn, Found, Plan, Wanted, is_user_unit, override_error
 from .port import socket_file
 
 DROP_IN = "60-pifleet-hardening"
@@ -179,6 +179,13 @@ def _described(found: Found, finding: _known_bad.Finding) -> str:
 
 def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collection[str]) -> None:
     level, instance = str(wanted["nodered_hardening_sandbox"]), found.instance
+    if is_user_unit(instance) and level in _sandbox.LEVELS[1:]:
+        result.errors.append(
+            f"nodered_hardening_sandbox cannot be {level} on {found.host}: {instance['service']} is a user unit, so "
+            "its user could take the sandbox away again. Make it a service of the machine (see the README of the role "
+            "instance), or set nodered_hardening_sandbox: none there, then run again."
+        )
+        return
     try:
         sandbox = _sandbox.plan(
             level,
@@ -197,7 +204,9 @@ def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collecti
     result.drop_ins += [drop_in] if differs else []
     result.notes += sandbox.notes
     if _sandbox.WAYS_TO_ROOT not in accepted:
-        result.notes += _sandbox.about_root(level, instance["user"], instance["ways_to_root"])
+        result.notes += _sandbox.about_root(
+            level, instance["user"], instance["ways_to_root"], possible=not is_user_unit(instance)
+        )
 
 
 def _paths(found: Found, wanted: Wanted) -> _sandbox.Found:

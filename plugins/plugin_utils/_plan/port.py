@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import _neighbours
 from .._arguments import shown
-from ._base import DropIn, Found, Plan, Wanted, other_services, override_error
+from ._base import DropIn, Found, Plan, Wanted, is_user_unit, other_services, override_error
 
 DROP_IN = "50-pifleet-port"
 # After the override.conf of systemctl edit, whose ListenStream would win otherwise.
@@ -71,6 +71,12 @@ def _errors(found: Found, port: int) -> list[str]:
             f"{instance['socket']} on {found.host} listens on {' and '.join(streams)}, and Node-RED can use only one "
             f"of these. Keep one ListenStream there ({socket_file(instance)}), then run again."
         )
+    if is_user_unit(instance) and port < FIRST_UNPRIVILEGED and port != instance["port"]:
+        errors.append(
+            f"nodered_port {port} cannot be opened by {instance['service']} on {found.host}: a user unit gets no "
+            f"privilege for ports below {FIRST_UNPRIVILEGED}. Choose another port, or make it a service of the "
+            "machine, then run again."
+        )
     errors += [
         f"nodered_port {port} is held by {held['process'] or 'another process'} (pid {held['pid'] or 'unknown'}, on "
         f"{held['address']}) on {found.host}. Choose another port, or stop that process, then run again."
@@ -96,6 +102,7 @@ def _service_drop_ins(found: Found, port: int, *, by_socket: bool) -> list[DropI
     """What the service needs beside the settings: a privilege for low ports, or an option that wins."""
     instance = found.instance
     privileged = port < FIRST_UNPRIVILEGED and instance["user"] != "root" and not by_socket
+    privileged = privileged and not is_user_unit(instance)
     # The last -p overrides every other option (red.js), wherever those are.
     overridden = instance["takes_options"] and any(
         one["setting"] == "uiPort" and one["channel"] in ("-p", "-D") for one in instance["overrides"]

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...module_utils._linux import _user_units
 from .._arguments import release_numbers
 from ._base import DropIn, Found, Plan, Wanted, other_services, overridden
 
@@ -142,7 +143,7 @@ def _errors(found: Found, decision: _Decision) -> Iterator[str]:
         yield (
             f"{instance['service']} already has RuntimeDirectory={' '.join(others)}, and the mode 0700, which sessions "
             "need, would apply to that as well. Set nodered_sessions_store to memory, or remove it from the unit "
-            f"(systemctl edit {instance['service']}), then run again."
+            f"({_user_units.by_hand(instance['service'], 'edit')}), then run again."
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...module_utils._linux import _user_units
 from .. import _arguments, _firewall_plan, _neighbours
 from .._firewall_plan import LISTENING
 from . import port
@@ -47,7 +48,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     if responding is None:
         errors.append(
             f"It is not known on which port {found.instance['service']} responds, so the firewall is not changed. See "
-            f"journalctl -u {found.instance['service']} on the host, then run again."
+            f"{_user_units.journal_by_hand(found.instance['service'])} on the host, then run again."
         )
         return Plan(errors=errors)
     request = _request(found, wanted, responding, limited=limited)

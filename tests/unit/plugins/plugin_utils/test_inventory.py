@@ -79,3 +79,8 @@ def test_the_variables_are_read_once_in_a_run(hostvars, tmp_path):
 )
 def test_each_service_of_a_machine_gets_a_line(file, lines):
     assert one_name_each("kitchen", "192.168.1.7", ["nodered", "node-red-b"], file) == lines
+
+
+def test_the_name_for_a_user_unit_has_no_slash():
+    lines = one_name_each("kitchen", "192.168.1.7", ["nodered", "pi/flows"], "hosts.ini")
+    assert lines[1] == "kitchen-pi-flows ansible_host=192.168.1.7 nodered_service=pi/flows"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pwd
 import subprocess
 import sys
 import time
@@ -112,6 +113,18 @@ def test_the_unit_runs_only_while_the_change_is_recorded(settings):
     lines = pathlib.Path(_change.boot_unit("nodered")).read_text().splitlines()
     assert f"ConditionPathExists={_change.record_file('nodered')}" in lines
     assert f"ExecStart={sys.executable} -I {_change.boot_program('nodered')} nodered --remount" in lines
+
+
+def test_the_unit_of_a_user_unit_waits_for_the_systemd_of_that_user(settings):
+    uid = pwd.getpwnam("nobody").pw_uid
+    with _boot.changing("nobody/flows", str(settings.parent), False):
+        unit = pathlib.Path(_change.boot_unit("nobody/flows"))
+        lines = unit.read_text().splitlines()
+    assert unit.name == f"pifleet-user-{uid}-flows-interrupted.service"
+    assert f"Wants=user@{uid}.service" in lines
+    assert f"After=local-fs.target remote-fs.target user@{uid}.service" in lines
+    program = _change.boot_program("nobody/flows")
+    assert f"ExecStart={sys.executable} -I {program} nobody/flows" in lines
 
 
 def test_the_program_needs_nothing_but_python(settings):

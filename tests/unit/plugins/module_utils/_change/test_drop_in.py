@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import os
+import pwd
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _drop_in
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
 
 UNIT = Unit("nodered.service", {})
@@ -86,3 +88,80 @@ def test_without_sections_and_options_the_file_goes_and_can_be_put_back():
     _change.undo(_change.recorded("nodered"))
     assert os.path.exists(port().path)
     assert not _drop_in.write(UNIT, DropIn("nodered.service", "other", {}, ()))
+
+
+# A user unit
+
+NOBODY = _identity.of("nobody")
+USER_UNIT = Unit("nobody/flows.service", {}, NOBODY)
+only_root = pytest.mark.skipif(os.getuid() != 0, reason="only root works as other users")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, open_folders):
+    """The home directory of nobody."""
+    path = tmp_path / "home"
+    path.mkdir()
+    os.chown(path, NOBODY.uid, NOBODY.gid)
+    account = pwd.struct_passwd((*pwd.getpwnam("nobody")[:5], str(path), "/bin/sh"))
+    monkeypatch.setattr(_identity, "account", lambda _name: account)
+    return path
+
+
+def of_user(**sections: object) -> DropIn:
+    return DropIn("nobody/flows.service", "50-pifleet-port", sections, ())
+
+
+@only_root
+def test_a_drop_in_of_a_user_unit_belongs_to_that_user_and_can_be_undone(home):
+    wanted = of_user(Service=[{"UMask": "0077"}])
+    assert wanted.path == f"{home}/.config/systemd/user/flows.service.d/50-pifleet-port.conf"
+    assert _drop_in.write(USER_UNIT, wanted)
+    for path in (wanted.path, wanted.folder, home / ".config"):
+        assert (os.stat(path).st_uid, os.stat(path).st_gid) == (NOBODY.uid, NOBODY.gid)
+    assert not _drop_in.write(USER_UNIT, wanted)
+    change = _change.recorded("nobody/flows")
+    assert [file.user for file in change.files] == [NOBODY]
+    assert change.touches_unit()
+    _change.undo(change)
+    assert not os.path.exists(wanted.folder)
+
+
+@only_root
+def test_a_drop_in_of_a_user_unit_is_not_written_where_a_link_leads(home, tmp_path):
+    elsewhere = tmp_path / "of-root"
+    elsewhere.mkdir()
+    home.joinpath(".config").symlink_to(elsewhere)
+    with pytest.raises(Failure, match="Permission denied"):
+        _drop_in.write(USER_UNIT, of_user(Service=[{"UMask": "0077"}]))
+    assert list(elsewhere.iterdir()) == []
+
+
+@only_root
+def test_a_folder_of_root_is_not_removed_through_a_link(home, tmp_path):
+    wanted = of_user(Service=[{"UMask": "0077"}])
+    _drop_in.write(USER_UNIT, wanted)
+    units, elsewhere = home / ".config/systemd/user", tmp_path / "of-root"
+    (elsewhere / "flows.service.d").mkdir(parents=True)
+    units.rename(home / "units")
+    units.symlink_to(elsewhere)
+    _change.undo(_change.recorded("nobody/flows"))
+    assert (elsewhere / "flows.service.d").is_dir()
+
+
+@only_root
+def test_a_link_in_the_place_of_the_drop_in_is_rejected(home):
+    wanted = of_user(Service=[{"UMask": "0077"}])
+    os.makedirs(wanted.folder)
+    os.symlink("/etc/passwd", wanted.path)
+    with pytest.raises(Failure, match="is a link"):
+        _drop_in.write(USER_UNIT, wanted)
+
+
+@only_root
+def test_a_systemd_that_reads_another_folder_is_named_with_the_remedy(home):
+    wanted = of_user(Service=[{"UMask": "0077"}])
+    _drop_in.write(USER_UNIT, wanted)
+    with pytest.raises(Failure, match=r"user nobody does not read (?s:.*)XDG_CONFIG_HOME"):
+        _drop_in.require_read(USER_UNIT, [wanted])
+    _drop_in.require_read(Unit(USER_UNIT.name, {"DropInPaths": [wanted.path]}, NOBODY), [wanted])

@@ -61,7 +61,12 @@ def repair(place, wanted):
 
 
 @pytest.mark.parametrize(
-    "service, folder", [("nodered", "/run/nodered"), ("node-red", "/run/node-red"), ("second", "/run/second")]
+    "service, folder",
+    [
+        ("nodered", "/run/nodered"),
+        ("node-red", "/run/node-red"),
+        ("nobody/nodered", f"/run/user/{pwd.getpwnam('nobody').pw_uid}/nodered"),
+    ],
 )
 def test_two_instances_share_no_folder(service, folder):
     assert _sessions.runtime_folder(service) == folder

@@ -19,7 +19,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _running,
     _service_ports,
     _start_plan,
-    _user_unit,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running, StartUp
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
@@ -258,31 +257,6 @@ def test_a_process_shows_itself(monkeypatch, tmp_path):
     assert (found.uid, found.gid, found.working_directory) == (os.getuid(), os.getgid(), str(tmp_path))
     assert found.environment["HOME"] == "/x"
     assert abs(found.started - time.time()) < 20
-
-
-# systemctl --user
-
-
-def test_a_user_unit_is_named_with_the_unit_that_does_the_same(monkeypatch):
-    group = "/user.slice/user-1000.slice/user@1000.service/app.slice/flows.service"
-    monkeypatch.setattr(_processes, "control_group", lambda _pid: group)
-    failure = _user_unit.failure([Process(7, 1, 1, "node-red", ("node-red",), os.getuid())])
-    for part in ("pid 7", "flows.service", f"systemd user unit of {ME.pw_name}"):
-        assert part in failure.problem
-    for line in (
-        "systemctl --user disable --now flows.service",
-        f"User={ME.pw_name}",
-        "ExecStart=/usr/bin/env node-red",
-    ):
-        assert line in failure.remedy
-
-
-@pytest.mark.parametrize(
-    "group", [None, "/system.slice/nodered.service", "/user.slice/user-1000.slice/session-c1.scope", "/init.scope"]
-)
-def test_other_groups_are_no_user_unit(monkeypatch, group):
-    monkeypatch.setattr(_processes, "control_group", lambda _pid: group)
-    assert _user_unit.failure([Process(7, 1, 1, "node-red", ("node-red",), 0)]) is None
 
 
 def test_json_is_all_that_followed_returns(machine):

@@ -237,6 +237,16 @@ def test_a_node_red_that_does_not_respond_is_found_and_nothing_is_claimed_about_
     assert {"editor-open", "pages-open", "tls-missing", "debug-open"} <= set(judgement.skipped)
 
 
+def test_the_remedies_for_a_user_unit_are_those_of_its_own_systemd():
+    """A sandbox is not possible there."""
+    host = found(service="pi/flows", url=None, ways_to_root=["group docker"])
+    judgement = _judge.judged(host, observed(checks={}, not_asked="it does not respond"))
+    assert {one.id: one.remedy for one in judgement.findings} == {
+        "ways-to-root": "Take these rights away.",
+        "node-red-down": "Look at journalctl --user-unit flows as user pi on the host.",
+    }
+
+
 def test_without_an_answer_the_settings_in_effect_decide_about_the_editor():
     host = found(admin_auth="none")
     unanswered = {**checks(), **checks(answers=("fail", "refuses the connection"))}

@@ -425,3 +425,16 @@ def test_the_sections_are_those_of_the_sandbox():
     paths = _sandbox.Found("/home/pi", "/home/pi/.node-red", False, port=1880)
     sandbox = _sandbox.plan("baseline", paths, private_files=True, listed=[])
     assert _unit_files.text(_unit_files.from_data(sandbox.sections)) == drop_in.text
+
+
+@pytest.mark.parametrize("level", ["baseline", "strict"])
+def test_a_user_unit_gets_no_sandbox_that_its_user_can_take_away(level):
+    user_unit = found(service="pi/flows")
+    plan = planned(user_unit, hardening_sandbox=level)
+    assert len(plan.errors) == 1
+    assert f"nodered_hardening_sandbox cannot be {level}" in plan.errors[0]
+    assert "pi/flows is a user unit" in plan.errors[0]
+    [note] = planned(found(service="pi/flows", ways_to_root=["group docker"])).notes
+    assert "Take these rights away." in note
+    [umask] = planned(user_unit).drop_ins
+    assert umask.path == f"~pi/.config/systemd/user/flows.service.d/{DROP_IN}.conf"

@@ -191,3 +191,36 @@ def test_an_option_that_bypasses_the_socket_is_an_error():
 def test_a_held_port_and_an_option_beside_a_socket_are_reported_at_once():
     different = {**ON_SOCKET, "socket_port": None, "overrides": [override("uiPort", "-p")], "held_ports": [held(8443)]}
     assert len(planned(8443, **different).errors) == 2
+
+
+# A user unit
+
+USER_UNIT = {"service": "pi/flows"}
+
+
+def test_a_user_unit_gets_no_port_that_takes_a_privilege():
+    plan = planned(443, **USER_UNIT)
+    assert len(plan.errors) == 1
+    assert "pi/flows" in plan.errors[0]
+    assert "a user unit gets no privilege for ports below 1024" in plan.errors[0]
+    assert planned(1885, **USER_UNIT).errors == []
+
+
+def test_a_low_port_that_a_user_unit_has_stays():
+    plan = planned(443, **USER_UNIT, port=443)
+    assert (plan.errors, plan.drop_ins) == ([], [])
+
+
+def test_the_drop_in_of_a_user_unit_is_below_the_home_of_the_user():
+    plan = planned(1885, **USER_UNIT, overrides=[override("uiPort", "-p", value="1880")])
+    [drop_in] = plan.drop_ins
+    assert (drop_in.unit, drop_in.options) == ("pi/flows.service", ("-p", "1885"))
+    assert drop_in.path == "~pi/.config/systemd/user/flows.service.d/50-pifleet-port.conf"
+    text = "[Service]\nExecStart=\nExecStart=/usr/bin/node-red -p 1885\n"
+    again = planned(
+        1885,
+        **USER_UNIT,
+        overrides=[override("uiPort", "-p", value="1885")],
+        drop_ins={drop_in.path: text},
+    )
+    assert again.drop_ins == []
