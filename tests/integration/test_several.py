@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import os
 import re
+import signal
+import subprocess
 
 import pytest
 import yaml
 
 from .test_firewall import FORGET
+from .test_read_only import MAKE_READ_ONLY, MAKE_WRITABLE, root_is_read_only
 
 UNIT = """
 mkdir -p /home/pi/b; sed '/uiPort:/s/1880/1890/' /home/pi/.node-red/settings.js >/home/pi/b/settings.js
@@ -116,3 +120,38 @@ def test_what_cannot_work_is_an_error_with_what_to_do(two, pi):
     pi.run(UNIT.format(options="-s /home/pi/.node-red/b.js"))
     disk = two.play(["sessions"], variables={"nodered_sessions_store": "disk"}, limit="kitchen-b")
     assert disk.says("nodered.service uses the user directory /home/pi/.node-red as well.", "runtime or memory")
+
+
+def test_both_are_changed_on_a_read_only_root_and_leave_it_so(two, pi, variables):
+    ports = {**variables, "nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}"}
+    ports |= {"nodered_ufw_manage": True, "nodered_serial": "100%"}
+    pi.run(MAKE_READ_ONLY)
+    try:
+        run = two.play("secure", variables={**ports, "nodered_remount": True})
+        assert not run.failed
+        assert root_is_read_only(pi)
+        assert rules(pi) == {"1885": "Node-RED", "1895": "Node-RED"}
+        for port in (1885, 1895):
+            assert pi.get("/flows", port=port).status == 401
+        again = two.play("secure", variables=ports)
+        assert {one["changed"] for one in again.recap.values()} == {0}
+    finally:
+        pi.run(MAKE_WRITABLE)
+
+
+def test_a_run_that_was_killed_is_waited_for_by_that_of_the_other(two, pi, variables):
+    usual = {**variables, "nodered_ufw_confirm_seconds": 30, "nodered_restart_timeout": 20}
+    command = two.command(ROLES, variables={**usual, "nodered_port": 1886}, limit="kitchen")
+    with subprocess.Popen(command, env=two.environment(), stdout=subprocess.DEVNULL, start_new_session=True) as killed:
+        pi.run(f"timeout 60 sh -c 'until test -e {ARMED}; do sleep 0.1; done'")
+        os.killpg(killed.pid, signal.SIGKILL)
+    run = two.play(ROLES, variables={**usual, "nodered_port": 1895}, limit="kitchen-b")
+    assert not run.failed
+    assert rules(pi)["1895"] == "Node-RED"
+    assert pi.serves(1895)
+    first = two.play(ROLES, variables={**usual, "nodered_port": 1886}, limit="kitchen")
+    assert not first.failed
+    # The run of the other one has let in what listened there: the killed run had moved it, and not confirmed its rule.
+    assert rules(pi) == {"1886": "kept", "1895": "Node-RED"}
+    assert pi.serves(1886)
+    assert not pi.run("ls /var/lib/pifleet.nodered/firewall")
