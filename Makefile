@@ -24,8 +24,7 @@ demo-down: ## Remove everything that the demo started
 	@demo/down
 
 test: machine ## Run everything; about 40 minutes on two cores
-	$(MAKE) --jobs 2 --output-sync=target lint unit lowest sanity corpus
-	$(MAKE) molecule
+	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest sanity corpus lint
 	$(MAKE) integration
 
 machine: ## Check or install what the tests need beside Python: Docker, Node.js, npm
