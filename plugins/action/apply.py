@@ -96,12 +96,15 @@ class ActionModule(VerifyStep):
             failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
             self._note(store, state, failed)
             return failed
-        wanted = _request.request(state, certificate)
-        if not _request.sends(wanted):
-            # Node-RED is what it was. A new firewall is verified by its own probe.
+        wanted = _request.request(state, certificate, firewall=firewall_waits)
+        changes = _request.changes(wanted)
+        if not (changes or firewall_waits):
             return {"changed": False}
         result = self._executed(store, state, "apply", request=json.dumps(wanted))
-        return result if result.get("failed") else self.verified(store, state, result, firewall_waits=firewall_waits)
+        if result.get("failed") or not changes:
+            # Node-RED is what it was. A new firewall is verified by its own probe.
+            return result
+        return self.verified(store, state, result, firewall_waits=firewall_waits)
 
     def _executed(self, store: Store, state: State, name: str, **arguments: t.Any) -> Result:
         """The result of a module that may restart Node-RED, which is kept."""
@@ -150,5 +153,5 @@ def _together(results: t.Sequence[Result]) -> Result:
     messages = [line for result in results for line in message_lines(result)]
     merged: Result = {"changed": any(result.get("changed") for result in results)}
     for result in results:
-        merged |= {name: result[name] for name in ("backup_file", "rolled_back", "warnings") if result.get(name)}
+        merged |= {name: result[name] for name in ("restore_point", "rolled_back", "warnings") if result.get(name)}
     return merged | ({"msg": messages, "_ansible_verbose_always": True} if messages else {})

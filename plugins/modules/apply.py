@@ -56,19 +56,20 @@ rolled_back:
   description: Whether the change was rolled back.
   returned: if something was applied
   type: bool
-backup_file:
-  description: The copy of the old settings file.
-  returned: if the settings file was replaced
-  type: str
+restore_point:
+  description: The number of the restore point with what was before.
+  returned: if something was changed
+  type: int
 """
 
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _transaction
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _points, _transaction
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
+from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -79,12 +80,17 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 }
 
 
+def _firewall_files() -> List[_points.Subject]:
+    """What ufw writes, as it was before a change that waits for its confirmation."""
+    return [_points.Subject(_points.FIREWALL, path, None, source) for path, source in _guard.files_before().items()]
+
+
 def main() -> None:
     module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         wanted = _transaction.request(json.loads(module.params["request"] or "{}"))
         result = _background.finish(
-            lambda: _transaction.apply(wanted, module.params["time_limit"]), "Change of Node-RED"
+            lambda: _transaction.apply(wanted, module.params["time_limit"], _firewall_files), "Change of Node-RED"
         )
     except (Failure, ValueError) as failure:
         module.fail_json(msg=str(failure))

@@ -88,6 +88,11 @@ class State:
         """Seconds that Node-RED gets to respond after a restart."""
         return int(self.variables["nodered_restart_timeout"])
 
+    @property
+    def restore_points(self) -> int:
+        """How many restore points are kept, beside the first one."""
+        return int(self.variables["nodered_restore_points"])
+
     def checks(self, role: str) -> dict[str, Any]:
         """What this role has verified; empty if it has not planned in this play."""
         return dict(self.plans[role].checks) if role in self.plans else {}

@@ -19,7 +19,10 @@ from ._budget import FINDING, START_SECONDS, Budget, counted, limit
 from ._inventory import one_name_each
 from ._run_state import APPLY, State, Store, stores_of_host
 
-_LATER = ("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_verify_from")
+_LATER = (
+    *("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_restore_points"),
+    "nodered_verify_from",
+)
 
 TaskVars = dict[str, t.Any]
 Result = dict[str, t.Any]

@@ -47,6 +47,7 @@ VARIABLES = (
     "nodered_port",
     "nodered_remount",
     "nodered_restart_timeout",
+    "nodered_restore_points",
     "nodered_serial",
     "nodered_service",
     "nodered_sessions_store",

@@ -139,7 +139,10 @@ OF_ROOT = (".sessions.json", "settings.js.bak", COMPANION)
 SERVICE = {"service": "nodered"}
 # The module `apply` under a name that has no action plugin, so it takes any request.
 APPLY = "apply_request"
-NOTHING = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None}
+NOTHING = {
+    **{"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None},
+    **{"restore_points": 5, "firewall": False},
+}
 UNREACHABLE = "nowhere"
 SETTINGS = "{{ folder }}/settings.js"
 DROP_IN = {"unit": "nodered.service", "name": "60-hostile", "sections": {"Service": [{"UMask": "0077"}]}, "options": []}

@@ -69,5 +69,8 @@ def test_the_settings_file_holds_a_hash_and_no_password(host, password):
     assert password not in text
 
 
-def test_the_first_change_left_a_backup(host):
-    assert len(host.check_output("ls %s.*", SETTINGS).splitlines()) == 1
+def test_the_first_change_left_a_restore_point_for_root_and_no_copy_beside_the_settings_file(host):
+    point = "/var/lib/pifleet.nodered/restore-points/nodered/1"
+    assert host.check_output("stat -c '%U %a' " + point) == "root 700"
+    assert "adminAuth" in host.file(point + "/point.json").content_string
+    assert host.run("ls %s.*", SETTINGS).rc != 0

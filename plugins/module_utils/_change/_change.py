@@ -302,8 +302,13 @@ def _first_change(
         backup=backup,
         link=old_link,
         user=user,
-        second_name=_files.add_second_name(path, user) if old is not None else None,
+        second_name=_second_name(path, old, user) if old is not None else None,
     )
+
+
+def _second_name(path: str, old: Content, user: Optional[Identity]) -> str:
+    """The old file under another name beside it: by a link, or a copy where that is not possible."""
+    return _files.add_second_name(path, user) or _files.copy_beside(path, old, user)
 
 
 def _write(service: str, record: Dict[str, Any]) -> None:

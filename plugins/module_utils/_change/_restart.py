@@ -17,7 +17,7 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _sessions_file
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _points, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
@@ -486,8 +486,9 @@ def _roll_back(
         _start_in_background(state)
     if not undone:
         parts.append("The change could not be rolled back: " + str(second and second.text))
+        points = _points.folder(state.plan.service)
         restart_by_hand = _user_units.by_hand(state.name, "restart")
-        remedy = "Put the backup beside the settings file back by hand, then: %s" % restart_by_hand
+        remedy = "Put the old files back by hand (%s has them), then: %s" % (points, restart_by_hand)
     elif second:
         parts.append(
             "The change was rolled back, but Node-RED does not respond with its old configuration either: "

@@ -10,9 +10,10 @@ after a power cut (`_boot`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _boot,
@@ -20,6 +21,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _change,
     _companion,
     _drop_in,
+    _managed,
+    _points,
     _restart,
     _sessions_file,
     _settings_file,
@@ -66,6 +69,10 @@ class Request(NamedTuple):
     timeout: int
     """Seconds that Node-RED gets to respond after a restart."""
     remount: bool
+    restore_points: int
+    """How many restore points are kept, beside the first one."""
+    firewall: bool
+    """Whether the firewall is changed around this transaction."""
 
 
 def request(given: Mapping[str, Any]) -> Request:
@@ -84,13 +91,17 @@ def request(given: Mapping[str, Any]) -> Request:
             restart=given["restart"],
             timeout=given["timeout"],
             remount=given["remount"],
+            restore_points=given["restore_points"],
+            firewall=given["firewall"],
         )
     except (KeyError, TypeError, ValueError):
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
 
 
-def apply(wanted: Request, seconds: float) -> Dict[str, Any]:
-    """The result of the module: `instance`, `rolled_back` and `closed`, or `failed` and `msg`.
+def apply(wanted: Request, seconds: float, firewall: Callable[[], Sequence[_points.Subject]] = tuple) -> Dict[str, Any]:
+    """The result of the module: `instance`, `rolled_back`, `closed` and `restore_point`, or `failed` and `msg`.
+
+    `firewall` finds the files of the firewall, for the restore point.
 
     Raises Failure after everything was rolled back, also if the work takes more than so many seconds. A restart and
     a rollback do not count, and are not ended.
@@ -99,13 +110,23 @@ def apply(wanted: Request, seconds: float) -> Dict[str, Any]:
         unit, others = _find.find(wanted.service)
         # Twice, as undoing takes as long as trying.
         with _change.locked(unit.service, 2 * wanted.timeout):
-            written = _write(unit, others, wanted)
+            written = _write(unit, others, wanted, firewall())
             try:
                 result = _finish(unit, others, wanted, written.loaded)
             except BaseException:
                 _undo_written(unit, wanted.remount)
                 raise
-    return dict(result, backup_file=written.backup_file, closed=written.closed)
+            if result.get("failed"):
+                _drop_point(unit.service, wanted.remount)
+                return result
+    return dict(result, closed=written.closed, restore_point=written.restore_point)
+
+
+@_change.rollback()
+def _drop_point(service: str, remount: bool) -> None:
+    """Delete the restore point if all was rolled back. Where that fails, the next change does it."""
+    with contextlib.suppress(Failure), _remount.writable(_points.places(service), remount):
+        _points.settle(service)
 
 
 def _finish(
@@ -121,25 +142,47 @@ class Written(NamedTuple):
 
     loaded: Optional[_node.Loaded]
     """The new settings as node loaded them."""
-    backup_file: Optional[str]
     closed: List[str]
+    restore_point: int = 0
 
 
-def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request) -> Written:
+def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: Sequence[_points.Subject]) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
     plan = _start_plan.plan(unit)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
     repairs = _repairs(plan, wanted)
     needed = _others.needed_paths(plan, _others.services(plan, others)) if wanted.close_files else []
-    places = _places(plan, wanted, certificate, repairs, needed)
+    places = [*_places(plan, wanted, certificate, repairs, needed), *_points.places(unit.service)]
+    summary = _summary(wanted)
     with _boot.writing(unit.service, places, wanted.remount):
+        point = _points.begin(unit.service, [*_subjects(plan, wanted), *firewall], summary) if summary else None
         try:
             if certificate:
                 _certificate_files.place(certificate, plan)
-            return _write_recorded(unit, wanted, repairs, needed)
+            written = _write_recorded(unit, wanted, repairs, needed)
+            if point:
+                _points.complete(point, wanted.restore_points)
         except BaseException:
             _undo(unit)
             raise
+    return written._replace(restore_point=point.number) if point else written
+
+
+def _subjects(plan: Plan, wanted: Request) -> List[_points.Subject]:
+    return _managed.subjects(plan, wanted.settings_file, wanted.user_dir, wanted.companions, wanted.drop_ins)
+
+
+def _summary(wanted: Request) -> List[str]:
+    """What is changed, one line for each kind: names of settings and files, no value. A restart changes nothing."""
+    parts = {
+        "settings": sorted({name.split(".")[0] for name in wanted.edit.changed} if wanted.edit else ()),
+        "files": sorted([*wanted.companions, *(os.path.basename(one.path) for one in wanted.drop_ins)]),
+        "certificate": ["replaced"] if wanted.certificate else [],
+        "sessions": [wanted.sessions] if wanted.sessions else [],
+        "rights of others": ["taken away"] if wanted.close_files else [],
+        "firewall": ["changed"] if wanted.firewall else [],
+    }
+    return ["%s: %s" % (what, ", ".join(names)) for what, names in parts.items() if names]
 
 
 def _places(
@@ -171,16 +214,16 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], need
     plan = _start_plan.plan(unit)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is not None})
     loaded: Optional[_node.Loaded] = None
-    result: Dict[str, Any] = {}
     if wanted.edit:
-        result, loaded = _settings_file.replace(Target(wanted.settings_file), wanted.edit, unit, check_mode=False)
+        # The restore point has the old text.
+        target = Target(wanted.settings_file, backup=False)
+        _result, loaded = _settings_file.replace(target, wanted.edit, unit, check_mode=False)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is None})
     if repairs:
         place = _sessions.place_of(plan, wanted.user_dir)
         _sessions_file.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
-    # Found anew: the backup of an open settings file is open, too.
     closed = [one.path for one in _exposed(plan, wanted, needed) if _private_files.close(one, plan.identity)]
-    return Written(loaded, result.get("backup_file"), closed)
+    return Written(loaded, closed)
 
 
 def _write_companions(unit: Unit, plan: Plan, wanted: Request, companions: Mapping[str, Optional[str]]) -> None:
@@ -234,13 +277,13 @@ def _undo_written(unit: Unit, remount: bool) -> None:
 def _undo(unit: Unit) -> None:
     """Put back what this transaction has written. Node-RED was not stopped and continues with the old configuration."""
     change = _change.recorded(unit.service)
-    if change is None:
-        return
     try:
-        _change.undo(change)
-        if change.touches_unit():
-            _drop_in.reload(unit.name)
-        _change.forget(unit.service)
+        if change:
+            _change.undo(change)
+            if change.touches_unit():
+                _drop_in.reload(unit.name)
+            _change.forget(unit.service)
+        _points.settle(unit.service)
     except (Failure, OSError) as failure:
         # The record stays, so a restart or the next boot undoes the rest.
         _background.log("The change of %s could not be rolled back: %s" % (unit.name, failure), failed=True)

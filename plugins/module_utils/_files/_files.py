@@ -343,13 +343,24 @@ def _remove(path: str) -> None:
 
 def add_second_name(path: str, user: Optional[Identity] = None) -> Optional[str]:
     """A second name for the file, by which it can come back on a full disk; None where the file system has none."""
-    folder, name = os.path.split(path)
-    second = os.path.join(folder, ".%s.pifleet-old-%s" % (name, secrets.token_hex(4)))
+    second = _name_of_old(path)
     try:
         _as(user, _link, path, second)
     except OSError:
         # vfat and the like; or a file of root's in the user's folder (fs.protected_hardlinks).
         return None
+    return second
+
+
+def _name_of_old(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, ".%s.pifleet-old-%s" % (name, secrets.token_hex(4)))
+
+
+def copy_beside(path: str, content: Content, user: Optional[Identity] = None) -> str:
+    """A copy of the file under a name as `add_second_name` gives it, with the same owner and mode."""
+    second = _name_of_old(path)
+    replace(second, content.data, content.attributes, user)
     return second
 
 

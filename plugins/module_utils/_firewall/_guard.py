@@ -56,6 +56,14 @@ SECONDS_BACK = 180
 SECONDS_COMMAND = 90
 
 
+def files_before() -> Dict[str, str]:
+    """The files that ufw writes, and where each is as it was before the change that waits; empty without ufw."""
+    if not _state.installed():
+        return {}
+    armed = os.path.isdir(ARMED)
+    return {path: os.path.join(ARMED, os.path.basename(path)) if armed else path for path in _state.paths()}
+
+
 def waiting() -> bool:
     """Whether a change waits for its confirmation, or is being rolled back."""
     return os.path.isdir(ARMED) or os.path.isdir(RETURNING)

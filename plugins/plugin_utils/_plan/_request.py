@@ -12,10 +12,11 @@ from .. import _settings_change
 from .._run_state import State
 
 
-def request(state: State, certificate: Mapping[str, Any] | None) -> dict[str, Any]:
+def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bool = False) -> dict[str, Any]:
     """What the module `apply` takes, as JSON can hold it.
 
-    `certificate` has the pair that is sent, or the files that it is copied from on the host.
+    `certificate` has the pair that is sent, or the files that it is copied from on the host. `firewall`: whether the
+    firewall is changed around this, of which the host keeps a restore point.
     """
     plans = list(state.plans.values())
     return {
@@ -35,11 +36,13 @@ def request(state: State, certificate: Mapping[str, Any] | None) -> dict[str, An
         "restart": state.needs_restart or state.restart_requested,
         "timeout": state.restart_timeout,
         "remount": state.remount,
+        "restore_points": state.restore_points,
+        "firewall": firewall,
     }
 
 
-def sends(wanted: Mapping[str, Any]) -> bool:
-    """Whether there is anything to do on the host."""
+def changes(wanted: Mapping[str, Any]) -> bool:
+    """Whether there is anything to change on the host."""
     parts = ("edit", "companions", "drop_ins", "certificate", "sessions", "close_files", "restart")
     return any(wanted[part] for part in parts)
 

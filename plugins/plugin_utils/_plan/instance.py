@@ -11,6 +11,8 @@ from .. import _variable_names, _verify_from
 from .._arguments import ArgumentError, truth, whole_number
 from ._base import Found, Plan, Wanted, other_services
 
+# Each has about 100 KB.
+MOST_POINTS = 100
 UNCONFIRMED = "The settings were changed before without a restart, so Node-RED is restarted now."
 
 
@@ -20,6 +22,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     try:
         if whole_number(wanted["nodered_restart_timeout"], "nodered_restart_timeout") < 1:
             raise ArgumentError("nodered_restart_timeout is in seconds and must be at least 1.")
+        if not 1 <= whole_number(wanted["nodered_restore_points"], "nodered_restore_points") <= MOST_POINTS:
+            raise ArgumentError(f"nodered_restore_points must be from 1 to {MOST_POINTS}.")
         _require_place(found, wanted)
         result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
     except ArgumentError as error:

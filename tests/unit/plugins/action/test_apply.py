@@ -21,7 +21,12 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
 
 COLLECTIONS = pathlib.Path(apply.__file__).parents[5]
 MADE = {"made_by": "selfsigned", "names": ["pi1"], "called": "pi1", "days": 397}
-LATER = {"nodered_address": "pi1", "nodered_remount": False, "nodered_restart_timeout": 60}
+LATER = {
+    "nodered_address": "pi1",
+    "nodered_remount": False,
+    "nodered_restart_timeout": 60,
+    "nodered_restore_points": 5,
+}
 
 
 class Observed(apply.ActionModule):
@@ -132,6 +137,12 @@ def test_nothing_is_applied_in_check_mode(given):
     handler = Handler(planned(**given), check_mode=not given)
     assert handler.apply() == {"changed": False}
     assert handler.sent == []
+
+
+def test_a_change_of_the_firewall_alone_leaves_a_restore_point_and_needs_no_verification_of_node_red():
+    handler = Handler(planned(text=EMPTY, plans={"ufw": Plan(firewall={"lines": []})}))
+    handler._transaction(handler, handler.state, firewall_waits=True)
+    assert handler.sent == ["apply"]
 
 
 def test_a_restart_that_a_user_asks_for_is_part_of_the_transaction_if_plans_wait():

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import pathlib
 import time
 from types import SimpleNamespace
 
@@ -24,7 +22,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core import _dead
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find, _start_plan
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 OLD, NEW = "module.exports = {};\n", "module.exports = {uiPort: 1885};\n"
@@ -34,7 +32,15 @@ OLD, NEW = "module.exports = {};\n", "module.exports = {uiPort: 1885};\n"
 def machine(tmp_path, monkeypatch):
     """A Node-RED whose node loads everything, and what happened to it."""
     unit = Unit("nodered.service", {})
-    plan = SimpleNamespace(service="nodered", user_for=lambda _path: None)
+    plan = SimpleNamespace(
+        service="nodered",
+        unit=unit,
+        socket=None,
+        version="4.1.0",
+        identity=_identity.current(),
+        settings_file=str(tmp_path / "settings.js"),
+        user_for=lambda _path: None,
+    )
     found = SimpleNamespace(settings=tmp_path / "settings.js", companion=tmp_path / "our.js", events=[], error=None)
     found.settings.write_text(OLD)
 
@@ -76,8 +82,9 @@ def request(machine, **given):
     }
     empty = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": ""}
     common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
+    kept = {"restore_points": 5, "firewall": False}
     return _transaction.request(
-        {**empty, **common, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
+        {**empty, **common, **kept, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
     )
 
 
@@ -91,7 +98,8 @@ def test_all_is_written_before_the_one_load_and_the_restart_uses_what_was_loaded
     assert machine.events == ["daemon-reload", "load", ("restart", "loaded")]
     assert machine.required, "the settings may require the companion while they are loaded"
     assert machine.settings.read_text() == NEW
-    assert result["changed"] and result["backup_file"]
+    assert result["changed"] and result["restore_point"] == 1
+    assert [path.name for path in machine.settings.parent.glob("settings.js*")] == ["settings.js"], "no copy beside it"
 
 
 def test_what_is_removed_goes_after_the_settings_that_required_it(machine):
@@ -121,22 +129,10 @@ def test_settings_that_have_changed_since_they_were_read_are_not_replaced(machin
     assert not machine.companion.exists()
 
 
-def test_the_backup_of_an_open_settings_file_is_closed_too(machine, monkeypatch):
-    identity = SimpleNamespace(
-        uid=os.getuid(), gid=os.getgid(), name="pi", run=lambda function, *arguments: function(*arguments)
-    )
-    plan = SimpleNamespace(
-        service="nodered",
-        unit=SimpleNamespace(name="nodered.service"),
-        user_for=lambda _path: None,
-        identity=identity,
-        settings_file=str(machine.settings),
-    )
-    monkeypatch.setattr(_start_plan, "plan", lambda _unit: plan)
+def test_an_open_settings_file_is_closed(machine):
     machine.settings.chmod(0o644)
     result = _transaction.apply(request(machine, close_files="private"), 60)
-    assert pathlib.Path(result["backup_file"]).stat().st_mode & 0o777 == 0o600
-    assert result["backup_file"] in result["closed"]
+    assert str(machine.settings) in result["closed"]
     assert machine.settings.stat().st_mode & 0o777 == 0o600
 
 

@@ -9,7 +9,12 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import insta
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import found, other_service
 
-DEFAULTS = {"nodered_restart_timeout": 120, "nodered_remount": False, "nodered_verify_login": False}
+DEFAULTS = {
+    "nodered_restart_timeout": 120,
+    "nodered_remount": False,
+    "nodered_restore_points": 5,
+    "nodered_verify_login": False,
+}
 READ_ONLY = [{"mount": "/", "by": "fstab"}, {"mount": "/boot", "by": "fstab"}]
 
 
@@ -70,7 +75,13 @@ def test_a_read_only_file_system_is_reported_unless_it_may_be_remounted(remount,
 
 @pytest.mark.parametrize(
     "variable, value",
-    [("nodered_restart_timeout", "soon"), ("nodered_restart_timeout", 0), ("nodered_remount", "perhaps")],
+    [
+        ("nodered_restart_timeout", "soon"),
+        ("nodered_restart_timeout", 0),
+        ("nodered_restore_points", 0),
+        ("nodered_restore_points", 101),
+        ("nodered_remount", "perhaps"),
+    ],
 )
 def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variable, value):
     (error,) = planned({variable: value}).errors

@@ -45,6 +45,7 @@ COMMON = {
     "nodered_address": ADDRESS,
     "nodered_remount": False,
     "nodered_restart_timeout": 120,
+    "nodered_restore_points": 5,
     "nodered_verify_login": False,
 }
 # Each is a role with defaults and with these.

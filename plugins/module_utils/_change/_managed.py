@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private helper of this collection: the files that it manages for one Node-RED, as a restore point keeps them."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from typing import Iterable, List, Optional
+
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _certificate_files, _points
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
+from ansible_collections.pifleet.nodered.plugins.module_utils._change._points import Subject
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _pair, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
+
+COMPANIONS, DROP_INS = "pifleet-*.js", "*-pifleet-*"
+# Of each kind; a role has one.
+MOST = 20
+
+
+def subjects(
+    plan: Plan, settings_file: str, user_dir: str, companions: Iterable[str] = (), drop_ins: Iterable[DropIn] = ()
+) -> List[Subject]:
+    """All of them, also those that do not exist. `companions` (by name) and `drop_ins` are among them."""
+    settings, user = os.path.realpath(settings_file), plan.user_for(settings_file)
+    beside = os.path.dirname(settings)
+    paths = {os.path.join(beside, name) for name in companions} | set(_matching(beside, COMPANIONS, user))
+    return [
+        Subject(_points.SETTINGS, settings, user),
+        *(Subject(_points.COMPANION, path, user) for path in sorted(paths)),
+        *_drop_ins(plan, drop_ins),
+        *(Subject(_points.RENEWAL, path) for path in _certificate_files.unit_paths(plan.service)),
+        Subject(_points.CERTIFICATE, os.path.join(_certificate.tls_folder(plan), _pair.CURRENT)),
+        Subject(_points.SESSIONS, _sessions.place_of(plan, user_dir).path, plan.identity),
+    ]
+
+
+def _drop_ins(plan: Plan, given: Iterable[DropIn]) -> List[Subject]:
+    found = {one.path: one.owner for one in given}
+    for unit in [plan.unit.name] + ([plan.socket.name] if plan.socket else []):
+        any_of_ours = DropIn(unit, DROP_INS, {}, ())
+        owner = any_of_ours.owner
+        found.update(dict.fromkeys(_matching(any_of_ours.folder, DROP_INS + ".conf", owner), owner))
+    return [Subject(_points.DROP_IN, path, found[path]) for path in sorted(found)]
+
+
+def _matching(folder: str, pattern: str, user: Optional[Identity]) -> List[str]:
+    """The files of that name there, seen as this user."""
+    return _names(folder, pattern) if user is None else list(user.run(_names, folder, pattern))
+
+
+def _names(folder: str, pattern: str) -> List[str]:
+    return list(itertools.islice(glob.iglob(os.path.join(glob.escape(folder), pattern)), MOST))
