@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable
 # A unit test compares this list with the argument specs of the roles.
 VARIABLES = (
     "nodered_address",
+    "nodered_audit_expiry_days",
+    "nodered_audit_fail_on",
     "nodered_controller_ephemeral",
     "nodered_disable_editor",
     "nodered_fleet_secret",
@@ -46,6 +48,7 @@ VARIABLES = (
     "nodered_password_generation",
     "nodered_port",
     "nodered_remount",
+    "nodered_report_dir",
     "nodered_restart_timeout",
     "nodered_restore_points",
     "nodered_serial",

@@ -81,8 +81,9 @@ class Observed:
 
     def seen(self, *checks: str) -> str:
         """What `probe` found, one line for each check."""
-        # Not with a colon: what follows one after the word password is hidden in a report.
-        return "\n".join(f"{self.checks[one]['title']} - {self.checks[one]['found']}" for one in checks)
+        # The title last: what follows the word password and a colon is hidden in a report.
+        lines = [f"{self.checks[one]['found']} (expected: {self.checks[one]['title']})" for one in checks]
+        return "\n".join(lines)
 
     def left_out(self, check: str, *probed: str) -> list[Skipped]:
         """That the check of the audit is left out, if `probe` left out one of these checks."""

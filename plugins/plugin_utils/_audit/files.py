@@ -49,7 +49,7 @@ def _severity(exposed: list[Mapping[str, Any]], closes: str) -> Severity:
 
 def _remedy(one: Mapping[str, Any]) -> str:
     if one["problem"]:
-        return str(one["problem"])
+        return f"{one['path']}: {one['problem']}"
     return "Run pifleet.nodered.secure: the role hardening closes them (nodered_hardening_files: private)."
 
 

@@ -82,7 +82,9 @@ def _of_certificate(found: Found, observed: Observed) -> Iterator[Outcome]:
         yield finding("certificate-mismatch", "The certificate is for another name", problems["names"], remedy)
     if "weak" in problems:
         yield finding("certificate-weak", "The certificate is weak", problems["weak"], _REPLACED)
-    if observed.certificate.untrusted and "dates" not in problems:
+    if "dates" in problems:
+        yield Skipped("certificate-untrusted", "the certificate is not valid now")
+    elif observed.certificate.untrusted:
         remedy = f"{_REPLACED} For a certificate of your own authority, set nodered_tls_ca."
         yield finding("certificate-untrusted", "The certificate is not trusted", observed.certificate.untrusted, remedy)
 

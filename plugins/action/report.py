@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the report of an audit to files on the controller, and decide whether the run fails.
+
+The module of the same name carries the documentation.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+import typing as t
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _summary, _write
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import ReportError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "directory": {"type": "path", "required": True},
+    "fail_on": {"type": "str", "choices": [*_summary.FAIL_ON], "default": _summary.NEVER},
+}
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class ActionModule(ActionBase):
+    """No remote execution."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        hosts = (task_vars or {})["ansible_play_hosts_all"]
+        records = Records(constants.DEFAULT_LOCAL_TMP, self._task.get_play()._uuid).all()
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        folder = None if self._task.check_mode else pathlib.Path(self._loader.path_dwim(options["directory"]))
+        changes, warnings = None, []
+        try:
+            report = _summary.fleet(now, _version(), hosts, records)
+            if folder:
+                written = _write.write(folder, report)
+                changes, warnings = written.changes, written.warnings
+        except (ReportError, MissingLibraryError) as error:
+            raise AnsibleActionFail(str(error)) from None
+        lines = _summary.lines(report, folder, changes)
+        failure = _summary.failure(report, options["fail_on"])
+        if failure:
+            return {"failed": True, "changed": False, "msg": "\n".join([*lines, failure]), "warnings": warnings}
+        return {"changed": False, "msg": lines, "warnings": warnings, "_ansible_verbose_always": True}
+
+
+def _version() -> str:
+    """The release of this collection; empty in a clone."""
+    try:
+        manifest = json.loads((ROOT / "MANIFEST.json").read_text(encoding="utf-8"))
+        return str(manifest["collection_info"]["version"])
+    except (OSError, ValueError, LookupError):
+        return ""
