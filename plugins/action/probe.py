@@ -244,7 +244,9 @@ def _text_of(path: str) -> str:
         with open(path, encoding="ascii") as file:
             return file.read()
     except (OSError, ValueError) as error:
-        raise AnsibleActionFail(f"the authority's certificate {path} cannot be used: {error}") from None
+        raise AnsibleActionFail(
+            f"the authority's certificate {path} cannot be used: {error}; give a file with certificates in PEM form"
+        ) from None
 
 
 def _seconds(options: Options) -> float:

@@ -405,7 +405,10 @@ def _ufw(*words: str) -> None:
     program = shutil.which("ufw", path=_systemd.SYSTEM_PATH) or "ufw"
     answer = _systemd.run([program, *words], SECONDS_COMMAND)
     if answer.returncode != 0:
-        raise Failure("ufw %s failed: %s" % (" ".join(words), (answer.stderr or answer.stdout).strip()))
+        raise Failure(
+            "ufw %s failed: %s" % (" ".join(words), (answer.stderr or answer.stdout).strip()),
+            "Run this command on the machine, correct what it reports, then run again.",
+        )
 
 
 def _call(*arguments: str) -> None:

@@ -141,7 +141,7 @@ def probe(
         web=Web(node_root, static_roots, dashboard_sockets, websockets, http_username, http_password),
     )
     if (username is None) != (password is None) or (http_username is None) != (http_password is None):
-        raise ProbeError("a user name and a password are needed together.")
+        raise ProbeError("a user name and a password are needed together; give both or none.")
     _check_paths([*([node_root] if node_root else []), *static_roots, *dashboard_sockets, *websockets])
     wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
     asks = not lacks_client_cert and any(check.needs_node_red for check in wanted)
@@ -195,15 +195,16 @@ def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional
     for port in closed_ports:
         if not 1 <= port <= 65535:
             raise ProbeError("closed_ports holds %s; a port is a number from 1 to 65535." % port)
-    unknown = set(only or ()) - {check.id for check in CHECKS}
+    known = [check.id for check in CHECKS]
+    unknown = set(only or ()).difference(known)
     if unknown:
-        raise ProbeError("there is no check named %s." % ", ".join(sorted(unknown)))
+        raise ProbeError("there is no check named %s; known are %s." % (", ".join(sorted(unknown)), ", ".join(known)))
 
 
 def _check_paths(paths: Sequence[str]) -> None:
     for path in paths:
         if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
-            raise ProbeError("%r is not a path such as /ui/socket.io/" % path)
+            raise ProbeError("%r is not a path; write it as /ui/socket.io/, with %%20 for a space." % path)
 
 
 def _speaks_tls(examination: Examination) -> bool:

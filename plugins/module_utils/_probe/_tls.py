@@ -26,7 +26,10 @@ def tls_context(
     try:
         context = verifying_context(ca, authorities)
     except (OSError, ssl.SSLError) as error:
-        raise ProbeError("the authority's certificate %s cannot be used: %s" % (ca or "", cause(error))) from error
+        raise ProbeError(
+            "the authority's certificate %s cannot be used: %s; give a file with certificates in PEM form"
+            % (ca or "in the option authorities", cause(error))
+        ) from error
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -35,7 +38,10 @@ def tls_context(
             # An empty password: without one, OpenSSL would ask for that of an encrypted key on the terminal.
             context.load_cert_chain(client_cert, client_key, password="")
         except (OSError, ssl.SSLError, ValueError) as error:
-            raise ProbeError("the client certificate %s cannot be used: %s" % (client_cert, cause(error))) from error
+            raise ProbeError(
+                "the client certificate %s cannot be used: %s; give PEM files that belong together, the key without a "
+                "passphrase" % (client_cert, cause(error))
+            ) from error
     return context
 
 
