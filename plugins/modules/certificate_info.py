@@ -15,7 +15,7 @@ author:
 description:
   - Reads a certificate and its key from files on the machine that runs Node-RED, and compares them with the pair that
     Node-RED has. The key stays on the machine.
-  - Where a user other than root can change where a path leads (a folder or link on the way), the file is read as that
+  - If a user other than root can change where a path leads (a folder or link on the way), the file is read as that
     user.
   - The role C(tls) uses it with C(nodered_tls_source=files), to check the certificate on the controller.
 requirements:

@@ -101,7 +101,7 @@ options:
     description:
       - A text of your choice that no other run uses, such as a random one. A change that was armed with it can only be
         continued, confirmed and undone with the same text.
-      - Then RV(armed) tells whether the change of another owner waits, which is no error. Only one at a time can change
+      - Then RV(armed) shows whether the change of another owner waits, which is no error. Only one at a time can change
         the firewall. Wait until that change has ended, and read the firewall again.
       - Without it, all tasks change the firewall together. With O(state=undone), the change of any owner is undone.
     type: str

@@ -57,7 +57,7 @@ firewall:
         also RV(firewall.other_firewalls).
       type: bool
     active:
-      description: Whether ufw's rules are loaded. False where that cannot be told, with RV(firewall.problem) for why.
+      description: Whether the rules of ufw are loaded. False if that is unknown; RV(firewall.problem) is the reason.
       type: bool
     enabled:
       description: Whether ufw loads its rules when it is started (C(ENABLED) in C(/etc/ufw/ufw.conf)).
@@ -148,7 +148,7 @@ firewall:
       description: The O(pifleet.nodered.firewall_guard#module:owner) of the change that waits, or empty.
       type: str
     forwards:
-      description: Whether this machine passes packets of others on, stopped by no firewall. False while ufw is active.
+      description: Whether this machine forwards packets and no firewall stops them. False while ufw is active.
       type: bool
     problem:
       description: Why ufw cannot filter on this machine, or none.
@@ -158,7 +158,7 @@ firewall:
       type: list
       elements: str
     ssh:
-      description: How people get in.
+      description: How SSH clients connect.
       type: dict
       contains:
         connection:
@@ -182,7 +182,7 @@ firewall:
           type: list
           elements: int
     listening:
-      description: What other machines reach here where no firewall is in between.
+      description: What other machines can reach if no firewall is in between.
       type: list
       elements: dict
       contains:

@@ -124,7 +124,7 @@ options:
     default: []
   admin_api:
     description:
-      - Say V(false) where C(httpAdminRoot) is V(false). Then it is a failure if the admin API answers.
+      - Set V(false) if C(httpAdminRoot) is V(false). Then it is a failure if the admin API answers.
       - Otherwise an answer that there is no admin API at this URL is a failure, for it may only have moved to another
         path.
     type: bool
@@ -142,8 +142,8 @@ options:
     default: []
   dashboard_sockets:
     description:
-      - The paths of the dashboards' socket.io servers, such as V(/ui/socket.io/). Nothing is pressed there; whether a
-        client is accepted is asked by polling and by websocket.
+      - The paths of the dashboards' socket.io servers, such as V(/ui/socket.io/). No button is pressed there; only
+        a connection is tried, by polling and by websocket.
     type: list
     elements: str
     default: []
@@ -159,7 +159,7 @@ options:
     type: str
   http_password:
     description:
-      - The plaintext password of C(httpNodeAuth). What is said of O(password) holds for it too.
+      - The plaintext password of C(httpNodeAuth). It travels in the same way as O(password).
     type: str
   credentials_from:
     description:

@@ -42,8 +42,8 @@ attributes:
 options:
   service:
     description:
-      - The systemd service that runs Node-RED, as M(pifleet.nodered.instance_info) takes it. When it is not given, it
-        is found in the same way.
+      - The systemd service that runs Node-RED, as M(pifleet.nodered.instance_info) takes it. If it is not given, it is
+        found in the same way.
     type: str
   timeout:
     description:
@@ -87,7 +87,7 @@ rolled_back:
   returned: always
   type: bool
 rejected:
-  description: Where the texts that were rolled back are kept.
+  description: The files that keep the texts that were rolled back.
   returned: on failure
   type: list
   elements: str

@@ -45,7 +45,7 @@ options:
     required: true
   set:
     description:
-      - The settings that should hold. A key is a top-level setting (V(uiPort)) or a dotted path
+      - The settings that should be in effect. A key is a top-level setting (V(uiPort)) or a dotted path
         (V(editorTheme.projects.enabled)). Parents are made as needed.
       - A value is plain YAML, or a dictionary with the single key C($js) and a JavaScript expression, or a dictionary
         with C($password) and a plaintext password that becomes a bcrypt hash (with C($rounds) as its cost).
@@ -142,7 +142,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that was looked at, after following links.
+  description: The settings file, with links followed.
   returned: success
   type: str
   sample: /home/pi/.node-red/settings.js
@@ -185,7 +185,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "service": {"type": "str"},
     "remount": {"type": "bool", "default": False},
     "source": {"type": "dict", "no_log": True},
-    # Text, not a dictionary: of that, no_log would blot out each single word wherever it occurs in the result.
+    # Text, not a dictionary: of that, no_log would hide each single word wherever it occurs in the result.
     "_edit": {"type": "str", "no_log": True},
 }
 
