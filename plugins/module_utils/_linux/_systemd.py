@@ -241,12 +241,14 @@ class Unit:
 def _texts(paths: Sequence[str], limit: int = -1) -> Dict[str, str]:
     found = {}
     for path in paths:
-        with (
-            contextlib.suppress(OSError, ValueError),
-            open(path, encoding="utf-8", errors="replace", opener=_open) as stream,
-        ):
-            found[path] = stream.read(limit)
+        with contextlib.suppress(OSError, ValueError):
+            found[path] = _text(path, limit)
     return found
+
+
+def _text(path: str, limit: int) -> str:
+    with open(path, encoding="utf-8", errors="replace", opener=_open) as stream:
+        return stream.read(limit)
 
 
 def _open(path: str, flags: int) -> int:
