@@ -4,7 +4,7 @@
 """Decide which rules ufw gets and which it loses. Private; knows no Ansible, and touches nothing.
 
 Rules written by hand are kept: where there is one for a port, none of ours is added for it and none of theirs is
-deleted, except for the port of Node-RED itself. Rules of ours are recognized by their comment.
+deleted, except for the port of Node-RED itself.
 """
 
 from __future__ import annotations
@@ -15,142 +15,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from ._arguments import shown
+from ._firewall_rules import ANY, KEPT, NODE_RED, SSH, Network, Rule, Wanted, ranges, within, written
 
 VARIABLE = "nodered_ufw_"
-OURS = "pifleet.nodered "
-NODE_RED = OURS + "Node-RED"
-SSH = OURS + "SSH"
-KEPT = OURS + "kept"
 LISTENING = "listening"
-ANY = "any"
 MOST_NAMED = 20
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # How programs write IPv4 addresses that reach them through an IPv6 socket (RFC 4291, 2.5.5.2). No packet has one.
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 class PlanError(ValueError):
     """What does not come from the module firewall_info, or a variable that cannot be turned into rules."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule as the module firewall_info returns it."""
-
-    action: str
-    direction: str = "in"
-    route: bool = False
-    protocol: str = ANY
-    to_address: str = ANY
-    to_port: str = ANY
-    from_address: str = ANY
-    from_port: str = ANY
-    application: str = ""
-    from_application: str = ""
-    interface_in: str = ""
-    interface_out: str = ""
-    log: str = ""
-    comment: str = ""
-    ipv4: bool = True
-    ipv6: bool = True
-
-    @property
-    def ours(self) -> bool:
-        return self.comment.startswith(OURS)
-
-    @property
-    def lets_in(self) -> bool:
-        return self.action in ("allow", "limit")
-
-    @property
-    def inbound(self) -> bool:
-        return self.direction == "in" and not self.route
-
-    @property
-    def plain(self) -> bool:
-        """Whether nothing but protocol, port and source narrows it."""
-        return (
-            self.inbound
-            and not (self.interface_in or self.interface_out or self.application or self.from_application)
-            and (self.to_address, self.from_port) == (ANY, ANY)
-        )
-
-    def names(self, port: int, protocol: str) -> bool:
-        """Whether it is about this port, alone or among others, and not just about every port."""
-        return self.inbound and self.to_port != ANY and self.reaches(port, protocol)
-
-    def reaches(self, port: int, protocol: str) -> bool:
-        if not self.inbound or self.protocol not in (protocol, ANY):
-            return False
-        return self.to_port == ANY or any(port in part for part in _ranges(self.to_port))
-
-    def takes(self, client: str | None) -> bool:
-        """Whether it is about packets from this address. Without an address, whether it is about those of some."""
-        if self.from_address == ANY or client is None:
-            return True
-        address, network = ipaddress.ip_address(client), _network(self.from_address)
-        return address.version == network.version and address in network
-
-    def arguments(self) -> list[str]:
-        """What `ufw` or `ufw delete` is given for this rule, without its comment."""
-        words = [self.action]
-        for direction, interface in (("in", self.interface_in), ("out", self.interface_out)):
-            words += [direction, "on", interface] if interface else []
-        words += [self.log] if self.log else []
-        words += ["from", self.from_address, *_port_words(self.from_port, self.from_application)]
-        words += ["to", self.to_address, *_port_words(self.to_port, self.application)]
-        by_application = self.application or self.from_application
-        return words + (["proto", self.protocol] if self.protocol != ANY and not by_application else [])
-
-    def words(self) -> str:
-        """About what `ufw show added` prints."""
-        words = self.arguments()
-        names = [f"{word!r}" if before == "app" else word for before, word in zip(words, words[1:], strict=False)]
-        return " ".join([words[0], *names])
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A rule that has to be there: which addresses may reach a port."""
-
-    action: str
-    protocol: str
-    port: int
-    source: str
-    comment: str
-
-    def is_place_of(self, rule: Rule) -> bool:
-        """Whether ufw would put this in the place of the rule (it compares all but action and comment)."""
-        return rule.plain and (rule.protocol, rule.to_port, rule.from_address) == (
-            self.protocol,
-            str(self.port),
-            self.source,
-        )
-
-    def is_there(self, rules: Iterable[Rule], ipv6: bool) -> bool:
-        return any(
-            self.is_place_of(rule)
-            and rule.action == self.action
-            and (self.source != ANY or (rule.ipv4 and (rule.ipv6 or not ipv6)))
-            for rule in rules
-        )
-
-    def as_rule(self) -> Rule:
-        return Rule(
-            self.action,
-            protocol=self.protocol,
-            to_port=str(self.port),
-            from_address=self.source,
-            comment=self.comment,
-        )
-
-    def words(self) -> str:
-        return self.as_rule().words()
-
-    def arguments(self) -> list[str]:
-        """What `ufw` is given to add it."""
-        return [*self.as_rule().arguments(), "comment", self.comment]
 
 
 @dataclass(frozen=True)
@@ -300,7 +176,7 @@ def _for_node_red(machine: _Machine, port: int | None, networks: list[Network], 
     if port is None:
         return []
     if networks:
-        return [Wanted(action, "tcp", port, _written(network), NODE_RED) for network in networks]
+        return [Wanted(action, "tcp", port, written(network), NODE_RED) for network in networks]
     if action == "allow" and any(rule.lets_in and rule.names(port, "tcp") for rule in machine.theirs):
         return []
     return [Wanted(action, "tcp", port, ANY, NODE_RED)]
@@ -351,7 +227,7 @@ def _is_stale(
         return False
     if rule.comment == KEPT and kept is None and machine.closed:
         # Ours name one port, but can have been edited.
-        ports = [port for part in _ranges(rule.to_port) for port in part]
+        ports = [port for part in ranges(rule.to_port) for port in part]
         return bool(ports) and all(any(other.names(port, rule.protocol) for other in machine.theirs) for port in ports)
     return True
 
@@ -359,15 +235,8 @@ def _is_stale(
 def _is_about_node_red(rule: Rule, ports: Sequence[int], networks: list[Network]) -> bool:
     """Whether a rule of theirs is about one of these ports alone and lets in a client outside of the networks."""
     return rule.lets_in and any(
-        rule.names(port, "tcp") and rule.to_port == str(port) and not _within(rule, networks) for port in ports
+        rule.names(port, "tcp") and rule.to_port == str(port) and not within(rule, networks) for port in ports
     )
-
-
-def _within(rule: Rule, networks: list[Network]) -> bool:
-    if rule.from_address == ANY:
-        return False
-    network = _network(rule.from_address)
-    return any(_contains(wider, network) for wider in networks)
 
 
 # --- why nothing may be changed ------------------------------------------------------------------------------------
@@ -459,7 +328,7 @@ def _refusals_of_open_rules(
 
 def _opens_further(rule: Rule, port: int, networks: list[Network]) -> bool:
     """Whether the rule allows more than sources or limit. One that opens every port to a machine does not count."""
-    if not rule.reaches(port, "tcp") or (rule.action == "limit" and not networks) or _within(rule, networks):
+    if not rule.reaches(port, "tcp") or (rule.action == "limit" and not networks) or within(rule, networks):
         return False
     return rule.to_port != ANY or (rule.from_address == ANY and not rule.interface_in)
 
@@ -644,7 +513,7 @@ def _source(source: str) -> Network:
         raise PlanError(f"{VARIABLE}sources: {source} is every address. Leave the list empty for that.")
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         mapped = ipaddress.ip_network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
-        raise PlanError(f"{VARIABLE}sources: {source} is an IPv4 address in IPv6 notation. Write {_written(mapped)}.")
+        raise PlanError(f"{VARIABLE}sources: {source} is an IPv4 address in IPv6 notation. Write {written(mapped)}.")
     return network
 
 
@@ -661,34 +530,3 @@ def _kept(keep: object) -> list[tuple[int, str]] | None:
             raise PlanError(f"{VARIABLE}keep: {one!r} is not a port with its protocol. Write it as 1883/tcp.")
         found.append((int(match[1]), match[2]))
     return found
-
-
-def _ranges(ports: str) -> list[range]:
-    """The ports of `80`, `6000:6007` and `80,443`."""
-    found = []
-    for part in ports.split(","):
-        first, _colon, last = part.partition(":")
-        if first.isdigit():
-            found.append(range(int(first), int(last or first) + 1))
-    return found
-
-
-def _network(address: str) -> Network:
-    return ipaddress.ip_network(address, strict=False)
-
-
-def _port_words(port: str, application: str) -> list[str]:
-    if application:
-        return ["app", application]
-    return ["port", port] if port != ANY else []
-
-
-def _contains(wider: Network, network: Network) -> bool:
-    if isinstance(wider, ipaddress.IPv4Network):
-        return isinstance(network, ipaddress.IPv4Network) and network.subnet_of(wider)
-    return isinstance(network, ipaddress.IPv6Network) and network.subnet_of(wider)
-
-
-def _written(network: Network) -> str:
-    """As ufw writes it: a single address without its mask."""
-    return str(network.network_address) if network.num_addresses == 1 else str(network)

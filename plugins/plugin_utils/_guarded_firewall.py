@@ -25,7 +25,7 @@ from ansible.plugins.connection import ConnectionBase
 
 from . import _time_limit
 from ._connection import kind_of
-from ._firewall_plan import NODE_RED
+from ._firewall_rules import NODE_RED
 from ._plan import _verification, ufw
 from ._run_state import APPLY, State, Store
 from ._step import Result, message_lines

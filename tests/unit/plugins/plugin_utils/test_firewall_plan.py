@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import KEPT, SSH, PlanError, Rule, plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import PlanError, plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_rules import KEPT, SSH, Rule
 
 LAN = "192.168.1.0/24"
 CLIENT = "192.168.1.7"
