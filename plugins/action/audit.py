@@ -31,6 +31,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather.ufw import
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, planned
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _write
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import SEVERITIES, HostReport
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, State
@@ -65,6 +66,7 @@ class ActionModule(VerifyStep):
         self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         self.begin(task_vars or {})
         self._require_variables()
+        self._require_libraries()
         try:
             report = self._audited()
         except AnsibleConnectionFailure as error:
@@ -79,6 +81,13 @@ class ActionModule(VerifyStep):
         try:
             _arguments.whole_number(self.variables[tls.EXPIRY_DAYS], tls.EXPIRY_DAYS)
         except _arguments.ArgumentError as error:
+            raise AnsibleActionFail(f"{self.host}: {error}") from None
+
+    def _require_libraries(self) -> None:
+        """Raise AnsibleActionFail if the report cannot be written later."""
+        try:
+            _write.require_libraries()
+        except SettingsError as error:
             raise AnsibleActionFail(f"{self.host}: {error}") from None
 
     def _audited(self) -> HostReport:

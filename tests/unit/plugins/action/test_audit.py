@@ -17,6 +17,7 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import audit, report
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import CHECKS
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _junit
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
@@ -106,6 +107,13 @@ def test_an_open_node_red_is_audited_without_any_variable(run):
     assert findings(record)["editor-open"] == "critical"
     assert {"tls-missing", "firewall-off", "drift"} < set(findings(record))
     assert "login: settings: adminAuth" in json.dumps(record)
+
+
+def test_a_missing_library_of_the_report_is_an_error_before_anything_is_asked(run, monkeypatch):
+    monkeypatch.setattr(_junit, "_IMPORT_ERROR", ImportError("No module named 'junitparser'"))
+    with pytest.raises(AnsibleActionFail, match="junitparser is missing on the controller(.|\n)*pip install"):
+        run.audit()
+    assert run.asked == []
 
 
 def test_a_host_costs_one_remote_execution_and_one_set_of_requests(run):
