@@ -15,12 +15,18 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificates, _guarded_firewall, _password_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
+    _certificates,
+    _guarded_firewall,
+    _password_files,
+    _totp_files,
+)
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import CHANGING
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import TotpError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
 
 # After this time, the host is not waited for any more. What it does goes on there: the wait for another restart, then
@@ -91,8 +97,10 @@ class ActionModule(VerifyStep):
             for plan in state.plans.values():
                 for path, password in plan.passwords.items():
                     _password_files.keep(path, password)
+                for path, enrolment in plan.enrolments.items():
+                    _totp_files.keep(path, **enrolment)
             certificate = self._certificate(state)
-        except (_password_files.PasswordFileError, _certificates.PreparationError) as error:
+        except (_password_files.PasswordFileError, TotpError, _certificates.PreparationError) as error:
             failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
             self._note(store, state, failed)
             return failed
@@ -144,7 +152,16 @@ class ActionModule(VerifyStep):
 def _applied(plan: Plan) -> Plan:
     """The plan without what was applied; the firewall is a step of its own."""
     return dataclasses.replace(
-        plan, companions={}, drop_ins=[], sessions="", close_files="", certificate={}, restart="", passwords={}
+        plan,
+        companions={},
+        private_files={},
+        drop_ins=[],
+        sessions="",
+        close_files="",
+        certificate={},
+        restart="",
+        passwords={},
+        enrolments={},
     )
 
 

@@ -74,6 +74,7 @@ class ActionModule(Step):
             text=state.text,
             planned=state.plans,
             firewall=state.firewall.get("found") if state.firewall.get("task") == self._task._uuid else None,
+            clock_error=state.clock_error,
             later_roles=_play.later_roles(self._task, self.task_vars) - set(state.plans) - {role},
         )
 

@@ -34,8 +34,13 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from impor
 
 MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")
+TWO_STEP_CHECKS = ("code_required", "code_used_once")
 HTTP_LOGIN_CHECKS = ("pages_work", "dashboards_work")
-CHECKS_BY_PASSWORD = {"password": LOGIN_CHECKS, "http_password": HTTP_LOGIN_CHECKS}
+CHECKS_BY_PASSWORD = {
+    "password": LOGIN_CHECKS,
+    "totp_secret": TWO_STEP_CHECKS,
+    "http_password": HTTP_LOGIN_CHECKS,
+}
 WITHOUT_CREDENTIALS = dict.fromkeys(CREDENTIALS)
 # Seconds that a slow host gets on top of those of the checks, for the SSH login and the start of Python.
 START_SECONDS = 20
@@ -109,6 +114,8 @@ class ActionModule(ActionBase):
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
         _urls.checked_url(options["url"])
         arguments = {name: options[name] for name in PROBE_OPTIONS}
+        # Said also where the secret is not sent.
+        arguments["two_step"] = options["totp_secret"] is not None
         end = time.monotonic() + _seconds(options)
         place = HOST if options["run_on"] == self._host else options["run_on"]
         if place == HOST and not self._is_local():
@@ -171,6 +178,7 @@ class ActionModule(ActionBase):
         if state["answers"] == "fail":
             return []
         checks = [check for check in LOGIN_CHECKS if check in state and options["password"] is not None]
+        checks += [check for check in TWO_STEP_CHECKS if check in state and options["totp_secret"] is not None]
         skipped = []
         if state.get("login_offered", "pass") != "pass":
             skipped, checks = _skipped(outside, checks, "left out: no login is offered"), []
@@ -200,6 +208,7 @@ class ActionModule(ActionBase):
     def _run_module_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
         """The checks as a module, which gets no password: it would be among the arguments."""
         given = {**arguments, **dict.fromkeys((*CREDENTIALS, "client_cert", "client_key")), "url": url}
+        del given["two_step"]
         result = self._run_module(given, _seconds(arguments), self._host, task_vars)
         if result.get("failed"):
             cause = _probe_program.quoted(result.get("msg"), ())
@@ -217,7 +226,7 @@ class ActionModule(ActionBase):
         in_data = _probe_program.program_input(urls, {**arguments, **without}, seconds)
         with _limited(seconds + _login_checks.REVOKE_LIMIT + START_SECONDS, self._host):
             outcome = self._low_level_execute_command(command, sudoable=False, in_data=in_data)
-        passwords = [arguments.get("password"), arguments.get("http_password")]
+        passwords = [arguments.get(name) for name in CHECKS_BY_PASSWORD]
         return _probe_program.parsed(outcome, self._host, passwords, arguments.get("only"))
 
     def _interpreter(self, task_vars: dict[str, t.Any]) -> str:

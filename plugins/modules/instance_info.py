@@ -352,6 +352,11 @@ instance:
     companions:
       description: The files of this collection beside the settings file, with their SHA-256.
       type: dict
+    private_files:
+      description: >-
+        The files with secrets that this collection has written to the user directory, with their SHA-256. One that
+        other users can read is left out.
+      type: dict
     root_read_only:
       description: Whether C(/) is mounted read-only.
       type: bool

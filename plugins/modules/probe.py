@@ -15,7 +15,8 @@ description:
     that runs Node-RED, since a password may have to travel through its connection, see O(password).
   - It never deploys and changes no flow. Every session that it starts is ended before the module returns. For each
     run at most one login fails on purpose, under a random user name, and at most one is made with the user name
-    given; Node-RED locks a user name for ten minutes after five failures.
+    given; Node-RED locks a user name for ten minutes after five failures. With O(totp_secret), up to three more fail
+    on purpose, under the user name given.
   - A check that fails does not fail the task. Use RV(passed), or RV(checks), in C(ansible.builtin.assert).
 version_added: 0.1.0
 author:
@@ -58,6 +59,13 @@ options:
       - Every callback plugin receives it, as it receives each task argument, also with C(no_log). Use
         O(credentials_from) to avoid that. The result of this module holds no password.
     type: str
+  totp_secret:
+    description:
+      - The secret of the two-step login of O(username), in Base32, as in the C(otpauth) address. It is treated like
+        O(password), which it needs.
+      - Then it is also tried whether the password alone is refused, and whether a code is refused that was used.
+    type: str
+    version_added: 0.3.0
   local_url:
     description:
       - How the host itself reaches this Node-RED. The address must be one of the host's own.
@@ -163,8 +171,8 @@ options:
     type: str
   credentials_from:
     description:
-      - The name of a variable, in place of O(username), O(password), O(http_username) and O(http_password). Its value
-        is a dictionary with these keys; those that are absent are not used.
+      - The name of a variable, in place of O(username), O(password), O(totp_secret), O(http_username) and
+        O(http_password). Its value is a dictionary with these keys; those that are absent are not used.
       - The variable is read by the action plugin, so its passwords are in no task argument.
     type: str
     version_added: 0.3.0
@@ -235,7 +243,8 @@ checks:
   description:
     - The checks, always in the same order, also those that were skipped. The check C(old_port_closed) is there only
       with O(closed_ports), C(client_certificate_required) only with O(client_cert), those of TLS only where O(url)
-      begins with C(https), and those of pages and sockets only where their paths are given.
+      begins with C(https), those of pages and sockets only where their paths are given, and C(code_required) and
+      C(code_used_once) only with O(totp_secret).
     - Where C(answers) fails, nothing else is tried, except C(old_port_closed) and C(certificate_trusted).
   type: list
   elements: dict
@@ -244,7 +253,8 @@ checks:
     id:
       description:
         - V(answers), V(login_required), V(flows_closed), V(flows_write_closed), V(comms_closed), V(login_offered),
-          V(wrong_password_refused), V(login_works), V(read_only_cannot_write), V(old_port_closed),
+          V(wrong_password_refused), V(code_required), V(login_works), V(read_only_cannot_write), V(code_used_once),
+          V(old_port_closed),
           V(certificate_trusted), V(old_tls_refused), V(plain_http_refused), V(client_certificate_required),
           V(node_pages_closed), V(static_closed), V(dashboards_closed), V(websockets_closed), V(pages_work) or
           V(dashboards_work). These stay.
@@ -297,10 +307,11 @@ ARGUMENT_SPEC = {
     "websockets": {"type": "list", "elements": "str", "default": []},
     "http_username": {"type": "str"},
     "http_password": {"type": "str", "no_log": True},
+    "totp_secret": {"type": "str", "no_log": True},
     "credentials_from": {"type": "str"},
     "only": {"type": "list", "elements": "str"},
 }
-CREDENTIALS = ("username", "password", "http_username", "http_password")
+CREDENTIALS = ("username", "password", "http_username", "http_password", "totp_secret")
 REQUIRED_TOGETHER = [["username", "password"], ["http_username", "http_password"]]
 MUTUALLY_EXCLUSIVE = [["credentials_from", option] for option in CREDENTIALS]
 # What `probe` itself takes; the rest says where it runs.
@@ -324,6 +335,7 @@ PROBE_OPTIONS = (
     "http_username",
     "http_password",
     "only",
+    "totp_secret",
 )
 
 

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ._arguments import ArgumentError, release_name, release_numbers
+from ._arguments import ArgumentError, release_name, release_numbers, truth
 from ._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
 
-USER_KEYS = ("username", "password", "password_hash", "permissions")
+USER_KEYS = ("username", "password", "password_hash", "permissions", "totp")
 
 # Every scope that Node-RED 4.1 and 5.0 ask for (needsPermission in @node-red/editor-api and the core nodes).
 SCOPES = frozenset(
@@ -70,7 +70,8 @@ def admin_auth(
     """Return the value of `adminAuth` for the engine, with each plaintext as a ``{"$password": ...}``.
 
     Args:
-        users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent.
+        users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent. `totp`
+            is checked, and is no part of the result.
         node_red: the release that will read it, such as ``"4.1.15"``; empty if it is not known.
         rounds: bcrypt cost for new hashes.
         default_permissions: what is allowed without a login, or None for nothing at all.
@@ -103,6 +104,19 @@ def admin_auth(
     if session_expiry is not None:
         auth["sessionExpiryTime"] = session_expiry
     return auth
+
+
+def two_step_users(users: object) -> list[str]:
+    """The names of the users with `totp`, from what `admin_auth` takes; what is not valid there counts for nothing."""
+    found = []
+    for user in users if isinstance(users, Sequence) and not isinstance(users, str) else ():
+        name, totp = (user.get("username"), user.get("totp")) if isinstance(user, Mapping) else (None, None)
+        try:
+            if isinstance(name, str) and name and totp is not None and truth(totp, "totp"):
+                found.append(name)
+        except ArgumentError:
+            continue
+    return list(dict.fromkeys(found))
 
 
 def changed_users(wanted: Mapping[str, object], present: object) -> list[str]:
@@ -174,6 +188,10 @@ def _user(user: object, place: str, release: tuple[int, ...], rounds: int, ident
     username = user.get("username")
     if not isinstance(username, str) or not username:
         raise LoginError(f"{place}.username must be a name that is not empty.")
+    try:
+        truth(user.get("totp", False), f"{place}.totp")
+    except ArgumentError as error:
+        raise LoginError(*error.problems) from None
     return {
         "username": username,
         "password": _secret(user, place, release, rounds, ident),

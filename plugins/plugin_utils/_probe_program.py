@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..module_utils._core import _channel, _http
+from ..module_utils._core import _channel, _http, _totp
 from ..module_utils._probe import (
     _anonymous_checks,
     _answers,
@@ -35,6 +35,7 @@ OUTPUT_LIMIT = 1024 * 1024
 PROBE_MODULES = (
     _channel,
     _http,
+    _totp,
     _websocket,
     _answers,
     _errors,

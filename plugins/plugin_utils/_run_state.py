@@ -70,6 +70,8 @@ class State:
     """Whether the verification passed after the last change."""
     firewall: dict[str, Any] = field(default_factory=dict)
     """The firewall as discovery has read it (`found`) for one later task (`task`, its id); empty if it has not."""
+    clock_error: float = 0
+    """Seconds by which the clock of the host was ahead of that of the controller when it was found, at least."""
     budget: Budget = field(default_factory=Budget)
     """The time that this Node-RED has cost in this play."""
 

@@ -34,13 +34,27 @@ def as_data(
 
 
 def expected(text: str, wanted: Mapping[str, object], remove: Iterable[str]) -> list[dict[str, Any]]:
-    """What the Pi's own node has to find in the exported settings: values where they are plain, else mere presence."""
+    """What the Pi's own node has to find in the exported settings: values where they are plain, else mere presence.
+
+    Of an object with code in it, that holds for each member.
+    """
     expected: list[dict[str, Any]] = [{"path": name.split("."), "absent": True} for name in remove]
     for name in wanted:
-        value = _settings_js.value(text, name)
-        plain = not (isinstance(value, dict) and set(value) == {"$js"})
-        expected.append({"path": name.split("."), **({"value": value} if plain else {"present": True})})
+        path, value = name.split("."), _settings_js.value(text, name)
+        members = _settings_js.members(text, name) if _is_code(value) and len(path) == 1 else None
+        if members:
+            expected += [_found_at([*path, key], member) for key, member in members.items()]
+        else:
+            expected.append(_found_at(path, value))
     return expected
+
+
+def _found_at(path: list[str], value: object) -> dict[str, Any]:
+    return {"path": path, **({"present": True} if _is_code(value) else {"value": value})}
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"$js"}
 
 
 def masked_diff(path: str, before: str, edit: _settings_js.Edit) -> dict[str, str]:

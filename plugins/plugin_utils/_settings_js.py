@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine: read and edit a Node-RED settings file as a syntax tree, changing only what is wanted.
 
-`edit()`, `value()` and `known()` are the whole interface; they know neither files nor Ansible. A file may come from an
-attacker, so its size, its depth and the time that it takes are limited (`_js/_tree`). The parts are in `_js`:
+`edit()`, `value()`, `members()` and `known()` are the whole interface; they know neither files nor Ansible. A file may
+come from an attacker, so its size, its depth and the time that it takes are limited (`_js/_tree`). The parts are in
+`_js`:
 
 - `_tree` parses, `_damage` says why that failed;
 - `_scopes` finds which identifiers mean a variable, `_uses` follows what the program does with it, `_objects` finds
@@ -58,6 +59,7 @@ __all__ = [
     "Undefined",
     "edit",
     "known",
+    "members",
     "value",
 ]
 
@@ -142,6 +144,25 @@ def value(source: str, name: str, *, filename: str = "settings.js") -> object:
             return UNDEFINED
         view = inner
     return UNDEFINED
+
+
+def members(source: str, name: str, *, filename: str = "settings.js") -> dict[str, object] | None:
+    """The members of a top-level setting, each as `value` returns it, also where one of them is code.
+
+    None if the setting is no object with members that are all certain, or if one of them is not written as
+    `key: <expression>` (a method, an accessor), so that it could not be set again.
+    """
+    view = _read(source, filename)
+    setting = view.find(name)
+    inner = None if setting.winner is None or setting.doubts else view.inner(setting)
+    if inner is None:
+        return None
+    found = {key: inner.find(key) for key in inner.names()}
+    if _unknown_member(inner, list(found)) is not None:
+        return None
+    if any(member.doubts or (member.winner is not None and member.value is None) for member in found.values()):
+        return None
+    return {key: _plain(view.source, inner, member) for key, member in found.items() if member.winner is not None}
 
 
 def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:

@@ -57,6 +57,11 @@ def plain(value: t.Any) -> t.Any:
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
+def _clock_error(clock: float, earliest: float, latest: float) -> float:
+    """Seconds by which a clock is ahead at least, if it was read between these times and has whole seconds."""
+    return min(0.0, clock + 1 - earliest) + max(0.0, clock - latest)
+
+
 def run_unseen(action: t.Any, name: str, arguments: Mapping[str, t.Any], task_vars: TaskVars | None) -> Result:
     """Run a module of this collection in an action, unseen: arguments and answer can hold the settings file."""
     # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
@@ -110,6 +115,7 @@ class Step(ActionBase):  # type: ignore[misc]
             return state
         service = self.variables.get("nodered_service")
         firewall_for = self.task_for_firewall()
+        begun = time.time()
         arguments: dict[str, t.Any] = {"source": True, "firewall": firewall_for is not None, **self.more_to_find}
         found = self.counted_module(FINDING, "instance_info", **arguments, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
@@ -122,6 +128,7 @@ class Step(ActionBase):  # type: ignore[misc]
             text=text,
             variables=self.variables_for_later(),
             firewall={"task": firewall_for, "found": found["firewall"]} if found.get("firewall") else {},
+            clock_error=_clock_error(found["instance"]["clock"], begun, time.time()),
             budget=self.budget,
         )
         self.store().save(state)

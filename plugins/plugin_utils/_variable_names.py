@@ -43,6 +43,8 @@ VARIABLES = (
     "nodered_login_replace",
     "nodered_login_rounds",
     "nodered_login_session_expiry",
+    "nodered_login_totp_dir",
+    "nodered_login_totp_renew",
     "nodered_login_users",
     "nodered_max_fail_percentage",
     "nodered_password_generation",

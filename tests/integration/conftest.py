@@ -56,6 +56,7 @@ def variables(passwords, tmp_path):
     return {
         "nodered_login_password_dir": str(passwords),
         "nodered_http_auth_password_dir": str(tmp_path / "http-auth"),
+        "nodered_login_totp_dir": str(tmp_path / "totp"),
         "nodered_restart_timeout": 60,
     }
 

@@ -37,7 +37,8 @@ shopt -s nullglob
 left=(/etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/systemd/system/node-red.service
 ~{user}/.node-red/.sessions.json* ~{user}/.node-red/settings.js?* ~{user}/.node-red/.settings.js*
 /etc/systemd/system/pifleet-* /etc/systemd/system/*.wants/pifleet-* /etc/nodered-tls
-~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*)
+~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*
+~{user}/.node-red/.pifleet-* ~{user}/.node-red/..pifleet-*)
 """
 # Starting Node-RED takes seconds, and a test of what is refused leaves nothing.
 IS_PRISTINE = (

@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 
 from .browser import PICTURES, chromium, install, picture, until
 from .machine import ensure_installed, home_that_trusts
+from .two_step import EXAMPLE, early_code, enrolment
 from .users import USERS
 
 HOUSE = ("house", "correct-house-battery")
@@ -61,7 +62,8 @@ def secured(fleet, folder):
     pi.reset()
     flows = pi.read("/home/pi/.node-red/flows.json")
     variables = {
-        "nodered_login_users": USERS,
+        **EXAMPLE,
+        "nodered_login_totp_dir": str(folder / "totp"),
         "nodered_login_password_dir": str(folder / "passwords"),
         "nodered_http_auth_user": HOUSE[0],
         "nodered_http_auth_password": HOUSE[1],
@@ -150,14 +152,24 @@ def test_no_dashboard_is_shown_without_the_password(browser, base):
         assert not browser.find_elements(By.CSS_SELECTOR, button)
 
 
-def test_somebody_logs_in_to_the_editor_and_deploys_a_flow(browser, secured, base):
+def log_in(browser, username: str, password: str) -> None:
+    for selector, text in (("username", username), ("password", password)):
+        field = shown(browser, f"#node-dialog-login-{selector}")
+        field.clear()
+        field.send_keys(text)
+    shown(browser, "#node-dialog-login-submit").click()
+
+
+def test_somebody_logs_in_to_the_editor_with_a_code_and_deploys_a_flow(browser, secured, base, folder):
     browser.get(base + "/")
-    name = shown(browser, "#node-dialog-login-username")
+    shown(browser, "#node-dialog-login-username")
     picture(browser, "editor-login")
     assert not browser.execute_script("return RED.nodes.getWorkspaceOrder ? RED.nodes.getWorkspaceOrder().length : 0")
-    name.send_keys(USERS[0]["username"])
-    shown(browser, "#node-dialog-login-password").send_keys(USERS[0]["password"])
-    shown(browser, "#node-dialog-login-submit").click()
+    ada = USERS[0]
+    log_in(browser, ada["username"], ada["password"])
+    shown(browser, "#node-dialog-login-failed")
+    picture(browser, "editor-login-without-code")
+    log_in(browser, ada["username"], ada["password"] + early_code(enrolment(folder / "totp", secured.name)))
     until(
         browser,
         lambda: browser.execute_script("return RED.nodes.workspace('f1a0') && RED.settings.user.username") == "ada",

@@ -7,6 +7,18 @@ from __future__ import annotations
 
 import pytest
 
+from .recording import leaks
+from .two_step import (
+    CODE_REQUIRED,
+    CODE_USED_ONCE,
+    EXAMPLE,
+    enrolment,
+    judge_login,
+    renewing,
+    secrets_of,
+    settings_for_machines,
+    shows_qr_code,
+)
 from .users import LOGIN_WORKS, USERS
 
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
@@ -90,3 +102,31 @@ def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
     )
     assert not run.failed
     assert pi41.login("ada", USERS[0]["password"])
+
+
+def test_a_login_in_two_steps_with_a_token_for_machines(fleet, pi31, variables, recording, tmp_path):
+    pi31.run(f"echo MACHINE_TOKEN=of-the-collector >/home/{pi31.user}/.node-red/environment")
+    pi31.change_settings("module.exports = {\n", "module.exports = {\n" + settings_for_machines())
+    wanted = variables | EXAMPLE
+    options = {"limit": "pi31", "environment": recording.environment}
+    first = fleet.play(ROLES, "-vvv", "--diff", variables=wanted, **options)
+    assert not first.failed
+    assert [first.judged(title) for title in (CODE_REQUIRED, LOGIN_WORKS, CODE_USED_ONCE)] == [["pass"]] * 3
+    second = fleet.play(ROLES, variables=wanted, limit="pi31")
+    assert not second.failed
+    assert second.recap["pi31"]["changed"] == 0
+    judge_login(pi31, tmp_path / "totp")
+    assert pi31.get("/flows", token="of-the-collector").status == 200
+    assert pi31.post("/flows", {}, token="of-the-collector").status == 401
+    old = enrolment(tmp_path / "totp", "pi31")
+    folder = f"/home/{pi31.user}/.node-red"
+    assert pi31.run(f"stat -c '%U %a' {folder}/.pifleet-two-step-*").split() == [pi31.user, "600"] * 2
+    assert old.secret.hex() in pi31.read(f"{folder}/.pifleet-two-step-nodered.json")
+    assert old.secret.hex() not in pi31.settings
+    renewed = fleet.play(ROLES, "-vvv", "--diff", variables=wanted | renewing(), **options)
+    assert [renewed.judged(title) for title in (CODE_REQUIRED, LOGIN_WORKS, CODE_USED_ONCE)] == [["pass"]] * 3
+    assert enrolment(tmp_path / "totp", "pi31") != old
+    shown = first.output + renewed.output + recording.text + pi31.journal()
+    assert not shows_qr_code(shown)
+    for found in (old, enrolment(tmp_path / "totp", "pi31")):
+        assert not [each for secret in (*secrets_of(found), found.secret.hex()) for each in leaks(shown, secret)]

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from .fleet import FLEET_NAME, Fleet
 from .sockets import base_url, basic, send_to_listener
-from .users import USERS
+from .two_step import CODE_REQUIRED, CODE_USED_ONCE, EXAMPLE, judge_login
 
 CURRENT = "/etc/nodered-tls/nodered/current"
 HOUSE = ("house", "correct horse battery")
@@ -40,7 +40,8 @@ def secure(old, tmp_path_factory):
 
     def run(*options, **variables):
         common = {
-            "nodered_login_users": USERS,
+            **EXAMPLE,
+            "nodered_login_totp_dir": str(folder / "totp"),
             "nodered_http_auth_user": HOUSE[0],
             "nodered_http_auth_password": HOUSE[1],
             "nodered_tls_source": "selfsigned",
@@ -50,6 +51,7 @@ def secure(old, tmp_path_factory):
         }
         return both.play("secure", *options, variables=common | variables, limit=pi.name)
 
+    run.totp = folder / "totp"
     return run
 
 
@@ -92,6 +94,12 @@ def test_what_can_be_closed_is_and_what_cannot_is_said(first, old):
     assert first.says(
         "The sockets of node-red-dashboard 2.26.2 stay open: this release has no setting that could close them"
     )
+
+
+def test_a_login_in_two_steps(first, secure, old):
+    _fleet, pi = old
+    assert [first.judged(title) for title in (CODE_REQUIRED, CODE_USED_ONCE)] == [["pass"]] * 2
+    judge_login(pi, secure.totp)
 
 
 def test_a_second_run_changes_nothing_and_a_renewal_gets_its_restart(first, secure, old):

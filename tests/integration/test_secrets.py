@@ -12,12 +12,15 @@ import subprocess
 
 import pytest
 import yaml
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp, _totp_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import PURPOSES, derived
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from .recording import leaks
+from .two_step import enrolment, secrets_of, shows_qr_code
 
 PASSWORDS = [
     *("Gr8-unguessable-phrase", "another one entirely", "a third, for later", "the fourth is for dashboards"),
@@ -29,6 +32,8 @@ FLEET = {"nodered_fleet_secret": FLEET_SECRET, "nodered_password_generation": 2}
 DERIVED = [password for purpose in PURPOSES for password in derived(FLEET, "pi41", purpose)]
 SECRETS = [*PASSWORDS, FLEET_SECRET, *DERIVED]
 VAULT_PASSWORD = "opens the vault"
+# The second step of ada, from an earlier run; that of bob is made by the run.
+ADA = Enrolment(bytes(range(100, 120)), ("abcd-efgh-jkmn-pqrs", "tuvw-xyza-bcde-fghj"))
 # Static files apart from the flows' pages, so that they can have a password of their own.
 APART = "module.exports = {\n    httpNodeRoot: '/web',\n    httpStatic: '/home/pi/static',\n"
 HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
@@ -74,11 +79,12 @@ def sources(tmp_path):
         # In a file, as from a vault: what is on ansible-playbook's own command line is the caller's business.
         path = tmp_path / "secrets.json"
         users = [
-            {"username": "ada", "password": password},
-            {"username": "bob", "password": "{{ vaulted }}", "permissions": "read"},
+            {"username": "ada", "password": password, "totp": True},
+            {"username": "bob", "password": "{{ vaulted }}", "permissions": "read", "totp": True},
         ] * bool(password)
         # With more roles that write: each has to read the settings anew.
         folder = {"nodered_http_auth_password_dir": str(tmp_path / "random")}
+        folder["nodered_login_totp_dir"] = str(tmp_path / "totp")
         tls = {
             "nodered_tls_source": "authority",
             "nodered_tls_authority_dir": str(tmp_path / "authority"),
@@ -126,9 +132,15 @@ def test_no_password_is_printed_stored_or_sent(
     outputs, own_keys = [], set()
     environment = fleet.environment() | recording.environment | {"ANSIBLE_PIPELINING": pipelining}
     pi41.change_settings("module.exports = {\n", APART)
+    _totp_files.keep(
+        str(tmp_path / "totp" / "pi41" / "ada.txt"),
+        record=_totp.record(ADA, host="pi41", user="ada"),
+        picture="",
+        replaces="",
+    )
     for pi in (pi41, pi50):
         pi.run("journalctl --rotate; journalctl --vacuum-time=1s", check=False)
-        pi.run("cat >/run/wanted", stdin="\n".join(SECRETS) + "\n")
+        pi.run("cat >/run/wanted", stdin="\n".join(SECRETS + secrets_of(ADA)) + "\n")
         pi.run(SAMPLER.format(user=pi.user))
     for password in passwords:
         playbook, *options = sources(password)
@@ -168,10 +180,20 @@ def test_no_password_is_printed_stored_or_sent(
     assert "ansible" in places["journal"], "the journal must hold what Ansible logs"
     # A module whose file is kept gets the key that the machine is to use, and no other.
     expected_keys = own_keys if pipelining == "0" else set()
+    bob = enrolment(tmp_path / "totp", "pi41", "bob")
+    secrets_file = f"/home/{pi41.user}/.node-red/.pifleet-two-step-nodered.json"
+    # The machine's own secrets are in their file, and in a module whose file is kept.
+    holding_secrets = {"the settings folder"}
+    holding_secrets |= {"what is left in temporary folders"} if pipelining == "0" else set()
     for place, text in places.items():
-        for secret in SECRETS:
+        for secret in (*SECRETS, *secrets_of(ADA), *secrets_of(bob)):
             assert not leaks(text, secret), f"{place}: {leaks(text, secret)}"
+        assert not shows_qr_code(text), place
+        if place not in holding_secrets:
+            assert not leaks(text, ADA.secret.hex()) + leaks(text, bob.secret.hex()), place
         assert not keys_in(text) - expected_keys, place
+    assert pi41.run(f"grep -rlF {ADA.secret.hex()} /home/{pi41.user}/.node-red").split() == [secrets_file]
+    assert pi41.run(f"stat -c '%U %a' {secrets_file}").split() == [pi41.user, "600"]
     assert "ada" in places["what callback plugins receive"]
     assert not hashes_in(places["output"])
     assert not hashes_in(places["journal"])

@@ -23,6 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _drop_in,
     _managed,
     _points,
+    _private_file,
     _restart,
     _sessions_file,
     _settings_file,
@@ -59,6 +60,8 @@ class Request(NamedTuple):
     edit: Optional[Edit]
     companions: Mapping[str, Optional[str]]
     """File name to text; None removes the file."""
+    private_files: Mapping[str, Optional[str]]
+    """The same for files in the user directory that only the service user can read."""
     drop_ins: Sequence[DropIn]
     certificate: Optional[_certificate_files.Wanted]
     sessions: str
@@ -84,6 +87,7 @@ def request(given: Mapping[str, Any]) -> Request:
             user_dir=given["user_dir"],
             edit=Edit.from_data(given["edit"]) if given["edit"] else None,
             companions=given["companions"],
+            private_files=given["private_files"],
             drop_ins=[DropIn(**one) for one in given["drop_ins"]],
             certificate=_certificate_files.Wanted(**given["certificate"]) if given["certificate"] else None,
             sessions=given["sessions"],
@@ -196,6 +200,8 @@ def _places(
     found = []
     if wanted.edit or wanted.companions:
         found.append(os.path.dirname(os.path.realpath(wanted.settings_file)))
+    if wanted.private_files:
+        found.append(os.path.realpath(wanted.user_dir))
     found += [one.folder if one.owner else _systemd.UNIT_FOLDER for one in wanted.drop_ins]
     if certificate:
         found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
@@ -212,6 +218,8 @@ def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], need
         unit = _systemd.show(unit.name)[0]
         _drop_in.require_read(unit, wanted.drop_ins)
     plan = _start_plan.plan(unit)
+    for name, text in wanted.private_files.items():
+        _private_file.write(unit, plan.identity, wanted.user_dir, name, text)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is not None})
     loaded: Optional[_node.Loaded] = None
     if wanted.edit:

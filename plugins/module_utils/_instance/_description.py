@@ -139,6 +139,7 @@ def _seen_as_service_user(
         "exposed": [one.described() for one in exposed],
         **sessions(plan_, settings, folder, mounts),
         "companions": companions(plan_.settings_file),
+        "private_files": _private_files.own(folder, plan_.identity),
         **sockets(plan_, settings, folder, where),
     }
 

@@ -9,6 +9,7 @@ flows' credentials, and the configuration with the key of the credentials.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -16,6 +17,7 @@ import re
 import stat
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
@@ -24,7 +26,13 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity i
 # Entries of a folder that are looked at.
 MOST_NAMES = 10000
 # With what Node-RED itself keeps beside them (.backup, and .$$$ while it writes).
-SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json)(\..*)?$")
+SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json|\.pifleet-[^/]*\.json)(\..*)?$")
+# What this collection itself keeps in the user directory, and its mode. The list of used codes is the companion's own.
+OWN_FILE = re.compile(r"^\.pifleet-[A-Za-z0-9_.@:-]+(?<!-used)\.json\Z")
+OWN_MODE = 0o600
+# Bytes. Fifty users with eight recovery codes have 40 KB.
+OWN_LIMIT = 1024 * 1024
+MOST_OWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +167,22 @@ def _close(found: Exposed, identity: Identity) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def own(user_dir: str, identity: Identity) -> Dict[str, str]:
+    """The SHA-256 of each file with secrets that this collection has put into the user directory, by its name.
+
+    One that others can get at is not among them, so it is written anew. The text has 160 random bits at least, so the
+    digest discloses nothing of it.
+    """
+    folder, found = os.path.realpath(user_dir), {}
+    for name in itertools.islice(filter(OWN_FILE.match, _names(folder)), MOST_OWN):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError, Failure):
+            state = os.lstat(path)
+            if stat.S_ISREG(state.st_mode) and stat.S_IMODE(state.st_mode) == OWN_MODE and state.st_uid == identity.uid:
+                found[name] = _files.checksum(_files.data(path, limit=OWN_LIMIT))
+    return found
 
 
 def folder_owner(user_dir: str) -> Optional[str]:

@@ -10,7 +10,7 @@ import dataclasses
 import secrets
 import ssl
 import time
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response, request
@@ -85,6 +85,11 @@ class Examination:
     """Whether an exchange of the present check got less time than it should have."""
     seen: Dict[str, Response] = dataclasses.field(default_factory=dict)
     write_attempt: Optional[Verdict] = None
+    two_step: bool = False
+    """Whether the user needs a code after the password."""
+    totp_secret: Optional[str] = dataclasses.field(default=None, repr=False)
+    used: Optional[Tuple[str, int]] = dataclasses.field(default=None, repr=False)
+    """The password with the code that the login was made with, and the step of that code."""
 
     def limit(self, most: Optional[float] = None) -> float:
         """Seconds for the next exchange, by default those of a request. Raises OutOfTime where none are left."""

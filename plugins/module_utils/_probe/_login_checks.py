@@ -8,9 +8,11 @@ from __future__ import annotations
 import http.client
 import re
 import secrets
+import time
 from typing import Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import code, from_text, step_at
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._anonymous_checks import judge_write, try_to_write
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._answers import (
     demands_login,
@@ -96,19 +98,13 @@ def _revoke(examination: Examination, token: str) -> bool:
 
 
 def login_works(examination: Examination) -> Verdict:
-    if examination.username is None or examination.password is None:
+    username, password = examination.username, examination.password
+    if username is None or password is None:
         return Verdict(SKIP, "left out: no user name and password were given")
-    if not examination.admin_api:
-        return Verdict(SKIP, "left out: there is no admin API")
-    reason = why_no_password(examination.url, validate_certs=examination.verified)
-    if reason is not None:
-        return Verdict(SKIP, "left out: %s" % reason)
-    kind = examination.login_type()
-    if kind == "strategy":
-        return Verdict(SKIP, "left out: the login goes through another provider")
-    if kind != "credentials":
-        return Verdict(FAIL, "no login with user name and password is offered")
-    answer = _ask_for_token(examination, examination.username, examination.password)
+    untried = _why_not_tried(examination)
+    if untried is not None:
+        return untried
+    answer = _log_in(examination, username, password)
     token = _token(answer)
     if token is None:
         return Verdict(FAIL, _why_no_token(answer))
@@ -123,9 +119,69 @@ def login_works(examination: Examination) -> Verdict:
     return _judge_session(examination, seen, examination.send("/settings", token=token))
 
 
+def _why_not_tried(examination: Examination) -> Optional[Verdict]:
+    if not examination.admin_api:
+        return Verdict(SKIP, "left out: there is no admin API")
+    reason = why_no_password(examination.url, validate_certs=examination.verified)
+    if reason is not None:
+        return Verdict(SKIP, "left out: %s" % reason)
+    kind = examination.login_type()
+    if kind == "strategy":
+        return Verdict(SKIP, "left out: the login goes through another provider")
+    if kind != "credentials":
+        return Verdict(FAIL, "no login with user name and password is offered")
+    return None
+
+
+def _log_in(examination: Examination, username: str, password: str) -> Response:
+    """The answer to a login, with a code where the user needs one."""
+    if examination.totp_secret is None:
+        return _ask_for_token(examination, username, password)
+    secret, step = from_text(examination.totp_secret), step_at(time.time())
+    # If the user has logged in with the present code, the next one works: Node-RED accepts it early.
+    for tried in (step, step + 1):
+        typed = password + code(secret, tried)
+        answer = _ask_for_token(examination, username, typed)
+        if answer.status != 403:
+            break
+    if _token(answer) is not None:
+        examination.used = (typed, tried)
+    return answer
+
+
+def code_required(examination: Examination) -> Verdict:
+    """Whether the password alone is refused."""
+    if examination.username is None or examination.password is None:
+        return Verdict(SKIP, "left out: no user name and password were given")
+    untried = _why_not_tried(examination)
+    if untried is not None:
+        return untried
+    answer = _ask_for_token(examination, examination.username, examination.password)
+    return _judge_refusal(examination, answer, "open: the password was enough")
+
+
+def code_used_once(examination: Examination) -> Verdict:
+    """Whether the code of the login is refused when it comes again."""
+    if examination.used is None or examination.username is None:
+        return Verdict(SKIP, "left out: no user was logged in with a code")
+    typed, step = examination.used
+    answer = _ask_for_token(examination, examination.username, typed)
+    if step_at(time.time()) > step + 1 and _token(answer) is None:
+        return Verdict(SKIP, "left out: the checks took so long that the code has expired")
+    return _judge_refusal(examination, answer, "the code was accepted twice")
+
+
+def _judge_refusal(examination: Examination, answer: Response, accepted: str) -> Verdict:
+    token = _token(answer)
+    if token is not None:
+        _revoke(examination, token)
+        return Verdict(FAIL, accepted)
+    return Verdict(PASS, "403, refused") if answer.status == 403 else Verdict(FAIL, _why_no_token(answer))
+
+
 def _why_no_token(answer: Response) -> str:
     if answer.status == 403:
-        return "403: wrong password, unknown user, or a user without permissions"
+        return "403: wrong password or code, unknown user, or a user without permissions"
     if answer.status == 500 and b"oo many" in answer.body:
         return "Node-RED has locked this user name after too many failed logins; wait ten minutes or restart it"
     return "no session: %s" % described(answer)

@@ -7,7 +7,8 @@ Knows no Ansible, so that the same text runs on the controller, as a module, and
 
 What holds for every check: nothing is deployed, every token that was obtained is revoked, at most one login with a
 wrong password is tried for each run, under a random user name (Node-RED locks a user name for ten minutes after five
-failures), and at most one with the right password.
+failures), and at most one with the right password. With a two-step login, the user name has two or three failures more:
+the password alone, the same code again, and a code that was used before.
 
 The Node-RED may be hostile: every exchange and all checks together have a deadline, and no answer is trusted to have
 the type, the size or the characters that Node-RED's own answers have.
@@ -20,6 +21,7 @@ import re
 import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import from_text
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._anonymous_checks import (
     flows_closed,
     flows_write_closed,
@@ -43,6 +45,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examinatio
     Web,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._login_checks import (
+    code_required,
+    code_used_once,
     login_offered,
     login_works,
     read_only_cannot_write,
@@ -103,6 +107,8 @@ def probe(
     websockets: Sequence[str] = (),
     http_username: Optional[str] = None,
     http_password: Optional[str] = None,
+    totp_secret: Optional[str] = None,
+    two_step: Optional[bool] = None,
     only: Optional[Sequence[str]] = None,
     seconds: Optional[float] = None,
 ) -> List[Dict[str, str]]:
@@ -116,7 +122,8 @@ def probe(
     `closed_ports` are ports of the same host on which nothing may answer any more. `admin_api` is false where
     `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`, `static_roots`, `dashboard_sockets`
     (with `/socket.io/` at their ends) and `websockets` are paths that require `http_username` and `http_password`.
-    `only` names the checks that are wanted; all by default.
+    `totp_secret` (Base32) is what the codes of the user are made from; with `two_step`, the user needs one although the
+    secret may not be here. `only` names the checks that are wanted; all by default.
 
     The list always holds the same checks in the same order (without those for which no ports or paths are given).
     Raises ProbeError for arguments that cannot be used. Errors of the network and of Node-RED are in the checks.
@@ -138,10 +145,13 @@ def probe(
         username=username,
         password=password,
         closed_ports=tuple(closed_ports),
+        two_step=totp_secret is not None if two_step is None else two_step,
+        totp_secret=totp_secret,
         web=Web(node_root, static_roots, dashboard_sockets, websockets, http_username, http_password),
     )
     if (username is None) != (password is None) or (http_username is None) != (http_password is None):
         raise ProbeError("a user name and a password are needed together; give both or none.")
+    _check_secret(totp_secret, username)
     _check_paths([*([node_root] if node_root else []), *static_roots, *dashboard_sockets, *websockets])
     wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
     asks = not lacks_client_cert and any(check.needs_node_red for check in wanted)
@@ -201,6 +211,17 @@ def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional
         raise ProbeError("there is no check named %s; known are %s." % (", ".join(sorted(unknown)), ", ".join(known)))
 
 
+def _check_secret(totp_secret: Optional[str], username: Optional[str]) -> None:
+    if totp_secret is None:
+        return
+    if username is None:
+        raise ProbeError("totp_secret needs a user name and a password.")
+    try:
+        from_text(totp_secret)
+    except ValueError:
+        raise ProbeError("totp_secret must be Base32 text, as in the otpauth address of the user.") from None
+
+
 def _check_paths(paths: Sequence[str]) -> None:
     for path in paths:
         if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
@@ -240,6 +261,13 @@ CHECKS: Tuple[Check, ...] = (
         wrong_password_refused,
     ),
     Check(
+        "code_required",
+        "The password alone is refused where a code is required",
+        "POST auth/token with user name and password, without a code: 403",
+        code_required,
+        needs=lambda examination: examination.two_step,
+    ),
+    Check(
         "login_works",
         "The user can log in, and a session that was ended is not accepted again",
         "POST auth/token: a token that is good for GET settings, and after auth/revoke for nothing",
@@ -250,6 +278,13 @@ CHECKS: Tuple[Check, ...] = (
         "A user who may only read cannot change the flows",
         "DELETE of a flow that does not exist, as that user: 401",
         read_only_cannot_write,
+    ),
+    Check(
+        "code_used_once",
+        "A code that was used is refused",
+        "POST auth/token with the same code again: 403",
+        code_used_once,
+        needs=lambda examination: examination.two_step,
     ),
     Check(
         "old_port_closed",

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...module_utils._linux import _unit_files, _user_units
 from .. import _settings_js
+from .._settings_error import SettingsError
 
 UNIT_FOLDER = "/etc/systemd/system"
 _LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
@@ -42,11 +43,20 @@ class Found:
     """What `firewall_info` returns, if discovery has read it for this plan."""
     controller: Mapping[str, Any] = field(default_factory=dict)
     """What the action plugin has read for this role, on the controller or with one more execution on the host."""
+    clock_error: float = 0
+    """Seconds by which the clock of the host is ahead of that of the controller, at least; negative: behind."""
 
     def setting(self, name: str) -> object:
         """The value of a setting as planned so far; None if it is absent. Raises SettingsError."""
         value = _settings_js.value(self.text, name, filename=str(self.instance["settings_file"]))
         return None if value is _settings_js.UNDEFINED else value
+
+    def members(self, name: str) -> dict[str, object] | None:
+        """The members of a setting that is an object; None if it is something else or not certain."""
+        try:
+            return _settings_js.members(self.text, name, filename=str(self.instance["settings_file"]))
+        except SettingsError:
+            return None
 
     @property
     def has_login(self) -> bool | None:
@@ -114,6 +124,9 @@ class Plan:
     remove: list[str] = field(default_factory=list)
     companions: dict[str, str | None] = field(default_factory=dict)
     """Files beside the settings file that differ: name to new text, None to remove it."""
+    private_files: dict[str, str | None] = field(default_factory=dict)
+    """Files in the user directory that only the service user can read and that differ: name to new text with secrets,
+    None to remove it."""
     drop_ins: list[DropIn] = field(default_factory=list)
     """Those that differ."""
     sessions: str = ""
@@ -133,6 +146,9 @@ class Plan:
     """What the user should know, also if nothing changes."""
     passwords: dict[str, str] = field(default_factory=dict)
     """New random passwords: path on the controller to text. Written before anything is sent."""
+    enrolments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """New secrets of two-step logins, as `_totp_files.keep` takes them: path on the controller to `record`, `picture`
+    and `replaces`. Written before anything is sent."""
     checks: dict[str, Any] = field(default_factory=dict)
     """What the verification needs to know of this role, see `_verification`."""
     credentials: dict[str, str] = field(default_factory=dict)
@@ -143,7 +159,7 @@ class Plan:
     @property
     def needs_restart(self) -> bool:
         """Whether something beside the settings requires a restart."""
-        return bool(self.companions or self.drop_ins or self.sessions or self.restart)
+        return bool(self.companions or self.private_files or self.drop_ins or self.sessions or self.restart)
 
     @property
     def changes(self) -> bool:

@@ -27,6 +27,10 @@ def diffs(found: Found, plan: Plan, edit: Edit) -> list[Diff]:
         shown.append(_of_modes(found, plan.close_files))
     # The text of a companion is that of the collection.
     lines = [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.companions.items()]
+    lines += [
+        f"{'remove' if text is None else 'write'} {name} (secrets, not shown)"
+        for name, text in plan.private_files.items()
+    ]
     lines += plan.certificate.get("lines", ())
     lines += [f"restart Node-RED: {reason}" for reason in [plan.restart] if reason]
     lines += [f"firewall: {line}" for line in plan.firewall.get("lines", ())]

@@ -25,6 +25,7 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
         "user_dir": state.instance["user_dir"],
         "edit": _edit(state),
         "companions": {name: text for plan in plans for name, text in plan.companions.items()},
+        "private_files": {name: text for plan in plans for name, text in plan.private_files.items()},
         "drop_ins": [
             {"unit": one.unit, "name": one.name, "sections": dict(one.sections), "options": list(one.options)}
             for plan in plans
@@ -43,7 +44,7 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
 
 def changes(wanted: Mapping[str, Any]) -> bool:
     """Whether there is anything to change on the host."""
-    parts = ("edit", "companions", "drop_ins", "certificate", "sessions", "close_files", "restart")
+    parts = ("edit", "companions", "private_files", "drop_ins", "certificate", "sessions", "close_files", "restart")
     return any(wanted[part] for part in parts)
 
 

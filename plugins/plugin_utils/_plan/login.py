@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _admin_auth
+from .. import _admin_auth, _totp
 from .._arguments import ArgumentError, truth, whole_number
+from . import _two_step
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
+from ._two_step import TwoStep
 
 SETTING = "adminAuth"
 GENERATED_USER = "admin"
+# Members of `adminAuth` that can be code beside a list of users: tokens for machines, and what this collection writes.
+CODE_MEMBERS = frozenset({"tokens", "authenticate"})
 
 
 def plan(found: Found, wanted: Wanted) -> Plan:
@@ -22,7 +26,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     result = Plan(errors=overridden(found, "a login", SETTING), details={"managed": False})
     written = found.setting(SETTING)
     ineffective = _is_code(written) and found.has_login is False
-    present = None if ineffective else written
+    present = None if ineffective else _present(found, written)
     try:
         listed = _listed(wanted["nodered_login_users"])
         replace = truth(wanted["nodered_login_replace"], "nodered_login_replace")
@@ -52,6 +56,16 @@ def _listed(users: object) -> Sequence[object]:
 
 def _is_code(value: object) -> bool:
     return isinstance(value, Mapping) and set(value) == {"$js"}
+
+
+def _present(found: Found, written: object) -> object:
+    """`adminAuth` with its members, if the only code among them is no part of the list of users."""
+    members = found.members(SETTING) if _is_code(written) else None
+    if members is None:
+        return written
+    code = {name for name, value in members.items() if _is_code(value)}
+    theirs = "authenticate" in members and not _totp.is_ours(members["authenticate"])
+    return written if theirs or not code <= CODE_MEMBERS or "users" not in members else members
 
 
 def _is_foreign(present: object) -> bool:
@@ -109,31 +123,38 @@ def _replaced(found: Found) -> str:
 
 def _set(result: Plan, found: Found, wanted: Wanted, users: Sequence[object], present: object) -> None:
     expiry = wanted.get("nodered_login_session_expiry")
+    ours = present if isinstance(present, Mapping) and not _is_foreign(present) else None
     auth = _admin_auth.admin_auth(
         users,
         node_red=found.instance["version"] or "",
         rounds=whole_number(wanted["nodered_login_rounds"], "nodered_login_rounds"),
         default_permissions=wanted.get("nodered_login_default_permissions"),
         session_expiry=None if expiry is None else whole_number(expiry, "nodered_login_session_expiry"),
-        present=present if isinstance(present, Mapping) and not _is_foreign(present) else None,
+        present=_two_step.without_ours(ours) if ours else None,
     )
+    second = _two_step.plan(result, found, wanted, _admin_auth.two_step_users(users), ours)
+    if second.setting:
+        auth["authenticate"] = second.setting
     result.set[SETTING] = auth
     result.details["managed"] = True
-    result.credentials = _credentials(found, wanted, auth, present)
+    result.credentials = _credentials(found, wanted, auth, present, second)
 
 
-def _credentials(found: Found, wanted: Wanted, auth: Mapping[str, Any], present: object) -> dict[str, str]:
+def _credentials(
+    found: Found, wanted: Wanted, auth: Mapping[str, Any], present: object, second: TwoStep
+) -> dict[str, str]:
     """What the verification logs in with: a user whose password is known, and only if needed, as the host receives it.
 
     That is if this play changes that user, if an earlier run has changed settings and was interrupted before the
-    restart, or if it is asked for.
+    restart, or if it is asked for. A user with a second step is preferred.
     """
     known = {user["username"]: user["password"]["$password"] for user in auth["users"] if _is_known(user)}
     earlier = found.planned["login"].credentials if "login" in found.planned else {}
-    changed = [*_admin_auth.changed_users(auth, present), earlier.get("username")]
+    changed = [*_admin_auth.changed_users(auth, present), *second.changed, earlier.get("username")]
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
     names = [name for name in known if name in changed] or (list(known) if every_time else [])
-    return {"username": names[0], "password": known[names[0]]} if names else {}
+    names.sort(key=lambda name: not second.credentials(name))
+    return {"username": names[0], "password": known[names[0]], **second.credentials(names[0])} if names else {}
 
 
 def _is_known(user: Mapping[str, Any]) -> bool:

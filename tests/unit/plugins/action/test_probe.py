@@ -18,9 +18,11 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import probe as action
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _login_checks, _probe
+from ansible_collections.pifleet.nodered.plugins.modules.probe import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _probe_program
 
 PASSWORD = "Corr3ct-horse"
+SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 OUTSIDE = {"url": "http://192.0.2.7:1880", "username": "admin", "password": PASSWORD}
 
 
@@ -60,7 +62,8 @@ def probed(monkeypatch):
 
     def probe(url, **arguments):
         calls.append({"url": url, **arguments})
-        kinds = [check.id for check in _probe.CHECKS if check.needs is None]
+        two_step = action.TWO_STEP_CHECKS if arguments["two_step"] else ()
+        kinds = [check.id for check in _probe.CHECKS if check.needs is None or check.id in two_step]
         return [
             {"id": kind, "title": kind, "status": "pass", "expected": "x", "found": "outside"}
             if kind not in action.LOGIN_CHECKS
@@ -126,6 +129,36 @@ def test_only_the_checks_that_are_wanted_are_made_and_a_password_is_used_only_fo
 def test_a_login_that_is_wanted_alone_goes_through_the_connection(probed):
     module = Observed({**OUTSIDE, "only": ["login_works", "read_only_cannot_write"]})
     assert found(module.run(task_vars={}))["login_works"] == "on the host"
+
+
+def test_the_secret_of_a_two_step_login_takes_the_way_of_the_password(probed):
+    module = Observed({**OUTSIDE, "totp_secret": SECRET})
+    module.outcome = answer_of(
+        [*on_host(), *({**on_host()[1], "id": kind} for kind in ("code_required", "code_used_once"))]
+    )
+    result = module.run(task_vars={})
+    assert [call["totp_secret"] for call in probed] == [None]
+    assert [call["two_step"] for call in probed] == [True], "the checks keep their places"
+    run = module.executed[0]
+    given = json.loads(run.pop("in_data"))["arguments"]
+    assert given["totp_secret"] == SECRET
+    assert set(given["only"]) == {"answers", *action.LOGIN_CHECKS, *action.TWO_STEP_CHECKS}
+    assert SECRET not in str(run) + str(result)
+
+
+def test_without_standard_input_no_secret_goes_to_the_host(probed):
+    module = Observed({**OUTSIDE, "totp_secret": SECRET, "run_on": "host"}, has_pipelining=False)
+    module.run(task_vars={})
+    given = module.modules[0]["module_args"]
+    assert given["totp_secret"] is None
+    assert set(given) <= set(ARGUMENT_SPEC)
+
+
+def test_an_answer_that_repeats_the_secret_is_not_shown(probed):
+    module = Observed({**OUTSIDE, "totp_secret": SECRET, "run_on": "host"})
+    checks = [{**each, "found": f"it was {SECRET}"} for each in on_host()]
+    module.outcome = answer_of(checks)
+    assert SECRET not in str(module.run(task_vars={}))
 
 
 def test_the_login_never_asks_for_become(probed):

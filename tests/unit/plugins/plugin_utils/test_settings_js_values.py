@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js impor
     SettingsError,
     edit,
     known,
+    members,
     value,
 )
 from hypothesis import given, settings
@@ -459,3 +460,22 @@ def test_known_gives_every_setting_as_far_as_the_text_tells_it():
     source = "const a = { uiPort: 1, ui: { path: 'x', on: f() }, now: g() };\nmodule.exports = a;\na.uiPort = 2;\n"
     assert known(source) == {"uiPort": 2, "ui": {"path": "x", "on": UNDEFINED}, "now": UNDEFINED}
     assert known("module.exports = { uiPort: 1, ...require('./site') }") == {"uiPort": UNDEFINED}
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("{}", {}),
+        ("{b: 1, 'c': f()}", {"b": 1, "c": {"$js": "f()"}}),
+        ("{b: [{c: 1}], d: (t) => null}", {"b": [{"c": 1}], "d": {"$js": "(t) => null"}}),
+        *((each, None) for each in ("1", "null", "[1]", "f()", "{b() {}}", "{get b() {}}", "{...b}", "{[b]: 1}")),
+    ],
+)
+def test_members_of_an_object_are_read_one_by_one(expression, wanted):
+    assert members(source_of(expression), "a") == wanted
+
+
+def test_an_absent_setting_has_no_members_and_a_later_one_counts():
+    assert members(source_of("{b: 1}"), "b") is None
+    assert members(source_of("{b: 1}") + "module.exports.a.c = f();\n", "a") == {"b": 1, "c": {"$js": "f()"}}
+    assert members(source_of("{b: 1}") + "if (f()) { module.exports.a = {}; }\n", "a") is None

@@ -13,7 +13,7 @@ import pytest
 from ansible.parsing import vault
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Variables, _clock_error
 
 SECRETS = [("default", vault.VaultSecret(b"opens the vault"))]
 
@@ -64,3 +64,12 @@ def test_a_variable_that_is_not_defined_is_missing(variables):
     values = variables("a: VAULTED\n", "x")
     assert values.get("b") is None
     assert "b" not in values
+
+
+@pytest.mark.parametrize(
+    "clock, error",
+    # It was read at some time between 1000.5 and 1009.5, without the fraction of the second.
+    [(1000, 0), (1005, 0), (1009, 0), (999, -0.5), (990, -9.5), (1010, 0.5), (1100, 90.5)],
+)
+def test_a_clock_is_wrong_by_what_no_delay_explains(clock, error):
+    assert _clock_error(clock, 1000.5, 1009.5) == error

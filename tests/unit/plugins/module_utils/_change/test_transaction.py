@@ -80,7 +80,14 @@ def request(machine, **given):
         "wanted": [],
         "changed": ["uiPort"],
     }
-    empty = {"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": ""}
+    empty = {
+        "companions": {},
+        "private_files": {},
+        "drop_ins": [],
+        "certificate": None,
+        "sessions": "",
+        "close_files": "",
+    }
     common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
     kept = {"restore_points": 5, "firewall": False}
     return _transaction.request(
@@ -100,6 +107,56 @@ def test_all_is_written_before_the_one_load_and_the_restart_uses_what_was_loaded
     assert machine.settings.read_text() == NEW
     assert result["changed"] and result["restore_point"] == 1
     assert [path.name for path in machine.settings.parent.glob("settings.js*")] == ["settings.js"], "no copy beside it"
+
+
+SECRETS = ".pifleet-two-step-nodered.json"
+
+
+@pytest.fixture
+def secrets_file(machine):
+    """It belongs to the service user, who is the one that runs the tests."""
+    return machine.settings.with_name(SECRETS)
+
+
+def test_a_file_with_secrets_is_written_for_the_secrets_file_alone_and_ends_all_sessions(machine, secrets_file):
+    _transaction.apply(request(machine, private_files={SECRETS: "{}\n"}), 60)
+    assert secrets_file.read_text() == "{}\n"
+    assert secrets_file.stat().st_mode & 0o777 == 0o600
+    assert _change.recorded("nodered").ends_sessions()
+
+
+def test_an_open_file_with_secrets_is_closed(machine, secrets_file):
+    secrets_file.write_text("{}\n")
+    secrets_file.chmod(0o644)
+    _transaction.apply(request(machine, edit=None, private_files={SECRETS: "{}\n"}), 60)
+    assert secrets_file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("before", [None, "old\n"])
+def test_a_file_with_secrets_is_put_back_with_the_rest(machine, secrets_file, before):
+    machine.error = "SyntaxError"
+    if before is not None:
+        secrets_file.write_text(before)
+        secrets_file.chmod(0o600)
+    for text in ("new\n", None):
+        with pytest.raises(Failure, match="SyntaxError"):
+            _transaction.apply(request(machine, private_files={SECRETS: text}), 60)
+        assert (secrets_file.read_text() if secrets_file.exists() else None) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["settings.js", ".pifleet-a.json/../../x", "/etc/.pifleet-a.json", ".pifleet-a-used.json", ".pifleet-a.json\n"],
+)
+def test_a_file_with_secrets_has_a_name_of_this_collection(machine, secrets_file, name):
+    with pytest.raises(Failure, match="cannot be the name"):
+        _transaction.apply(request(machine, private_files={name: "{}"}), 60)
+
+
+def test_a_link_in_the_place_of_a_file_with_secrets_is_rejected(machine, secrets_file):
+    secrets_file.symlink_to("/etc/passwd")
+    with pytest.raises(Failure, match="is a link"):
+        _transaction.apply(request(machine, private_files={SECRETS: "{}"}), 60)
 
 
 def test_what_is_removed_goes_after_the_settings_that_required_it(machine):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 
@@ -169,3 +170,32 @@ def test_a_user_directory_that_is_not_there_yet_counts_as_writable(tmp_path):
 def test_what_is_shown_of_a_file_stays_on_its_line():
     shown = _private_files.Exposed("/home/pi/a\nb\x1b[1A", False, "own", 0o644, None, "It is not a file.").described()
     assert shown["path"] == "/home/pi/a\\x0ab\\x1b[1A"
+
+
+def test_own_files_are_told_by_their_digest_unless_others_can_read_them(user_dir):
+    make(user_dir / ".pifleet-two-step-nodered.json", 0o600)
+    make(user_dir / ".pifleet-two-step-open.json", 0o640)
+    make(user_dir / ".pifleet-two-step-nodered-used.json", 0o600)
+    make(user_dir / ".pifleet-two-step-nodered.json.new", 0o600)
+    (user_dir / ".pifleet-link.json").symlink_to(user_dir / ".pifleet-two-step-nodered.json")
+    (user_dir / ".pifleet-folder.json").mkdir(mode=0o600)
+    os.mkfifo(user_dir / ".pifleet-pipe.json", 0o600)
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert _private_files.own(str(user_dir), reader()) == {".pifleet-two-step-nodered.json": digest}
+    assert _private_files.own(str(user_dir), reader(uid=OTHER)) == {}
+    assert _private_files.own(str(user_dir / "none"), reader()) == {}
+
+
+def test_of_own_files_only_some_of_a_limited_size_are_read(user_dir):
+    for number in range(30):
+        make(user_dir / f".pifleet-{number}.json", 0o600)
+    assert len(_private_files.own(str(user_dir), reader())) == _private_files.MOST_OWN
+    large = user_dir / ".pifleet-0.json"
+    os.truncate(large, _private_files.OWN_LIMIT + 1)
+    assert large.name not in _private_files.own(str(user_dir), reader())
+
+
+def test_own_files_that_are_open_are_closed_like_others_with_secrets(user_dir):
+    make(user_dir / ".pifleet-two-step-nodered.json", 0o644)
+    make(user_dir / ".pifleet-two-step-nodered-used.json", 0o644)
+    assert {".pifleet-two-step-nodered.json", ".pifleet-two-step-nodered-used.json"} <= set(exposed(user_dir))

@@ -12,9 +12,11 @@ import http.server
 import json
 import socket
 import threading
+import types
 from urllib.parse import parse_qs
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import code, step_at, to_text
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
     _answers,
     _comms_checks,
@@ -50,12 +52,22 @@ class FakeNodeRed(http.server.ThreadingHTTPServer):
         self.instead: tuple[int, dict, bytes] | None = None
         self.sessions: dict[str, tuple[str, object]] = {}
         self.issued: list[str] = []
+        # The codes that a user can still type after the password.
+        self.codes: dict[str, list[str]] = {}
+        self.uses_up_codes = True
         self.received: list[tuple[str, str]] = []
         self.bodies: list[str] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def with_code(self, password: str, typed: str) -> str | None:
+        """What was typed, if that is the password with a code that was not used."""
+        code = next((code for code in self.codes["admin"] if typed == password + code), None)
+        if code is not None and self.uses_up_codes:
+            self.codes["admin"].remove(code)
+        return None if code is None else typed
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -140,6 +152,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_in(self, username: str, password: str) -> None:
         known = self.server.users.get(username)
+        if username in self.server.codes and known is not None:
+            known = (self.server.with_code(known[0], password), known[1])
         if not self.server.lets_everybody_in and (known is None or known[0] != password):
             self.reply(403, {"error": "invalid_grant"})
             return
@@ -554,3 +568,89 @@ def test_permissions_grant_what_node_red_would_grant(permissions, scope, granted
 def unused_port() -> int:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
         return free.getsockname()[1]
+
+
+# A login in two steps
+
+SECRET = b"12345678901234567890"
+TWO_STEPS = {"username": "admin", "password": PASSWORD, "totp_secret": to_text(SECRET)}
+
+
+@pytest.fixture
+def two_steps(node_red, monkeypatch):
+    """A Node-RED that wants a code of `admin`, at a time that stands still."""
+    monkeypatch.setattr(_login_checks, "time", types.SimpleNamespace(time=lambda: 1_790_000_000.0))
+    step = step_at(1_790_000_000)
+    node_red.codes = {"admin": [code(SECRET, step), code(SECRET, step + 1)]}
+    return node_red
+
+
+def test_a_login_in_two_steps_passes(two_steps):
+    checks = statuses(probe(two_steps.url, **TWO_STEPS))
+    assert [checks[name] for name in ("code_required", "login_works", "code_used_once")] == ["pass"] * 3
+    assert two_steps.sessions == {}
+    assert (
+        list(checks).index("code_required") < list(checks).index("login_works") < list(checks).index("code_used_once")
+    )
+
+
+def test_the_next_code_is_used_where_the_present_one_was(two_steps):
+    del two_steps.codes["admin"][0]
+    checks = statuses(probe(two_steps.url, **TWO_STEPS))
+    assert [checks[name] for name in ("code_required", "login_works", "code_used_once")] == ["pass"] * 3
+    assert two_steps.codes == {"admin": []}
+
+
+def test_a_password_that_is_enough_fails_and_its_session_is_ended(two_steps):
+    two_steps.codes["admin"].append("")
+    checks = by_id(probe(two_steps.url, **TWO_STEPS))
+    assert checks["code_required"]["status"] == "fail"
+    assert checks["code_required"]["found"] == "open: the password was enough"
+    assert two_steps.sessions == {}
+
+
+def test_a_code_that_works_twice_fails_and_its_session_is_ended(two_steps):
+    two_steps.uses_up_codes = False
+    checks = by_id(probe(two_steps.url, **TWO_STEPS))
+    assert checks["login_works"]["status"] == "pass"
+    assert checks["code_used_once"]["found"] == "the code was accepted twice"
+    assert two_steps.sessions == {}
+
+
+def test_another_secret_fails_with_few_attempts(two_steps):
+    checks = statuses(probe(two_steps.url, **TWO_STEPS | {"totp_secret": to_text(bytes(20))}))
+    assert checks["login_works"] == "fail"
+    assert checks["code_used_once"] == "skip"
+    assert sum('"admin"' in body for body in two_steps.bodies) == 3
+
+
+def test_a_code_that_has_expired_meanwhile_is_no_proof(two_steps, monkeypatch):
+    times = iter([1_790_000_000.0, 1_790_000_000.0 + 90])
+    monkeypatch.setattr(_login_checks, "time", types.SimpleNamespace(time=lambda: next(times)))
+    checks = by_id(probe(two_steps.url, **TWO_STEPS))
+    assert checks["login_works"]["status"] == "pass"
+    assert (checks["code_used_once"]["status"], checks["code_used_once"]["found"][:8]) == ("skip", "left out")
+
+
+def test_a_locked_user_is_told_from_a_required_code(two_steps):
+    two_steps.locked = True
+    checks = by_id(probe(two_steps.url, **TWO_STEPS))
+    assert checks["code_required"]["status"] == "fail"
+    assert "has locked this user name" in checks["code_required"]["found"]
+
+
+def test_where_the_secret_is_not_sent_the_checks_are_left_out(node_red):
+    checks = statuses(probe(node_red.url, two_step=True))
+    assert checks["code_required"] == checks["code_used_once"] == "skip"
+
+
+def test_neither_secret_nor_code_is_in_a_result(two_steps):
+    codes = list(two_steps.codes["admin"])
+    shown = str(probe(two_steps.url, **TWO_STEPS))
+    assert not [secret for secret in (*codes, to_text(SECRET)) if secret in shown]
+
+
+@pytest.mark.parametrize("options", [{"totp_secret": "1"}, {"totp_secret": "", "username": None, "password": None}])
+def test_a_secret_that_cannot_be_used_is_an_error_that_does_not_repeat_it(options):
+    with pytest.raises(ProbeError, match="totp_secret (must be Base32|needs a user name)"):
+        probe("http://127.0.0.1:9", **{**TWO_STEPS, **options})

@@ -31,7 +31,8 @@ def gathered(tmp_path):
             store.save(State({}, "", "", "", plans={"login": plan}))
         step = types.SimpleNamespace(host=HOST, _loader=loader, stores=lambda: stores)
         names = ("nodered_login_password_dir", "nodered_http_auth_password_dir")
-        return role.gather(step, found(), {**dict.fromkeys(names, folder), **variables})
+        others = {"nodered_login_totp_dir": "totp", "nodered_login_users": []}
+        return role.gather(step, found(), {**dict.fromkeys(names, folder), **others, **variables})
 
     return gather
 

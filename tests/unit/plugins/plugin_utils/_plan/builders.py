@@ -77,6 +77,7 @@ INSTANCE: dict[str, Any] = {
     "storage_module": "none",
     "runtime_directories": [],
     "companions": {},
+    "private_files": {},
     "expected_node_root": "/",
     "socket_packages": [],
     "dashboard_sockets": [],

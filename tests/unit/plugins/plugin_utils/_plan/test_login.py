@@ -20,11 +20,13 @@ SECRET = "correct horse"
 ADA = {"username": "ada", "password": SECRET}
 FILE = "/controller/pi1"
 NEW = "NewRandomPassword123"
-CONTROLLER = random_password(FILE, NEW)
+SCRIPT = "the companion"
+CONTROLLER = {**random_password(FILE, NEW), "two_step": {"script": SCRIPT, "problem": "", "users": {}}}
 DEFAULTS = {
     "nodered_login_users": [],
     "nodered_login_password_dir": "/controller",
     "nodered_login_rounds": 4,
+    "nodered_login_totp_renew": [],
     "nodered_login_replace": False,
     "nodered_verify_login": False,
 }

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the second step of logins for the role `login`. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import _ephemeral, _totp
+from .._arguments import ArgumentError, names, release_name, release_numbers
+from .._totp import Enrolment, TotpError
+from ._base import Found, Plan, Wanted, other_services
+
+RENEW = "nodered_login_totp_renew"
+FOLDER = "nodered_login_totp_dir"
+FIRST_RELEASE = (1, 0)
+# Seconds. With one step of tolerance, each code works on a clock that is wrong by no more than that.
+CLOCK_TOLERANCE = 30
+
+
+@dataclass(frozen=True)
+class TwoStep:
+    """The second step of one Node-RED."""
+
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict, repr=False)
+    """By user."""
+    setting: Mapping[str, str] | None = None
+    """The value of `adminAuth.authenticate`; None without users."""
+    changed: frozenset[str] = frozenset()
+    """The users whose second step comes with this play, goes with it, or has another secret."""
+
+    def credentials(self, user: str) -> dict[str, str]:
+        """What the verification needs beside the password."""
+        return {"totp_secret": self.enrolments[user].secret_text} if user in self.enrolments else {}
+
+
+def plan(result: Plan, found: Found, wanted: Wanted, users: Sequence[str], present: object) -> TwoStep:
+    """Add to `result` what gives these users a second step, and takes it from the others.
+
+    `present` is the value of `adminAuth` in the settings file. Raises ArgumentError.
+    """
+    before = frozenset(_totp.users_in(present.get("authenticate") if isinstance(present, Mapping) else None))
+    if not users:
+        _remove(result, found)
+        return TwoStep(changed=before)
+    problems = [*_problems_of_host(found), *_problems_of_names(wanted)]
+    if problems:
+        raise ArgumentError(*problems)
+    renewed = names(wanted[RENEW], RENEW)
+    try:
+        enrolments = {user: _enrolment(result, found, user, renewed, before) for user in users}
+    except TotpError as error:
+        raise ArgumentError(f"Two-step login: {error}") from None
+    name, text = _totp.host_file(found.instance["service"]), _totp.host_text(enrolments)
+    if found.instance["private_files"].get(name) != _checksum(text):
+        result.private_files[name] = text
+    if found.instance["companions"].get(_totp.COMPANION) != _checksum(_script(found)):
+        result.companions[_totp.COMPANION] = _script(found)
+    changed = frozenset(users) if result.private_files else frozenset()
+    changed |= before ^ frozenset(users)
+    _judge_clock(result, found, certain=not changed)
+    path = os.path.join(found.instance["user_dir"], name)
+    return TwoStep(enrolments, _totp.setting(list(users), path), changed)
+
+
+def _problems_of_names(wanted: Wanted) -> list[str]:
+    listed = [user.get("username") for user in wanted["nodered_login_users"] if isinstance(user, Mapping)]
+    return [
+        f"{RENEW}: {name} is not in nodered_login_users. Correct the name, or leave it out."
+        for name in names(wanted[RENEW], RENEW)
+        if name not in listed
+    ]
+
+
+def _problems_of_host(found: Found) -> list[str]:
+    instance, problems = found.instance, []
+    release = release_numbers(instance["version"] or "")
+    if release and release < FIRST_RELEASE:
+        problems.append(
+            f"Two-step login needs Node-RED 1.0, and this is Node-RED {release_name(release)}. Upgrade Node-RED, or "
+            "remove totp from the users of this host."
+        )
+    if instance["user_dir_read_only"] or instance["user_dir_read_only_at_boot"] or instance["overlay"]:
+        problems.append(
+            f"The file system of {instance['user_dir']} is read-only or loses its changes at the next boot, so "
+            f"{found.host} could not remember which codes were used. Remove totp from the users of this host, or make "
+            "that folder permanently writable."
+        )
+    if found.controller["two_step"]["problem"]:
+        problems.append(found.controller["two_step"]["problem"])
+    return problems
+
+
+def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], before: frozenset[str]) -> Enrolment:
+    """What this user shares with the host; a new one is added to the files that are written on the controller."""
+    kept = found.controller["two_step"]["users"][user]
+    known: Enrolment | None = kept["known"]
+    if known and user not in renewed:
+        return known
+    if not known and not kept["planned"] and user in before and user not in renewed:
+        raise TotpError(
+            f"{user} has a two-step login on {found.host}, and its secret is not on this controller: {kept['path']} "
+            "is missing. Copy it from the controller that has set up the login, or give the user a new secret: run "
+            f'once with -e \'{{"{RENEW}": ["{user}"]}}\'.'
+        )
+    if found.controller["ephemeral"]:
+        remedy = f"Set {FOLDER} to a folder that is kept, such as a volume that is mounted in each job."
+        what = f"The secret of the two-step login of {user}"
+        raise ArgumentError(_ephemeral.lost(what, found.controller["ephemeral"], remedy))
+    enrolment: Enrolment = kept["planned"] or kept["new"]
+    result.enrolments[kept["path"]] = {
+        "record": _totp.record(enrolment, host=found.host, user=user),
+        "picture": _totp.svg_code(_totp.uri(enrolment, host=found.host, user=user)),
+        "replaces": known.secret_text if known else "",
+    }
+    result.notes.append(
+        f"{user} needs a code after the password from this change on. The QR code and the recovery codes are written "
+        f"to {kept['path']} on the controller; show it there with cat."
+    )
+    return enrolment
+
+
+def _judge_clock(result: Plan, found: Found, *, certain: bool) -> None:
+    """Reject a clock with which codes are rejected; only a warning where codes are required already."""
+    error = found.clock_error
+    if abs(error) <= CLOCK_TOLERANCE:
+        return
+    problem = (
+        f"The clock of {found.host} is {abs(error):.0f} seconds or more {'ahead of' if error > 0 else 'behind'} that "
+        "of the controller, so Node-RED would reject the codes of an authenticator app. Set the clock that is wrong "
+        "(timedatectl set-ntp true), then run again."
+    )
+    if not certain:
+        raise ArgumentError(problem)
+    result.warnings.append(f"{problem} Until then, only a recovery code works.")
+
+
+def _remove(result: Plan, found: Found) -> None:
+    """Remove the files; the companion only where no other Node-RED can require it."""
+    name = _totp.host_file(found.instance["service"])
+    if name in found.instance["private_files"]:
+        result.private_files[name] = None
+    shared = any("settings_folder" in one["shares"] for one in other_services(found.instance))
+    if _totp.COMPANION in found.instance["companions"] and not shared:
+        result.companions[_totp.COMPANION] = None
+
+
+def _script(found: Found) -> str:
+    return str(found.controller["two_step"]["script"])
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_ours(present: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of `adminAuth` without an `authenticate` that this collection has written."""
+    return {name: value for name, value in present.items() if name != "authenticate" or not _totp.is_ours(value)}
