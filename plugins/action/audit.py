@@ -197,7 +197,7 @@ class ActionModule(VerifyStep):
 
 
 def _versions(instance: Mapping[str, t.Any]) -> dict[str, str]:
-    known = {"node_red": instance["version"], "node": instance["node_version"]}
+    known = {"node_red": instance["version"], "node": instance["node_version"], "os": instance["system"]}
     return {name: str(version) for name, version in known.items() if version}
 
 

@@ -527,6 +527,10 @@ instance:
     clock:
       description: What time it is for the machine, in seconds since 1970. A Raspberry Pi has no clock of its own.
       type: int
+    system:
+      description: The name of the operating system; none if it is not known.
+      type: str
+      sample: Debian GNU/Linux 12 (bookworm)
     hostname:
       description: The name of the machine.
       type: str

@@ -136,6 +136,10 @@ def test_each_planted_fault_is_found_and_nothing_else(fleet, repaired, whole, re
     assert run.says("2 of 4 hosts audited", "severity critical or worse on pi31, pi50; not audited: gone, other")
     hosts = {one["host"]: one for one in json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]}
     assert {name: findings(hosts[name]) for name in PLANTED} == PLANTED
+    assert {name: one["versions"].get("os", "")[:19] for name, one in hosts.items()} == {
+        **{"pi31": "Debian GNU/Linux 12", "pi50": "Debian GNU/Linux 13"},
+        **{"gone": "", "other": ""},
+    }
     assert {name: hosts[name]["status"] for name in ("gone", "other")} == {"gone": "unreachable", "other": "failed"}
     assert "missing.service" in hosts["other"]["message"]
     for pi in repaired:

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
@@ -50,6 +51,9 @@ OWN_DROP_IN = re.compile(r"/\d+-pifleet-[^/]*\.conf$")
 
 # Of a user unit; there are at most five.
 MOST_DROP_INS = 20
+OS_RELEASE = "/etc/os-release"
+_LARGEST_OS_RELEASE = 64 * 1024
+
 # Files of this collection beside a settings file; there are at most five.
 MOST_COMPANIONS = 100
 
@@ -113,6 +117,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "others": _others.described(plan_, folder, services, others),
         "held_ports": held_ports(unit, plan_.socket if takes_socket(plan_, loaded) else None),
         "clock": int(time.time()),
+        "system": system(),
         "hostname": socket.gethostname(),
         "addresses": addresses(),
         "tls": tls(plan_),
@@ -153,6 +158,13 @@ def _socket(plan_: Plan, loaded: _node.Loaded) -> Dict[str, Any]:
         "socket_streams": unit.streams if unit else [],
         "socket_port": unit.address[1] if unit and unit.address and taken else None,
     }
+
+
+def system() -> Optional[str]:
+    """The name of the operating system, as os-release(5) has it; None if that cannot be read."""
+    text = _files.text(OS_RELEASE, limit=_LARGEST_OS_RELEASE)
+    named = re.search(r"^PRETTY_NAME=[\"']?([^\"'\n]*)", text, re.MULTILINE)
+    return printable_line(named.group(1)) if named else None
 
 
 def addresses() -> List[str]:

@@ -14,7 +14,7 @@ from ._base import FAIL, Observed, Outcome, Skipped, finding, is_local, is_proxi
 
 EXPIRY_DAYS = "nodered_audit_expiry_days"
 _CERTIFICATE = ("certificate-expired", "certificate-expires", "certificate-mismatch", "certificate-weak")
-CHECKS = ("tls-missing", "plain-http", "tls-old", *_CERTIFICATE, "certificate-untrusted")
+CHECKS = ("tls-missing", "plain-http", "tls-old", *_CERTIFICATE, "certificate-untrusted", "certificate-unusable")
 NO_TLS = "Node-RED uses no TLS"
 _MADE = "Run pifleet.nodered.secure: the role tls makes and renews a certificate (nodered_tls_source)."
 _REPLACED = f"{_MADE} To replace a custom https setting, set nodered_tls_replace: true."
@@ -23,6 +23,10 @@ _REPLACED = f"{_MADE} To replace a custom https setting, set nodered_tls_replace
 def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
     yield from _protocol(found, observed)
     yield from _of_certificate(found, observed)
+    placed = found.instance["tls"]
+    if placed["certificate"] and placed["problem"]:
+        evidence = f"{placed['folder']}: {placed['problem']}."
+        yield finding("certificate-unusable", "Node-RED cannot use its certificate", evidence, _MADE)
 
 
 def uses_tls(found: Found, observed: Observed) -> bool:

@@ -180,6 +180,14 @@ CHECKS: tuple[Check, ...] = (
         "medium",
     ),
     Check(
+        "certificate-unusable",
+        _TLS,
+        "Unusable pair",
+        "Node-RED can use its certificate with its key",
+        "Node-RED exits at its next start, or no client can connect.",
+        "high",
+    ),
+    Check(
         "certificate-untrusted",
         _TLS,
         "Untrusted",

@@ -104,6 +104,7 @@ def test_an_open_node_red_is_audited_without_any_variable(run):
     record = run.record()
     assert record["status"] == "audited"
     assert record["url"] == "http://192.0.2.7:1880/"
+    assert record["versions"] == {"node_red": "4.1.15", "node": "20.20.2", "os": "Debian GNU/Linux 12 (bookworm)"}
     assert findings(record)["editor-open"] == "critical"
     assert {"tls-missing", "firewall-off", "drift"} < set(findings(record))
     assert "login: settings: adminAuth" in json.dumps(record)

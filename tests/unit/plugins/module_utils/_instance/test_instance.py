@@ -476,3 +476,20 @@ def test_the_paths_of_a_sandbox_are_those_that_links_lead_to(machine, tmp_path):
     }
     for flow_file in ("f.json", "/f\0", 1, None):
         assert _sandbox_paths.sandbox(plan, {"flowFile": flow_file}, str(tmp_path))["flow_file"] is None
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        ('NAME="x"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n', "Debian GNU/Linux 12 (bookworm)"),
+        ("PRETTY_NAME=Raspbian\n", "Raspbian"),
+        ("PRETTY_NAME='a\x1b[2Jb'\n", "a\\x1b[2Jb"),
+        ("NAME=x\n", None),
+        ("", None),
+    ],
+)
+def test_the_operating_system_is_called_as_it_calls_itself(tmp_path, monkeypatch, text, name):
+    (tmp_path / "real").write_text(text)
+    (tmp_path / "os-release").symlink_to("real")
+    monkeypatch.setattr(_description, "OS_RELEASE", str(tmp_path / "os-release"))
+    assert _description.system() == name

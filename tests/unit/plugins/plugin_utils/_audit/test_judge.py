@@ -159,6 +159,12 @@ def test_a_certificate_for_another_name_or_of_nobody_known_is_found():
     assert results(seen=observed(certificate=unknown)) == {"certificate-untrusted": "low"}
 
 
+def test_a_pair_that_node_red_cannot_use_is_found():
+    problem = "the key does not belong to the certificate"
+    placed = {"folder": "/etc/nodered-tls/nodered/current", "certificate": issued(ADDRESS), "problem": problem}
+    assert results(found(tls=placed)) == {"certificate-unusable": "high"}
+
+
 def test_a_certificate_that_was_not_seen_is_not_judged():
     judgement = _judge.judged(found(), observed(certificate=Certificate(why_unknown="no connection")))
     assert judgement.findings == []

@@ -94,6 +94,7 @@ INSTANCE: dict[str, Any] = {
     "others": [],
     "held_ports": [],
     "clock": 1_790_000_000,
+    "system": "Debian GNU/Linux 12 (bookworm)",
     "hostname": "raspberrypi",
     "addresses": ["192.168.1.20"],
     "tls": {
