@@ -11,7 +11,6 @@ after a power cut (`_boot`).
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -268,7 +267,7 @@ def _exposed(plan: Plan, wanted: Request, needed: Sequence[str]) -> List[Exposed
 
 def _described_exposed(user_dir: str, plan: Plan, needed: Sequence[str]) -> List[Dict[str, Any]]:
     found = _private_files.exposed(user_dir, plan.settings_file, plan.identity, needed)
-    return [dataclasses.asdict(one) for one in found]
+    return [one._asdict() for one in found]
 
 
 @_change.rollback()

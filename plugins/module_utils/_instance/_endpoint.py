@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _serving
@@ -26,10 +25,10 @@ def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
         return where
     if plan.socket.address is None:
         problem = "%s listens on %s, which is no TCP port." % (plan.socket.name, ", ".join(plan.socket.streams))
-        return dataclasses.replace(where, problem=problem)
+        return where._replace(problem=problem)
     address, port = plan.socket.address
     # uiHost has no effect, since systemd listens.
-    return dataclasses.replace(where, host=address, port=port, problem="")
+    return where._replace(host=address, port=port, problem="")
 
 
 def takes_socket(plan: Plan, loaded: _node.Loaded) -> bool:

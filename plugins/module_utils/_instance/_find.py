@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
@@ -32,8 +31,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 USUAL_SERVICES = ("nodered", "node-red")
 
 
-@dataclasses.dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A Node-RED that was seen on this machine: a systemd service, or a process outside of one."""
 
     service: Optional[str]
@@ -178,7 +176,7 @@ def _not_exactly_one(
 
 
 def _list_of(seen: Sequence[Seen]) -> str:
-    return " Seen:" + "".join("\n - %s" % one for one in seen)
+    return " Seen:" + "".join("\n - " + str(one) for one in seen)
 
 
 def _running() -> List[Tuple[Optional[str], _processes.Process]]:

@@ -10,7 +10,6 @@ only kinds, ports, roots and yes-or-no come out.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -197,8 +196,7 @@ class Runtime(NamedTuple):
     defines: Sequence[str] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What came out. `error` is empty when the file could be loaded."""
 
     node_version: Optional[str]

@@ -36,8 +36,7 @@ _WHITE_SPACE = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\
 _WHITE_SPACE += "\u202f\u205f\u3000\ufeff"
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option's value and the variable that it came from (None: it is in ExecStart itself)."""
 
     value: str

@@ -10,7 +10,6 @@ installed it; a process outside of a service is only told, as any user can start
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
@@ -145,7 +144,7 @@ def _described(other: Other, own: Plan, mine: Optional[Paths]) -> Dict[str, Any]
     state = "%s, %s" % (unit.state, unit.text("SubState"))
     about = other.seen or Seen(unit.name, state, None, plan.user if plan else None, None, (), unit.name)
     return {
-        **dataclasses.asdict(about),
+        **about._asdict(),
         "ports": ports,
         "in_use": unit.in_use,
         "expected_ports": _expected_ports(plan) if unit.in_use and not ports else None,
@@ -154,7 +153,7 @@ def _described(other: Other, own: Plan, mine: Optional[Paths]) -> Dict[str, Any]
 
 
 def _outside(seen: Seen) -> Dict[str, Any]:
-    return {**dataclasses.asdict(seen), "ports": list(seen.ports), "in_use": True, "expected_ports": None, "shares": []}
+    return {**seen._asdict(), "ports": list(seen.ports), "in_use": True, "expected_ports": None, "shares": []}
 
 
 def _ports(other: Other) -> List[int]:

@@ -10,12 +10,11 @@ flows' credentials, and the configuration with the key of the credentials.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import os
 import re
 import stat
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable_line
@@ -35,8 +34,7 @@ OWN_LIMIT = 1024 * 1024
 MOST_OWN = 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Exposed:
+class Exposed(NamedTuple):
     """A file or folder that others can access. `wanted` is the mode that closes it; None where that would do harm.
 
     `need` is what Node-RED's user has to do with it: own it, read it, or nothing.
@@ -86,7 +84,7 @@ def _left_to_others(found: Exposed, needed: Sequence[str]) -> Exposed:
         "Another Node-RED uses %s as another user. To close it, give that one files and a user directory elsewhere "
         "(options -s and -u)." % printable_line(user)
     )
-    return dataclasses.replace(found, wanted=None, problem=problem)
+    return found._replace(wanted=None, problem=problem)
 
 
 def _below(path: str, folder: str) -> bool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.client
 import re
 import ssl
@@ -21,8 +20,7 @@ ANSWER_SECONDS = 5
 SEARCH_SECONDS = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where the admin interface and the flows' own pages are (None: switched off)."""
 
     scheme: str
@@ -182,8 +180,8 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
     for listener in matching + sorted(others, key=lambda one: one.port)[:8]:
         for scheme in (expected.scheme, "http" if expected.scheme == "https" else "https"):
             for root in dict.fromkeys((expected.admin_root, "/")):
-                where = dataclasses.replace(
-                    expected, scheme=scheme, host=listener.address, port=listener.port, admin_root=root, problem=""
+                where = expected._replace(
+                    scheme=scheme, host=listener.address, port=listener.port, admin_root=root, problem=""
                 )
                 if where not in tried and time.monotonic() < end:
                     tried.append(where)
@@ -191,9 +189,9 @@ def found_among(listeners: Sequence[Listener], expected: Endpoint) -> Optional[E
                         return where
     if matching:
         # It listens where it should and is only slow to answer.
-        return dataclasses.replace(expected, host=matching[0].address, problem="")
+        return expected._replace(host=matching[0].address, problem="")
     # It responds below a root that the settings file no longer names (or cannot name, as it does not load).
-    unknown = dict.fromkeys(dataclasses.replace(where, admin_root=None, node_root=None) for where in tried)
+    unknown = dict.fromkeys(where._replace(admin_root=None, node_root=None) for where in tried)
     for where in unknown:
         if time.monotonic() < end and ask(where, _until(end)).serving:
             return where

@@ -9,11 +9,10 @@ The tokens in a sessions file are logins, so nothing here reads one.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd, _user_units
@@ -34,8 +33,7 @@ FILE, LINK, ABSENT = "file", "link", "absent"
 STATES = (FILE, LINK, ABSENT)
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A user directory and the runtime directory of its service."""
 
     user_dir: str
@@ -54,8 +52,7 @@ class Place:
         return os.path.join(self.runtime_folder, LINKED_NAME)
 
 
-@dataclasses.dataclass(frozen=True)
-class Repair:
+class Repair(NamedTuple):
     """Something that has to become something else. `refusal` is why only the operator can do it, if that is so."""
 
     path: str
@@ -64,7 +61,7 @@ class Repair:
     refusal: Optional[str] = None
 
     def described(self) -> Dict[str, Any]:
-        return dataclasses.asdict(self)
+        return self._asdict()
 
 
 def runtime_folder(service: str) -> str:

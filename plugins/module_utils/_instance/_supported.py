@@ -10,7 +10,6 @@ unit count: there, the kernel keeps what the unit has started, and no other user
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import http.client
 import os
 import re
@@ -152,8 +151,7 @@ def _briefly(process: Process) -> ProcessFacts:
 def _described(process: Process, unit: Unit) -> ProcessFacts:
     """With its ports and its settings file, which only its own user may see in a container without CAP_SYS_PTRACE."""
     seen = _seen_as_user(process)
-    return dataclasses.replace(
-        _briefly(process),
+    return _briefly(process)._replace(
         folder=seen["folder"],
         ports=seen["ports"],
         settings_file=_settings_file(process, unit, seen),

@@ -8,7 +8,6 @@ Only functions of facts that were collected before. Each returns a Failure with 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from typing import Iterable, List, NamedTuple, Optional, Sequence
@@ -23,8 +22,7 @@ ANOTHER_WAY = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class ProcessFacts:
+class ProcessFacts(NamedTuple):
     """A process of a unit, or one outside of any."""
 
     pid: int
@@ -48,8 +46,7 @@ class ProcessFacts:
         return ", ".join(parts)
 
 
-@dataclasses.dataclass(frozen=True)
-class UnitFacts:
+class UnitFacts(NamedTuple):
     """How a unit starts its program, and the Node-REDs that it runs now."""
 
     unit: str
@@ -327,7 +324,7 @@ def _commands(processes: Sequence[ProcessFacts]) -> str:
 
 
 def _list(processes: Sequence[ProcessFacts]) -> str:
-    return "".join("\n - %s" % one for one in processes)
+    return "".join("\n - " + str(one) for one in processes)
 
 
 def _without_comments(script: str) -> str:

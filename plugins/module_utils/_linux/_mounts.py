@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
-from typing import Dict, Iterable, List, Sequence
+from typing import Dict, Iterable, List, NamedTuple, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
@@ -23,8 +22,7 @@ _GAVE_UP = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One line of proc_pid_mountinfo(5)."""
 
     point: str
@@ -51,8 +49,7 @@ class Mount:
         return found[0].partition("=")[2] if found and self.kind == "overlay" else ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """What is known of the file systems of this machine. `root` is where its files are; only in tests not `/`."""
 
     mounts: Sequence[Mount]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pwd
 import types
@@ -40,7 +39,7 @@ def place(tmp_path):
 @pytest.fixture
 def later(place):
     """The same with a release that replaces links."""
-    return dataclasses.replace(place, links_work=False)
+    return place._replace(links_work=False)
 
 
 @pytest.fixture

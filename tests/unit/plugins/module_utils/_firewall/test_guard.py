@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shutil
@@ -378,7 +377,7 @@ def read_only(machine, monkeypatch):
 
     def table():
         options = (mode.read_text(),)
-        return _mounts.Table([dataclasses.replace(root, options=options, super_options=options)], {"/": ["ro"]}, ())
+        return _mounts.Table([root._replace(options=options, super_options=options)], {"/": ["ro"]}, ())
 
     monkeypatch.setattr(_systemd, "run", run)
     monkeypatch.setattr(_mounts, "table", table)

@@ -159,7 +159,7 @@ def test_the_settings_of_another_service_are_not_loaded_as_root(machine):
 def test_a_port_is_only_named_where_it_is_certain(machine, loaded, expected):
     machine.enable("b.service", "node-red")
     machine.plan("b.service")
-    machine.loaded = dataclasses.replace(LOADED, **loaded)
+    machine.loaded = LOADED._replace(**loaded)
     assert machine.others()[0]["expected_ports"] == expected
 
 

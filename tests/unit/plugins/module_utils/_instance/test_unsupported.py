@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _unsupported
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._unsupported import ProcessFacts, UnitFacts
@@ -20,7 +18,7 @@ INSTALLER = UnitFacts(
 
 
 def started(words, **facts):
-    return dataclasses.replace(INSTALLER, words=words.split(), **{"node_reds": [], **facts})
+    return INSTALLER._replace(words=words.split(), **{"node_reds": [], **facts})
 
 
 def test_the_unit_of_the_installer_is_supported():
@@ -62,8 +60,8 @@ def test_a_unit_that_runs_a_container_is_rejected(facts):
 
 
 BESIDE = {
-    "a script that starts Node-RED, and a broker in a container": dataclasses.replace(
-        INSTALLER, words=["/home/pi/start.sh"], script="#!/bin/sh\ndocker start mosquitto\nexec node-red\n"
+    "a script that starts Node-RED, and a broker in a container": INSTALLER._replace(
+        words=["/home/pi/start.sh"], script="#!/bin/sh\ndocker start mosquitto\nexec node-red\n"
     ),
     "a script that starts both, and does not run": started(
         "/home/pi/start.sh", script="#!/bin/sh\ndocker start mosquitto\nexec /usr/bin/node-red -v\n"
