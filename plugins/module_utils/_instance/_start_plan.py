@@ -29,6 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._launche
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._location import from_journal, located_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd, _user_units
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux._environment_files import assignments, files_of
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Socket, Unit
 
@@ -317,7 +318,7 @@ def _environment(
         files = [file for file in files if file not in open_files]
     for file in files:
         text = _files.text(file, unit.owner or _identity.for_path(file, identity), ENVIRONMENT_LIMIT)
-        for name, value in _systemd.parse_environment(text):
+        for name, value in assignments(text):
             environment[name] = value
             origins[name] = file
     for name in unit.text("UnsetEnvironment").split():
@@ -331,7 +332,7 @@ def _environment_files(unit: Unit, command: _systemd.Command) -> List[str]:
 
 
 def _found_files(paths: Sequence[str]) -> List[str]:
-    return [file for path in paths for file in _systemd.environment_files(path)]
+    return [file for path in paths for file in files_of(path)]
 
 
 def _refuse_environment_of_root(open_files: Sequence[str]) -> None:

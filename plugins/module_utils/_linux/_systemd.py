@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
 import json
 import os
 import re
@@ -465,76 +464,6 @@ def _parsed_environment(text: str) -> Dict[str, str]:
         if equals and not value.startswith("$'"):
             found[name] = value
     return found
-
-
-def environment_files(path: str) -> List[str]:
-    """The files that a path in EnvironmentFile= stands for: itself, or those that match where it is a pattern.
-
-    A file that is missing or cannot be read sets nothing: systemd says the same where the path begins with "-"; without
-    it the service does not start and says so itself.
-    """
-    return sorted(glob.glob(path)) if re.search(r"[*?\[]", path) else [path]
-
-
-def parse_environment(text: str) -> List[Tuple[str, str]]:
-    """Name and value of each assignment as systemd reads them (src/basic/env-file.c, not as a shell would).
-
-    No `export`, no expansion; a value may start with a quoted part; a backslash continues a line; `;` and `#` start a
-    comment only where a name is expected.
-    """
-    found: List[Tuple[str, str]] = []
-    state, name, value, kept = "before name", "", "", 0
-    for char in text.replace("\r\n", "\n").replace("\r", "\n") + "\n":
-        if state == "before name":
-            if char in "#;":
-                state = "comment"
-            elif not char.isspace():
-                state, name = "name", char
-        elif state == "name":
-            if char == "\n":
-                state = "before name"
-            elif char == "=":
-                state, value, kept, name = "before value", "", 0, name.rstrip()
-            else:
-                name += char
-        elif state in ("before value", "value"):
-            if char == "\n":
-                found.append((name, value[:kept] if state == "value" else value))
-                state = "before name"
-            elif char == "\\":
-                state = "escape"
-            elif state == "before value" and char in "'\"":
-                state = char
-            elif state == "value" or not char.isspace():
-                state, value = "value", value + char
-                kept = kept if char.isspace() else len(value)
-        elif state == "escape":
-            state = "value"
-            if char != "\n":
-                value += char
-            kept = len(value)
-        elif state == "'":
-            state, value = ("before value", value) if char == "'" else (state, value + char)
-        elif state == '"':
-            if char == '"':
-                state = "before value"
-            elif char == "\\":
-                state = "escape in quotes"
-            else:
-                value += char
-        elif state == "escape in quotes":
-            state = '"'
-            if char in '"\\`$':
-                value += char
-            elif char != "\n":
-                value += "\\" + char
-        elif state == "comment":
-            state = "escape in comment" if char == "\\" else ("before name" if char == "\n" else state)
-        else:
-            state = "comment"
-    if state in ("'", '"'):
-        found.append((name, value.rstrip("\n")))
-    return [(n, v) for n, v in found if re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", n)]
 
 
 @dataclasses.dataclass(frozen=True)

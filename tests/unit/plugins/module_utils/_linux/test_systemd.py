@@ -163,42 +163,6 @@ def test_what_systemd_would_not_take_as_a_name_is_refused(name):
         _systemd.full_name(name)
 
 
-# What systemd 252 makes of each text, tried with EnvironmentFile= and a service that prints its environment.
-ENVIRONMENT_FILES = {
-    "A=b": [("A", "b")],
-    "A=b\n\n# c=d\n; e=f\nG=h": [("A", "b"), ("G", "h")],
-    "A=two words  \n": [("A", "two words")],
-    "A='two  words'": [("A", "two  words")],
-    'A="a\\"b\\\\c"': [("A", 'a"b\\c')],
-    'A="a\\nb"': [("A", "a\\nb")],
-    "A=a\\\nb": [("A", "ab")],
-    "A=-p 1881 -D x='y z'": [("A", "-p 1881 -D x='y z'")],
-    "A=b # not a comment": [("A", "b # not a comment")],
-    "A=": [("A", "")],
-    "export A=b": [],
-    "1A=b": [],
-    "no equals sign\nB=c": [("B", "c")],
-    "  A = b": [("A", "b")],
-    "A=b\r\nC=d\r\n": [("A", "b"), ("C", "d")],
-    "A='line one\nline two'": [("A", "line one\nline two")],
-    "A=$HOME/x": [("A", "$HOME/x")],
-    "A=first\nA=second": [("A", "first"), ("A", "second")],
-}
-
-
-@pytest.mark.parametrize("text, expected", ENVIRONMENT_FILES.items(), ids=list(ENVIRONMENT_FILES))
-def test_an_environment_file_is_read_as_systemd_reads_it(text, expected):
-    assert _systemd.parse_environment(text) == expected
-
-
-def test_environment_files_may_be_a_pattern_or_missing(tmp_path):
-    (tmp_path / "b.env").touch()
-    (tmp_path / "a.env").touch()
-    assert _systemd.environment_files(str(tmp_path / "*.env")) == [str(tmp_path / "a.env"), str(tmp_path / "b.env")]
-    assert _systemd.environment_files(str(tmp_path / "*.none")) == []
-    assert _systemd.environment_files(str(tmp_path / "none")) == [str(tmp_path / "none")]
-
-
 def test_an_unbraced_variable_becomes_as_many_words_as_it_holds():
     words = _systemd.expand(["/usr/bin/env", "node-red-pi", "$A", "--", "$B"], {"A": "-x  --y", "B": ""})
     assert words == [Word("/usr/bin/env"), Word("node-red-pi"), Word("-x", "A"), Word("--y", "A"), Word("--")]
