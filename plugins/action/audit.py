@@ -129,7 +129,7 @@ class ActionModule(VerifyStep):
         text, changes, rejected = state.source, Changes(), Changes()
         for position, role in enumerate(ROLES, 1):
             later = frozenset([*ROLES][position:])
-            found = Found(self.host, state.instance, text, dict(plans), later)
+            found = Found(self.host, state.instance, text, dict(plans), later, clock_error=state.clock_error)
             found = dataclasses.replace(found, controller=firewall if role == "ufw" else self._gathered(role, found))
             plan, edit = planned(role, found, self.variables)
             if plan.errors:
@@ -150,6 +150,7 @@ class ActionModule(VerifyStep):
         try:
             return {
                 "bad": _known_bad.findings(state.source, filename=filename, strict=True),
+                "computed": _known_bad.computed(state.source, filename=filename),
                 "unknown_settings": _known_bad.unknown(state.source, filename=filename),
             }
         except SettingsError as error:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ..module_utils._core._text import printable_line
 from . import _bcrypt
 from ._known_settings import KNOWN_SETTINGS, nearest_known
-from ._settings_js import UNDEFINED, known
+from ._settings_js import UNDEFINED, known, value
 
 # What Node-RED's template has shown for years, as its plaintext; many have only taken the comment signs away.
 SAMPLE_PASSWORD = "password"
@@ -44,6 +44,8 @@ ALIKE = 0.85
 # Each of these allows to change flows, and with them to run any program (editor-api/lib/auth/permissions.js).
 CHANGES_FLOWS = frozenset({"*", "write", "*.write", "flows.write"})
 MD5_LENGTH = 32
+_WITH_PASSWORDS = ("adminAuth", "httpNodeAuth", "httpStaticAuth")
+_OUR_CODE = "./pifleet-"
 _MD5 = re.compile("[0-9A-Fa-f]{32}")
 
 # What an attacker tries first. Each costs the controller as much time as the sample: some 20 ms for each hash.
@@ -112,6 +114,25 @@ def findings(
         found += _old_auth(name, settings)
     found += _credential_secret(settings)
     return found
+
+
+def computed(text: str, *, filename: str = "settings.js") -> list[str]:
+    """The settings with passwords that code computes, so that `findings` does not judge them. SettingsError likewise.
+
+    What this collection writes is code as well, and has its password in another setting.
+    """
+    settings = known(text, filename=filename)
+    found = [name for name in _WITH_PASSWORDS if UNDEFINED in _passwords(settings.get(name))]
+    return [name for name in found if _OUR_CODE not in str(value(text, name, filename=filename))]
+
+
+def _passwords(auth: object) -> list[object]:
+    """What a setting has as passwords; UNDEFINED for what is not known."""
+    if not isinstance(auth, dict):
+        return [auth] if auth is UNDEFINED else []
+    users = auth.get("users", [])
+    listed = users if isinstance(users, list) else [users]
+    return [auth.get("pass"), *(one.get("password") if isinstance(one, dict) else one for one in listed)]
 
 
 def unknown(text: str, *, filename: str = "settings.js") -> list[str]:

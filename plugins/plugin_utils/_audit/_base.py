@@ -55,6 +55,8 @@ class Observed:
     """What is known to be bad in the settings file."""
     unknown_settings: Sequence[str] = ()
     """Its settings that neither Node-RED nor a dashboard knows, without the misspelled ones."""
+    computed: Sequence[str] = ()
+    """Its settings with passwords that code computes."""
     unread: str = ""
     """Why the settings file cannot be read with certainty; then there is nothing of it above."""
     checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -32,6 +32,7 @@ def changes(plan: Plan, edit: Edit) -> list[str]:
     lines = [f"settings: {', '.join(edit.changed)}"] if edit.changed else []
     lines += [f"{one.path}" for one in plan.drop_ins]
     lines += [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.companions.items()]
+    lines += [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.private_files.items()]
     lines += [f"sessions file: {plan.sessions}"] if plan.sessions else []
     lines += [_MODES[plan.close_files]] if plan.close_files else []
     lines += plan.certificate.get("lines", ())

@@ -101,7 +101,7 @@ def _in_settings(found: Found, observed: Observed) -> Iterator[Outcome]:
             check, title = _IN_SETTINGS[one.kind]
             evidence = f"{found.instance['settings_file']}: {one.setting}: {one.problem}"
             yield finding(check, title, evidence, _remedy(one))
-    reason = observed.unread or _not_in_settings(found)
+    reason = observed.unread or _not_in_settings(found, observed)
     for check in _PASSWORDS if reason else ():
         yield Skipped(check, reason)
     for check in ("login-broken", "old-login") if observed.unread else ():
@@ -118,8 +118,8 @@ def _remedy(one: _known_bad.Finding) -> str:
     return f"{one.remedy} {roles.get(one.setting, '')}".strip()
 
 
-def _not_in_settings(found: Found) -> str:
+def _not_in_settings(found: Found, observed: Observed) -> str:
     """Why the text does not show all passwords; empty if it does."""
-    kinds = {"adminAuth": found.instance["admin_auth"], "httpNodeAuth": found.instance["http_node_password"]}
-    custom = [name for name, kind in kinds.items() if kind in ("strategy", "other", "middleware")]
-    return f"{' and '.join(custom)} is custom code, which decides about passwords itself" if custom else ""
+    elsewhere = ["adminAuth"] if found.instance["admin_auth"] in ("strategy", "other") else []
+    custom = list(dict.fromkeys([*elsewhere, *observed.computed]))
+    return f"code in {' and '.join(custom)} decides about passwords" if custom else ""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import findings
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import computed, findings
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 
 SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
@@ -131,6 +131,22 @@ def test_what_is_strictly_judged_is_named_by_its_kind(password, kinds):
 def test_a_weak_password_is_a_choice_that_keeps_no_file_from_being_secured():
     assert judged(auth(USUAL)) == []
     assert not any(one.grave for one in findings(f"module.exports = {{ {auth(USUAL)} }}\n", strict=True))
+
+
+@pytest.mark.parametrize(
+    "members, names",
+    [
+        (auth(), []),
+        ("adminAuth: null", []),
+        ("adminAuth: require('./login')", ["adminAuth"]),
+        ("adminAuth: { type: 'credentials', users: require('./users') }", ["adminAuth"]),
+        ("adminAuth: { type: 'credentials', users: [{ password: process.env.ADMIN }] }", ["adminAuth"]),
+        ("httpNodeAuth: { user: 'a', pass: process.env.PAGES }", ["httpNodeAuth"]),
+        ("httpNodeAuth: require('./pifleet-http-auth.js').everywhereExcept(['/a'])", []),
+    ],
+)
+def test_passwords_that_code_computes_are_named_by_their_setting(members, names):
+    assert computed(f"module.exports = {{ {members} }}\n") == names
 
 
 def test_a_text_that_cannot_be_read_with_certainty_is_refused():

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import drift
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit
@@ -20,6 +23,7 @@ def test_everything_that_changes_has_a_line_and_no_value():
     plan = Plan(
         set={"adminAuth": {"users": [{"password": {"$password": "hunter2"}}]}},
         companions={"pifleet-http-auth.js": "secret text", "pifleet-sessions.js": None},
+        private_files={".pifleet-two-step.json": "secret text"},
         drop_ins=[DropIn("nodered.service", "50-pifleet-port")],
         sessions="file",
         close_files="private",
@@ -33,9 +37,19 @@ def test_everything_that_changes_has_a_line_and_no_value():
         "/etc/systemd/system/nodered.service.d/50-pifleet-port.conf",
         "write pifleet-http-auth.js",
         "remove pifleet-sessions.js",
+        "write .pifleet-two-step.json",
         "sessions file: file",
         "modes of files with secrets",
         "new certificate",
         "restart: The settings were changed before.",
         "firewall: enable",
     ]
+
+
+EXAMPLES = {str: "private", list: [DropIn("nodered.service", "x")], dict: {"lines": ["a line"], "name": None}}
+
+
+@pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Plan)])
+def test_whatever_changes_the_host_has_a_line(name):
+    plan = Plan(**{name: EXAMPLES[type(getattr(Plan(), name))]})
+    assert bool(drift.changes(plan, UNCHANGED)) is plan.changes

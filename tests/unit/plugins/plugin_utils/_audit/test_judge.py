@@ -135,9 +135,12 @@ def test_a_file_that_cannot_be_read_with_certainty_leaves_its_checks_out():
     assert results(found(**broken), observed(unread="settings.js:1:1: ...")) == {"settings-unreadable": "high"}
 
 
-def test_passwords_in_custom_code_are_not_judged():
-    judgement = _judge.judged(found(admin_auth="strategy"), observed())
-    assert "custom code" in judgement.skipped["password-sample"]
+@pytest.mark.parametrize(
+    "host, seen", [(found(admin_auth="strategy"), observed()), (found(), observed(computed=["httpNodeAuth"]))]
+)
+def test_passwords_that_code_decides_about_are_not_judged(host, seen):
+    judgement = _judge.judged(host, seen)
+    assert "decides about passwords" in judgement.skipped["password-sample"]
 
 
 @pytest.mark.parametrize(
