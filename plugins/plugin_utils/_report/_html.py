@@ -305,7 +305,10 @@ def _facts(host: HostReport) -> Iterator[tuple[str, str]]:
         yield _FACTS.get(name, name), version
     if host.certificate_days is not None:
         days = host.certificate_days
-        yield "Certificate", f"expired {-days} days ago" if days < 0 else f"expires in {days} days"
+        yield (
+            "Certificate",
+            f"expired {_counted(-days, 'day')} ago" if days < 0 else f"expires in {_counted(days, 'day')}",
+        )
 
 
 def _fitting(host: HostReport, sections: Mapping[str, _CheckSection], share: int) -> list[_ShownFinding]:

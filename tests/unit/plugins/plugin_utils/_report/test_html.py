@@ -110,6 +110,14 @@ def test_the_details_have_evidence_versions_and_what_was_left_out():
         assert part.replace(" :", "") in text.replace(" :", "")
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(-2, "expired 2 days ago"), (-1, "expired 1 day ago"), (0, "expires in 0 days"), (1, "expires in 1 day")],
+)
+def test_the_days_of_a_certificate_are_told(days, told):
+    assert f"<dd>{told}</dd>" in render(fleets.fleet(host(certificate_days=days)))
+
+
 def test_what_most_hosts_share_is_told_once_and_what_one_has_alone_with_that_one():
     alone = finding(remedy="Ask ada.")
     report = fleets.fleet(*(host(f"pi{one}", findings=[finding()]) for one in range(5)), host("pi9", findings=[alone]))
