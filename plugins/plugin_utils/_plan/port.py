@@ -50,6 +50,15 @@ def socket_file(instance: Mapping[str, Any]) -> str:
 
 
 def _errors(found: Found, port: int) -> list[str]:
+    return [
+        *_errors_of_start(found, port),
+        *_errors_of_taken_port(found, port),
+        *_neighbours.in_the_way(found.instance, port, found.host),
+    ]
+
+
+def _errors_of_start(found: Found, port: int) -> list[str]:
+    """What in the way that Node-RED is started keeps it from this port."""
     instance = found.instance
     errors = []
     if instance["socket"] is not None:
@@ -77,7 +86,13 @@ def _errors(found: Found, port: int) -> list[str]:
             f"privilege for ports below {FIRST_UNPRIVILEGED}. Choose another port, or make it a service of the "
             "machine, then run again."
         )
-    errors += [
+    return errors
+
+
+def _errors_of_taken_port(found: Found, port: int) -> list[str]:
+    """Which other processes and services have this port."""
+    instance = found.instance
+    errors = [
         f"nodered_port {port} is held by {held['process'] or 'another process'} (pid {held['pid'] or 'unknown'}, on "
         f"{held['address']}) on {found.host}. Choose another port, or stop that process, then run again."
         for held in instance["held_ports"]
@@ -89,7 +104,7 @@ def _errors(found: Found, port: int) -> list[str]:
         for other in other_services(instance)
         if port in (other["expected_ports"] or ())
     ]
-    return errors + _neighbours.in_the_way(instance, port, found.host)
+    return errors
 
 
 def _socket_drop_in(instance: Mapping[str, Any], port: int) -> DropIn:
