@@ -14,7 +14,6 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.pifleet.nodered.plugins.modules.apply import ARGUMENT_SPEC
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
     _certificates,
     _guarded_firewall,
@@ -32,6 +31,9 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step impor
 # After this time, the host is not waited for any more. What it does goes on there: the wait for another restart, then
 # stop, start, stop and start again for a rollback, each up to the timeout, and what each of them needs besides.
 RESTARTS, MORE_SECONDS = 6, 400
+
+# Without the module's private options. The module itself imports what only a Pi needs.
+ARGUMENT_SPEC: dict[str, t.Any] = {"restart": {"type": "bool", "default": False}}
 
 
 class ActionModule(VerifyStep):
