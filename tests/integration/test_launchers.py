@@ -270,7 +270,9 @@ def user_unit(launched) -> Pi:
 
 def test_a_user_unit_is_secured_once(fleet, user_unit):
     pi = user_unit
-    variables = {"nodered_login_users": USERS, "nodered_port": 1885, "nodered_tls_source": "selfsigned"}
+    # A password that was not verified here before.
+    users = [{"username": "cleo", "password": "a password for the user unit"}]
+    variables = {"nodered_login_users": users, "nodered_port": 1885, "nodered_tls_source": "selfsigned"}
     roles = ["login", "port", "tls", "hardening"]
     run, again = (fleet.play(roles, variables=variables, limit=pi.name) for _run in (1, 2))
     assert not run.failed
