@@ -21,6 +21,7 @@ import pytest
 from cryptography import x509
 
 from .machine import ensure_installed
+from .two_step import EXAMPLE
 
 DAY = 86400
 FOLDER = "/usr/local/lib/another-clock"
@@ -82,7 +83,7 @@ def secure(fleet, tmp_path):
     python = tmp_path / "python.yml"
     python.write_text(f"all: {{hosts: {{pi41: &it {{ansible_python_interpreter: {PYTHON}}}, pi50: *it}}}}")
 
-    def run(limit, **variables):
+    def run(limit, *, playbook="secure", **variables):
         common = {
             "nodered_serial": "100%",
             "nodered_login_password_dir": str(tmp_path / "passwords"),
@@ -91,7 +92,7 @@ def secure(fleet, tmp_path):
             "nodered_tls_authority_dir": str(tmp_path / "authority"),
             "nodered_tls_authority_passphrase": "only for this test",
         }
-        return fleet.play("secure", "-i", str(python), variables=common | variables, limit=limit)
+        return fleet.play(playbook, "-i", str(python), variables=common | variables, limit=limit)
 
     return run
 
@@ -104,6 +105,17 @@ def test_a_clock_that_would_let_no_client_in_is_named_and_all_stays_as_it_was(wr
     assert refused.says("The clock of pi41 reports 1970-01-02", "timedatectl set-ntp true")
     assert (past.settings, past.main_pid()) == before
     assert past.is_open()
+
+
+def test_a_clock_that_would_reject_each_code_is_named_and_no_secret_is_made(wrong, secure, tmp_path):
+    past, future = wrong
+    refused = secure("pi41,pi50", playbook=["login"], **EXAMPLE, nodered_login_totp_dir=str(tmp_path / "totp"))
+    assert [refused.recap[pi.name]["failed"] for pi in wrong] == [1, 1]
+    assert refused.says("The clock of pi41 is", "seconds or more behind that of the controller")
+    assert refused.says("The clock of pi50 is", "seconds or more ahead of that of the controller")
+    assert past.is_open()
+    assert future.is_open()
+    assert not (tmp_path / "totp").exists()
 
 
 def test_a_certificate_goes_by_the_controllers_clock(wrong, secure, tmp_path):

@@ -14,6 +14,7 @@ from .two_step import (
     EXAMPLE,
     enrolment,
     judge_login,
+    probe_task,
     renewing,
     secrets_of,
     settings_for_machines,
@@ -104,7 +105,7 @@ def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
     assert pi41.login("ada", USERS[0]["password"])
 
 
-def test_a_login_in_two_steps_with_a_token_for_machines(fleet, pi31, variables, recording, tmp_path):
+def test_a_login_in_two_steps_with_a_token_for_machines(fleet, play, pi31, variables, recording, tmp_path):
     pi31.run(f"echo MACHINE_TOKEN=of-the-collector >/home/{pi31.user}/.node-red/environment")
     pi31.change_settings("module.exports = {\n", "module.exports = {\n" + settings_for_machines())
     wanted = variables | EXAMPLE
@@ -123,6 +124,10 @@ def test_a_login_in_two_steps_with_a_token_for_machines(fleet, pi31, variables, 
     assert pi31.run(f"stat -c '%U %a' {folder}/.pifleet-two-step-*").split() == [pi31.user, "600"] * 2
     assert old.secret.hex() in pi31.read(f"{folder}/.pifleet-two-step-nodered.json")
     assert old.secret.hex() not in pi31.settings
+    ada = {"username": "ada", "password": wanted["vault_ada"], "totp_secret": old.secret_text}
+    probed = play(pi31, probe_task(pi31), probe_login=ada)
+    assert not probed.failed
+    assert probed.output.count("'status': 'pass'") + probed.output.count('"status": "pass"') == 4
     renewed = fleet.play(ROLES, "-vvv", "--diff", variables=wanted | renewing(), **options)
     assert [renewed.judged(title) for title in (CODE_REQUIRED, LOGIN_WORKS, CODE_USED_ONCE)] == [["pass"]] * 3
     assert enrolment(tmp_path / "totp", "pi31") != old

@@ -34,6 +34,13 @@ def renewing() -> dict[str, object]:
     return json.loads(re.search(r" -e '(\{.*\})'$", DOCUMENTATION, re.MULTILINE)[1])
 
 
+def probe_task(pi) -> dict[str, object]:
+    """The documentation's task that verifies a login, for this machine without TLS."""
+    (task,) = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, re.DOTALL)[1])
+    task["pifleet.nodered.probe"]["url"] = f"http://{pi.address}:1880"
+    return task
+
+
 def settings_for_machines() -> str:
     """The documentation's login with a token for machines."""
     return re.search(r"```js\n(.*?)```", DOCUMENTATION, re.DOTALL)[1]

@@ -141,10 +141,10 @@ def _judge_clock(result: Plan, found: Found, *, certain: bool) -> None:
 
 
 def _remove(result: Plan, found: Found) -> None:
-    """Remove the files; the companion only where no other Node-RED can require it."""
-    name = _totp.host_file(found.instance["service"])
-    if name in found.instance["private_files"]:
-        result.private_files[name] = None
+    """Remove the companion, where no other Node-RED can require it.
+
+    The file with the secrets stays: a restore point has none, and the settings that it restores can need them.
+    """
     shared = any("settings_folder" in one["shares"] for one in other_services(found.instance))
     if _totp.COMPANION in found.instance["companions"] and not shared:
         result.companions[_totp.COMPANION] = None

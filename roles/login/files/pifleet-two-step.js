@@ -200,7 +200,7 @@ function useCode(enrolment, used, code) {
     Object.assign(used, matched ? { step: matched, wrong: 0 } : { wrong: used.wrong + 1, since: Math.floor(now) });
     if (used.wrong === FREE_TRIES) {
         complain(used.wrong + ' wrong codes came after the right password of ' + JSON.stringify(enrolment.username) +
-            '. Change that password if this was somebody else, and compare the clocks of this machine and of the app.');
+            '. Change that password if this was another person, and compare the clocks of this machine and of the app.');
     }
     return matched > 0;
 }

@@ -62,6 +62,14 @@ CASES: list[tuple[str, dict[str, Any]]] = [
             "login_replace": True,
         },
     ),
+    (
+        "login",
+        {
+            "login_users": [{"username": "ada", "password": SECRET, "totp": True}],
+            "login_totp_renew": ["ada"],
+            "login_rounds": 4,
+        },
+    ),
     ("login", {}),
     ("login", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),
     ("http_auth", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),

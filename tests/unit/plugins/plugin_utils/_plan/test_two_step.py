@@ -169,12 +169,12 @@ def test_a_name_to_renew_that_is_no_user_is_an_error():
     assert "eve is not in nodered_login_users" in error
 
 
-def test_without_totp_the_second_step_and_its_files_go():
+def test_without_totp_the_second_step_goes_and_its_secrets_stay_for_a_restore():
     users = [{**ADA, "totp": False}, BOB]
     plan = planned(IN_PLACE, known=KNOWN, variables={"nodered_login_users": users}, **ON_THE_PI)
     text = edited(IN_PLACE, plan).text
     assert "authenticate" not in text
-    assert plan.private_files == {FILE: None}
+    assert plan.private_files == {}
     assert plan.companions == {_totp.COMPANION: None}
     assert plan.credentials == {"username": "ada", "password": "correct horse"}
 
