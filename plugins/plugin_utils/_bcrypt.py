@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 
@@ -17,6 +18,9 @@ except ImportError as error:
     _IMPORT_ERROR: ImportError | None = error
 else:
     _IMPORT_ERROR = None
+    # Once, before Ansible forks: finding the backend takes as long as some hashes. `require_library` reports an error.
+    with contextlib.suppress(ImportError, MissingBackendError, ValueError):
+        bcrypt.get_backend()
 
 # Verifying doubles in time with each step; this takes a second on a controller, and many seconds on a Pi. The file that
 # a hash comes from may be an attacker's: at 31 it would take two days.

@@ -26,7 +26,8 @@ def later_roles(task: t.Any, variables: dict[str, t.Any]) -> frozenset[str]:
         task: the task that runs (ansible.playbook.task.Task).
         variables: the variables of that task.
     """
-    return frozenset(role for one in _later_tasks(task, variables) for role in _planned(one))
+    later = _later_tasks(task)
+    return frozenset(role for one in later for role in _planned(one) if _is_selected(one, variables))
 
 
 def next_plan(role: str, task: t.Any, variables: dict[str, t.Any]) -> str | None:
@@ -34,23 +35,27 @@ def next_plan(role: str, task: t.Any, variables: dict[str, t.Any]) -> str | None
 
     Args and the selection by tags are as for `later_roles`.
     """
-    for one in [task, *_later_tasks(task, variables)]:
-        if one.action == PLAN and one.args.get("role") == role:
-            return str(one._uuid)
-        if one.action != PLAN and (one.action, one.args.get("_raw_params")) not in _OF_ROLES:
-            return None
+    for one in [task, *_later_tasks(task)]:
+        is_plan = one.action == PLAN
+        is_of_role = is_plan or (one.action, one.args.get("_raw_params")) in _OF_ROLES
+        if is_of_role and not (is_plan and one.args.get("role") == role):
+            continue
+        if _is_selected(one, variables):
+            return str(one._uuid) if is_plan else None
     return None
 
 
-def _later_tasks(task: t.Any, variables: dict[str, t.Any]) -> list[t.Any]:
-    """The tasks after this one that the tags of the run select."""
+def _is_selected(task: t.Any, variables: dict[str, t.Any]) -> bool:
+    """Whether the tags of the run select this task."""
     play = task.get_play()
-    tasks = list(_tasks(play))
+    return bool(task.evaluate_tags(play.only_tags, play.skip_tags, all_vars=variables))
+
+
+def _later_tasks(task: t.Any) -> list[t.Any]:
+    tasks = list(_tasks(task.get_play()))
     here = {one._uuid for one in _ancestry(task)}
     position = max((index for index, one in enumerate(tasks) if one._uuid in here), default=-1)
-    return [
-        one for one in tasks[position + 1 :] if one.evaluate_tags(play.only_tags, play.skip_tags, all_vars=variables)
-    ]
+    return tasks[position + 1 :]
 
 
 def _planned(task: t.Any) -> Iterator[str]:
