@@ -49,6 +49,8 @@ _KINDS = {
 _OPTIONAL_KINDS = ((text, "nodered_tls_client_dir"), (truth, "nodered_controller_ephemeral"))
 # They are dated 90 days back.
 CLIENT_DAYS_IN_THE_PAST = 90
+# Whether it holds, and the error if not.
+_Condition = tuple[bool, str]
 
 
 def plan(found: Found, wanted: Wanted) -> Plan:
@@ -76,15 +78,23 @@ def plan(found: Found, wanted: Wanted) -> Plan:
 
 def _variable_errors(found: Found, aim: Aim) -> list[str]:
     """What is wrong with the variables alone."""
-    wanted, needs_pair = aim.wanted, aim.source in ("files", "content")
-    texts = all(aim.text(name) for name in ("nodered_tls_certificate", "nodered_tls_key"))
-    paths = all(_is_path(aim.text(name)) for name in ("nodered_tls_certificate", "nodered_tls_key"))
-    days, renew_days = shown(wanted["nodered_tls_days"]), shown(wanted["nodered_tls_renew_days"])
-    refresh, version = shown(wanted["nodered_tls_refresh_hours"]), shown(wanted["nodered_tls_min_version"])
-    rules = [
+    conditions = [
+        *_conditions_of_source(found, aim),
+        *_conditions_of_times(aim),
+        *_conditions_of_pair(aim),
+        *_conditions_of_secrets(aim),
+        _condition_of_proxy(aim),
+    ]
+    return [*_kind_errors(aim), *(message for holds, message in conditions if not holds)]
+
+
+def _conditions_of_source(found: Found, aim: Aim) -> list[_Condition]:
+    """Where the certificate comes from, and the versions of TLS."""
+    version = shown(aim.wanted["nodered_tls_min_version"])
+    return [
         (
             aim.source in SOURCES,
-            f"nodered_tls_source must be one of {', '.join(SOURCES)}, not {shown(wanted['nodered_tls_source'])}.",
+            f"nodered_tls_source must be one of {', '.join(SOURCES)}, not {shown(aim.wanted['nodered_tls_source'])}.",
         ),
         (
             aim.min_version in ("1.2", "1.3"),
@@ -95,6 +105,13 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
             f"nodered_tls_min_version 1.3 needs Node.js 12; {found.host} has {found.instance['node_version']}. "
             "Set it to 1.2, or update Node.js.",
         ),
+    ]
+
+
+def _conditions_of_times(aim: Aim) -> list[_Condition]:
+    days, renew_days = shown(aim.wanted["nodered_tls_days"]), shown(aim.wanted["nodered_tls_renew_days"])
+    refresh = shown(aim.wanted["nodered_tls_refresh_hours"])
+    return [
         (
             3 <= aim.days <= LONGEST_DAYS,
             f"nodered_tls_days must be from 3 to {LONGEST_DAYS}, not {days}: browsers reject "
@@ -108,15 +125,28 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
             0 < aim.number("nodered_tls_refresh_hours") <= MOST_REFRESH_HOURS,
             f"nodered_tls_refresh_hours must be more than 0 and at most {MOST_REFRESH_HOURS}, not {refresh}.",
         ),
+    ]
+
+
+def _conditions_of_pair(aim: Aim) -> list[_Condition]:
+    """The certificate and key of the administrator."""
+    pair = [aim.text(name) for name in ("nodered_tls_certificate", "nodered_tls_key")]
+    return [
         (
-            not needs_pair or texts,
+            aim.source not in ("files", "content") or all(pair),
             f"nodered_tls_source {aim.source} needs nodered_tls_certificate and nodered_tls_key, as text.",
         ),
         (
-            aim.source != "files" or not texts or paths,
+            aim.source != "files" or not all(pair) or all(map(_is_path, pair)),
             "nodered_tls_certificate and nodered_tls_key must be absolute paths on the host if nodered_tls_source is "
             "files.",
         ),
+    ]
+
+
+def _conditions_of_secrets(aim: Aim) -> list[_Condition]:
+    """The private authority and the passphrases."""
+    return [
         (
             not aim.given or all(aim.text(name) for name in GIVEN),
             f"{GIVEN[0]} and {GIVEN[1]} must be texts in PEM form, and both be set. Take them from a vault.",
@@ -131,13 +161,15 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
             "nodered_tls_client_passphrase must be a text: the client certificates of nodered_tls_client_users are "
             "protected with it. Take it from a vault.",
         ),
-        (
-            not aim.proxied or _is_https_url(aim.text("nodered_tls_proxy_url")),
-            "nodered_tls_proxy_url must begin with https:// and name a host, not "
-            f"{shown(wanted.get('nodered_tls_proxy_url'))}.",
-        ),
     ]
-    return [*_kind_errors(aim), *(message for holds, message in rules if not holds)]
+
+
+def _condition_of_proxy(aim: Aim) -> _Condition:
+    return (
+        not aim.proxied or _is_https_url(aim.text("nodered_tls_proxy_url")),
+        "nodered_tls_proxy_url must begin with https:// and name a host, not "
+        f"{shown(aim.wanted.get('nodered_tls_proxy_url'))}.",
+    )
 
 
 def _kind_errors(aim: Aim) -> Iterator[str]:
