@@ -50,10 +50,10 @@ def authority(read: dict[str, Any], aim: Aim, passphrase: str) -> dict[str, Any]
     return {"before": before, "new": new._asdict() if new else None, "due": due, "proof": proof, "problem": ""}
 
 
-def _is_due(client: str, aim: Aim, authority: str) -> bool:
+def _is_due(client: str, aim: Aim, certificate: str) -> bool:
     folder, variable = aim.client_folder(client), aim.client_folder_variable(client)
     try:
-        return ClientFolder(folder).is_due(client, authority, aim.renew_days)
+        return ClientFolder(folder).is_due(client, certificate, aim.renew_days)
     except OSError as error:
         place = error.filename or folder
         raise AuthorityError(f"{variable}: {place} on the controller cannot be used: {error.strerror}.") from None
@@ -63,19 +63,19 @@ def _is_due(client: str, aim: Aim, authority: str) -> bool:
 
 def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
     certificate, key = (aim.text(name) for name in GIVEN)
-    authority = given(certificate, key, passphrase)
+    present = given(certificate, key, passphrase)
     wanted = wanted_constraints(inventory, aim)
-    require_not_replaced(authority.pem, wanted, replace=aim.truth("nodered_tls_authority_replace"))
-    return authority.pem, None, authority
+    require_not_replaced(present.pem, wanted, replace=aim.truth("nodered_tls_authority_replace"))
+    return present.pem, None, present
 
 
 def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
     folder = AuthorityFolder(aim.folder)
     before = folder.certificate()
     # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
-    authority = folder.opened(passphrase) if before else None
+    present = folder.opened(passphrase) if before else None
     new = _new_authority(folder, new_constraints(before, wanted_constraints(inventory, aim), aim), passphrase)
-    return before, new, None if new else authority
+    return before, new, None if new else present
 
 
 def _new_authority(folder: AuthorityFolder, permitted: Constraints | None, passphrase: str) -> Candidate | None:
