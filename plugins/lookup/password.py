@@ -51,44 +51,21 @@ _raw:
 
 import typing as t
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _fleet_secret
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Variables, plain
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._lookup import DerivedLookup, missing
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(DerivedLookup):
     """Derives passwords."""
 
-    def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
-        self.set_options(var_options=variables, direct=kwargs)
-        known = variables or {}
-        host = self.get_option("host") or known.get("inventory_hostname")
-        try:
-            return [self._password(term, host, known) for term in terms]
-        except (ArgumentError, MissingLibraryError) as error:
-            raise AnsibleLookupError(f"The lookup pifleet.nodered.password for {host}: {error}") from None
+    NAME = "password"
 
-    def _password(self, purpose: object, host: object, known: dict[str, t.Any]) -> str:
-        if purpose not in _fleet_secret.PURPOSES:
+    def shown(self, term: object, host: str, variables: t.Mapping[str, t.Any]) -> str:
+        if term not in _fleet_secret.PURPOSES:
             # Not shown: it may be a password.
             raise ArgumentError(f"the term must be one of {', '.join(_fleet_secret.PURPOSES)}.")
-        found = _fleet_secret.derived(self._variables(str(host), known), str(host), str(purpose))
+        found = _fleet_secret.derived(variables, host, str(term))
         if not found:
-            raise ArgumentError(
-                f"{_fleet_secret.SECRET} is not set for this host. Its passwords are in files on the controller, see "
-                f"nodered_{purpose}_password_dir. If it is in a vault, give that to this command, too."
-            )
+            raise missing(f"nodered_{term}_password_dir")
         return found[0]
-
-    def _variables(self, host: str, known: dict[str, t.Any]) -> t.Mapping[str, t.Any]:
-        """Those of this host, which is that of the task or another one of the inventory."""
-        if host == known.get("inventory_hostname"):
-            return Variables(known, self._templar)
-        if host not in known.get("hostvars", {}):
-            raise ArgumentError("this host is not in the inventory. Correct the name.")
-        found = known["hostvars"][host]
-        # Templated already.
-        return {name: plain(found[name]) for name in (_fleet_secret.SECRET, _fleet_secret.GENERATION) if name in found}

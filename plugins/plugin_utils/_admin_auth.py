@@ -15,8 +15,9 @@ from typing import Any, cast
 
 from ._arguments import ArgumentError, release_name, release_numbers, truth
 from ._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
+from ._fleet_secret import checked_generation
 
-USER_KEYS = ("username", "password", "password_hash", "permissions", "totp")
+USER_KEYS = ("username", "password", "password_hash", "permissions", "totp", "totp_generation")
 
 # Every scope that Node-RED 4.1 and 5.0 ask for (needsPermission in @node-red/editor-api and the core nodes).
 SCOPES = frozenset(
@@ -71,7 +72,7 @@ def admin_auth(
 
     Args:
         users: mappings with the keys of ``USER_KEYS``; `permissions`, a string or a list, is ``"*"`` if absent. `totp`
-            is checked, and is no part of the result.
+            and `totp_generation` are checked, and are no part of the result.
         node_red: the release that will read it, such as ``"4.1.15"``; empty if it is not known.
         rounds: bcrypt cost for new hashes.
         default_permissions: what is allowed without a login, or None for nothing at all.
@@ -106,17 +107,18 @@ def admin_auth(
     return auth
 
 
-def two_step_users(users: object) -> list[str]:
-    """The names of the users with `totp`, from what `admin_auth` takes; what is not valid there counts for nothing."""
-    found = []
+def two_step_users(users: object) -> dict[str, int]:
+    """The users with `totp` and their `totp_generation`, from what `admin_auth` takes; what is not valid there counts
+    for nothing."""
+    found: dict[str, int] = {}
     for user in users if isinstance(users, Sequence) and not isinstance(users, str) else ():
         name, totp = (user.get("username"), user.get("totp")) if isinstance(user, Mapping) else (None, None)
         try:
             if isinstance(name, str) and name and totp is not None and truth(totp, "totp"):
-                found.append(name)
+                found.setdefault(name, checked_generation(user.get("totp_generation", 1), "totp_generation"))
         except ArgumentError:
             continue
-    return list(dict.fromkeys(found))
+    return found
 
 
 def changed_users(wanted: Mapping[str, object], present: object) -> list[str]:
@@ -190,6 +192,7 @@ def _user(user: object, place: str, release: tuple[int, ...], rounds: int, ident
         raise LoginError(f"{place}.username must be a name that is not empty.")
     try:
         truth(user.get("totp", False), f"{place}.totp")
+        checked_generation(user.get("totp_generation", 1), f"{place}.totp_generation")
     except ArgumentError as error:
         raise LoginError(*error.problems) from None
     return {

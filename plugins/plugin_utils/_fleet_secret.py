@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords that are derived from one secret of the fleet, so that no file keeps them. Private; knows no Ansible.
+"""What is derived from one secret of the fleet, so that no file keeps it. Private; knows no Ansible.
 
-Each is the output of HKDF-SHA256 (RFC 5869) over the inventory name, the purpose and the generation. Who learns the
-password of one host, or of one purpose, learns nothing of the secret and of other passwords. A change of anything here
-would change the passwords of every fleet.
+Each password, and each secret of a two-step login, is the output of HKDF-SHA256 (RFC 5869) over the inventory name, the
+purpose and the generation. Who learns that of one host, or of one purpose, learns nothing of the secret and of others.
+A change of anything here would change the passwords of every fleet.
 """
 
 from __future__ import annotations
@@ -56,16 +56,24 @@ def derived(variables: Mapping[str, Any], host: str, purpose: str) -> list[str]:
         ArgumentError: if a variable cannot be used; no message shows the secret.
         MissingLibraryError: if this machine can derive none.
     """
-    if SECRET not in variables:
+    secret = secret_in(variables)
+    if not secret:
         return []
-    secret = checked(variables[SECRET])
-    generation = _generation(variables.get(GENERATION, 1))
-    wanted = range(generation, max(0, generation - EARLIER - 1), -1)
-    return [password(secret, host, purpose, one) for one in wanted]
+    generation = checked_generation(variables.get(GENERATION, 1), GENERATION)
+    return [password(secret, host, purpose, one) for one in generations(generation)]
 
 
-def checked(value: object) -> str:
-    """The value of the variable if it can be the secret of a fleet. Raises ArgumentError, which does not show it."""
+def generations(current: int) -> range:
+    """The current generation, then up to EARLIER ones before it."""
+    return range(current, max(0, current - EARLIER - 1), -1)
+
+
+def secret_in(variables: Mapping[str, Any]) -> str:
+    """The secret of the fleet; empty without one. Raises ArgumentError, which does not show it."""
+    return _checked(variables[SECRET]) if SECRET in variables else ""
+
+
+def _checked(value: object) -> str:
     # Also if it is null or empty: the alternative would be files that are not expected.
     secret = text(value, SECRET)
     try:
@@ -82,10 +90,11 @@ def checked(value: object) -> str:
     return secret
 
 
-def _generation(value: object) -> int:
-    generation = whole_number(value, GENERATION)
+def checked_generation(value: object, what: str) -> int:
+    """A number of generations, 1 or more. Raises ArgumentError."""
+    generation = whole_number(value, what)
     if generation < 1:
-        raise ArgumentError(f"{GENERATION} must be at least 1. Each higher number gives new passwords.")
+        raise ArgumentError(f"{what} must be at least 1. Each higher number gives something new.")
     return generation
 
 
@@ -93,17 +102,21 @@ def password(secret: str, host: str, purpose: str, generation: int) -> str:
     """The password with this purpose: as long, and of the same characters, as a random one.
 
     Args:
-        secret: what `checked` returned.
+        secret: what `secret_in` returned.
         host: the inventory name.
         purpose: one of PURPOSES.
         generation: 1 or more.
     """
-    if _IMPORT_ERROR is not None:
-        raise MissingLibraryError("cryptography", _IMPORT_ERROR)
-    info = json.dumps([host, purpose, generation]).encode("ascii")
-    material = HKDF(algorithm=SHA256(), length=MATERIAL, salt=SALT, info=info).derive(secret.encode())
-    number, characters = int.from_bytes(material, "big"), []
+    number, characters = int.from_bytes(material(secret, host, purpose, generation, MATERIAL), "big"), []
     for _character in range(LENGTH):
         number, index = divmod(number, len(CHARACTERS))
         characters.append(CHARACTERS[index])
     return "".join(characters)
+
+
+def material(secret: str, host: str, purpose: str, generation: int, length: int) -> bytes:
+    """So many bytes, 8160 at most, for a purpose that is no other one's. Raises MissingLibraryError."""
+    if _IMPORT_ERROR is not None:
+        raise MissingLibraryError("cryptography", _IMPORT_ERROR)
+    info = json.dumps([host, purpose, generation]).encode("ascii")
+    return HKDF(algorithm=SHA256(), length=length, salt=SALT, info=info).derive(secret.encode())

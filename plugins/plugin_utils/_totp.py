@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import itertools
 import json
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -31,6 +32,7 @@ RECOVERY_BYTES = 16
 RECOVERY_CODE = re.compile(f"[{RECOVERY_LETTERS}]{{4}}(-[{RECOVERY_LETTERS}]{{4}}){{3}}")
 
 COMPANION = "pifleet-two-step.js"
+MOST_COMBINATIONS = 300
 _CALL = re.compile(rf"""\s*require\(\s*["']\./{re.escape(COMPANION)}["']\s*\)\s*\.forUsers\(\s*""")
 
 RandomBytes = Callable[[str, int], bytes]
@@ -98,6 +100,18 @@ def host_text(enrolments: Mapping[str, Enrolment]) -> str:
     """The text of that file. The same enrolments give the same text, so that its digest shows a difference."""
     users = [enrolments[user].for_host(user) for user in sorted(enrolments)]
     return json.dumps({"users": users}, indent=1, sort_keys=True) + "\n"
+
+
+def is_text_of(digest: str, candidates: Mapping[str, Sequence[Enrolment]]) -> bool:
+    """Whether that file has these users, each with one of its enrolments.
+
+    `digest` is the SHA-256 of its text, in hexadecimal. A host with very many users and enrolments is not tried out.
+    """
+    names, combinations = sorted(candidates), itertools.product(*(candidates[name] for name in sorted(candidates)))
+    return any(
+        hashlib.sha256(host_text(dict(zip(names, one, strict=True))).encode()).hexdigest() == digest
+        for one in itertools.islice(combinations, MOST_COMBINATIONS)
+    )
 
 
 def setting(users: list[str], path: str) -> dict[str, str]:

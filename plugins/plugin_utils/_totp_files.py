@@ -1,14 +1,15 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets of two-step logins in files of the controller: a text file and a picture for each user of a host. Private."""
+"""Where the secrets of two-step logins are: in files of the controller, a text file and a picture for each user of a
+host, or nowhere, as they are derived from the secret of the fleet. Private."""
 
 from __future__ import annotations
 
 import pathlib
 from urllib.parse import quote
 
-from . import _kept_files
+from . import _fleet_secret, _kept_files
 from ._totp import Enrolment, TotpError, from_record
 
 RECORD, PICTURE = ".txt", ".svg"
@@ -32,6 +33,15 @@ def read(path: str) -> Enrolment | None:
             f"{path}, which keeps the secret of a two-step login, cannot be used: {why}. Restore it from a backup, or "
             "remove it and run with nodered_login_totp_renew."
         ) from None
+
+
+def derived(secret: str, host: str, user: str, generation: int) -> Enrolment:
+    """What is derived for a user of this host (inventory name) from the secret of the fleet."""
+
+    def material(purpose: str, length: int) -> bytes:
+        return _fleet_secret.material(secret, host, purpose, generation, length)
+
+    return Enrolment.new(user, material)
 
 
 def keep(path: str, *, record: str, picture: str, replaces: str) -> None:

@@ -71,7 +71,7 @@ def sources(tmp_path):
     )
     given = candidate(constraints(["pi41.local"]), PASSWORDS[5])
 
-    def written(password):
+    def written(password, fleet=FLEET):
         playbook = tmp_path / "site.yml"
         play_variables = {"nodered_http_auth_password": PASSWORDS[3]} if password else {}
         play = {"import_playbook": "pifleet.nodered.secure", "vars": play_variables}
@@ -102,7 +102,7 @@ def sources(tmp_path):
             }
         # Another machine sends the requests of the verification, and gets no password and no key.
         other = {"nodered_port": 1885, "nodered_verify_from": "pi50"}
-        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls, **FLEET}))
+        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls, **fleet}))
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written
@@ -121,12 +121,12 @@ def keys_in(text):
 
 
 @pytest.mark.parametrize(
-    "pipelining, passwords",
-    [("1", (PASSWORDS[0], PASSWORDS[2])), ("0", (None, PASSWORDS[0]))],
+    "pipelining, passwords, secret",
+    [("1", (PASSWORDS[0], PASSWORDS[2]), {}), ("0", (None, PASSWORDS[0]), FLEET)],
     ids=["pipelining", "temporary files, derived"],
 )
 def test_no_password_is_printed_stored_or_sent(
-    fleet, pi41, pi50, sources, recording, monkeypatch, tmp_path, pipelining, passwords
+    fleet, pi41, pi50, sources, recording, monkeypatch, tmp_path, pipelining, passwords, secret
 ):
     monkeypatch.setenv("ANSIBLE_KEEP_REMOTE_FILES", "1" if pipelining == "0" else "0")
     outputs, own_keys = [], set()
@@ -143,7 +143,7 @@ def test_no_password_is_printed_stored_or_sent(
         pi.run("cat >/run/wanted", stdin="\n".join(SECRETS + secrets_of(ADA)) + "\n")
         pi.run(SAMPLER.format(user=pi.user))
     for password in passwords:
-        playbook, *options = sources(password)
+        playbook, *options = sources(password, secret)
         done = subprocess.run(
             fleet.command(playbook, "-vvv", "--diff", *options, limit="pi41"),
             env=environment,
@@ -180,14 +180,17 @@ def test_no_password_is_printed_stored_or_sent(
     assert "ansible" in places["journal"], "the journal must hold what Ansible logs"
     # A module whose file is kept gets the key that the machine is to use, and no other.
     expected_keys = own_keys if pipelining == "0" else set()
-    bob = enrolment(tmp_path / "totp", "pi41", "bob")
+    # That of bob is derived with a secret of the fleet, and in no file.
+    files = tmp_path / "totp"
+    bob = _totp_files.derived(FLEET_SECRET, "pi41", "bob", 1) if secret else enrolment(files, "pi41", "bob")
+    assert (files / "pi41" / "bob.txt").exists() is not bool(secret)
     secrets_file = f"/home/{pi41.user}/.node-red/.pifleet-two-step-nodered.json"
     # The machine's own secrets are in their file, and in a module whose file is kept.
     holding_secrets = {"the settings folder"}
     holding_secrets |= {"what is left in temporary folders"} if pipelining == "0" else set()
     for place, text in places.items():
-        for secret in (*SECRETS, *secrets_of(ADA), *secrets_of(bob)):
-            assert not leaks(text, secret), f"{place}: {leaks(text, secret)}"
+        for wanted in (*SECRETS, *secrets_of(ADA), *secrets_of(bob)):
+            assert not leaks(text, wanted), f"{place}: {leaks(text, wanted)}"
         assert not shows_qr_code(text), place
         if place not in holding_secrets:
             assert not leaks(text, ADA.secret.hex()) + leaks(text, bob.secret.hex()), place

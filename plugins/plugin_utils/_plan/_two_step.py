@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import _ephemeral, _totp
+from .. import _ephemeral, _fleet_secret, _totp
 from .._arguments import ArgumentError, names, release_name, release_numbers
 from .._totp import Enrolment, TotpError
 from ._base import Found, Plan, Wanted, other_services
@@ -39,7 +39,7 @@ class TwoStep:
         return {"totp_secret": self.enrolments[user].secret_text} if user in self.enrolments else {}
 
 
-def plan(result: Plan, found: Found, wanted: Wanted, users: Sequence[str], present: object) -> TwoStep:
+def plan(result: Plan, found: Found, wanted: Wanted, users: Collection[str], present: object) -> TwoStep:
     """Add to `result` what gives these users a second step, and takes it from the others.
 
     `present` is the value of `adminAuth` in the settings file. Raises ArgumentError.
@@ -52,6 +52,9 @@ def plan(result: Plan, found: Found, wanted: Wanted, users: Sequence[str], prese
     if problems:
         raise ArgumentError(*problems)
     renewed = names(wanted[RENEW], RENEW)
+    problems = _problems_of_derived(found, renewed)
+    if problems:
+        raise ArgumentError(*problems)
     try:
         enrolments = {user: _enrolment(result, found, user, renewed, before) for user in users}
     except TotpError as error:
@@ -59,6 +62,7 @@ def plan(result: Plan, found: Found, wanted: Wanted, users: Sequence[str], prese
     name, text = _totp.host_file(found.instance["service"]), _totp.host_text(enrolments)
     if found.instance["private_files"].get(name) != _checksum(text):
         result.private_files[name] = text
+        result.notes += _note_of_derived(found, enrolments)
     if found.instance["companions"].get(_totp.COMPANION) != _checksum(_script(found)):
         result.companions[_totp.COMPANION] = _script(found)
     changed = frozenset(users) if result.private_files else frozenset()
@@ -100,6 +104,8 @@ def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], be
     """What this user shares with the host; a new one is added to the files that are written on the controller."""
     kept = found.controller["two_step"]["users"][user]
     known: Enrolment | None = kept["known"]
+    if kept["derived"]:
+        return known or _derived(found, user, renewed, before)
     if known and user not in renewed:
         return known
     if not known and not kept["planned"] and user in before and user not in renewed:
@@ -109,7 +115,9 @@ def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], be
             f'once with -e \'{{"{RENEW}": ["{user}"]}}\'.'
         )
     if found.controller["ephemeral"]:
-        remedy = f"Set {FOLDER} to a folder that is kept, such as a volume that is mounted in each job."
+        remedy = (
+            f"Set {_fleet_secret.SECRET} from a vault, from which it is derived, or {FOLDER} to a folder that is kept."
+        )
         what = f"The secret of the two-step login of {user}"
         raise ArgumentError(_ephemeral.lost(what, found.controller["ephemeral"], remedy))
     enrolment: Enrolment = kept["planned"] or kept["new"]
@@ -123,6 +131,51 @@ def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], be
         f"to {kept['path']} on the controller; show it there with cat."
     )
     return enrolment
+
+
+def _derived(found: Found, user: str, renewed: Sequence[str], before: frozenset[str]) -> Enrolment:
+    """What is derived for this user, unless the host has something else, which a phone may have as well."""
+    two_step = found.controller["two_step"]
+    kept, file = two_step["users"][user], _totp.host_file(found.instance["service"])
+    unknown = file in found.instance["private_files"] and not two_step["derived"]
+    if user in before and unknown and user not in renewed:
+        raise TotpError(
+            f"{user} has a two-step login on {found.host} whose secret is not derived from {_fleet_secret.SECRET} as "
+            f"it is now, and {kept['path']} is missing. Copy that file from the controller that has set up the login, "
+            f'or give the user the derived secret: run once with -e \'{{"{RENEW}": ["{user}"]}}\'.'
+        )
+    derived: Enrolment = kept["derived"]
+    return derived
+
+
+def _note_of_derived(found: Found, enrolments: Mapping[str, Enrolment]) -> list[str]:
+    """Where these users get the QR code, as no file shows it."""
+    users = [user for user in enrolments if enrolments[user] is found.controller["two_step"]["users"][user]["derived"]]
+    if not users:
+        return []
+    return [
+        f"The second step of {', '.join(users)} is derived from {_fleet_secret.SECRET}; the lookup "
+        "pifleet.nodered.two_step shows the QR code and the recovery codes."
+    ]
+
+
+def _problems_of_derived(found: Found, renewed: Sequence[str]) -> list[str]:
+    """To renew what is derived takes another generation, and to derive what is in a file takes the file away."""
+    problems = []
+    for user, kept in found.controller["two_step"]["users"].items():
+        if not kept["derived"] or user not in renewed:
+            continue
+        if kept["known"]:
+            problems.append(
+                f"{RENEW}: the secret of {user} is in {kept['path']}. With {_fleet_secret.SECRET}, a new one is "
+                "derived and in no file: remove that file and run again."
+            )
+        elif found.controller["two_step"]["derived"]:
+            problems.append(
+                f"{RENEW}: the secret of {user} is derived from {_fleet_secret.SECRET}. For a new one, raise "
+                "totp_generation of that user in nodered_login_users."
+            )
+    return problems
 
 
 def _judge_clock(result: Plan, found: Found, *, certain: bool) -> None:

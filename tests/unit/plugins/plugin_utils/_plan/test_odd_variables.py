@@ -71,6 +71,14 @@ CASES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("login", {}),
+    (
+        "login",
+        {
+            "login_users": [{"username": "ada", "password": SECRET, "totp": True, "totp_generation": 2}],
+            "login_rounds": 4,
+            "fleet_secret": FLEET_SECRET,
+        },
+    ),
     ("login", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),
     ("http_auth", {"fleet_secret": FLEET_SECRET, "password_generation": 2, "controller_ephemeral": True}),
     (

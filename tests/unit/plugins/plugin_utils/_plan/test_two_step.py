@@ -26,6 +26,7 @@ BOB = {"username": "bob", "password": "another one", "permissions": "read"}
 FILE = ".pifleet-two-step-nodered.json"
 SCRIPT = "the companion"
 KNOWN = Enrolment(b"12345678901234567890", ("abcd-efgh-jkmn-pqrs",))
+DERIVED = Enrolment(b"ABCDEFGHIJABCDEFGHIJ", ("wxyz-wxyz-wxyz-wxyz",))
 NEW = Enrolment(b"abcdefghijabcdefghij", ("tuvw-xyza-bcde-fghj",))
 DEFAULTS = {
     "nodered_login_users": [ADA, BOB],
@@ -43,10 +44,20 @@ def digest(text):
 
 
 def planned(
-    text=EMPTY, *, known=None, planned=None, problem="", variables=None, clock_error=0.0, ephemeral="", **different
+    text=EMPTY,
+    *,
+    known=None,
+    planned=None,
+    derived=None,
+    has_derived=False,
+    problem="",
+    variables=None,
+    clock_error=0.0,
+    ephemeral="",
+    **different,
 ):
-    ada = {"path": "/controller/pi1/ada.txt", "known": known, "planned": planned, "new": NEW}
-    two_step = {"script": SCRIPT, "problem": problem, "users": {"ada": ada}}
+    ada = {"path": "/controller/pi1/ada.txt", "known": known, "planned": planned, "new": NEW, "derived": derived}
+    two_step = {"script": SCRIPT, "problem": problem, "users": {"ada": ada}, "derived": has_derived}
     state = found(
         text, controller={**random_password("/f", "New"), "two_step": two_step, "ephemeral": ephemeral}, **different
     )
@@ -244,8 +255,74 @@ def test_a_clock_may_be_wrong_by_one_step(seconds):
 def test_a_new_secret_is_rejected_where_it_would_be_lost():
     (error,) = planned(ephemeral="nodered_controller_ephemeral is true").errors
     assert error.startswith("The secret of the two-step login of ada would be lost when this run ends")
-    assert "Set nodered_login_totp_dir to a folder that is kept" in error
+    assert "Set nodered_fleet_secret from a vault" in error
+    assert "nodered_login_totp_dir to a folder that is kept" in error
     assert planned(IN_PLACE, known=KNOWN, ephemeral="it is", **ON_THE_PI).errors == []
+
+
+# With a secret of the fleet
+
+
+def test_a_derived_secret_is_written_to_no_file_of_the_controller_also_if_that_loses_its_files():
+    plan = planned(derived=DERIVED, ephemeral="it is")
+    assert plan.private_files == {FILE: _totp.host_text({"ada": DERIVED})}
+    assert (plan.enrolments, plan.errors) == ({}, [])
+    assert plan.credentials["totp_secret"] == DERIVED.secret_text
+    (note,) = plan.notes
+    assert note.startswith(
+        "The second step of ada is derived from nodered_fleet_secret; the lookup pifleet.nodered.two_step"
+    )
+
+
+def test_a_derived_secret_that_is_there_changes_nothing():
+    state = ON_THE_PI | {"private_files": {FILE: digest(_totp.host_text({"ada": DERIVED}))}}
+    plan = planned(IN_PLACE, derived=DERIVED, has_derived=True, **state)
+    assert edited(IN_PLACE, plan).changed == ()
+    assert (plan.changes, plan.notes, plan.credentials) == (False, [], {})
+
+
+@pytest.mark.parametrize("private_files", [{FILE: "0" * 64}, {}], ids=["an earlier generation", "the file is missing"])
+def test_what_the_collection_has_derived_or_is_missing_is_replaced(private_files):
+    has_derived = bool(private_files)
+    state = ON_THE_PI | {"private_files": private_files}
+    plan = planned(IN_PLACE, derived=DERIVED, has_derived=has_derived, **state)
+    assert plan.private_files == {FILE: _totp.host_text({"ada": DERIVED})}
+    assert "derived" in plan.notes[0]
+
+
+def test_a_secret_that_a_phone_may_have_is_replaced_by_a_derived_one_on_request_only():
+    (error,) = planned(IN_PLACE, derived=DERIVED, **ON_THE_PI).errors
+    assert "ada has a two-step login on pi1 whose secret is not derived from nodered_fleet_secret" in error
+    assert '-e \'{"nodered_login_totp_renew": ["ada"]}\'' in error
+    plan = planned(IN_PLACE, derived=DERIVED, variables={"nodered_login_totp_renew": ["ada"]}, **ON_THE_PI)
+    assert plan.private_files == {FILE: _totp.host_text({"ada": DERIVED})}
+    assert plan.enrolments == {}
+
+
+def test_a_secret_in_a_file_stays_with_a_secret_of_the_fleet():
+    plan = planned(IN_PLACE, known=KNOWN, derived=DERIVED, **ON_THE_PI)
+    assert edited(IN_PLACE, plan).changed == ()
+    assert (plan.changes, plan.notes) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"known": KNOWN}, "the secret of ada is in /controller/pi1/ada.txt"),
+        ({"has_derived": True}, "For a new one, raise totp_generation of that user"),
+    ],
+    ids=["in a file", "derived"],
+)
+def test_a_request_that_would_change_nothing_is_an_error_with_the_remedy(state, message):
+    renew = {"nodered_login_totp_renew": ["ada"]}
+    (error,) = planned(IN_PLACE, derived=DERIVED, variables=renew, **state, **ON_THE_PI).errors
+    assert message in error
+
+
+@pytest.mark.parametrize("generation", ["x", 0, None, []])
+def test_a_generation_that_is_none_is_an_error(generation):
+    (error,) = planned(variables={"nodered_login_users": [{**ADA, "totp_generation": generation}]}).errors
+    assert "nodered_login_users[0].totp_generation must be" in error
 
 
 @pytest.mark.parametrize("totp", ["perhaps", 7, []])
