@@ -247,8 +247,11 @@ def test_node_red_is_the_topmost_that_has_its_name(monkeypatch):
 
 
 def test_a_process_shows_itself(monkeypatch, tmp_path):
-    with subprocess.Popen(["sleep", "30"], cwd=tmp_path, env={"HOME": "/x"}) as process:
+    program = ["sh", "-c", "echo started; exec sleep 30"]
+    with subprocess.Popen(program, cwd=tmp_path, env={"HOME": "/x"}, stdout=subprocess.PIPE) as process:
         try:
+            # Before, it is a copy of this process.
+            process.stdout.readline()
             monkeypatch.setattr(_running, "node_red_of", lambda _unit: _processes.process(process.pid))
             monkeypatch.setattr(_running, "_entries", lambda _command: iter([]))
             found = _running.of(Unit("nodered.service", {}))
