@@ -161,6 +161,7 @@ def _applied(plan: Plan) -> Plan:
         sessions="",
         close_files="",
         certificate={},
+        restore=0,
         restart="",
         passwords={},
         enrolments={},

@@ -62,6 +62,14 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
+  restore_points:
+    description:
+      - Which part of the restore points to bring along, V(list) for numbers, dates and summaries, and V(texts) for the
+        texts of all files as well.
+      - Texts hold password hashes. Use C(no_log) on such a task.
+    type: str
+    choices: [list, texts]
+    version_added: 0.3.0
 seealso:
   - module: pifleet.nodered.firewall_info
   - module: pifleet.nodered.settings
@@ -579,6 +587,22 @@ firewall:
   description: The firewall, as the module M(pifleet.nodered.firewall_info) returns it; none if it cannot be read.
   returned: when O(firewall) is true
   type: dict
+restore_points:
+  description: What was before each change by the roles, and what is there now.
+  returned: when O(restore_points) is set
+  type: dict
+  contains:
+    points:
+      description: The points, the oldest first, each with C(number), C(date), C(summary), C(edited) and C(entries).
+      type: list
+      elements: dict
+    now:
+      description: The files that this collection manages, as they are now.
+      type: list
+      elements: dict
+    texts:
+      description: The bytes of the files in Base64, by their SHA-256.
+      type: dict
 spent:
   description: How many seconds of O(time_limit) this took.
   returned: always
@@ -607,7 +631,11 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 
 
 def discover(
-    service: Optional[str], with_source: bool, with_firewall: bool, other_firewalls: bool = False
+    service: Optional[str],
+    with_source: bool,
+    with_firewall: bool,
+    other_firewalls: bool = False,
+    restore_points: Optional[str] = None,
 ) -> Dict[str, Any]:
     unit, others = _find.find(service)
     plan = _start_plan.plan(unit)
@@ -633,9 +661,17 @@ def discover(
             "content": base64.b64encode(content.data).decode("ascii"),
             "checksum": content.checksum,
         }
+    if restore_points:
+        result["restore_points"] = _restore_points(plan, instance["user_dir"], restore_points == "texts")
     if with_firewall:
         result["firewall"] = _firewall(other_firewalls)
     return result
+
+
+def _restore_points(plan: _start_plan.Plan, user_dir: str, with_texts: bool) -> Dict[str, Any]:
+    from ansible_collections.pifleet.nodered.plugins.module_utils._change import _managed, _points
+
+    return _points.listed(plan.service, _managed.subjects(plan, plan.settings_file, user_dir), with_texts)
 
 
 def _firewall(others: bool) -> Optional[Dict[str, Any]]:
@@ -656,12 +692,13 @@ def main() -> None:
             "source": {"type": "bool", "default": False},
             "firewall": {"type": "bool", "default": False},
             "other_firewalls": {"type": "bool", "default": False},
+            "restore_points": {"type": "str", "choices": ["list", "texts"]},
             "time_limit": _deadline.OPTION,
         },
         supports_check_mode=True,
     )
     wanted = module.params
-    options = [wanted[name] for name in ("service", "source", "firewall", "other_firewalls")]
+    options = [wanted[name] for name in ("service", "source", "firewall", "other_firewalls", "restore_points")]
     module.finish(lambda: discover(*options), wanted["time_limit"])
 
 

@@ -85,6 +85,8 @@ class Step(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     more_to_find: t.Mapping[str, object] = {}
     """Options of `instance_info` beside those that each step needs."""
+    found: t.Mapping[str, t.Any] = {}
+    """What this step has discovered; empty if an earlier one of the play has."""
 
     def begin(self, task_vars: TaskVars) -> None:
         self.task_vars = task_vars
@@ -120,6 +122,7 @@ class Step(ActionBase):  # type: ignore[misc]
         found = self.counted_module(FINDING, "instance_info", **arguments, **({"service": service} if service else {}))
         if found.get("failed") or "instance" not in found:
             raise AnsibleActionFail(self._undiscovered(found))
+        self.found = found
         text = _settings_change.text_of(found["source"])
         state = State(
             instance=found["instance"],

@@ -52,6 +52,8 @@ VARIABLES = (
     "nodered_remount",
     "nodered_report_dir",
     "nodered_restart_timeout",
+    "nodered_restore",
+    "nodered_restore_force",
     "nodered_restore_points",
     "nodered_serial",
     "nodered_service",

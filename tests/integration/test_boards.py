@@ -77,7 +77,7 @@ def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
     request = {
         **{"service": "nodered", "settings_file": bone.settings_file, "user_dir": "/root", "edit": None},
         **{"companions": {}, "drop_ins": [drop_in], "certificate": None, "sessions": "", "close_files": ""},
-        **{"private_files": {}, "restore_points": 5, "firewall": False},
+        **{"private_files": {}, "restore_points": 5, "firewall": False, "restore": 0},
         **{"restart": True, "timeout": 60, "remount": False},
     }
     # Under a name without an action plugin, the module takes any request.

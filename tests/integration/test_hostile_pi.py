@@ -141,7 +141,7 @@ SERVICE = {"service": "nodered"}
 APPLY = "apply_request"
 NOTHING = {
     **{"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None},
-    **{"private_files": {}, "restore_points": 5, "firewall": False},
+    **{"private_files": {}, "restore_points": 5, "firewall": False, "restore": 0},
 }
 UNREACHABLE = "nowhere"
 SETTINGS = "{{ folder }}/settings.js"

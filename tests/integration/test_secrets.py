@@ -108,6 +108,18 @@ def sources(tmp_path):
     return written
 
 
+def restored_in_check_mode(fleet, environment):
+    """What a restore prints that would change the login, which brings all texts of the restore points along."""
+    variables = {"nodered_restore": "last"}
+    command = fleet.command("restore", "-vvv", "--diff", "--check", variables=variables, limit="pi41")
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "password: " in done.stdout
+    return done.stdout + done.stderr
+
+
 def hashes_in(text):
     """Hashes as they are, and within anything that looks like Base64."""
     blobs = [base64.b64decode(blob + "==") for blob in re.findall(r"[A-Za-z0-9+/]{200,}", text)]
@@ -159,11 +171,13 @@ def test_no_password_is_printed_stored_or_sent(
         own_keys |= keys_in(pi41.run("cat /etc/nodered-tls/nodered/current/key.pem"))
         if password is None:
             assert done.stdout.count("is derived from nodered_fleet_secret") == len(PURPOSES)
+    outputs.append(restored_in_check_mode(fleet, environment))
     for pi in (pi41, pi50):
         pi.run("rm /run/sampling; sleep 1")
         assert int(pi.run("wc -l </run/rounds")) > 10, "the search must have been under way"
     assert not (tmp_path / "random").exists(), "no random password is made where one was given"
     folders = f"/tmp /var/tmp /var/log /var/lib/pifleet.nodered /home/{pi41.user}/.ansible"
+    assert pi41.run(f"find {folders} -path '*/restore-points/*/before-*'"), "restore points are searched, too"
     kept = pi41.run(f"find {folders} -type f -exec cat {{}} + 2>/dev/null | tr -c '[:print:]' '\\n'")
     places = {
         "output": "".join(outputs),
@@ -197,6 +211,7 @@ def test_no_password_is_printed_stored_or_sent(
         assert not keys_in(text) - expected_keys, place
     assert pi41.run(f"grep -rlF {ADA.secret.hex()} /home/{pi41.user}/.node-red").split() == [secrets_file]
     assert pi41.run(f"stat -c '%U %a' {secrets_file}").split() == [pi41.user, "600"]
+    assert set(HASH.findall(places["the settings folder"])) == set(HASH.findall(pi41.settings)), "no old hash stays"
     assert "ada" in places["what callback plugins receive"]
     assert not hashes_in(places["output"])
     assert not hashes_in(places["journal"])

@@ -107,16 +107,21 @@ def present(path: str, user: Optional[Identity] = None) -> Optional[Content]:
 
 def write(service: Unit, wanted: DropIn) -> bool:
     """Record and write the file, or remove it; whether it changed. systemd has to read its files again then."""
-    user = wanted.owner
-    own = present(wanted.path, user)
+    own = present(wanted.path, wanted.owner)
     new = text(service, wanted, own)
-    data = None if new is None else new.encode()
+    return write_text(service, wanted.path, wanted.owner, own, None if new is None else new.encode())
+
+
+def write_text(
+    service: Unit, path: str, user: Optional[Identity], own: Optional[Content], data: Optional[bytes]
+) -> bool:
+    """As `write`, with the bytes of the file. `own` is what it holds now, and `user` as whom it is worked on."""
     if data is not None:
-        with _files.explained(wanted.path, user):
-            _files.make_folders(wanted.folder, 0o755, user)
+        with _files.explained(path, user):
+            _files.make_folders(os.path.dirname(path), 0o755, user)
     owner = (user.uid, user.gid) if user else (0, 0)
     attributes = Attributes(*owner, 0o644, {})
-    return _change.change_file(service.service, service.main_pid, wanted.path, own, data, attributes, user)
+    return _change.change_file(service.service, service.main_pid, path, own, data, attributes, user)
 
 
 def reload(name: str) -> None:

@@ -41,11 +41,16 @@ def subjects(
 
 def _drop_ins(plan: Plan, given: Iterable[DropIn]) -> List[Subject]:
     found = {one.path: one.owner for one in given}
-    for unit in [plan.unit.name] + ([plan.socket.name] if plan.socket else []):
-        any_of_ours = DropIn(unit, DROP_INS, {}, ())
-        owner = any_of_ours.owner
-        found.update(dict.fromkeys(_matching(any_of_ours.folder, DROP_INS + ".conf", owner), owner))
+    for one in units(plan):
+        owner = one.owner
+        found.update(dict.fromkeys(_matching(one.folder, DROP_INS + ".conf", owner), owner))
     return [Subject(_points.DROP_IN, path, found[path]) for path in sorted(found)]
+
+
+def units(plan: Plan) -> List[DropIn]:
+    """A drop-in that stands for all of this collection, for each unit that can have one."""
+    names = [plan.unit.name] + ([plan.socket.name] if plan.socket else [])
+    return [DropIn(name, DROP_INS, {}, ()) for name in names]
 
 
 def _matching(folder: str, pattern: str, user: Optional[Identity]) -> List[str]:

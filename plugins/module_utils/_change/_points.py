@@ -11,6 +11,7 @@ The points are numbered, as a Pi has no clock that survives a power cut. The fir
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
@@ -18,7 +19,7 @@ import os
 import shutil
 import stat
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -30,13 +31,15 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity i
 SETTINGS, COMPANION, DROP_IN, RENEWAL = "settings", "companion", "drop-in", "renewal"
 CERTIFICATE, SESSIONS, FIREWALL = "certificate", "sessions", "firewall"
 # What someone can have edited, and a restore would overwrite.
-EDITABLE = (SETTINGS, COMPANION, DROP_IN, RENEWAL)
-COPIED = (*EDITABLE, FIREWALL)
+EDITABLE = (SETTINGS, COMPANION, DROP_IN)
+COPIED = (*EDITABLE, RENEWAL, FIREWALL)
 FILE, LINK, ABSENT, OTHER = "file", "link", "absent", "other"
 
 FIRST = 1
 # Bytes of a file other than the settings file. The largest companion has 30 KB.
 LARGEST = 256 * 1024
+# Bytes of all texts that are listed.
+MOST_BYTES = 16 * 1024 * 1024
 MANIFEST = "point.json"
 _NEW = ".new"
 
@@ -130,6 +133,28 @@ class Point(NamedTuple):
             "entries": [entry.described() for entry in self.entries],
         }
 
+    def restored(self, found: Sequence[Subject]) -> List[Tuple[Subject, Optional[bytes]]]:
+        """What the companions and drop-ins are to hold, None for none; `found` has those that are there now.
+
+        Raises Failure where one was not kept.
+        """
+        kinds = (COMPANION, DROP_IN)
+        wanted = {subject.path: (subject, State()) for subject in found if subject.kind in kinds}
+        wanted.update(
+            {one.subject.path: (one.subject, one.before) for one in self.entries if one.subject.kind in kinds}
+        )
+        return [(subject, self._bytes(subject, state)) for _path, (subject, state) in sorted(wanted.items())]
+
+    def _bytes(self, subject: Subject, state: State) -> Optional[bytes]:
+        if state.form == ABSENT:
+            return None
+        if state.form != FILE:
+            raise Failure(
+                "%s cannot be restored: in the restore point %d it is no plain file." % (subject.path, self.number),
+                "Choose another one.",
+            )
+        return self.data(state)
+
     def data(self, state: State) -> bytes:
         """The bytes of this file in the point. Raises Failure where the point is damaged."""
         path = os.path.join(self.folder, os.path.basename(state.copy))
@@ -144,9 +169,55 @@ def folder(service: str) -> str:
     return os.path.join(_own_folders.STATE, "restore-points", _user_units.file_name(service))
 
 
+def listed(service: str, subjects: Sequence[Subject], with_texts: bool) -> Dict[str, Any]:
+    """All points and what is there now, as JSON can hold it; with the texts that a restore and its diff need.
+
+    The point of a change that was rolled back at a boot does not count.
+    """
+    found = points(service)
+    found = found[:-1] if found and was_undone(found[-1]) else found
+    known = {subject.path for subject in subjects}
+    gone = {entry.subject.path: entry.subject for point in found for entry in point.entries if _counts(entry)}
+    now, texts = [], Texts()
+    for subject in [*subjects, *(subject for path, subject in sorted(gone.items()) if path not in known)]:
+        state, data = _look(subject)
+        now.append(Entry(subject, state).described())
+        if with_texts and subject.kind in EDITABLE:
+            texts.add(state, lambda data=data: data)  # type: ignore[misc]
+    for point in reversed(found if with_texts else ()):
+        for entry in filter(_counts, point.entries):
+            for state in (entry.before, entry.after or State()):
+                texts.add(state, lambda point=point, state=state: point.data(state))  # type: ignore[misc]
+    return {"points": [point.described() for point in found], "now": now, "texts": texts.found}
+
+
+class Texts:
+    """Texts by checksum, in Base64: many points have the same. Not more than a controller should be sent."""
+
+    def __init__(self) -> None:
+        self.found: Dict[str, str] = {}
+        self._left = MOST_BYTES
+
+    def add(self, state: State, read: Callable[[], bytes]) -> None:
+        if state.form != FILE or state.checksum in self.found:
+            return
+        with contextlib.suppress(Failure):
+            data = read()
+            self._left -= len(data)
+            if self._left >= 0:
+                self.found[state.checksum] = base64.b64encode(data).decode("ascii")
+
+
 def places(service: str) -> List[str]:
     """The folders that keeping a point writes to."""
     return [folder(service)]
+
+
+def point(service: str, number: int) -> Point:
+    """This point. Raises Failure if there is none, or it is damaged."""
+    for found in _loaded(service, number):
+        return found
+    raise Failure("There is no restore point %d of %s." % (number, service), "List them (nodered_restore: list).")
 
 
 def points(service: str) -> List[Point]:

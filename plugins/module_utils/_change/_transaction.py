@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _boot,
@@ -49,6 +49,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 
 PRIVATE = "private"
 
+Restored = Tuple[_points.Subject, Optional[bytes]]
+"""A file of a restore point with its bytes, None if there is to be none."""
+
 
 class Request(NamedTuple):
     """What the controller asks for. Empty values change nothing."""
@@ -75,6 +78,8 @@ class Request(NamedTuple):
     """How many restore points are kept, beside the first one."""
     firewall: bool
     """Whether the firewall is changed around this transaction."""
+    restore: int = 0
+    """The number of the restore point whose companions and drop-ins come back; 0 for none."""
 
 
 def request(given: Mapping[str, Any]) -> Request:
@@ -96,6 +101,7 @@ def request(given: Mapping[str, Any]) -> Request:
             remount=given["remount"],
             restore_points=given["restore_points"],
             firewall=given["firewall"],
+            restore=int(given["restore"]),
         )
     except (KeyError, TypeError, ValueError):
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
@@ -152,23 +158,56 @@ class Written(NamedTuple):
 def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: Sequence[_points.Subject]) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
     plan = _start_plan.plan(unit)
+    wanted, drop_ins = _with_point(plan, wanted)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
     repairs = _repairs(plan, wanted)
     needed = _others.needed_paths(plan, _others.services(plan, others)) if wanted.close_files else []
     places = [*_places(plan, wanted, certificate, repairs, needed), *_points.places(unit.service)]
+    places += [os.path.dirname(subject.path) if subject.user else _systemd.UNIT_FOLDER for subject, _data in drop_ins]
     summary = _summary(wanted)
     with _boot.writing(unit.service, places, wanted.remount):
         point = _points.begin(unit.service, [*_subjects(plan, wanted), *firewall], summary) if summary else None
         try:
             if certificate:
                 _certificate_files.place(certificate, plan)
-            written = _write_recorded(unit, wanted, repairs, needed)
+            written = _write_recorded(unit, wanted, drop_ins, repairs, needed)
             if point:
                 _points.complete(point, wanted.restore_points)
         except BaseException:
             _undo(unit)
             raise
     return written._replace(restore_point=point.number) if point else written
+
+
+def _with_point(plan: Plan, wanted: Request) -> Tuple[Request, Sequence[Restored]]:
+    """The request with the companions of the restore point, and its drop-ins with their bytes.
+
+    The point is in a folder of root's. As whom a file is worked on is found out now, whatever the point says.
+    """
+    if not wanted.restore:
+        return wanted, ()
+    found = _managed.subjects(plan, wanted.settings_file, wanted.user_dir)
+    restored = _points.point(plan.service, wanted.restore).restored(found)
+    folder = os.path.dirname(found[0].path)
+    companions: Dict[str, Optional[str]] = {}
+    for subject, data in restored:
+        if subject.kind == _points.COMPANION and os.path.dirname(subject.path) == folder:
+            companions[os.path.basename(subject.path)] = None if data is None else _as_text(subject.path, data)
+    drop_ins = [(subject, data) for subject, data in restored if subject.kind == _points.DROP_IN]
+    folders = {one.folder: one.owner for one in _managed.units(plan)}
+    known = [
+        (subject._replace(user=folders[os.path.dirname(subject.path)]), data)
+        for subject, data in drop_ins
+        if os.path.dirname(subject.path) in folders
+    ]
+    return wanted._replace(companions={**companions, **wanted.companions}), known
+
+
+def _as_text(path: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Failure("%s is no text in the restore point." % path, "Choose another one.") from None
 
 
 def _subjects(plan: Plan, wanted: Request) -> List[_points.Subject]:
@@ -184,6 +223,7 @@ def _summary(wanted: Request) -> List[str]:
         "sessions": [wanted.sessions] if wanted.sessions else [],
         "rights of others": ["taken away"] if wanted.close_files else [],
         "firewall": ["changed"] if wanted.firewall else [],
+        "restored": ["restore point %d" % wanted.restore] if wanted.restore else [],
     }
     return ["%s: %s" % (what, ", ".join(names)) for what, names in parts.items() if names]
 
@@ -209,9 +249,14 @@ def _places(
     return found
 
 
-def _write_recorded(unit: Unit, wanted: Request, repairs: Sequence[Repair], needed: Sequence[str]) -> Written:
+def _write_recorded(
+    unit: Unit, wanted: Request, drop_ins: Sequence[Restored], repairs: Sequence[Repair], needed: Sequence[str]
+) -> Written:
     """In this order: units first, as they decide how settings are loaded; companions before what requires them."""
     changed = [_drop_in.write(unit, one) for one in wanted.drop_ins]
+    for subject, data in drop_ins:
+        own = _drop_in.present(subject.path, subject.user)
+        changed.append(_drop_in.write_text(unit, subject.path, subject.user, own, data))
     if any(changed):
         _drop_in.reload(unit.name)
         unit = _systemd.show(unit.name)[0]

@@ -137,6 +137,8 @@ class Plan:
     """What `_certificates.prepare` needs to make and send a certificate, where one is due."""
     firewall: dict[str, Any] = field(default_factory=dict)
     """Rules to add and delete, and defaults to change, where something differs."""
+    restore: int = 0
+    """The number of the restore point whose companions and drop-ins come back."""
     restart: str = ""
     """Why Node-RED must be restarted although nothing above requires it."""
     errors: list[str] = field(default_factory=list)
@@ -159,7 +161,8 @@ class Plan:
     @property
     def needs_restart(self) -> bool:
         """Whether something beside the settings requires a restart."""
-        return bool(self.companions or self.private_files or self.drop_ins or self.sessions or self.restart)
+        files = self.companions or self.private_files or self.drop_ins
+        return bool(files or self.sessions or self.restore or self.restart)
 
     @property
     def changes(self) -> bool:

@@ -39,12 +39,14 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
         "remount": state.remount,
         "restore_points": state.restore_points,
         "firewall": firewall,
+        "restore": next((plan.restore for plan in plans if plan.restore), 0),
     }
 
 
 def changes(wanted: Mapping[str, Any]) -> bool:
     """Whether there is anything to change on the host."""
-    parts = ("edit", "companions", "private_files", "drop_ins", "certificate", "sessions", "close_files", "restart")
+    files = ("edit", "companions", "private_files", "drop_ins", "certificate", "sessions", "close_files")
+    parts = (*files, "restart", "restore")
     return any(wanted[part] for part in parts)
 
 

@@ -18,12 +18,9 @@ UNCONFIRMED = "The settings were changed before without a restart, so Node-RED i
 
 def plan(found: Found, wanted: Wanted) -> Plan:
     """Reject misspelled variables; restart a Node-RED whose settings were changed without a restart."""
-    result = Plan(errors=[_misspelled(name, meant) for name, meant in _variable_names.misspelled(wanted)])
+    result = Plan(errors=[misspelled_error(name, meant) for name, meant in _variable_names.misspelled(wanted)])
     try:
-        if whole_number(wanted["nodered_restart_timeout"], "nodered_restart_timeout") < 1:
-            raise ArgumentError("nodered_restart_timeout is in seconds and must be at least 1.")
-        if not 1 <= whole_number(wanted["nodered_restore_points"], "nodered_restore_points") <= MOST_POINTS:
-            raise ArgumentError(f"nodered_restore_points must be from 1 to {MOST_POINTS}.")
+        require_usable(wanted)
         _require_place(found, wanted)
         result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
     except ArgumentError as error:
@@ -33,6 +30,15 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.restart = UNCONFIRMED
         result.notes.append(UNCONFIRMED)
     return result
+
+
+def require_usable(wanted: Wanted) -> None:
+    """Raise ArgumentError for variables that a change needs and that have no such value."""
+    if whole_number(wanted["nodered_restart_timeout"], "nodered_restart_timeout") < 1:
+        raise ArgumentError("nodered_restart_timeout is in seconds and must be at least 1.")
+    if not 1 <= whole_number(wanted["nodered_restore_points"], "nodered_restore_points") <= MOST_POINTS:
+        raise ArgumentError(f"nodered_restore_points must be from 1 to {MOST_POINTS}.")
+    truth(wanted["nodered_remount"], "nodered_remount")
 
 
 def _require_place(found: Found, wanted: Wanted) -> None:
@@ -57,7 +63,8 @@ def _shared_settings(found: Found, other: str) -> str:
     )
 
 
-def _misspelled(name: str, meant: str) -> str:
+def misspelled_error(name: str, meant: str) -> str:
+    """That a variable is misspelled."""
     other = "" if name.startswith("nodered_") else f" If it is there for something else, set {meant} as well."
     return f"{name} is not a variable of pifleet.nodered. Did you mean {meant}? Rename it, then run again.{other}"
 

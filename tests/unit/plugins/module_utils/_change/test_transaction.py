@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import pathlib
 import time
 from types import SimpleNamespace
 
@@ -14,6 +16,8 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _boot,
     _change,
+    _drop_in,
+    _points,
     _restart,
     _settings_file,
     _transaction,
@@ -89,7 +93,7 @@ def request(machine, **given):
         "close_files": "",
     }
     common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
-    kept = {"restore_points": 5, "firewall": False}
+    kept = {"restore_points": 5, "firewall": False, "restore": 0}
     return _transaction.request(
         {**empty, **common, **kept, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
     )
@@ -204,6 +208,89 @@ def test_a_restart_that_cannot_even_begin_leaves_nothing_behind(machine, monkeyp
     assert machine.settings.read_text() == OLD
     assert not machine.companion.exists()
     assert _change.recorded("nodered") is None
+
+
+def settings_edit(machine, text):
+    return {
+        "content": base64.b64encode(text.encode()).decode(),
+        "checksum": _files.checksum(machine.settings.read_bytes()),
+        "wanted": [],
+        "changed": [],
+    }
+
+
+COMPANION, UNIT_DROP_IN = "pifleet-sessions.js", "50-pifleet-sessions"
+
+
+@pytest.fixture
+def secured(machine):
+    """After a first run that has brought a companion and a drop-in, and a second one that has changed both."""
+    for text in ("1", "2"):
+        sections = {**drop_in(Service=[{"UMask": "007" + text}]), "name": UNIT_DROP_IN}
+        edit = settings_edit(machine, NEW + text)
+        _transaction.apply(request(machine, edit=edit, companions={COMPANION: text}, drop_ins=[sections]), 60)
+        _change.forget("nodered")
+    machine.companion = machine.settings.parent / COMPANION
+    machine.drop_in = _drop_in.DropIn("nodered.service", UNIT_DROP_IN, {}, ()).path
+    return machine
+
+
+def restore(machine, number, text):
+    return _transaction.apply(request(machine, edit=settings_edit(machine, text), restore=number), 60)
+
+
+def test_a_restore_brings_companions_and_drop_ins_of_the_point_back(secured):
+    result = restore(secured, 2, NEW + "1")
+    assert (secured.settings.read_text(), secured.companion.read_text()) == (NEW + "1", "1")
+    assert "UMask=0071" in pathlib.Path(secured.drop_in).read_text()
+    assert result["restore_point"] == 3
+    assert secured.events[-3:] == ["daemon-reload", "load", ("restart", "loaded")]
+
+
+def test_a_restore_of_the_first_point_removes_them_and_can_be_restored_itself(secured):
+    restore(secured, 1, OLD)
+    _change.forget("nodered")
+    assert not secured.companion.exists() and not os.path.exists(secured.drop_in)
+    restore(secured, 3, NEW + "2")
+    assert secured.companion.read_text() == "2"
+    assert "UMask=0072" in pathlib.Path(secured.drop_in).read_text()
+
+
+def test_a_restore_that_cannot_be_loaded_leaves_everything_and_no_point(secured):
+    secured.error = "SyntaxError"
+    with pytest.raises(Failure, match="SyntaxError"):
+        restore(secured, 1, OLD)
+    assert secured.companion.read_text() == "2"
+    assert "UMask=0072" in pathlib.Path(secured.drop_in).read_text()
+    assert [point.number for point in _points.points("nodered")] == [1, 2]
+
+
+def test_a_point_that_is_missing_or_damaged_restores_nothing(secured):
+    with pytest.raises(Failure, match="no restore point 7"):
+        restore(secured, 7, OLD)
+    point = _points.points("nodered")[1]
+    copy = next(entry.before.copy for entry in point.entries if entry.subject.kind == _points.COMPANION)
+    with open(os.path.join(point.folder, copy), "w") as stream:
+        stream.write("other")
+    with pytest.raises(Failure, match="damaged"):
+        restore(secured, 2, NEW + "1")
+    assert (secured.settings.read_text(), secured.companion.read_text()) == (NEW + "2", "2")
+
+
+def test_a_restore_writes_only_into_the_folders_of_now(secured, tmp_path):
+    """Where a drop-in of another unit was, or a companion beside another settings file, nothing is written."""
+    point = _points.points("nodered")[1]
+    manifest = os.path.join(point.folder, _points.MANIFEST)
+    with open(manifest) as stream:
+        text = stream.read()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    changed = text.replace(os.path.dirname(secured.drop_in), str(elsewhere))
+    changed = changed.replace(str(secured.companion), str(elsewhere / COMPANION))
+    with open(manifest, "w") as stream:
+        stream.write(changed)
+    restore(secured, 2, NEW + "1")
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_work_that_takes_too_long_is_rolled_back_however_long_that_takes(machine, monkeypatch):

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the restore points of a Node-RED, or plan the restore of one, apply it and report what is open.
+
+The module of the same name carries the documentation.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.pifleet.nodered.plugins.action import apply
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _variable_names
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import _request
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import FINDING
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "point": {"type": "str", "default": _restore.LIST},
+    "force": {"type": "bool", "default": False},
+}
+# Of what the host returns.
+_SHOWN = ("changed", "failed", "msg", "restore_point", "rolled_back", "warnings", "_ansible_verbose_always")
+
+
+class ActionModule(apply.ActionModule):
+    """One remote execution lists; a second one restores. One more where the host is asked itself."""
+
+    def begin(self, task_vars: TaskVars) -> None:
+        """With the defaults of all roles, as their tasks would have them."""
+        merged = {**role_defaults(self._loader), **task_vars}
+        self._templar: t.Any = self._templar.copy_with_new_env(available_variables=merged)
+        super().begin(merged)
+
+    def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
+        super(apply.ActionModule, self).run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        self.begin(task_vars or {})
+        try:
+            self._require_variables()
+            state, listed = self._found(options["point"])
+            if options["point"] == _restore.LIST:
+                return self._listed(listed)
+            point = _restore.chosen(listed, options["point"])
+            return self._restored(state, listed, point, force=options["force"])
+        except (_restore.RestoreError, ArgumentError) as error:
+            return {"failed": True, "msg": f"{self.host}: {error}"}
+
+    def _require_variables(self) -> None:
+        """Raise ArgumentError for variables of the collection that are misspelled or cannot be used."""
+        problems = [instance.misspelled_error(*one) for one in _variable_names.misspelled(self.variables)]
+        if problems:
+            raise ArgumentError(*problems)
+        instance.require_usable(self.variables)
+
+    def _found(self, wanted: str) -> tuple[State, _restore.Listed]:
+        """What was discovered, with the restore points."""
+        self.more_to_find = {"restore_points": "list" if wanted == _restore.LIST else "texts"}
+        state = self.discovered()
+        if state.pending:
+            raise _restore.RestoreError("Plans of other roles wait to be applied. Restore in a play of its own.")
+        found = self.found
+        if "restore_points" not in found:
+            # An earlier task of this play has found the host's Node-RED.
+            service = state.instance["service"]
+            arguments: dict[str, t.Any] = {"service": service, **self.more_to_find}
+            found = self.counted_module(FINDING, "instance_info", **arguments)
+        if found.get("failed"):
+            raise AnsibleActionFail(str(found["msg"]))
+        return state, _restore.listed(found["restore_points"])
+
+    def _listed(self, listed: _restore.Listed) -> Result:
+        lines = listed.lines() or ["no restore point: no run has changed anything here yet"]
+        return {
+            "changed": False,
+            "msg": [f"{self.host}: {line}" for line in lines],
+            "restore_points": [
+                {"number": one.number, "date": one.date, "summary": list(one.summary)} for one in listed.points
+            ],
+            "_ansible_verbose_always": True,
+        }
+
+    def _restored(self, state: State, listed: _restore.Listed, point: _restore.Point, *, force: bool) -> Result:
+        settings = str(state.instance["settings_file"])
+        restore = _restore.planned(
+            listed, point, instance=state.instance, text=state.text, settings=settings, force=force
+        )
+        self.point = point
+        if not restore.plan.restore:
+            text = (
+                f"{self.host}: everything is already as before the run of {point.date} (restore point {point.number})"
+            )
+            return {"changed": False, "msg": [text], "_ansible_verbose_always": True}
+        result: Result = {"changed": True}
+        if self._task.diff:
+            result["diff"] = _restore.diffs(settings, state.text, restore)
+        if self._task.check_mode:
+            return result
+        state.text, state.changed_settings = restore.text, restore.changed
+        state.plans["restore"] = restore.plan
+        applied = self._transaction(self.store(), state)
+        return {**result, **{name: value for name, value in applied.items() if name in _SHOWN}}
+
+    def verified(self, store: Store, state: State, result: Result, *, firewall_waits: bool = False) -> Result:
+        """`result` with what is open now, which is no failure: that may be how it was."""
+        if not state.instance["url"]:
+            return {**result, "failed": True, "msg": self._no_response(state)}
+        self.decide_origin(state)
+        checks = self.probed(_request.request(state, [], has_client_certificate=False))
+        silent = [check for check in checks if check["id"] == "answers" and check["status"] == "fail"]
+        problems = _verification.failures(state, silent) + _verification.left_writable(state)
+        if problems:
+            return {**result, "failed": True, "msg": "\n".join(f"{self.host}: {one}" for one in problems)}
+        state.verified = True
+        store.save(state)
+        first = f"as before the run of {self.point.date} (restore point {self.point.number})"
+        lines = [f"restored, {first}; Node-RED responds at {_verification.url(state)}"]
+        lines += _restore.open_lines(state.instance, checks)
+        return {**result, "msg": [f"{self.host}: {line}" for line in lines], "_ansible_verbose_always": True}
