@@ -124,14 +124,15 @@ def test_a_login_in_two_steps_with_a_token_for_machines(fleet, play, pi31, varia
     assert pi31.run(f"stat -c '%U %a' {folder}/.pifleet-two-step-*").split() == [pi31.user, "600"] * 2
     assert old.secret.hex() in pi31.read(f"{folder}/.pifleet-two-step-nodered.json")
     assert old.secret.hex() not in pi31.settings
-    ada = {"username": "ada", "password": wanted["vault_ada"], "totp_secret": old.secret_text}
-    probed = play(pi31, probe_task(pi31), probe_login=ada)
-    assert not probed.failed
-    assert probed.output.count("'status': 'pass'") + probed.output.count('"status": "pass"') == 4
     renewed = fleet.play(ROLES, "-vvv", "--diff", variables=wanted | renewing(), **options)
     assert [renewed.judged(title) for title in (CODE_REQUIRED, LOGIN_WORKS, CODE_USED_ONCE)] == [["pass"]] * 3
-    assert enrolment(tmp_path / "totp", "pi31") != old
+    new = enrolment(tmp_path / "totp", "pi31")
+    assert new != old
+    ada = {"username": "ada", "password": wanted["vault_ada"], "totp_secret": new.secret_text}
+    probed = play(pi31, probe_task(pi31), probe_login=ada)
+    assert not probed.failed
+    assert probed.output.count('"status": "pass"') == 4
     shown = first.output + renewed.output + recording.text + pi31.journal()
     assert not shows_qr_code(shown)
-    for found in (old, enrolment(tmp_path / "totp", "pi31")):
+    for found in (old, new):
         assert not [each for secret in (*secrets_of(found), found.secret.hex()) for each in leaks(shown, secret)]

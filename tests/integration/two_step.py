@@ -36,7 +36,7 @@ def renewing() -> dict[str, object]:
 
 def probe_task(pi) -> dict[str, object]:
     """The documentation's task that verifies a login, for this machine without TLS."""
-    (task,) = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, re.DOTALL)[1])
+    (task,) = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, re.DOTALL)[-1])
     task["pifleet.nodered.probe"]["url"] = f"http://{pi.address}:1880"
     return task
 

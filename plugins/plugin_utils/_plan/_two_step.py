@@ -55,19 +55,20 @@ def plan(result: Plan, found: Found, wanted: Wanted, users: Collection[str], pre
     problems = _problems_of_derived(found, renewed)
     if problems:
         raise ArgumentError(*problems)
-    try:
-        enrolments = {user: _enrolment(result, found, user, renewed, before) for user in users}
-    except TotpError as error:
-        raise ArgumentError(f"Two-step login: {error}") from None
+    chosen = {user: _chosen(found, user, user in renewed, user in before) for user in users}
+    enrolments = {user: enrolment for user, (enrolment, _is_new) in chosen.items()}
     name, text = _totp.host_file(found.instance["service"]), _totp.host_text(enrolments)
-    if found.instance["private_files"].get(name) != _checksum(text):
+    differs = found.instance["private_files"].get(name) != _checksum(text)
+    changed = (frozenset(users) if differs else frozenset()) | (before ^ frozenset(users))
+    result.warnings += _judged_clock(found, certain=not changed)
+    for user, (enrolment, is_new) in chosen.items():
+        if is_new:
+            _keep(result, found, user, enrolment)
+    if differs:
         result.private_files[name] = text
         result.notes += _note_of_derived(found, enrolments)
     if found.instance["companions"].get(_totp.COMPANION) != _checksum(_script(found)):
         result.companions[_totp.COMPANION] = _script(found)
-    changed = frozenset(users) if result.private_files else frozenset()
-    changed |= before ^ frozenset(users)
-    _judge_clock(result, found, certain=not changed)
     path = os.path.join(found.instance["user_dir"], name)
     return TwoStep(enrolments, _totp.setting(list(users), path), changed)
 
@@ -100,16 +101,15 @@ def _problems_of_host(found: Found) -> list[str]:
     return problems
 
 
-def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], before: frozenset[str]) -> Enrolment:
-    """What this user shares with the host; a new one is added to the files that are written on the controller."""
+def _chosen(found: Found, user: str, renewed: bool, present: bool) -> tuple[Enrolment, bool]:
+    """What this user shares with the host, and whether it is still to be written on the controller."""
     kept = found.controller["two_step"]["users"][user]
-    known: Enrolment | None = kept["known"]
     if kept["derived"]:
-        return known or _derived(found, user, renewed, before)
-    if known and user not in renewed:
-        return known
-    if not known and not kept["planned"] and user in before and user not in renewed:
-        raise TotpError(
+        return kept["known"] or _derived(found, user, renewed, present), False
+    if kept["known"] and not renewed:
+        return kept["known"], False
+    if present and not (renewed or kept["planned"]):
+        raise ArgumentError(
             f"{user} has a two-step login on {found.host}, and its secret is not on this controller: {kept['path']} "
             "is missing. Copy it from the controller that has set up the login, or give the user a new secret: run "
             f'once with -e \'{{"{RENEW}": ["{user}"]}}\'.'
@@ -120,26 +120,33 @@ def _enrolment(result: Plan, found: Found, user: str, renewed: Sequence[str], be
         )
         what = f"The secret of the two-step login of {user}"
         raise ArgumentError(_ephemeral.lost(what, found.controller["ephemeral"], remedy))
-    enrolment: Enrolment = kept["planned"] or kept["new"]
-    result.enrolments[kept["path"]] = {
-        "record": _totp.record(enrolment, host=found.host, user=user),
-        "picture": _totp.svg_code(_totp.uri(enrolment, host=found.host, user=user)),
-        "replaces": known.secret_text if known else "",
-    }
+    return kept["planned"] or kept["new"], True
+
+
+def _keep(result: Plan, found: Found, user: str, enrolment: Enrolment) -> None:
+    """Have it written on the controller, with the change."""
+    kept = found.controller["two_step"]["users"][user]
+    try:
+        result.enrolments[kept["path"]] = {
+            "record": _totp.record(enrolment, host=found.host, user=user),
+            "picture": _totp.svg_code(_totp.uri(enrolment, host=found.host, user=user)),
+            "replaces": kept["known"].secret_text if kept["known"] else "",
+        }
+    except TotpError as error:
+        raise ArgumentError(f"Two-step login of {user}: {error}") from None
     result.notes.append(
         f"{user} needs a code after the password from this change on. The QR code and the recovery codes are written "
         f"to {kept['path']} on the controller; show it there with cat."
     )
-    return enrolment
 
 
-def _derived(found: Found, user: str, renewed: Sequence[str], before: frozenset[str]) -> Enrolment:
+def _derived(found: Found, user: str, renewed: bool, present: bool) -> Enrolment:
     """What is derived for this user, unless the host has something else, which a phone may have as well."""
     two_step = found.controller["two_step"]
     kept, file = two_step["users"][user], _totp.host_file(found.instance["service"])
     unknown = file in found.instance["private_files"] and not two_step["derived"]
-    if user in before and unknown and user not in renewed:
-        raise TotpError(
+    if present and unknown and not renewed:
+        raise ArgumentError(
             f"{user} has a two-step login on {found.host} whose secret is not derived from {_fleet_secret.SECRET} as "
             f"it is now, and {kept['path']} is missing. Copy that file from the controller that has set up the login, "
             f'or give the user the derived secret: run once with -e \'{{"{RENEW}": ["{user}"]}}\'.'
@@ -178,11 +185,11 @@ def _problems_of_derived(found: Found, renewed: Sequence[str]) -> list[str]:
     return problems
 
 
-def _judge_clock(result: Plan, found: Found, *, certain: bool) -> None:
+def _judged_clock(found: Found, *, certain: bool) -> list[str]:
     """Reject a clock with which codes are rejected; only a warning where codes are required already."""
     error = found.clock_error
     if abs(error) <= CLOCK_TOLERANCE:
-        return
+        return []
     problem = (
         f"The clock of {found.host} is {abs(error):.0f} seconds or more {'ahead of' if error > 0 else 'behind'} that "
         "of the controller, so Node-RED would reject the codes of an authenticator app. Set the clock that is wrong "
@@ -190,7 +197,7 @@ def _judge_clock(result: Plan, found: Found, *, certain: bool) -> None:
     )
     if not certain:
         raise ArgumentError(problem)
-    result.warnings.append(f"{problem} Until then, only a recovery code works.")
+    return [f"{problem} Until then, only a recovery code works."]
 
 
 def _remove(result: Plan, found: Found) -> None:

@@ -40,7 +40,7 @@ function forUsers(names, file) {
 
 // The user without the password, or null.
 function loggedIn(names, file, username, password) {
-    const user = userNamed(username);
+    const user = typeof username === 'string' && userNamed(username);
     if (!user || typeof password !== 'string' || password.length > LONGEST_TYPED) { return null; }
     if (names.indexOf(username) < 0) {
         return hasPassword(user, password).then((right) => (right ? shown(user) : null));
@@ -141,6 +141,7 @@ function write(file, users) {
     const temporary = file + '.new';
     const descriptor = fs.openSync(temporary, 'w', 0o600);
     try {
+        fs.fchmodSync(descriptor, 0o600);
         fs.writeFileSync(descriptor, JSON.stringify({ users }) + '\n');
         fs.fsyncSync(descriptor);
     } finally {
@@ -192,6 +193,12 @@ function useCode(enrolment, used, code) {
         return null;
     }
     const current = Math.floor(now / STEP);
+    if (used.step > current + TOLERANCE) {
+        complain('The clock of this machine was ahead when ' + JSON.stringify(enrolment.username) + ' used a code, so ' +
+            'codes are refused until ' + new Date(used.step * STEP * 1000).toISOString() +
+            '. A recovery code works.');
+        return null;
+    }
     let matched = 0;
     for (let step = current - TOLERANCE; step <= current + TOLERANCE; step += 1) {
         if (isSame(codeAt(enrolment.secret, step), code)) { matched = step; }

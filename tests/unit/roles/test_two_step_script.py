@@ -147,6 +147,7 @@ def test_a_user_without_it_logs_in_with_the_password_alone(machine):
 
 def test_a_user_who_does_not_exist_and_odd_arguments_are_denied(machine):
     logins = [
+        (None, "right"),
         ("mallory", "right"),
         ("__proto__", "right"),
         (None, None),
@@ -191,6 +192,14 @@ def test_each_further_wrong_code_doubles_the_wait_up_to_a_day(machine):
         assert machine.log_in(("ada", typed(at=before), before)) == [None]
         assert machine.log_in(*wrong_codes(1, at=after)) == [None]
         assert json.loads(machine.used.read_text())["users"][0]["since"] == after
+
+
+def test_a_clock_that_was_ahead_is_named(machine):
+    day = 86400
+    assert machine.log_in(("ada", typed(at=NOW + day), NOW + day), ("ada", typed(), NOW)) == [IN, None]
+    assert "The clock of this machine was ahead when" in machine.said
+    assert "codes are refused until 2026-09-22T14:13:00.000Z" in machine.said
+    assert machine.log_in(("ada", "right" + ADA.recovery_codes[0], NOW)) == [IN]
 
 
 def test_a_new_secret_has_used_nothing(machine):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_change, _settings_js, _totp
@@ -237,7 +238,9 @@ def test_a_host_that_cannot_have_it_is_an_error(different, message):
 
 @pytest.mark.parametrize("seconds", [31, -31, 10**9])
 def test_a_wrong_clock_is_an_error_before_and_a_warning_afterwards(seconds):
-    (error,) = planned(clock_error=seconds).errors
+    rejected = planned(clock_error=seconds)
+    (error,) = rejected.errors
+    assert (rejected.notes, rejected.enrolments, rejected.private_files) == ([], {}, {})
     assert f"The clock of pi1 is {abs(seconds)} seconds or more {'ahead of' if seconds > 0 else 'behind'}" in error
     plan = planned(IN_PLACE, known=KNOWN, clock_error=seconds, **ON_THE_PI)
     assert plan.errors == []
@@ -250,6 +253,13 @@ def test_a_wrong_clock_is_an_error_before_and_a_warning_afterwards(seconds):
 @pytest.mark.parametrize("seconds", [30, -30, 0])
 def test_a_clock_may_be_wrong_by_one_step(seconds):
     assert planned(clock_error=seconds).errors == []
+
+
+def test_without_the_library_a_new_secret_is_an_error_and_a_known_one_is_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segno", None)
+    (error,) = planned().errors
+    assert "pip install segno" in error
+    assert planned(IN_PLACE, known=KNOWN, **ON_THE_PI).errors == []
 
 
 def test_a_new_secret_is_rejected_where_it_would_be_lost():
