@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate, _known_bad
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate, _client_files, _known_bad
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import (
     _judge,
     _request,
@@ -189,12 +189,14 @@ class ActionModule(VerifyStep):
         if options["run_on"] != CONTROLLER:
             return Certificate(state.instance["tls"]["certificate"] or "", why_unknown=NOT_FROM_HERE)
         parts = urlsplit(options["url"])
-        client = (options["client_cert"], options["client_key"]) if "client_cert" in options else None
         authorities = _verification.main_request(state)["authorities"]
         seconds = min(CERTIFICATE_SECONDS, self.budget.left)
-        return _seen_certificate.seen(
-            str(parts.hostname), parts.port or 443, authorities=authorities, client=client, seconds=seconds
-        )
+        with _client_files.unseen(options.get("client_pair"), constants.DEFAULT_LOCAL_TMP) as made:
+            files = {**options, **made}
+            client = (files["client_cert"], files["client_key"]) if "client_cert" in files else None
+            return _seen_certificate.seen(
+                str(parts.hostname), parts.port or 443, authorities=authorities, client=client, seconds=seconds
+            )
 
 
 def _versions(instance: Mapping[str, t.Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 
@@ -22,7 +23,7 @@ from .test_secrets import keys_in
 from .users import LOGIN_WORKS, PAGES_WORK
 
 # What each job does, in this order.
-PLAYBOOKS = ["pifleet.nodered.secure"]
+PLAYBOOKS = ["pifleet.nodered.secure", "pifleet.nodered.audit"]
 PAGE = (CHECKOUT / "docs" / "secrets.md").read_text()
 FLEET_SECRET = "4f9c-the-secret-of-a-whole-fleet-b18e"
 VAULT_PASSWORD = "opens the vault"
@@ -144,6 +145,10 @@ def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job
         assert second.recap[name]["changed"] == 0
         assert (pi.main_pid(), pi.settings) == before[name]
     assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == clients
+    for host in json.loads((tmp_path / "second" / "inventory" / "nodered-report" / "report.json").read_text())["hosts"]:
+        assert host["status"] == "audited"
+        asked = {"editor-open", "api-open", "pages-open", "tls-old", "certificate-untrusted"}
+        assert {*asked, "drift", "secure-rejects"} <= set(host["passed"])
     assert not [*tmp_path.rglob(".nodered-*")], "nothing is kept in the folders of a job"
     _nothing_leaks(tmp_path, vault)
     _the_lookup_shows_it(fleet, tmp_path)

@@ -21,9 +21,9 @@ _WITH = {
     "dashboard_sockets": "dashboards_closed",
     "websockets": "websockets_closed",
     "closed_ports": "old_port_closed",
-    "client_cert": "client_certificate_required",
+    **dict.fromkeys(("client_cert", "client_pair"), "client_certificate_required"),
 }
-_KEPT = ("url", "local_url", "run_on", "min_tls", "closed_ports", "admin_api", "client_cert", "client_key")
+_KEPT = ("url", "local_url", "run_on", "min_tls", "closed_ports", "admin_api", *_verification.CLIENT)
 
 
 def request(state: State, open_paths: Sequence[str], *, has_client_certificate: bool) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def request(state: State, open_paths: Sequence[str], *, has_client_certificate: 
     Args:
         state: with the plans of all roles, and where it is asked from (`origin`).
         open_paths: those that the variables open, which are not asked for.
-        has_client_certificate: whether the client certificate of the variables is there yet.
+        has_client_certificate: whether the files with the client certificate of the variables are there yet.
     """
     main = _verification.main_request(_as_now(state))
     options = {name: main[name] for name in _KEPT if name in main}

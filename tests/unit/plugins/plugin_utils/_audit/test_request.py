@@ -57,6 +57,13 @@ def test_a_firewall_counts_as_it_is_now():
     assert asked({"ufw": Plan(checks={**closed, "settled": False})})["run_on"] == CONTROLLER
 
 
+def test_a_client_certificate_that_is_in_no_file_is_used():
+    pair = {"certificate": "PEM", "key": "KEY"}
+    options = asked({"tls": Plan(checks={"client_pair": pair})}, scheme="https")
+    assert options["client_pair"] == pair
+    assert "client_certificate_required" in options["only"]
+
+
 def test_a_client_certificate_is_used_once_it_is_there():
     plans = {"tls": Plan(checks={"client_cert": "/c.pem", "client_key": "/c.key"})}
     assert "client_cert" not in asked(plans, scheme="https")
