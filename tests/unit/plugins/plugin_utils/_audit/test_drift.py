@@ -46,7 +46,7 @@ def test_everything_that_changes_has_a_line_and_no_value():
     ]
 
 
-EXAMPLES = {str: "private", list: [DropIn("nodered.service", "x")], dict: {"lines": ["a line"], "name": None}}
+EXAMPLES = {str: "private", int: 3, list: [DropIn("nodered.service", "x")], dict: {"lines": ["a line"], "name": None}}
 
 
 @pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Plan)])
