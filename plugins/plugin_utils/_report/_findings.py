@@ -38,7 +38,8 @@ _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_ID = 64
 # UTC, as `datetime.isoformat` and others write it.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|\+00:00)")
-_MOST_DAYS = 1_000_000
+# The last day that a certificate can have is the end of the year 9999 (RFC 5280, section 4.1.2.5).
+_MOST_DAYS = 4_000_000
 
 _T = TypeVar("_T")
 

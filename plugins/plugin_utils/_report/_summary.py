@@ -10,19 +10,28 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ._changes import Changes
-from ._findings import SEVERITIES, FleetReport, HostReport
+from ._findings import SEVERITIES, FleetReport, HostReport, ReportError
 
 NEVER = "never"
 FAIL_ON = (NEVER, *reversed(SEVERITIES))
 _ENDED = "The audit of this host ended with an error, which is shown above."
+_UNREADABLE = "What the audit of this host has found cannot be in a report: {}."
 
 
 def fleet(generated: str, collection: str, hosts: Iterable[str], records: Mapping[str, Any]) -> FleetReport:
-    """The report on these hosts. A host without a record has failed. Raises ReportError for what is no record."""
+    """The report on these hosts. A host without a record, or with one that is not valid, has failed."""
     reports = [
-        HostReport.loaded(records[host]) if host in records else HostReport(host, "failed", _ENDED) for host in hosts
+        _loaded(host, records[host]) if host in records else HostReport(host, "failed", _ENDED) for host in hosts
     ]
     return FleetReport(generated, collection, reports)
+
+
+def _loaded(host: str, record: object) -> HostReport:
+    """What the host has left. One host must not prevent the report on the others."""
+    try:
+        return HostReport.loaded(record)
+    except ReportError as error:
+        return HostReport(host, "failed", _UNREADABLE.format(error))
 
 
 def lines(report: FleetReport, folder: pathlib.Path | None, changes: Changes | None) -> list[str]:

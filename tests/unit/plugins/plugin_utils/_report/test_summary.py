@@ -25,6 +25,17 @@ def fleet(*hosts, missing=()):
     return _summary.fleet(NOW, "0.3.0", [*records, *missing], records)
 
 
+def test_a_certificate_until_the_year_9999_is_reported():
+    report = _summary.fleet(NOW, "", ["pi1"], {"pi1": HostReport("pi1", certificate_days=2_912_000).data()})
+    assert report.hosts == [HostReport("pi1", certificate_days=2_912_000)]
+
+
+def test_one_host_does_not_prevent_the_report_on_the_others():
+    records = {"pi1": {**host("pi1").data(), "certificate_days": "soon"}, "pi2": host("pi2", "low").data()}
+    report = _summary.fleet(NOW, "", ["pi1", "pi2"], records)
+    assert [(one.host, one.status) for one in report.hosts] == [("pi1", "failed"), ("pi2", "audited")]
+
+
 def test_the_summary_names_what_could_not_be_audited():
     report = fleet(
         host("pi1", "critical", "low"), host("pi2", "low"), host("pi3", status="unreachable"), missing=["pi4"]
