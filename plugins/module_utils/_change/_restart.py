@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _points, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
-from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands, _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
@@ -328,12 +328,12 @@ def _start_and_wait(state: State, timeout: float) -> Optional[Trouble]:
     if trouble:
         return trouble
     # In the background: a unit with slow preparations (ExecStartPre) would keep it waiting beyond the deadline.
-    with _systemd.start_in_background(state.name) as starting:
-        try:
-            trouble = _wait(state, starting, deadline, timeout)
-        finally:
-            if starting.poll() is None:
-                starting.kill()
+    starting = _systemd.start_in_background(state.name)
+    try:
+        trouble = _wait(state, starting, deadline, timeout)
+    finally:
+        # Its end is not waited for without a limit: that of a user unit can be hidden by that user (ptrace(2)).
+        _commands.end(starting)
     return _with_messages(trouble, _journal_since(cursor, state)) if trouble else None
 
 

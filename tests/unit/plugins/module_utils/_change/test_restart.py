@@ -10,6 +10,10 @@ import os
 import pathlib
 import pwd
 import socket
+import subprocess
+import sys
+import time
+import types
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart, _sessions_file
@@ -339,3 +343,47 @@ def test_after_a_boot_the_process_is_waited_for_that_shows_the_start(monkeypatch
     else:
         with pytest.raises(Failure, match="login shell"):
             _restart._read_state_after_start("nodered.service", False, 60)
+
+
+# Let any process of the user trace this one, also where only a parent can (Yama), and never end.
+TRACED = """#!{python}
+import ctypes, pathlib, time
+ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+pathlib.Path({ready!r}).touch()
+time.sleep(60)
+"""
+# PTRACE_SEIZE: until the tracer ends, no other process learns of the end of that one.
+TRACER = """
+import ctypes, os, sys, time
+if ctypes.CDLL(None, use_errno=True).ptrace(0x4206, int(sys.argv[1]), 0, 0) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("traced", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_user_who_hides_the_end_of_systemctl_does_not_stop_the_rollback(monkeypatch, tmp_path):
+    script, ready = tmp_path / "systemctl", tmp_path / "ready"
+    script.write_text(TRACED.format(python=sys.executable, ready=str(ready)))
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tracers = []
+
+    def wait_until_traced(_state, starting, _deadline, _timeout):
+        while not ready.exists():
+            time.sleep(0.01)
+        command = [sys.executable, "-c", TRACER, str(starting.pid)]
+        tracers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert tracers[0].stdout.readline() == "traced\n"
+        return _restart.Trouble("It does not respond.")
+
+    monkeypatch.setattr(_restart, "_wait", wait_until_traced)
+    monkeypatch.setattr(_systemd, "run", lambda *_, **__: types.SimpleNamespace(returncode=0, stdout="", stderr=""))
+    begun = time.monotonic()
+    try:
+        assert _restart._start_and_wait(state(), 60) == _restart.Trouble("It does not respond.")
+        assert time.monotonic() - begun < 30
+    finally:
+        for tracer in tracers:
+            tracer.kill()
+            tracer.communicate()
