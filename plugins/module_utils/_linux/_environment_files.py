@@ -26,55 +26,66 @@ def assignments(text: str) -> List[Tuple[str, str]]:
     comment only where a name is expected.
     """
     found: List[Tuple[str, str]] = []
-    state, name, value, kept = "before name", "", "", 0
+    # Lists of characters: a text that gets longer one by one takes a time that grows with the square of its length.
+    name: List[str] = []
+    value: List[str] = []
+    state, kept = "before name", 0
+
+    def add(characters: List[str]) -> None:
+        found.append(("".join(name).rstrip(), "".join(characters)))
+
     for char in text.replace("\r\n", "\n").replace("\r", "\n") + "\n":
         if state == "before name":
             if char in "#;":
                 state = "comment"
             elif not char.isspace():
-                state, name = "name", char
+                state, name = "name", [char]
         elif state == "name":
             if char == "\n":
                 state = "before name"
             elif char == "=":
-                state, value, kept, name = "before value", "", 0, name.rstrip()
+                state, value, kept = "before value", [], 0
             else:
-                name += char
+                name.append(char)
         elif state in ("before value", "value"):
             if char == "\n":
-                found.append((name, value[:kept] if state == "value" else value))
+                add(value[:kept] if state == "value" else value)
                 state = "before name"
             elif char == "\\":
                 state = "escape"
             elif state == "before value" and char in "'\"":
                 state = char
             elif state == "value" or not char.isspace():
-                state, value = "value", value + char
+                state = "value"
+                value.append(char)
                 kept = kept if char.isspace() else len(value)
         elif state == "escape":
             state = "value"
             if char != "\n":
-                value += char
+                value.append(char)
             kept = len(value)
         elif state == "'":
-            state, value = ("before value", value) if char == "'" else (state, value + char)
+            if char == "'":
+                state = "before value"
+            else:
+                value.append(char)
         elif state == '"':
             if char == '"':
                 state = "before value"
             elif char == "\\":
                 state = "escape in quotes"
             else:
-                value += char
+                value.append(char)
         elif state == "escape in quotes":
             state = '"'
             if char in '"\\`$':
-                value += char
+                value.append(char)
             elif char != "\n":
-                value += "\\" + char
+                value += ["\\", char]
         elif state == "comment":
             state = "escape in comment" if char == "\\" else ("before name" if char == "\n" else state)
         else:
             state = "comment"
     if state in ("'", '"'):
-        found.append((name, value.rstrip("\n")))
+        add(list("".join(value).rstrip("\n")))
     return [(n, v) for n, v in found if re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", n)]

@@ -72,6 +72,9 @@ USER_SECONDS = 20
 USER_LIMIT = 256 * 1024
 VALUE_LIMIT = 16 * 1024
 MESSAGE_LIMIT = 500
+# Characters of a command line. The kernel takes 2 MiB for it and for the environment (execve(2), with the usual stack).
+# A user who chooses both a unit and its variables can describe one that no memory holds.
+COMMAND_LINE_LIMIT = 2 * 1024 * 1024
 # Bytes of a file that belongs to a unit.
 FILE_LIMIT = 64 * 1024
 # What only the systemd of the machine decides.
@@ -140,7 +143,7 @@ def reload(name: str) -> "subprocess.CompletedProcess[str]":
 
 
 def start_in_background(name: str) -> "subprocess.Popen[bytes]":
-    """Start the unit; the process that waits for the end of the start."""
+    """Start the unit; the process that waits for the end of the start. Let `_commands.end` follow."""
     user = _user_units.owner(name)
     return subprocess.Popen(
         ["systemctl", *(["--user"] if user else []), "start", "--", _user_units.split(name).unit],
@@ -149,6 +152,7 @@ def start_in_background(name: str) -> "subprocess.Popen[bytes]":
         stderr=subprocess.DEVNULL,
         env=_environment(user) if user else None,
         cwd="/" if user else None,
+        start_new_session=True,
         preexec_fn=user.become if user else None,
     )
 
@@ -478,51 +482,72 @@ def expand(words: Sequence[str], environment: Mapping[str, str]) -> List[Word]:
     """The words of ExecStart with variables put in as systemd does it (systemd.service(5), "Command lines").
 
     `$NAME` as a word of its own becomes as many words as its value has; `${NAME}` is replaced inside a word and never
-    split; `$$` is one `$`; the first word (the program) is left alone.
+    split; `$$` is one `$`; the first word (the program) is left alone. Raises Failure for one that is too long.
     """
-    expanded = [Word(word) for word in words[:1]]
+    expanded, size = [Word(word) for word in words[:1]], 0
     for word in words[1:]:
         if word.startswith("$") and not word.startswith(("$$", "${")):
             name = word[1:]
-            expanded.extend(Word(part, name) for part in split_value(environment.get(name, "")))
-            continue
-        expanded.append(_with_variables_put_in(word, environment))
+            found = [Word(part, name) for part in split_value(environment.get(name, ""))]
+        else:
+            found = [_with_variables_put_in(word, environment)]
+        size += sum(len(one.text) + 1 for one in found)
+        if size > COMMAND_LINE_LIMIT:
+            raise _too_long()
+        expanded.extend(found)
     return expanded
 
 
 def _with_variables_put_in(word: str, environment: Mapping[str, str]) -> Word:
     names: List[str] = []
+    size = len(word)
 
     def put_in(match: "re.Match[str]") -> str:
+        nonlocal size
         if match.group(0) == "$$":
             return "$"
         names.append(match.group(1))
-        return environment.get(match.group(1), "")
+        value = environment.get(match.group(1), "")
+        size += len(value)
+        if size > COMMAND_LINE_LIMIT:
+            raise _too_long()
+        return value
 
     text = re.sub(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}", put_in, word)
     return Word(text, names[0] if names else None)
 
 
+def _too_long() -> Failure:
+    return Failure(
+        "With its variables put in, a command line of the service has more than %d characters." % COMMAND_LINE_LIMIT,
+        "Correct ExecStart of its unit, and the variables that it uses: Linux starts no such command.",
+    )
+
+
 def split_value(value: str) -> List[str]:
     """A variable's value as words: quotes group and are removed, a backslash takes the next character as it is."""
     words: List[str] = []
-    word, started, quote, escaped = "", False, "", False
+    # A list, as a long value takes a time otherwise that grows with the square of its length.
+    word: List[str] = []
+    started, quote, escaped = False, "", False
     for char in value:
         if escaped:
-            word, escaped, started = word + char, False, True
+            word.append(char)
+            escaped, started = False, True
         elif char == "\\" and quote != "'":
             escaped = True
         elif quote:
             if char == quote:
                 quote = ""
             else:
-                word += char
+                word.append(char)
         elif char in "'\"":
             quote, started = char, True
         elif char in " \t\n\r":
             if started:
-                words.append(word)
-            word, started = "", False
+                words.append("".join(word))
+            word, started = [], False
         else:
-            word, started = word + char, True
-    return words + [word] if started else words
+            word.append(char)
+            started = True
+    return [*words, "".join(word)] if started else words

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _environment_files
 
@@ -40,3 +42,10 @@ def test_environment_files_may_be_a_pattern_or_missing(tmp_path):
     assert _environment_files.files_of(str(tmp_path / "*.env")) == [str(tmp_path / "a.env"), str(tmp_path / "b.env")]
     assert _environment_files.files_of(str(tmp_path / "*.none")) == []
     assert _environment_files.files_of(str(tmp_path / "none")) == [str(tmp_path / "none")]
+
+
+@pytest.mark.parametrize("text", ["A=" + "x" * 2**20, "A='" + "x" * 2**20, "A=\\\n" * 2**18])
+def test_a_long_file_of_the_service_user_takes_no_time(text):
+    begun = time.process_time()
+    assert _environment_files.assignments(text)
+    assert time.process_time() - begun < 4

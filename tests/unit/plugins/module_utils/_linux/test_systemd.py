@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 import types
 
 import pytest
@@ -176,6 +177,18 @@ def test_quotes_in_an_unbraced_variable_group_words():
 def test_a_braced_variable_is_never_split():
     assert _systemd.expand(["x", "p=${A}"], {"A": "1 2"}) == [Word("x"), Word("p=1 2", "A")]
     assert _systemd.expand(["x", "${NONE}"], {}) == [Word("x"), Word("", "NONE")]
+
+
+@pytest.mark.parametrize("words", [["$A"] * 20000, ["${A}"] * 20000, ["${A}" * 20000], ["$A", "${A}" * 60]])
+def test_a_command_line_that_no_memory_holds_is_rejected(words):
+    with pytest.raises(Failure, match="more than 2097152 characters"):
+        _systemd.expand(["x", *words], {"A": "a " * 50000})
+
+
+def test_a_long_variable_takes_no_time():
+    begun = time.process_time()
+    assert _systemd.split_value("x" * 2**20) == ["x" * 2**20]
+    assert time.process_time() - begun < 4
 
 
 def test_a_variable_inside_a_word_and_a_doubled_dollar_are_not_expanded():
