@@ -25,6 +25,7 @@ LONGEST_FIRST = (
         "test_firewall",
         "test_secrets",
         "test_secure",
+        "test_audit",
         "test_ephemeral_controller",
     ),
     *("test_read_only", "test_several", "test_port", "test_sessions", "test_clock", "test_boards", "test_old_release"),

@@ -87,10 +87,11 @@ class Observed:
         lines = [f"{self.checks[one]['found']} (expected: {self.checks[one]['title']})" for one in checks]
         return "\n".join(lines)
 
-    def left_out(self, check: str, *probed: str) -> list[Skipped]:
-        """That the check of the audit is left out, if `probe` left out one of these checks."""
-        skipped = [one for one in probed if self.status(one) == SKIP]
-        return [Skipped(check, self.checks[one]["found"]) for one in skipped[:1]]
+    def left_out(self, check: str, probed: str) -> list[Skipped]:
+        """That the check of the audit is left out, if that of `probe` was. One that does not apply has passed."""
+        if self.status(probed) == SKIP:
+            return [Skipped(check, self.no_answer or self.checks[probed]["found"])]
+        return [Skipped(check, self.no_answer)] if not self.status(probed) and self.no_answer else []
 
     @property
     def no_answer(self) -> str:
@@ -98,7 +99,7 @@ class Observed:
         if self.not_asked:
             return self.not_asked
         answers = self.checks["answers"]
-        return "" if answers["status"] == PASS else f"{self.asked}: {answers['found']}"
+        return "" if answers["status"] == PASS else answers["found"]
 
 
 Outcome = Finding | Skipped

@@ -42,11 +42,11 @@ def _protocol(found: Found, observed: Observed) -> Iterator[Outcome]:
         return
     if not uses_tls(found, observed) and not is_local(found, observed):
         yield finding("tls-missing", "Node-RED uses plain HTTP", f"Node-RED responds at {url}", _REPLACED)
-    reason = observed.no_answer if uses_tls(found, observed) else NO_TLS
-    if reason:
-        yield Skipped("plain-http", reason)
-        yield Skipped("tls-old", reason)
+    if not uses_tls(found, observed):
+        yield Skipped("plain-http", NO_TLS)
+        yield Skipped("tls-old", NO_TLS)
         return
+    # Without the client certificate that Node-RED requires, it does not answer, and these are checked nevertheless.
     yield from observed.left_out("plain-http", "plain_http_refused")
     yield from observed.left_out("tls-old", "old_tls_refused")
     in_clear = [one for one in ("plain_http_refused", "old_port_closed") if observed.status(one) == FAIL]

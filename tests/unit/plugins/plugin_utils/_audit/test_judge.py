@@ -266,6 +266,15 @@ def test_without_an_answer_the_settings_in_effect_decide_about_the_editor():
     assert results(found("module.exports = { httpAdminRoot: false }", admin_auth="none"), observed(not_asked="x")) == {}
 
 
+def test_without_a_client_certificate_tls_is_checked_and_the_rest_is_left_out():
+    left_out = dict.fromkeys(checks(), ("skip", "left out: it needs a client certificate"))
+    seen = observed(checks=checks(**left_out | {"plain_http_refused": REFUSED, "old_tls_refused": ("pass", "")}))
+    judgement = _judge.judged(found(), seen)
+    assert [one.id for one in judgement.findings] == ["plain-http"]
+    assert "tls-old" in judgement.passed
+    assert {"editor-open", "pages-open", "debug-open"} <= set(judgement.skipped)
+
+
 @pytest.mark.parametrize(
     "walls, wanted",
     [
