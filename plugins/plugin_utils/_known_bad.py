@@ -100,7 +100,7 @@ def findings(
 
     `replaced` are the settings that are about to get another value, so their present values are not judged. With
     `strict`, passwords that attackers try first and hashes of a low cost are found, too. None of these is grave: they
-    are somebody's choice, and no reason to reject the file.
+    are a choice of the user, and no reason to reject the file.
     """
     settings = known(text, filename=filename)
     judge = _Judge(strict)

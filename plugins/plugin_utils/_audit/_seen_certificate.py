@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at the certificate that a server sends, whatever it is worth. Private; knows no Ansible."""
+"""Look at the certificate that a server sends, also a bad one. Private; knows no Ansible."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import firewall
 
 PLAY = types.SimpleNamespace(_uuid="play")
-OPEN = "open: everybody is let in, there is no login"
+OPEN = "open: there is no login"
 
 
 def action(module, name, arguments, *, check_mode=False):

@@ -50,6 +50,6 @@ EXAMPLES = {str: "private", int: 3, list: [DropIn("nodered.service", "x")], dict
 
 
 @pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Plan)])
-def test_whatever_changes_the_host_has_a_line(name):
+def test_everything_that_can_change_the_host_has_a_line(name):
     plan = Plan(**{name: EXAMPLES[type(getattr(Plan(), name))]})
     assert bool(drift.changes(plan, UNCHANGED)) is plan.changes

@@ -27,7 +27,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import allowed, firewall
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-OPEN = ("fail", "open: everybody is let in, there is no login")
+OPEN = ("fail", "open: there is no login")
 DEFAULT_USER = ("fail", f"open: {login.DEFAULT_USER} with the permissions *")
 REFUSED = ("fail", "the answer to a request")
 SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
@@ -156,7 +156,7 @@ def test_what_the_certificate_shows(options, wanted):
     assert with_certificate(ADDRESS, **options) == wanted
 
 
-def test_a_certificate_for_another_name_or_of_nobody_known_is_found():
+def test_a_certificate_for_another_name_or_of_an_unknown_authority_is_found():
     assert with_certificate("elsewhere.example") == {"certificate-mismatch": "medium"}
     unknown = Certificate(issued(ADDRESS), untrusted="unable to get local issuer certificate")
     assert results(seen=observed(certificate=unknown)) == {"certificate-untrusted": "low"}

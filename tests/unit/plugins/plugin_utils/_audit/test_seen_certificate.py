@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate that a server sends is seen whatever it is worth, by handshakes with a small server."""
+"""Also a bad certificate is seen, by handshakes with a small server."""
 
 from __future__ import annotations
 
