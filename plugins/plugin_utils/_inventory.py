@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from ansible.errors import AnsibleError
 
 NAMES = ("ansible_host", "nodered_address", "nodered_tls_names")
 AUTHORITY_NAMES = "nodered_tls_authority_names"
+# The name of a service, or of a user and a service: pi/nodered. See useradd(8) and systemd.unit(5).
+_SERVICE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)?[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*")
 
 
 class InventoryNames(NamedTuple):
@@ -54,7 +57,11 @@ def inventory_names(hostvars: Mapping[str, Mapping[str, object]], folder: str) -
 
 
 def one_name_each(host: str, address: str, services: Sequence[str], file: str) -> list[str]:
-    """A line for each service of a machine, in the format of this inventory file: the first one keeps the name."""
+    """A line for each service of a machine, in the format of this inventory file: the first one keeps the name.
+
+    The machine is not trusted: a service with a name that could be more than one word there is left out.
+    """
+    services = [service for service in services if isinstance(service, str) and _SERVICE.fullmatch(service)]
     in_yaml = file.endswith((".yml", ".yaml"))
     line = "{}: {{ansible_host: {}, nodered_service: {}}}" if in_yaml else "{} ansible_host={} nodered_service={}"
     # A user unit is pi/nodered. A slash in a name would be a folder where files have that name.

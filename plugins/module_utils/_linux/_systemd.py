@@ -281,15 +281,12 @@ class Socket(Unit):
         return self.file_with(r"^[ \t]*ListenStream[ \t]*=[ \t]*\S")
 
 
-_SERVICE = re.compile(r"[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service")
-
-
 def full_name(service: str) -> str:
     """`nodered` as `nodered.service`, `pi/nodered` as `pi/nodered.service`; a name that systemd would not take is a
     Failure.
     """
     user, unit = _user_units.split(service if service.endswith(".service") else service + ".service")
-    if not _SERVICE.fullmatch(unit) or ("/" in service and not user):
+    if not _user_units.SERVICE.fullmatch(unit) or ("/" in service and not user):
         raise Failure(
             "%r is not the name of a systemd service." % service,
             "Give a name such as nodered, or pi/nodered for a user unit of pi.",
@@ -331,7 +328,7 @@ def _user_unit(name: str, user: Identity) -> Unit:
     shown = _shown([_user_units.split(name).unit], PROPERTIES, user)
     properties = _untrusted(shown[0] if shown else {}, user)
     identity = (properties.get("Id") or ("",))[0]
-    if not _SERVICE.fullmatch(identity):
+    if not _user_units.SERVICE.fullmatch(identity):
         raise Failure(
             "The systemd of user %s does not tell what %s is." % (user.name, name),
             "Look at %s." % _user_units.by_hand(name[: -len(".service")], "status"),

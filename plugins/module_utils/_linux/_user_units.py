@@ -10,6 +10,7 @@ the control group of a process says, which the systemd of the machine makes. All
 from __future__ import annotations
 
 import os
+import re
 from typing import List, NamedTuple, Optional, Set
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -21,6 +22,8 @@ LINGER = "/var/lib/systemd/linger"
 RUNTIME = "/run/user"
 # Below the home directory (systemd.unit(5)).
 UNIT_FOLDER = ".config/systemd/user"
+# The name of a service (systemd.unit(5)). No name of a file is longer, and root's files have more in their names.
+SERVICE = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*\.service")
 
 
 class Name(NamedTuple):
@@ -64,10 +67,14 @@ def file_name(service: str) -> str:
 
 
 def of_process(pid: int) -> Optional[str]:
-    """The name of the user unit that this process is in; None where it is in none, or is no process of that user."""
+    """The name of the user unit that this process is in; None where it is in none, or is no process of that user.
+
+    The user can make a control group with a name that no unit has. Such a name could be more than one word in what a
+    person copies from a message.
+    """
     found = _processes.user_unit_of(pid)
     process = _processes.process(pid) if found else None
-    if found is None or process is None or process.uid != found[0]:
+    if found is None or process is None or process.uid != found[0] or not SERVICE.fullmatch(found[1]):
         return None
     return "%s/%s" % (_identity.name_of(found[0]), found[1])
 

@@ -84,3 +84,15 @@ def test_each_service_of_a_machine_gets_a_line(file, lines):
 def test_the_name_for_a_user_unit_has_no_slash():
     lines = one_name_each("kitchen", "192.168.1.7", ["nodered", "pi/flows"], "hosts.ini")
     assert lines[1] == "kitchen-pi-flows ansible_host=192.168.1.7 nodered_service=pi/flows"
+
+
+@pytest.mark.parametrize("file", ["hosts.ini", "hosts.yml"])
+@pytest.mark.parametrize(
+    "service",
+    ["pi/x ansible_connection=local", "pi/x}, evil: {ansible_connection: local", "pi/x\nevil", "a/b/c", "", 7],
+)
+def test_a_machine_cannot_put_variables_into_the_lines(file, service):
+    services = ["nodered", "pi/flows"]
+    assert one_name_each("kitchen", "::1", [*services, service], file) == one_name_each(
+        "kitchen", "::1", services, file
+    )

@@ -118,6 +118,13 @@ def test_only_processes_of_the_user_count(processes):
     assert names == ["nobody/nr.service", None, "nobody/other.service", None]
 
 
+@pytest.mark.parametrize("unit", ["x ansible_connection=local.service", "x;reboot.service", "n" * 250 + ".service"])
+def test_a_control_group_that_is_no_unit_gives_no_name(processes, unit):
+    """The user can make it; its name would be part of what a person copies from a message."""
+    processes(20, UID, group_of(unit))
+    assert _user_units.of_process(20) is None
+
+
 # What a user's systemd answers
 
 
