@@ -67,7 +67,7 @@ class Finding:
     grave: bool
     kind: str
     """`misspelled`, `login-type`, `default`, `sample`, `usual`, `plaintext`, `md5`, `weak`, `no-password`, `old-login`,
-    `secret-off` or `secret-known`."""
+    `not-tried`, `secret-off` or `secret-known`."""
 
 
 @dataclass
@@ -76,12 +76,16 @@ class _Iterations:
 
     left: int = MOST_ITERATIONS
 
+    def can_try(self, hashed: str, passwords: int = 1) -> bool:
+        """Whether enough is left to compare so many passwords with this hash."""
+        cost = _bcrypt.cost(hashed)
+        return cost <= _bcrypt.HIGHEST_COST and passwords * 2**cost <= self.left
+
     def is_hash_of(self, password: str, hashed: str) -> bool:
         """Whether it is; False where too little is left to find out."""
-        cost = _bcrypt.cost(hashed)
-        if cost > _bcrypt.HIGHEST_COST or 2**cost > self.left:
+        if not self.can_try(hashed):
             return False
-        self.left -= 2**cost
+        self.left -= int(2 ** _bcrypt.cost(hashed))
         return _bcrypt.verify(password, hashed)
 
 
@@ -204,7 +208,10 @@ def _password(setting: str, password: object, whose: str, remedy: str, judge: _J
         kind = "md5" if _MD5.fullmatch(password) else "plaintext"
         yield Finding(setting, f"{whose} is not a bcrypt hash, so no login works with it.", remedy, True, kind)
         return
-    if judge.iterations.is_hash_of(SAMPLE_PASSWORD, password):
+    if judge.strict and not judge.iterations.can_try(password, 1 + len(USUAL_PASSWORDS)):
+        problem = f"{whose} was not compared with known ones, as that would take too long."
+        yield Finding(setting, problem, remedy, False, "not-tried")
+    elif judge.iterations.is_hash_of(SAMPLE_PASSWORD, password):
         sample = f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.'
         yield Finding(setting, sample, remedy, True, "sample")
     elif judge.strict and any(judge.iterations.is_hash_of(usual, password) for usual in USUAL_PASSWORDS):

@@ -101,6 +101,9 @@ def _in_settings(found: Found, observed: Observed) -> Iterator[Outcome]:
             check, title = _IN_SETTINGS[one.kind]
             evidence = f"{found.instance['settings_file']}: {one.setting}: {one.problem}"
             yield finding(check, title, evidence, _remedy(one))
+    for one in observed.of("not-tried"):
+        yield Skipped("password-sample", one.problem)
+        yield Skipped("password-known", one.problem)
     reason = observed.unread or _not_in_settings(found, observed)
     for check in _PASSWORDS if reason else ():
         yield Skipped(check, reason)

@@ -120,6 +120,7 @@ USUAL = "$2b$08$X3jlSx2XAakxPTT.rrLHTelhPT8G1hC9aSzqDvbFmJM.U54HjQYNe"  # That o
         ("plain", ["plaintext"]),
         (MD5, ["md5"]),
         (GOOD, []),
+        (GOOD.replace("$08$", "$14$"), ["not-tried"]),
     ],
 )
 def test_what_is_strictly_judged_is_named_by_its_kind(password, kinds):

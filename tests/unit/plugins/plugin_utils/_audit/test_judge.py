@@ -129,6 +129,12 @@ def test_no_password_hash_or_secret_is_shown():
     assert not any(secret in shown for secret in (USUAL, MD5, "topsecret", "raspberry"))
 
 
+def test_a_password_that_was_not_compared_has_not_passed():
+    judgement = _judge.judged(found(), read(settings_with(login_with(HASH.replace("$08$", "$14$")))))
+    assert judgement.findings == []
+    assert set(judgement.skipped) == {"password-sample", "password-known"}
+
+
 def test_a_file_that_cannot_be_read_with_certainty_leaves_its_checks_out():
     assert results(seen=observed(unread="settings.js:1:1: ...")) == {"settings-unreadable": "medium"}
     broken = {"settings_error": "SyntaxError", "admin_auth": None}
