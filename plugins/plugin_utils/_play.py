@@ -12,11 +12,15 @@ import typing as t
 from collections.abc import Iterable, Iterator
 
 from ansible.playbook.block import Block
+from ansible.playbook.task_include import TaskInclude
 
 COLLECTION = "pifleet.nodered."
 PLAN = COLLECTION + "plan"
 # (action, first argument) of what Ansible puts around the tasks of a role.
 _OF_ROLES = (("ansible.builtin.validate_argument_spec", None), ("meta", "role_complete"))
+
+# Stands among the tasks of a play where Ansible runs the handlers that were notified (`Play.compile`).
+_HANDLERS = object()
 
 
 def later_roles(task: t.Any, variables: dict[str, t.Any]) -> frozenset[str]:
@@ -33,9 +37,12 @@ def later_roles(task: t.Any, variables: dict[str, t.Any]) -> frozenset[str]:
 def next_plan(role: str, task: t.Any, variables: dict[str, t.Any]) -> str | None:
     """The id of the task that plans this role, if it is this task, or nothing but planning is in between; else None.
 
-    Args and the selection by tags are as for `later_roles`.
+    Args and the selection by tags are as for `later_roles`. Handlers, which run between the sections of a play, and the
+    rest of included tasks, which is not known here, are in between.
     """
-    for one in [task, *_later_tasks(task)]:
+    for one in [task, *_later_entries(task)]:
+        if one is _HANDLERS or (one is not task and _is_in_unknown_tasks(task)):
+            return None
         is_plan = one.action == PLAN
         is_of_role = is_plan or (one.action, one.args.get("_raw_params")) in _OF_ROLES
         if is_of_role and not (is_plan and one.args.get("role") == role):
@@ -51,11 +58,24 @@ def _is_selected(task: t.Any, variables: dict[str, t.Any]) -> bool:
     return bool(task.evaluate_tags(play.only_tags, play.skip_tags, all_vars=variables))
 
 
+def _is_in_unknown_tasks(task: t.Any) -> bool:
+    """Whether the task was included while the play runs, and not as the only one of a role of this collection."""
+    includes = [one for one in _ancestry(task) if isinstance(one, TaskInclude) and not one.statically_loaded]
+    return any(not str(getattr(one, "_role_name", "")).startswith(COLLECTION) or one._from_files for one in includes)
+
+
 def _later_tasks(task: t.Any) -> list[t.Any]:
-    tasks = list(_tasks(task.get_play()))
+    return [one for one in _later_entries(task) if one is not _HANDLERS]
+
+
+def _later_entries(task: t.Any) -> list[t.Any]:
+    """The tasks after this one, and _HANDLERS."""
+    entries = list(_entries(task.get_play()))
     here = {one._uuid for one in _ancestry(task)}
-    position = max((index for index, one in enumerate(tasks) if one._uuid in here), default=-1)
-    return tasks[position + 1 :]
+    position = max(
+        (index for index, one in enumerate(entries) if one is not _HANDLERS and one._uuid in here), default=-1
+    )
+    return entries[position + 1 :]
 
 
 def _planned(task: t.Any) -> Iterator[str]:
@@ -74,15 +94,17 @@ def _ancestry(task: t.Any) -> Iterator[t.Any]:
         task = task._parent
 
 
-def _tasks(play: t.Any) -> Iterator[t.Any]:
-    """The play's tasks in the order in which they run, as far as they are known before."""
+def _entries(play: t.Any) -> Iterator[t.Any]:
+    """The play's tasks in the order in which they run, as far as they are known before, and _HANDLERS."""
     yield from _flat(play.pre_tasks)
+    yield _HANDLERS
     for role in play.roles:
         # Those that tasks import or include are where these tasks are.
         if not role.from_include:
             for one in (*role.get_all_dependencies(), role):
                 yield from _flat(one.get_task_blocks())
     yield from _flat(play.tasks)
+    yield _HANDLERS
     yield from _flat(play.post_tasks)
 
 

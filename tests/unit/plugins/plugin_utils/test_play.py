@@ -131,6 +131,31 @@ def test_what_an_included_role_does_before_is_not_known(plans):
     assert _play.next_plan("port", tasks["hardening"], {}) is None
 
 
+def test_handlers_can_run_before_the_next_section(plans):
+    tasks = plans(pre_tasks=[IMPORTED[0]], roles=LISTED[1:2], tasks=[IMPORTED[2]])
+    assert _play.next_plan("port", tasks["hardening"], {}) is None
+    assert _play.next_plan("port", tasks["login"], {}) == tasks["port"]._uuid
+    tasks = plans(tasks=[IMPORTED[0]], post_tasks=[IMPORTED[2]])
+    assert _play.next_plan("port", tasks["hardening"], {}) is None
+
+
+def test_the_rest_of_included_tasks_is_not_known(plans, tmp_path, monkeypatch):
+    (tmp_path / "roles" / "wrapper" / "tasks").mkdir(parents=True)
+    wrapped = [imported("hardening"), DEBUG, imported("login")]
+    (tmp_path / "roles" / "wrapper" / "tasks" / "main.yml").write_text(json.dumps(wrapped))
+    tasks = plans(tasks=[{"include_role": {"name": "wrapper"}}, IMPORTED[2]])
+    assert _play.next_plan("port", tasks["hardening"], {}) is None
+    assert _play.next_plan("login", tasks["login"], {}) == tasks["login"]._uuid
+
+
+def test_an_included_role_of_the_collection_has_no_other_tasks(plans, monkeypatch):
+    monkeypatch.setattr(_play, "COLLECTION", "log")
+    tasks = plans(tasks=[{"include_role": {"name": "login"}}, IMPORTED[2]])
+    assert _play.next_plan("port", tasks["login"], {}) == tasks["port"]._uuid
+    tasks = plans(tasks=[{"include_role": {"name": "login", "tasks_from": "main"}}, IMPORTED[2]])
+    assert _play.next_plan("port", tasks["login"], {}) is None
+
+
 def test_the_tags_of_the_run_decide_what_comes_before(plans):
     tasks = plans(tags=["hardening", "tagged"], tasks=[IMPORTED[0], DEBUG, imported("port", tags="tagged")])
     assert _play.next_plan("port", tasks["hardening"], {}) == tasks["port"]._uuid
