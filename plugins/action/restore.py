@@ -16,10 +16,12 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import _request
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import FINDING
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import RestoredFirewall
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance, ufw
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import other_services
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "point": {"type": "str", "default": _restore.LIST},
@@ -30,7 +32,8 @@ _SHOWN = ("changed", "failed", "msg", "restore_point", "rolled_back", "warnings"
 
 
 class ActionModule(apply.ActionModule):
-    """One remote execution lists; a second one restores. One more where the host is asked itself."""
+    """One remote execution lists; a second one restores, with four more if the firewall differs. One more where the
+    host is asked itself."""
 
     def begin(self, task_vars: TaskVars) -> None:
         """With the defaults of all roles, as their tasks would have them."""
@@ -58,10 +61,14 @@ class ActionModule(apply.ActionModule):
         if problems:
             raise ArgumentError(*problems)
         instance.require_usable(self.variables)
+        ufw.confirm_seconds(self.variables)
 
     def _found(self, wanted: str) -> tuple[State, _restore.Listed]:
-        """What was discovered, with the restore points."""
-        self.more_to_find = {"restore_points": "list" if wanted == _restore.LIST else "texts"}
+        """What was discovered, with the restore points. Keeps the firewall."""
+        with_texts = wanted != _restore.LIST
+        self.more_to_find = {"restore_points": "texts" if with_texts else "list"}
+        if with_texts and ufw.manages(self.variables):
+            self.more_to_find = {**self.more_to_find, "firewall": True}
         state = self.discovered()
         if state.pending:
             raise _restore.RestoreError("Plans of other roles wait to be applied. Restore in a play of its own.")
@@ -73,7 +80,20 @@ class ActionModule(apply.ActionModule):
             found = self.counted_module(FINDING, "instance_info", **arguments)
         if found.get("failed"):
             raise AnsibleActionFail(str(found["msg"]))
+        self.firewall = found.get("firewall")
         return state, _restore.listed(found["restore_points"])
+
+    def _firewall_stays(self, state: State) -> str:
+        """Why the firewall is not restored; empty if it can be."""
+        if not ufw.manages(self.variables):
+            return "nodered_ufw_manage is false"
+        if other_services(state.instance):
+            return "other Node-REDs of this machine have rules in it as well"
+        if not self.firewall or not self.firewall["installed"] or self.firewall["problem"]:
+            return "ufw cannot be used on this machine now"
+        if self.firewall["unconfirmed"]:
+            raise _restore.RestoreError("A change of the firewall waits for its confirmation. Wait, then run again.")
+        return ""
 
     def _listed(self, listed: _restore.Listed) -> Result:
         lines = listed.lines() or ["no restore point: no run has changed anything here yet"]
@@ -89,14 +109,18 @@ class ActionModule(apply.ActionModule):
     def _restored(self, state: State, listed: _restore.Listed, point: _restore.Point, *, force: bool) -> Result:
         settings = str(state.instance["settings_file"])
         restore = _restore.planned(
-            listed, point, instance=state.instance, text=state.text, settings=settings, force=force
+            listed,
+            point,
+            instance=state.instance,
+            text=state.text,
+            settings=settings,
+            force=force,
+            firewall_stays=self._firewall_stays(state),
         )
-        self.point = point
-        if not restore.plan.restore:
-            text = (
-                f"{self.host}: everything is already as before the run of {point.date} (restore point {point.number})"
-            )
-            return {"changed": False, "msg": [text], "_ansible_verbose_always": True}
+        self.point, notes = point, [f"{self.host}: {note}" for note in restore.notes]
+        if not restore.changes:
+            text = f"everything is already as before the run of {point.date} (restore point {point.number})"
+            return {"changed": False, "msg": [f"{self.host}: {text}", *notes], "_ansible_verbose_always": True}
         result: Result = {"changed": True}
         if self._task.diff:
             result["diff"] = _restore.diffs(settings, state.text, restore)
@@ -104,8 +128,18 @@ class ActionModule(apply.ActionModule):
             return result
         state.text, state.changed_settings = restore.text, restore.changed
         state.plans["restore"] = restore.plan
-        applied = self._transaction(self.store(), state)
+        applied = self._applied(state, restore)
+        if not applied.get("failed"):
+            applied = {**applied, "msg": [*message_lines(applied), *notes], "_ansible_verbose_always": True}
         return {**result, **{name: value for name, value in applied.items() if name in _SHOWN}}
+
+    def _applied(self, state: State, restore: _restore.Restore) -> Result:
+        store = self.store()
+        if not restore.firewall:
+            return self._transaction(store, state)
+        seconds = ufw.confirm_seconds(self.variables)
+        guarded = RestoredFirewall(self, store, state, t.cast(Result, self.firewall), seconds)
+        return guarded.run(self.point.number, lambda waits: self._transaction(store, state, firewall_waits=waits))
 
     def verified(self, store: Store, state: State, result: Result, *, firewall_waits: bool = False) -> Result:
         """`result` with what is open now, which is no failure: that may be how it was."""
@@ -114,7 +148,9 @@ class ActionModule(apply.ActionModule):
         self.decide_origin(state)
         checks = self.probed(_request.request(state, [], has_client_certificate=False))
         silent = [check for check in checks if check["id"] == "answers" and check["status"] == "fail"]
-        problems = _verification.failures(state, silent) + _verification.left_writable(state)
+        problems = _verification.failures(state, silent) + _verification.left_writable(
+            state, firewall_waits=firewall_waits
+        )
         if problems:
             return {**result, "failed": True, "msg": "\n".join(f"{self.host}: {one}" for one in problems)}
         state.verified = True

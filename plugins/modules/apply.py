@@ -63,7 +63,7 @@ restore_point:
 """
 
 import json
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _points, _transaction
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
@@ -80,9 +80,11 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 }
 
 
-def _firewall_files() -> List[_points.Subject]:
-    """What ufw writes, as it was before a change that waits for its confirmation."""
-    return [_points.Subject(_points.FIREWALL, path, None, source) for path, source in _guard.files_before().items()]
+def _firewall_files() -> Tuple[List[_points.Subject], List[str]]:
+    """What ufw writes, as it was before a change that waits for its confirmation; and what of it was edited before."""
+    found = _guard.files_before()
+    subjects = [_points.Subject(_points.FIREWALL, path, None, source) for path, source in found.items()]
+    return subjects, sorted(found) if _guard.edited_before() else []
 
 
 def main() -> None:

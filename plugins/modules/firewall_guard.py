@@ -19,6 +19,7 @@ description:
   - With O(state=closed), the clock restarts, and immediately afterwards O(add) and O(delete) change rules, and O(deny)
     and O(enable) close what has no rule. This is done only if a change still waits for its confirmation. A task of its
     own could run after a rollback, when the rule for SSH is gone.
+  - With O(state=restored), ufw becomes what it was in a restore point, see M(pifleet.nodered.restore), in the same way.
   - With O(state=confirmed), after the change, the rollback is cancelled. This is done only if the module runs over
     another SSH connection than the one that armed it, since an open connection continues to work under any rules. Use
     M(ansible.builtin.meta) with C(reset_connection) before.
@@ -50,13 +51,15 @@ options:
     choices:
       - armed
       - closed
+      - restored
       - confirmed
       - undone
       - at_boot
     required: true
   seconds:
     description:
-      - After how many seconds the host rolls back. Only used with O(state=armed) and O(state=closed).
+      - After how many seconds the host rolls back. Only used with O(state=armed), O(state=closed)
+        and O(state=restored).
       - The time for O(add), O(delete), O(deny) and O(enable) does not count.
     type: int
     default: 60
@@ -112,6 +115,15 @@ options:
       - Why the change is undone, for the journal. Only used with O(state=undone).
     type: str
     default: The change failed.
+  service:
+    description: The service whose restore point it is. Only used with O(state=restored).
+    type: str
+    version_added: 0.3.0
+  restore_point:
+    description: The number of the restore point. Only used with O(state=restored).
+    type: int
+    default: 0
+    version_added: 0.3.0
   remount:
     description:
       - Whether file systems that are read-only are remounted read-write for ufw and this module. They stay so until the
@@ -172,6 +184,7 @@ undone:
 
 from typing import Any, Dict, List, Sequence
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _points
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard, _state
@@ -179,7 +192,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _
 
 def act(module: Module) -> Dict[str, Any]:
     state, given = module.params["state"], module.params
-    if state in ("armed", "closed") and given["seconds"] < 1:
+    if state in ("armed", "closed", "restored") and given["seconds"] < 1:
         raise Failure("seconds must be at least 1, not %d." % given["seconds"])
     if not _state.installed():
         raise Failure("ufw is not installed on this machine.", "Install it (apt install ufw), then run again.")
@@ -204,11 +217,20 @@ def act(module: Module) -> Dict[str, Any]:
             delete=rules(given["delete"]),
             owner=given["owner"],
         )
+    if state == "restored":
+        point = _points.point(given["service"] or "", given["restore_point"])
+        return _guard.restore(given["seconds"], files_of(point), given["remount"], owner=given["owner"])
     if state == "confirmed":
         return _guard.confirm(given["owner"])
     if state == "at_boot":
         return _guard.start_at_boot()
     return _guard.undo(given["reason"], given["owner"])
+
+
+def files_of(point: _points.Point) -> Dict[str, bytes]:
+    """The files of ufw in a restore point, by path."""
+    firewall = [entry for entry in point.entries if entry.subject.kind == _points.FIREWALL]
+    return {entry.subject.path: point.data(entry.before) for entry in firewall}
 
 
 def would_change(state: str) -> bool:
@@ -227,7 +249,7 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["armed", "closed", "confirmed", "undone", "at_boot"],
+                "choices": ["armed", "closed", "restored", "confirmed", "undone", "at_boot"],
                 "required": True,
             },
             "seconds": {"type": "int", "default": 60},
@@ -240,6 +262,8 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "reason": {"type": "str", "default": "The change failed."},
             "remount": {"type": "bool", "default": False},
+            "service": {"type": "str"},
+            "restore_point": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )

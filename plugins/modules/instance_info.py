@@ -600,6 +600,9 @@ restore_points:
       description: The files that this collection manages, as they are now.
       type: list
       elements: dict
+    firewall_edited:
+      description: Whether ufw was changed since a change of this collection was last confirmed.
+      type: bool
     texts:
       description: The bytes of the files in Base64, by their SHA-256.
       type: dict
@@ -670,8 +673,14 @@ def discover(
 
 def _restore_points(plan: _start_plan.Plan, user_dir: str, with_texts: bool) -> Dict[str, Any]:
     from ansible_collections.pifleet.nodered.plugins.module_utils._change import _managed, _points
+    from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard
 
-    return _points.listed(plan.service, _managed.subjects(plan, plan.settings_file, user_dir), with_texts)
+    subjects = _managed.subjects(plan, plan.settings_file, user_dir)
+    subjects += [_points.Subject(_points.FIREWALL, path) for path in _guard.files_before()]
+    return {
+        **_points.listed(plan.service, subjects, with_texts),
+        "firewall_edited": _guard.edited_before() and not _guard.waiting(),
+    }
 
 
 def _firewall(others: bool) -> Optional[Dict[str, Any]]:

@@ -10,13 +10,16 @@ module: restore
 short_description: List the restore points of a Node-RED, or restore one
 description:
   - Each run of the roles that changes something keeps on the host what was there before, as a restore point. This
-    module lists them, or restores the settings file and the files and drop-ins of this collection from one.
+    module lists them, or restores the settings file, the files and drop-ins of this collection, and ufw from one.
   - What is restored is applied as the roles apply their plans. The machine's own node loads the settings, Node-RED is
     restarted and must respond, and otherwise everything is rolled back on the machine. All users have to log in again
     if the login changes. Then it is verified from outside, and what is open is reported.
   - If a file was edited since, nothing is restored, and a diff without secrets shows what would be lost.
-  - Certificates and keys stay as they are, as those of the restore point may have expired, and so does the firewall.
-    Files that were closed to other users stay closed.
+  - If the firewall differs, it is restored around that. The host restores the present one unless Node-RED responds and
+    a new connection confirms the change, see M(pifleet.nodered.firewall_guard). It is left alone with several Node-REDs
+    on the machine, and with C(nodered_ufw_manage=false).
+  - Certificates and keys stay as they are, as those of the restore point may have expired. Files that were closed to
+    other users stay closed.
   - A restore is a change like any other and leaves a restore point. Restoring V(last) then undoes it.
 version_added: 0.3.0
 author: The pifleet authors (@pifleet)

@@ -42,7 +42,148 @@ class _Failed(Exception):
     """Why the firewall is not changed."""
 
 
-class GuardedFirewall:
+class _Guard:
+    """A change of the firewall of one host that is rolled back there unless it is confirmed."""
+
+    def __init__(
+        self,
+        step: VerifyStep,
+        store: Store,
+        state: State,
+        found: t.Mapping[str, t.Any],
+        seconds: int,
+        *,
+        sleep: t.Callable[[float], None] = time.sleep,
+        clock: t.Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`found` is what `firewall_info` returned, and `seconds` how long the host waits for a confirmation."""
+        self._step, self._store, self._state, self._found = step, store, state, found
+        self._sleep, self._clock = sleep, clock
+        self._owner = _new_owner()
+        self._remount = state.remount
+        self._seconds = seconds
+        # Node-RED is restarted in between, and may take as long again to return to its old settings.
+        self._deadline = self._seconds + 2 * state.restart_timeout
+        self._armed = False
+        self._confirmation_lost = False
+        self._warnings: list[str] = []
+
+    # --- what the steps need ---------------------------------------------------------------------------------------
+
+    def _guard(self, state: str, **arguments: t.Any) -> Result:
+        return self._module("firewall_guard", state=state, **arguments)
+
+    def _module(self, name: str, **arguments: t.Any) -> Result:
+        # After this time, the host has rolled back what is not confirmed.
+        seconds = self._deadline + ROLLBACK_SECONDS
+        try:
+            with _time_limit.within(seconds):
+                result = self._step.module(name, **arguments)
+        except _time_limit.Stalled:
+            raise AnsibleConnectionFailure(f"no answer within {seconds} seconds") from None
+        self._warnings += result.get("warnings", ())
+        if result.get("failed"):
+            raise _Failed(_message(result))
+        return result
+
+    def _keep(self) -> None:
+        """Confirm the change."""
+        try:
+            self._guard("confirmed", owner=self._owner)
+        except AnsibleConnectionFailure:
+            self._confirmation_lost = True
+            raise
+
+    def _read(self) -> dict[str, t.Any]:
+        return dict(self._module("firewall_info")["firewall"])
+
+    def _read_when_free(self) -> dict[str, t.Any]:
+        """The firewall, as soon as no change of another run waits for its confirmation."""
+        end = self._clock() + self._deadline + ROLLBACK_SECONDS
+        firewall = self._read()
+        while firewall["unconfirmed"]:
+            if self._clock() >= end:
+                raise _Failed(
+                    "Another run is changing the firewall of this host. Wait until it has ended, then run again."
+                )
+            self._sleep(POLL_SECONDS)
+            firewall = self._read()
+        return firewall
+
+    def _use_new_connection(self) -> None:
+        """An open connection continues to work under any rules; only a new one shows that they let Ansible in."""
+        connection = self._step._connection
+        if type(connection).reset is not ConnectionBase.reset:
+            connection.reset()
+        if kind_of(connection) == "ssh":
+            # The options of a user can name a control socket, and another fork can open the usual one again. Its own
+            # socket, not none: without pipelining, a module takes several connections, and a user's rule `limit` for
+            # SSH blocks the sixth. ssh uses the first value of an option that is given twice.
+            folder = os.path.expanduser(connection.get_option("control_path_dir"))
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            path = os.path.join(folder, uuid.uuid4().hex[:10]).replace("%", "%%")
+            own = shlex.quote(f'ControlPath="{path}"')
+            connection.set_option("ssh_args", f"-o {own} {connection.get_option('ssh_args') or ''}")
+
+    # --- after a failure -------------------------------------------------------------------------------------------
+
+    def _failure(self, result: Result, cause: str) -> Result:
+        """The failed result, after the old firewall is back."""
+        cause = cause.removeprefix(f"{self._step.host}: ")
+        lines = [cause]
+        if result.get("changed") and not result.get("failed"):
+            lines.append("The other changes are applied.")
+        lines.append(self._rolled_back(cause.partition("\n")[0]) if self._armed else "The firewall was not changed.")
+        self._state.failed = sorted({*self._state.failed, APPLY})
+        self._store.save(self._state)
+        return self._with_warnings({**result, "failed": True, "msg": f"{self._step.host}: " + "\n".join(lines)})
+
+    def _rolled_back(self, reason: str) -> str:
+        """Roll back, or wait until the host has done so, and say what the result is."""
+        try:
+            undone = self._undone(reason)["undone"]
+        except AnsibleConnectionFailure:
+            return (
+                "The host cannot be reached. It restores its old firewall at the latest "
+                f"{self._deadline} seconds after the change, or at its next boot."
+            )
+        except (_Failed, AnsibleError) as error:
+            return _cause(error)
+        if undone is not None:
+            return f"The host is reachable, and has its old firewall since {undone}{self._reopened()}"
+        if self._confirmation_lost:
+            return "The host is reachable, and its new firewall is confirmed: only the answer was lost. Run again."
+        return "The host is reachable, and its firewall was not changed."
+
+    def _undone(self, reason: str) -> Result:
+        """What the host reports about the rollback. Raises AnsibleConnectionFailure if it stays unreachable."""
+        end = self._clock() + self._deadline + ROLLBACK_SECONDS
+        while True:
+            try:
+                return self._guard("undone", reason=reason, owner=self._owner)
+            except AnsibleConnectionFailure:
+                if self._clock() >= end:
+                    raise
+                self._sleep(POLL_SECONDS)
+                self._forget_connection()
+
+    def _forget_connection(self) -> None:
+        try:
+            self._use_new_connection()
+        except AnsibleConnectionFailure:
+            # Some connections reconnect at once. The next attempt shows whether they can.
+            return
+
+    def _with_warnings(self, result: Result) -> Result:
+        warnings = [*result.get("warnings", ()), *self._warnings]
+        return {**result, "warnings": warnings} if warnings else result
+
+    def _reopened(self) -> str:
+        """What was done after a rollback so that Node-RED can be reached, as the end of a message."""
+        return ""
+
+
+class GuardedFirewall(_Guard):
     """One change of the firewall of one host."""
 
     def __init__(
@@ -51,23 +192,12 @@ class GuardedFirewall:
         store: Store,
         state: State,
         planned: t.Mapping[str, t.Any],
-        *,
-        sleep: t.Callable[[float], None] = time.sleep,
-        clock: t.Callable[[], float] = time.monotonic,
+        **times: t.Callable[..., t.Any],
     ) -> None:
         """`planned` is the `firewall` of the plan of the role `ufw`."""
-        self._step, self._store, self._state, self._planned = step, store, state, planned
-        self._sleep, self._clock = sleep, clock
-        self._owner = _new_owner()
-        self._remount = state.remount
-        # Node-RED is restarted in between, and may take as long again to return to its old settings.
-        self._seconds = int(planned["seconds"])
-        self._deadline = self._seconds + 2 * state.restart_timeout
-        self._found: t.Mapping[str, t.Any] = planned["found"]
+        super().__init__(step, store, state, planned["found"], int(planned["seconds"]), **times)
+        self._planned = planned
         self._decided = ufw.decide(self._found, planned["request"])
-        self._armed = False
-        self._confirmation_lost = False
-        self._warnings: list[str] = []
 
     def run(self, change: t.Callable[[bool], Result]) -> Result:
         """Change firewall and Node-RED. `change` applies everything else and verifies it, and keeps it in the state.
@@ -168,11 +298,7 @@ class GuardedFirewall:
         if missing:
             raise _Failed(f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}.")
         self._probe()
-        try:
-            self._guard("confirmed", owner=self._owner)
-        except AnsibleConnectionFailure:
-            self._confirmation_lost = True
-            raise
+        self._keep()
 
     def _probe(self) -> None:
         """Verify from outside what the new rules let in. A connection that was open before shows nothing."""
@@ -208,39 +334,7 @@ class GuardedFirewall:
             result |= {"msg": [*message_lines(result), text], "_ansible_verbose_always": True}
         return self._with_warnings(result)
 
-    # --- what the steps need ---------------------------------------------------------------------------------------
-
-    def _guard(self, state: str, **arguments: t.Any) -> Result:
-        return self._module("firewall_guard", state=state, **arguments)
-
-    def _module(self, name: str, **arguments: t.Any) -> Result:
-        # After this time, the host has rolled back what is not confirmed.
-        seconds = self._deadline + ROLLBACK_SECONDS
-        try:
-            with _time_limit.within(seconds):
-                result = self._step.module(name, **arguments)
-        except _time_limit.Stalled:
-            raise AnsibleConnectionFailure(f"no answer within {seconds} seconds") from None
-        self._warnings += result.get("warnings", ())
-        if result.get("failed"):
-            raise _Failed(_message(result))
-        return result
-
-    def _read(self) -> dict[str, t.Any]:
-        return dict(self._module("firewall_info")["firewall"])
-
-    def _read_when_free(self) -> dict[str, t.Any]:
-        """The firewall, as soon as no change of another run waits for its confirmation."""
-        end = self._clock() + self._deadline + ROLLBACK_SECONDS
-        firewall = self._read()
-        while firewall["unconfirmed"]:
-            if self._clock() >= end:
-                raise _Failed(
-                    "Another run is changing the firewall of this host. Wait until it has ended, then run again."
-                )
-            self._sleep(POLL_SECONDS)
-            firewall = self._read()
-        return firewall
+    # --- what is decided ---------------------------------------------------------------------------------------------
 
     def _decide_again(self, firewall: dict[str, t.Any]) -> None:
         self._found = firewall
@@ -264,70 +358,6 @@ class GuardedFirewall:
     def _request(self) -> dict[str, t.Any]:
         return ufw.responding_at(self._planned["request"], self._state.instance)
 
-    def _use_new_connection(self) -> None:
-        """An open connection continues to work under any rules; only a new one shows that they let Ansible in."""
-        connection = self._step._connection
-        if type(connection).reset is not ConnectionBase.reset:
-            connection.reset()
-        if kind_of(connection) == "ssh":
-            # The options of a user can name a control socket, and another fork can open the usual one again. Its own
-            # socket, not none: without pipelining, a module takes several connections, and a user's rule `limit` for
-            # SSH blocks the sixth. ssh uses the first value of an option that is given twice.
-            folder = os.path.expanduser(connection.get_option("control_path_dir"))
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            path = os.path.join(folder, uuid.uuid4().hex[:10]).replace("%", "%%")
-            own = shlex.quote(f'ControlPath="{path}"')
-            connection.set_option("ssh_args", f"-o {own} {connection.get_option('ssh_args') or ''}")
-
-    # --- after a failure -------------------------------------------------------------------------------------------
-
-    def _failure(self, result: Result, cause: str) -> Result:
-        """The failed result, after the old firewall is back."""
-        cause = cause.removeprefix(f"{self._step.host}: ")
-        lines = [cause]
-        if result.get("changed") and not result.get("failed"):
-            lines.append("The other changes are applied.")
-        lines.append(self._rolled_back(cause.partition("\n")[0]) if self._armed else "The firewall was not changed.")
-        self._state.failed = sorted({*self._state.failed, APPLY})
-        self._store.save(self._state)
-        return self._with_warnings({**result, "failed": True, "msg": f"{self._step.host}: " + "\n".join(lines)})
-
-    def _rolled_back(self, reason: str) -> str:
-        """Roll back, or wait until the host has done so, and say what the result is."""
-        try:
-            undone = self._undone(reason)["undone"]
-        except AnsibleConnectionFailure:
-            return (
-                "The host cannot be reached. It restores its old firewall at the latest "
-                f"{self._deadline} seconds after the change, or at its next boot."
-            )
-        except (_Failed, AnsibleError) as error:
-            return _cause(error)
-        if undone is not None:
-            return f"The host is reachable, and has its old firewall since {undone}{self._reopened()}"
-        if self._confirmation_lost:
-            return "The host is reachable, and its new firewall is confirmed: only the answer was lost. Run again."
-        return "The host is reachable, and its firewall was not changed."
-
-    def _undone(self, reason: str) -> Result:
-        """What the host reports about the rollback. Raises AnsibleConnectionFailure if it stays unreachable."""
-        end = self._clock() + self._deadline + ROLLBACK_SECONDS
-        while True:
-            try:
-                return self._guard("undone", reason=reason, owner=self._owner)
-            except AnsibleConnectionFailure:
-                if self._clock() >= end:
-                    raise
-                self._sleep(POLL_SECONDS)
-                self._forget_connection()
-
-    def _forget_connection(self) -> None:
-        try:
-            self._use_new_connection()
-        except AnsibleConnectionFailure:
-            # Some connections reconnect at once. The next attempt shows whether they can.
-            return
-
     def _reopened(self) -> str:
         """Allow the port that Node-RED moved to, which the old rules do not know, and say so."""
         port = self._state.instance["port"]
@@ -345,9 +375,42 @@ class GuardedFirewall:
             return f"\nPort {port}, where Node-RED responds now, could not be allowed: {_cause(error)}"
         return f"\nPort {port}, where Node-RED responds now, was allowed."
 
-    def _with_warnings(self, result: Result) -> Result:
-        warnings = [*result.get("warnings", ()), *self._warnings]
-        return {**result, "warnings": warnings} if warnings else result
+
+class RestoredFirewall(_Guard):
+    """The firewall of a restore point, around the restore of everything else."""
+
+    def run(self, point: int, change: t.Callable[[bool], Result]) -> Result:
+        """Restore the firewall, apply everything else with `change`, and keep both if all of it passes.
+
+        The rules come first, so that Node-RED can be verified with them.
+        """
+        result: Result = {"changed": False}
+        try:
+            self._armed = True
+            given = {"seconds": self._deadline, "owner": self._owner, "remount": self._remount}
+            self._armed = bool(self._guard("armed", checksum=self._found["checksum"], **given)["armed"])
+            if not self._armed:
+                raise _Failed("Another run changes it, or it was changed after it was read. Run again.")
+            self._guard("restored", service=self._state.instance["service"], restore_point=point, **given)
+            self._require_new_connection()
+            result = change(True)
+            if result.get("failed"):
+                raise _Failed(_message(result))
+            self._keep()
+        except (_Failed, AnsibleError) as error:
+            return self._failure(result, _cause(error))
+        text = f"{self._step.host}: the firewall is restored, and a new connection has confirmed it"
+        result = {**result, "changed": True, "msg": [*message_lines(result), text], "_ansible_verbose_always": True}
+        return self._with_warnings(result)
+
+    def _require_new_connection(self) -> None:
+        try:
+            self._use_new_connection()
+            firewall = self._read()
+        except AnsibleConnectionFailure:
+            raise _Failed("The restored rules let no new SSH connection in.") from None
+        if not firewall["unconfirmed"]:
+            raise _Failed("The host has restored the firewall from before already.")
 
 
 def _new_owner() -> str:

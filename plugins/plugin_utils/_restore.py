@@ -26,7 +26,7 @@ from ._settings_error import SettingsError
 LIST, LAST, ORIGINAL = "list", "last", "original"
 VARIABLE, FORCE = "nodered_restore", "nodered_restore_force"
 FIRST = 1
-SETTINGS, SESSIONS = "settings", "sessions"
+SETTINGS, SESSIONS, FIREWALL = "settings", "sessions", "firewall"
 _FILES = ("companion", "drop-in")
 _EDITABLE = (SETTINGS, *_FILES)
 _FORMS = ("file", "link", "absent", "other")
@@ -85,6 +85,8 @@ class Listed:
     now: Sequence[Entry]
     texts: Mapping[str, str] = field(default_factory=dict)
     """Texts of files by checksum; some may be missing."""
+    firewall_edited: bool = False
+    """Whether ufw was changed since a change of this collection was last confirmed."""
 
     def lines(self) -> list[str]:
         """One line for each point, the newest first."""
@@ -102,8 +104,10 @@ class Edited:
 
     path: str
     when: str
-    left: State
-    found: State
+    left: State = State()
+    found: State = State()
+    lines: Sequence[str] | None = None
+    """How it differs, where that is known already."""
 
 
 # --- what a host lists -----------------------------------------------------------------------------------------------
@@ -118,7 +122,8 @@ def listed(data: object) -> Listed:
         texts = {str(key): _text(str(key), value) for key, value in _of(dict, found["texts"]).items()}
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise RestoreError("What the host lists as its restore points is something else.") from None
-    return Listed(sorted(points, key=lambda one: one.number), now, texts)
+    edited = found.get("firewall_edited") is True
+    return Listed(sorted(points, key=lambda one: one.number), now, texts, edited)
 
 
 def _of(kind: type[Part], value: object) -> Part:
@@ -187,11 +192,19 @@ def chosen(found: Listed, wanted: str) -> Point:
     return point
 
 
-def edits(found: Listed, point: Point) -> list[Edited]:
-    """What was edited since the change of this point, and would be lost."""
+def edits(found: Listed, point: Point, *, firewall: Sequence[str] | None = None) -> list[Edited]:
+    """What was edited since the change of this point, and would be lost.
+
+    `firewall` is what a restore would change of it; None if it is left alone.
+    """
     later = [one for one in found.points if one.number > point.number]
     between = [one for pair in zip([point, *later], later, strict=False) for one in _noted(*pair)]
     last = later[-1] if later else point
+    of_ufw = {entry.path for one in later for entry in one.entries if entry.kind == FIREWALL}
+    ufw_between = any(path in of_ufw for one in later for path in one.edited)
+    if firewall is not None and (found.firewall_edited or ufw_between):
+        when = f"since the run of {last.date if not ufw_between else point.date}; the restore would change of it"
+        between.append(Edited("ufw", when, lines=firewall))
     left = _by_path((entry.path, entry.after or entry.before) for entry in _editable(last.entries))
     now = _by_path((entry.path, entry.before) for entry in _editable(found.now))
     return between + [
@@ -205,6 +218,9 @@ def _noted(earlier: Point, later: Point) -> Iterator[Edited]:
     left = _by_path((entry.path, entry.after or entry.before) for entry in _editable(earlier.entries))
     found = _by_path((entry.path, entry.before) for entry in _editable(later.entries))
     for path in later.edited:
+        if path not in left and path not in found and any(entry.path == path for entry in later.entries):
+            # The firewall, see `edits`.
+            continue
         when = f"between the runs of {earlier.date} and {later.date}"
         yield Edited(path, when, left.get(path, State()), found.get(path, State()))
 
@@ -231,12 +247,28 @@ class Restore:
     """Settings whose change ends all logins."""
     lines: list[str] = field(default_factory=list)
     """What else changes."""
+    firewall: bool = False
+    """Whether the firewall is restored."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to restore."""
+        return self.plan.changes or self.firewall
 
 
 def planned(
-    found: Listed, point: Point, *, instance: Mapping[str, Any], text: str, settings: str, force: bool
+    found: Listed,
+    point: Point,
+    *,
+    instance: Mapping[str, Any],
+    text: str,
+    settings: str,
+    force: bool,
+    firewall_stays: str = "",
 ) -> Restore:
-    """The restore of this point. `settings` is the path of the settings file, `text` what is in it now.
+    """The restore of this point. `settings` is the path of the settings file, `text` what is in it now, and
+    `firewall_stays` why the firewall must be left as it is.
 
     Raises RestoreError where something would be lost, or was not kept.
     """
@@ -251,13 +283,39 @@ def planned(
     if before.before.form != "file" or wanted is None:
         raise RestoreError(f"Restore point {point.number} has no settings file. Choose another one.")
     lines, sessions = list(_file_lines(found, point)), _sessions(point, instance)
-    if wanted == text and not lines and not sessions:
-        return Restore(Plan(), text)
-    lost = edits(found, point)
+    rules, why = _firewall(found, point)
+    stays = firewall_stays or why
+    notes = [f"the firewall stays as it is: {stays}"] if rules and stays else []
+    restore = Restore(Plan(), wanted, [], lines, firewall=bool(rules) and not stays, notes=notes)
+    if wanted != text or lines or sessions:
+        restore.plan = Plan(sessions=sessions, restore=point.number)
+        restore.changed = _changed_logins(text, wanted)
+    if restore.firewall:
+        lines += [f"firewall: {line}" for line in rules]
+    lost = edits(found, point, firewall=rules if restore.firewall else None) if restore.changes else []
     if lost and not force:
         raise RestoreError(_rejected(found, lost))
-    plan = Plan(sessions=sessions, restore=point.number)
-    return Restore(plan, wanted, _changed_logins(text, wanted), lines)
+    return restore
+
+
+def _firewall(found: Listed, point: Point) -> tuple[list[str], str]:
+    """How the firewall differs, in lines, and why it cannot be restored."""
+    before = {one.path: one.before for one in point.entries if one.kind == FIREWALL}
+    now = {one.path: one.before for one in found.now if one.kind == FIREWALL}
+    if before == now or not now:
+        return [], ""
+    if set(before) != set(now) or any(one.form != "file" for one in before.values()):
+        return ["it differs"], "ufw was not there when the restore point was made"
+    rules = [_rules(found, states) for states in (now, before)]
+    return _unified(*rules) or ["settings of ufw"], ""
+
+
+def _rules(found: Listed, states: Mapping[str, State]) -> str:
+    """The rules, one in each line, as ufw keeps them; and its default policies and whether it is enabled."""
+    kept = ("### tuple ###", "DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY", "ENABLED")
+    texts = [_text_of(found, states[path]) or "" for path in sorted(states)]
+    lines = [line for text in texts for line in text.splitlines() if line.startswith(kept)]
+    return "".join(f"{short_line(line.removeprefix('### tuple ###').strip())}\n" for line in lines)
 
 
 def _file_lines(found: Listed, point: Point) -> Iterator[str]:
@@ -327,12 +385,11 @@ def _rejected(found: Listed, lost: Sequence[Edited]) -> str:
 
 
 def _shown(found: Listed, edited: Edited) -> str:
-    texts = [_text_of(found, state) for state in (edited.left, edited.found)]
-    left, now = texts
+    left, now = [_text_of(found, state) for state in (edited.left, edited.found)]
     if left is None or now is None:
         return "  (the text is not kept any more)"
     show: Callable[[str, str], list[str]] = settings_difference if edited.path.endswith(".js") else _difference
-    lines = [f"  {line}" for line in show(left, now)]
+    lines = [f"  {line}" for line in (show(left, now) if edited.lines is None else edited.lines)]
     more = [f"  ... and {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
     return "\n".join([*lines[:_MOST_LINES], *more]) or "  (only what is hidden differs)"
 

@@ -7,60 +7,90 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from .fleet import CHECKOUT
+from .test_firewall import FORGET
 
 POINTS = "/var/lib/pifleet.nodered/restore-points/nodered"
 PASSWORD = "Gr8-unguessable-phrase"
 ADA = {"nodered_login_users": [{"username": "ada", "password": PASSWORD}]}
-ROLES = ["login", "port", "sessions"]
+UFW = {"nodered_ufw_confirm_seconds": 60}
+ROLES = ["login", "port", "sessions", "ufw"]
 DROP_INS = "/etc/systemd/system/nodered.service.d"
 
 
-def test_secure_change_the_example_of_the_readme_and_original(fleet, pi41, variables, tmp_path):
-    def play(playbook, *options, **different):
-        return fleet.play(playbook, *options, variables={**variables, **ADA, **different}, limit="pi41")
+@pytest.fixture
+def pi(pi41):
+    yield pi41
+    pi41.run(FORGET, check=False)
 
+
+@pytest.fixture
+def play(fleet, pi, variables):
+    def run(playbook, *options, **different):
+        return fleet.play(playbook, *options, variables={**variables, **ADA, **UFW, **different}, limit="pi41")
+
+    return run
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The playbook in the README of the role, which restores the last point."""
     readme = (CHECKOUT / "roles" / "restore" / "README.md").read_text()
-    example = tmp_path / "example.yml"
-    example.write_text(readme.rpartition("```yaml\n")[2].partition("```")[0])
-    original = pi41.settings
-    # A memory store brings a companion and a drop-in along.
+    path = tmp_path / "example.yml"
+    path.write_text(readme.rpartition("```yaml\n")[2].partition("```")[0])
+    return path
+
+
+def allowed(pi):
+    """The ports of the rules of ufw; empty if it is not active."""
+    return set(re.findall(r"^(\d+)/tcp ", pi.run("ufw status"), re.MULTILINE))
+
+
+def owners(pi, *paths):
+    return set(pi.run(f"stat -c '%U %a' {' '.join(paths)}").splitlines())
+
+
+def test_secure_change_the_example_of_the_readme_and_original(pi, play, example):
+    original = pi.settings
+    # The store brings a companion and a drop-in along.
     assert not play(ROLES, nodered_sessions_store="runtime").failed
-    secured = pi41.settings
+    secured = pi.settings
     assert not play(ROLES, nodered_sessions_store="runtime", nodered_port=1885).failed
-    assert pi41.run(f"stat -c '%U %a' {POINTS} {POINTS}/1 {POINTS}/1/*").split("\n")[:3] == [
-        *["root 700"] * 2,
-        "root 600",
-    ]
-    assert pi41.run(f"ls -A {pi41.settings_file}*").split() == [pi41.settings_file], "no copy beside it"
+    assert owners(pi, POINTS, f"{POINTS}/[12]") == {"root 700"}
+    assert owners(pi, f"{POINTS}/[12]/*") == {"root 600"}
+    assert pi.run(f"ls -A {pi.settings_file}*").split() == [pi.settings_file], "no copy beside it"
 
     listed = play("restore", "-vvv")
     assert re.search(r"pi41: 2  \S+Z  before: settings: uiPort\b", listed.output)
     assert re.search(r"pi41: 1  \S+Z  before: settings: adminAuth, .* \(original\)", listed.output)
-    assert listed.executions(pi41.address) == 1 and listed.recap["pi41"]["changed"] == 0
+    assert (listed.executions(pi.address), listed.recap["pi41"]["changed"]) == (1, 0)
 
     checked = play("restore", "--check", "--diff", nodered_restore="last")
     assert checked.says("-    uiPort: 1885", "+    uiPort: process.env.PORT || 1880")
-    assert pi41.serves(1885)
+    assert pi.serves(1885) and allowed(pi) == {"22", "1885"}
 
     restored = play(example)
     assert not restored.failed
     assert restored.says("pi41: restored, as before the run of", "open: passwords and flows are sent without TLS")
-    assert pi41.settings == secured and pi41.serves(1880)
-    assert pi41.login("ada", PASSWORD)
+    assert restored.says("the firewall is restored, and a new connection has confirmed it")
+    assert pi.settings == secured and pi.login("ada", PASSWORD)
+    assert allowed(pi) == {"22", "1880"}
 
-    pi41.change_settings("// uiHost", "// by hand: uiHost") if "// uiHost" in secured else pi41.write(
-        pi41.settings_file, secured + "// by hand\n"
-    )
+    pi.write(pi.settings_file, secured + "// by hand\n")
+    pi.run("ufw allow 4000/tcp")
     rejected = play("restore", nodered_restore="original")
-    assert rejected.failed and rejected.says("was edited since the run of", "nodered_restore_force")
+    assert rejected.failed
+    assert rejected.says("settings.js was edited since the run of", "ufw was edited", "-allow tcp 4000")
     assert not re.search(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", rejected.output)
-    assert pi41.login("ada", PASSWORD)
+    assert pi.login("ada", PASSWORD) and allowed(pi) == {"22", "1880", "4000"}
 
     forced = play("restore", nodered_restore="original", nodered_restore_force=True)
     assert not forced.failed
     assert forced.says("open: not so: The editor requires a login (open: there is no login)")
-    assert pi41.settings == original and pi41.is_open()
-    assert pi41.run(f"ls {pi41.settings_file.rpartition('/')[0]}/pifleet-* {DROP_INS}/*pifleet*", check=False) == ""
+    assert pi.settings == original and pi.is_open()
+    assert pi.run(f"ls {pi.settings_file.rpartition('/')[0]}/pifleet-* {DROP_INS}/*pifleet*", check=False) == ""
+    assert allowed(pi) == set()
     again = play("restore", nodered_restore="original")
     assert not again.failed and again.says("everything is already as before the run of")

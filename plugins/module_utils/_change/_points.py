@@ -182,10 +182,10 @@ def listed(service: str, subjects: Sequence[Subject], with_texts: bool) -> Dict[
     for subject in [*subjects, *(subject for path, subject in sorted(gone.items()) if path not in known)]:
         state, data = _look(subject)
         now.append(Entry(subject, state).described())
-        if with_texts and subject.kind in EDITABLE:
+        if with_texts and subject.kind in (*EDITABLE, FIREWALL):
             texts.add(state, lambda data=data: data)  # type: ignore[misc]
     for point in reversed(found if with_texts else ()):
-        for entry in filter(_counts, point.entries):
+        for entry in (entry for entry in point.entries if entry.subject.kind in (*EDITABLE, FIREWALL)):
             for state in (entry.before, entry.after or State()):
                 texts.add(state, lambda point=point, state=state: point.data(state))  # type: ignore[misc]
     return {"points": [point.described() for point in found], "now": now, "texts": texts.found}
@@ -225,8 +225,11 @@ def points(service: str) -> List[Point]:
     return [point for number in _numbers(service) for point in _loaded(service, number)]
 
 
-def begin(service: str, subjects: Sequence[Subject], summary: Sequence[str]) -> Point:
-    """Keep what is there now. Raises Failure if that cannot be written; nothing must be changed then."""
+def begin(service: str, subjects: Sequence[Subject], summary: Sequence[str], edited: Sequence[str] = ()) -> Point:
+    """Keep what is there now. `edited` are paths of which the caller knows that they were edited.
+
+    Raises Failure if that cannot be written; nothing must be changed then.
+    """
     settle(service)
     earlier = points(service)
     point = Point(
@@ -239,8 +242,8 @@ def begin(service: str, subjects: Sequence[Subject], summary: Sequence[str]) -> 
     )
     with _files.explained(point.folder), _new_folder(service) as new:
         entries = [Entry(one, _kept(new, "before-%d" % index, one)) for index, one in enumerate(subjects)]
-        edited = edits(earlier[-1].entries, entries) if earlier else []
-        point = point._replace(entries=entries, edited=edited)
+        found = edits(earlier[-1].entries, entries) if earlier else []
+        point = point._replace(entries=entries, edited=[*found, *(edited if earlier else ())])
         _write_manifest(point, new)
         os.rename(new, point.folder)
         _files.sync_folder(folder(service))

@@ -49,6 +49,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 
 PRIVATE = "private"
 
+Firewall = Tuple[Sequence[_points.Subject], Sequence[str]]
 Restored = Tuple[_points.Subject, Optional[bytes]]
 """A file of a restore point with its bytes, None if there is to be none."""
 
@@ -107,10 +108,10 @@ def request(given: Mapping[str, Any]) -> Request:
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
 
 
-def apply(wanted: Request, seconds: float, firewall: Callable[[], Sequence[_points.Subject]] = tuple) -> Dict[str, Any]:
+def apply(wanted: Request, seconds: float, firewall: Callable[[], Firewall] = lambda: ((), ())) -> Dict[str, Any]:
     """The result of the module: `instance`, `rolled_back`, `closed` and `restore_point`, or `failed` and `msg`.
 
-    `firewall` finds the files of the firewall, for the restore point.
+    `firewall` finds the files of the firewall, for the restore point, and which of them were edited.
 
     Raises Failure after everything was rolled back, also if the work takes more than so many seconds. A restart and
     a rollback do not count, and are not ended.
@@ -155,7 +156,7 @@ class Written(NamedTuple):
     restore_point: int = 0
 
 
-def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: Sequence[_points.Subject]) -> Written:
+def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: Firewall) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
     plan = _start_plan.plan(unit)
     wanted, drop_ins = _with_point(plan, wanted)
@@ -166,7 +167,8 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
     places += [os.path.dirname(subject.path) if subject.user else _systemd.UNIT_FOLDER for subject, _data in drop_ins]
     summary = _summary(wanted)
     with _boot.writing(unit.service, places, wanted.remount):
-        point = _points.begin(unit.service, [*_subjects(plan, wanted), *firewall], summary) if summary else None
+        subjects = [*_subjects(plan, wanted), *firewall[0]]
+        point = _points.begin(unit.service, subjects, summary, firewall[1]) if summary else None
         try:
             if certificate:
                 _certificate_files.place(certificate, plan)

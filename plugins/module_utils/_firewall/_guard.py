@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
@@ -54,6 +54,18 @@ PRIVATE = Attributes(0, 0, 0o600, {})
 # How long a rollback may take: ufw starts Python several times, and a small Pi is slow.
 SECONDS_BACK = 180
 SECONDS_COMMAND = 90
+
+
+def edited_before() -> bool:
+    """Whether ufw was changed after a change of this collection was confirmed, and before the one that waits."""
+    with contextlib.suppress(OSError), open(_confirmed_file(), encoding="utf-8") as stream:
+        return stream.read() != _state.checksum(list(files_before().values()))
+    return False
+
+
+def _confirmed_file() -> str:
+    """The file with the checksum of what ufw had when a change was last confirmed."""
+    return os.path.join(_own_folders.STATE, "firewall-confirmed")
 
 
 def files_before() -> Dict[str, str]:
@@ -119,6 +131,46 @@ def close(
     commands += [("default", "deny", "incoming")] if deny else []
     commands += [("--force", "enable")] if enable else []
     return _changed(seconds, commands, lambda longer: _arm(longer, None, True, remount, owner))
+
+
+def restore(seconds: int, files: Mapping[str, bytes], remount: bool = False, *, owner: str = "") -> Dict[str, Any]:
+    """Have ufw as it was with these files, by path, immediately after the clock was restarted.
+
+    An active firewall stays active if it is to be active: its rules are exchanged in one step for each kind of address.
+    """
+    _require(owner)
+    texts = {os.path.basename(path): data.decode("utf-8", "surrogateescape") for path, data in files.items()}
+    if set(files) != set(_state.paths()):
+        raise Failure("The restore point does not have all files of ufw.", "Choose another one.")
+    wanted = _state.settings_in(texts[os.path.basename(_state.DEFAULTS)] + "\n" + texts["ufw.conf"])
+    result = _arm(seconds + 6 * SECONDS_COMMAND, None, True, remount, owner)
+    if wanted.get("ENABLED", "").lower() != "yes":
+        _ufw("--force", "disable")
+        _put(files)
+    elif not _state.active():
+        _put(files)
+        _ufw("--force", "enable")
+    else:
+        _exchange(files, wanted)
+    _start_clock(seconds)
+    return result
+
+
+def _put(files: Mapping[str, bytes]) -> None:
+    for path, data in files.items():
+        _files.replace(path, data, _files.read(path).attributes)
+
+
+def _exchange(files: Mapping[str, bytes], wanted: Mapping[str, str]) -> None:
+    """Put the rules of these files into the files of ufw and into the kernel, and set the default policies."""
+    _put({path: data for path, data in files.items() if path.endswith(".rules")})
+    for program, name in (("iptables-restore", "user.rules"), ("ip6tables-restore", "user6.rules")):
+        if program == "iptables-restore" or _state.settings().get("IPV6", "").lower() == "yes":
+            _call("sh", "-c", 'exec "$0" -w -n <"$1"', program, os.path.join(_state.FOLDER, name))
+    now, policies = _state.policies(_state.settings()), _state.policies(dict(wanted))
+    for direction, policy in policies.items():
+        if policy != now[direction]:
+            _ufw("default", policy, direction)
 
 
 def start_at_boot() -> Dict[str, Any]:
@@ -339,6 +391,7 @@ def confirm(owner: str = "") -> Dict[str, Any]:
         except FileNotFoundError:
             raise _nothing_to_confirm() from None
     with _remount.released():
+        _write(_confirmed_file(), _state.checksum())
         _remove_way_back()
     _background.log("The new firewall is confirmed%s." % (", from " + now["client"] if now else ""))
     return {"changed": False, "connection": now}

@@ -131,10 +131,10 @@ def paths() -> List[str]:
     return [os.path.join(FOLDER, name) for name in WRITTEN] + [DEFAULTS]
 
 
-def checksum() -> str:
-    """A checksum that changes with everything that `ufw` writes."""
+def checksum(files: Optional[Sequence[str]] = None) -> str:
+    """A checksum that changes with everything that `ufw` writes; of copies of its files, if these are given."""
     digest = hashlib.sha256()
-    for path in paths():
+    for path in files if files is not None else paths():
         data = _text(path).encode("utf-8", "surrogateescape")
         digest.update(b"%d:" % len(data) + data)
     return digest.hexdigest()
@@ -142,7 +142,12 @@ def checksum() -> str:
 
 def settings() -> Dict[str, str]:
     """The assignments in ufw.conf and /etc/default/ufw."""
-    lines = (_text(DEFAULTS) + "\n" + _text(os.path.join(FOLDER, "ufw.conf"))).splitlines()
+    return settings_in(_text(DEFAULTS) + "\n" + _text(os.path.join(FOLDER, "ufw.conf")))
+
+
+def settings_in(text: str) -> Dict[str, str]:
+    """The assignments in such a text."""
+    lines = text.splitlines()
     found = (re.match(r"^\s*([A-Z0-9_]+)=[\"']?([^\"'#]*)", line) for line in lines)
     return {match.group(1): match.group(2).strip() for match in found if match}
 

@@ -205,6 +205,14 @@ def _host(found: Found, wanted: Wanted) -> object:
 # --- errors --------------------------------------------------------------------------------------------------------
 
 
+def confirm_seconds(wanted: Wanted) -> int:
+    """How long a host waits for the confirmation of a change. Raises ArgumentError."""
+    errors = _seconds_errors(wanted)
+    if errors:
+        raise _arguments.ArgumentError(*errors)
+    return int(str(_seconds(wanted)))
+
+
 def _seconds(wanted: Wanted) -> object:
     return wanted.get("nodered_ufw_confirm_seconds", DEFAULT_SECONDS)
 

@@ -16,7 +16,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _guarded_firewall, _time_limit
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import GuardedFirewall, RestoredFirewall
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
@@ -130,7 +130,13 @@ class Host:
     def end_of_another_run(self):
         self.now, self.before, self.meanwhile = self.meanwhile, {}, {}
 
-    def _armed(self, seconds, owner, add, remount, checksum=None, **_state):
+    def _restored(self, service, restore_point, owner, **_state):
+        assert (self.owner, bool(self.before), service) == (owner, True, "nodered")
+        self.now["rules"] = [allowed(22), allowed(1880)]
+        self.restored = restore_point
+        return {"armed": True}
+
+    def _armed(self, seconds, owner, remount, add=(), checksum=None, **_state):
         if self.before and self.owner != owner or not self.before and checksum not in (None, self.now["checksum"]):
             return {"armed": False}
         self.before, self.owner = self.before or copy.deepcopy(self.now), owner
@@ -593,3 +599,49 @@ def test_ssh_itself_is_given_the_new_socket_first(run, tmp_path, monkeypatch, ss
     assert command[command.index(sockets[0]) - 1] == "-o"
     assert sockets[1:] == [word for word in ssh_args.split() if word.startswith("ControlPath")]
     assert folder.is_dir()
+
+
+RESTORING = ["armed", "restored", "firewall_info", "change", "confirmed"]
+
+
+@pytest.fixture
+def restore(tmp_path):
+    """A run that restores the firewall of point 3 from one that allows port 1885."""
+    run = Run(tmp_path, seen=firewall(allowed(1885)))
+
+    def go(**failures):
+        run.host.fail = {RESTORING.index(call): how for call, how in failures.items()}
+        store = types.SimpleNamespace(save=lambda state: run.saved.append(copy.deepcopy(state)))
+        times = {"sleep": lambda seconds: setattr(run, "time", run.time + seconds), "clock": lambda: run.time}
+        guarded = RestoredFirewall(run.host, store, run.state, run.seen, 120, **times)
+        return guarded.run(3, lambda _waits: run.host._noted("change", {}, lambda: {"changed": True, "msg": ["done"]}))
+
+    run.go = go
+    return run
+
+
+def test_a_restored_firewall_is_confirmed_over_a_new_connection_after_the_change(restore):
+    result = restore.go()
+    assert restore.host.calls == RESTORING
+    assert (restore.host.restored, restore.rules, restore.host.before) == (3, ["1880", "22"], {})
+    assert restore.host._connection.resets == 1
+    assert result["msg"] == ["done", "pi1: the firewall is restored, and a new connection has confirmed it"]
+    assert restore.host.arguments[1]["seconds"] == 120 + 2 * 100, "time for two restarts"
+
+
+@pytest.mark.parametrize("how", ["failed", "lost", "answer lost", "no end"])
+@pytest.mark.parametrize("call", RESTORING)
+def test_a_restored_firewall_is_rolled_back_if_anything_fails(restore, call, how):
+    result = restore.go(**{call: how})
+    assert result["failed"]
+    confirmed = call == "confirmed" and how != "lost" and how != "failed"
+    assert restore.rules == (["1880", "22"] if confirmed else ["1885", "22"])
+    assert not restore.host.before
+
+
+def test_a_firewall_that_was_changed_since_it_was_read_is_not_restored(restore):
+    restore.host.now["checksum"] = "other"
+    result = restore.go()
+    assert result["failed"] and "Run again" in result["msg"]
+    assert restore.host.calls == ["armed"]
+    assert restore.rules == ["1885", "22"]

@@ -257,3 +257,71 @@ def test_what_is_open_is_reported():
         "open: passwords and flows are sent without TLS",
     ]
     assert _restore.open_lines(instance(scheme="https"), []) == ["the requests from outside found nothing open"]
+
+
+def with_firewall(*rules, edited=False, noted=False):
+    """TWO_RUNS on a host whose ufw had these rules before the first run, before the second, and now."""
+    data = copy.deepcopy(TWO_RUNS)
+    for entries_, rule in zip([*(one["entries"] for one in data["points"]), data["now"]], rules, strict=True):
+        text = None if rule is None else f"### tuple ### {rule}\n-A x\n"
+        entries_.append({"kind": "firewall", "path": "/etc/ufw/user.rules", "before": state(text), "after": None})
+        if text is not None:
+            data["texts"][checksum(text)] = base64.b64encode(text.encode()).decode()
+    data["firewall_edited"] = edited
+    data["points"][1]["edited"] = ["/etc/ufw/user.rules"] if noted else []
+    return data
+
+
+def restored(data, wanted, text=MOVED, **given):
+    found = _restore.listed(data)
+    return _restore.planned(
+        found,
+        _restore.chosen(found, wanted),
+        instance=instance(),
+        text=text,
+        settings=SETTINGS_FILE,
+        **{"force": False, **given},
+    )
+
+
+def test_a_firewall_that_differs_is_restored_and_its_rules_are_shown():
+    restore = restored(with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3"), "last")
+    assert restore.firewall and restore.plan.restore == 2
+    assert restore.lines[-2:] == ["firewall: -allow tcp 3", "firewall: +allow tcp 2"]
+
+
+def test_a_firewall_that_is_the_same_is_left_alone():
+    restore = restored(with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 2", edited=True), "last")
+    assert not restore.firewall and restore.notes == []
+
+
+def test_a_firewall_alone_can_be_restored():
+    data = with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3")
+    data["points"][1]["entries"][0]["before"] = state(MOVED)
+    restore = restored(data, "last")
+    assert (restore.firewall, restore.changes, restore.plan.restore) == (True, True, 0)
+
+
+@pytest.mark.parametrize("rules", [(None, None, "x"), ("x", None, "y")])
+def test_a_firewall_that_was_not_there_stays_and_that_is_reported(rules):
+    restore = restored(with_firewall(*rules), "last")
+    assert not restore.firewall
+    assert restore.notes == ["the firewall stays as it is: ufw was not there when the restore point was made"]
+
+
+def test_a_firewall_that_must_stay_is_reported_with_the_reason():
+    restore = restored(with_firewall("1", "2", "3", edited=True), "last", firewall_stays="nodered_ufw_manage is false")
+    assert not restore.firewall
+    assert restore.notes == ["the firewall stays as it is: nodered_ufw_manage is false"]
+
+
+@pytest.mark.parametrize(("point", "edit"), [("last", {"edited": True}), ("1", {"noted": True})])
+def test_an_edit_of_the_firewall_is_rejected_unless_that_is_forced(point, edit):
+    data = with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3", **edit)
+    with pytest.raises(RestoreError, match=r"(?s)ufw was edited since the run of .*-allow tcp 3"):
+        restored(data, point)
+    assert restored(data, point, force=True).firewall
+
+
+def test_an_edit_of_the_firewall_before_the_point_loses_nothing():
+    assert restored(with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3", noted=True), "last").firewall

@@ -210,6 +210,23 @@ def test_a_restart_that_cannot_even_begin_leaves_nothing_behind(machine, monkeyp
     assert _change.recorded("nodered") is None
 
 
+def test_a_change_of_the_firewall_alone_keeps_its_files_as_they_were_before_and_notes_edits(machine, tmp_path):
+    now, before = tmp_path / "user.rules", tmp_path / "armed"
+    now.write_text("new")
+    before.write_text("old")
+
+    def files():
+        return [_points.Subject(_points.FIREWALL, str(now), None, str(before))], [str(now)]
+
+    for _run in range(2):
+        _transaction.apply(request(machine, edit=None, restart=False, firewall=True), 60, files)
+    first, second = _points.points("nodered")
+    assert first.data(first.entries[-1].before) == b"old"
+    assert list(first.summary) == ["firewall: changed"]
+    assert (list(first.edited), list(second.edited)) == ([], [str(now)]), "before the first run nothing was edited"
+    assert machine.events == []
+
+
 def settings_edit(machine, text):
     return {
         "content": base64.b64encode(text.encode()).decode(),

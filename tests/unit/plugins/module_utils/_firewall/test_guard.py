@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -807,3 +808,64 @@ def test_ufw_is_started_at_boot_once(machine, monkeypatch):
     monkeypatch.setattr(_state, "starts_at_boot", lambda: True)
     assert _guard.start_at_boot() == {"changed": False}
     assert len(machine.commands) == 1
+
+
+def point_of(machine, *, enabled, policy="DROP", rules="### tuple ### allow tcp 4000 0.0.0.0/0 any 0.0.0.0/0 in\n"):
+    """The files of ufw in a restore point, by path."""
+    texts = {
+        "user.rules": rules,
+        "user6.rules": "",
+        "ufw.conf": f"ENABLED={'yes' if enabled else 'no'}\n",
+        "defaults": f'DEFAULT_INPUT_POLICY="{policy}"\nIPV6=yes\n',
+    }
+    return {path: texts[os.path.basename(path)].encode() for path in _state.paths()}
+
+
+def used(machine):
+    return [command for command in machine.commands if "ufw" in command and "iptables" not in command.split()[0]]
+
+
+def test_an_inactive_firewall_of_a_restore_point_is_disabled_before_its_files_are_put(machine):
+    machine.active = True
+    _guard.arm(60, None, owner="me")
+    _guard.restore(60, point_of(machine, enabled=False), owner="me")
+    assert any(command.endswith("ufw --force disable") for command in machine.commands)
+    assert "tuple" in pathlib.Path(_state.paths()[0]).read_text()
+    assert _guard.waiting(), "and it is rolled back unless it is confirmed"
+
+
+def test_an_active_firewall_stays_active_while_its_rules_are_exchanged(machine):
+    machine.active = True
+    _guard.arm(60, None, owner="me")
+    _guard.restore(60, point_of(machine, enabled=True, policy="ACCEPT"), owner="me")
+    loaded = [command for command in machine.commands if "iptables-restore" in command]
+    assert loaded and loaded[0].endswith(_state.paths()[0])
+    assert not any("disable" in command or "reload" in command.split("ufw")[-1] for command in used(machine))
+    assert any(command.endswith("ufw default allow incoming") for command in machine.commands)
+
+
+def test_a_firewall_is_restored_only_while_its_own_change_waits(machine):
+    with pytest.raises(Failure, match="No change of the firewall waits"):
+        _guard.restore(60, point_of(machine, enabled=True), owner="me")
+    _guard.arm(60, None, owner="another")
+    with pytest.raises(Failure, match="another run"):
+        _guard.restore(60, point_of(machine, enabled=True), owner="me")
+
+
+def test_a_point_without_all_files_of_ufw_changes_nothing(machine):
+    _guard.arm(60, None, owner="me")
+    before = [pathlib.Path(path).read_bytes() for path in _state.paths()]
+    with pytest.raises(Failure, match="does not have all files"):
+        _guard.restore(60, {}, owner="me")
+    assert [pathlib.Path(path).read_bytes() for path in _state.paths()] == before
+
+
+def test_a_change_of_ufw_after_a_confirmation_is_noticed(machine):
+    assert not _guard.edited_before()
+    _guard.arm(60, None, owner="me")
+    machine.connection = NEW
+    _guard.confirm("me")
+    assert not _guard.edited_before()
+    with open(_state.paths()[0], "a") as stream:
+        stream.write("by hand\n")
+    assert _guard.edited_before()
