@@ -13,8 +13,24 @@ import pathlib
 import secrets
 from collections.abc import Iterator
 
+from ..module_utils._core._text import short_line
+from ._arguments import ArgumentError
+
 # In place of the folder itself on NFS, where only what is open for writing can be locked (flock(2)).
 LOCK = ".lock"
+
+
+def of_host(folder: str, host: str) -> str:
+    """What a folder has for a host. A slash in the name is another folder, but must not lead out of this one.
+
+    Raises ArgumentError. An inventory can have names that machines in the network have chosen.
+    """
+    if not {"", ".", ".."}.isdisjoint(host.split("/")) or "\0" in host:
+        raise ArgumentError(
+            f"The inventory name {short_line(host)} would be a path out of {folder}. Rename the host in the inventory, "
+            "and give it ansible_host."
+        )
+    return f"{folder}/{host}"
 
 
 @contextlib.contextmanager

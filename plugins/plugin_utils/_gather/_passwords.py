@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import _ephemeral, _fleet_secret, _password_files
+from .. import _ephemeral, _fleet_secret, _kept_files, _password_files
 from .._arguments import ArgumentError
 from .._plan._base import Wanted
 
@@ -41,9 +41,9 @@ def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
     if not isinstance(folder, str) or not folder:
         return found | {"problem": f"{variable} must be the path of a folder on the controller."}
     try:
-        path = str(step._loader.path_dwim(f"{folder}/{step.host}"))
+        path = str(step._loader.path_dwim(_kept_files.of_host(folder, step.host)))
         known = _password_files.read(path)
-    except _password_files.PasswordFileError as error:
+    except (ArgumentError, _password_files.PasswordFileError) as error:
         return found | {"problem": f"{variable}: {error}"}
     except UnicodeError:
         return found | {"problem": f"{variable} has characters that no path can have."}

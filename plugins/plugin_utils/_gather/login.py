@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import _admin_auth, _fleet_secret, _totp_files
+from .. import _admin_auth, _fleet_secret, _kept_files, _totp_files
 from .._arguments import ArgumentError
 from .._plan._two_step import FOLDER
 from .._totp import COMPANION, Enrolment, TotpError, from_record, host_file, is_text_of, users_in
@@ -49,7 +49,7 @@ def _two_step(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
     if not isinstance(folder, str) or not folder:
         return result | {"problem": f"{FOLDER} must be the path of a folder on the controller."}
     try:
-        here = str(step._loader.path_dwim(f"{folder}/{step.host}"))
+        here = str(step._loader.path_dwim(_kept_files.of_host(folder, step.host)))
         secret = _fleet_secret.secret_in(wanted)
         for user, generation in users.items():
             path = _totp_files.path_of(here, user)

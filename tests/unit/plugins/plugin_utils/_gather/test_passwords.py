@@ -25,11 +25,11 @@ def gathered(tmp_path):
     loader = DataLoader()
     loader.set_basedir(str(tmp_path))
 
-    def gather(*plans, folder="passwords", role=login, **variables):
+    def gather(*plans, folder="passwords", role=login, host=HOST, **variables):
         stores = [Store(str(tmp_path), "play", HOST, f"service{number}") for number, _plan in enumerate(plans)]
         for store, plan in zip(stores, plans, strict=True):
             store.save(State({}, "", "", "", plans={"login": plan}))
-        step = types.SimpleNamespace(host=HOST, _loader=loader, stores=lambda: stores)
+        step = types.SimpleNamespace(host=host, _loader=loader, stores=lambda: stores)
         names = ("nodered_login_password_dir", "nodered_http_auth_password_dir")
         others = {"nodered_login_totp_dir": "totp", "nodered_login_users": []}
         return role.gather(step, found(), {**dict.fromkeys(names, folder), **others, **variables})
@@ -40,6 +40,17 @@ def gathered(tmp_path):
 def write(tmp_path, content):
     (tmp_path / "passwords").mkdir()
     (tmp_path / "passwords" / HOST).write_bytes(content)
+
+
+@pytest.mark.parametrize("host", ["../../x", "..", ".", "/etc/x", "a//b", "a/../../b", "a/", "a\0b"])
+def test_a_name_in_the_inventory_does_not_lead_out_of_the_folder(gathered, host):
+    found = gathered(host=host, nodered_login_users=[{"username": "ada", "password": "x", "totp": True}])
+    assert "would be a path out of passwords" in found["problem"]
+    assert "would be a path out of totp" in found["two_step"]["problem"]
+
+
+def test_a_name_in_the_inventory_can_have_a_slash(gathered, tmp_path):
+    assert gathered(host="lab/pi1")["password_file"] == str(tmp_path / "passwords" / "lab" / "pi1")
 
 
 def test_a_new_host_gets_a_new_random_password_each_time(gathered, tmp_path):
