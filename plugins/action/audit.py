@@ -37,7 +37,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults imp
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, State
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
 
 ARGUMENT_SPEC: dict[str, t.Any] = {}
@@ -168,8 +168,7 @@ class ActionModule(VerifyStep):
             checks = {check["id"]: check for check in self.probed(options)}
         except (AnsibleActionFail, AnsibleConnectionFailure) as error:
             return dataclasses.replace(observed, not_asked=str(error))
-        place = options["run_on"]
-        asked = str(options["url"]) if place == CONTROLLER else f"{options['url']} (from {place})"
+        asked = str(options["local_url"] if options["run_on"] == HOST else options["url"])
         certificate = self._certificate(state, options)
         return dataclasses.replace(observed, checks=checks, asked=asked, not_asked="", certificate=certificate)
 

@@ -62,7 +62,7 @@ class Observed:
     checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The checks of `probe`, by id."""
     asked: str = ""
-    """The URL that was asked, and from where if that is not the controller."""
+    """The URL that was asked."""
     not_asked: str = ""
     """Why no request was sent."""
     certificate: Certificate = field(default_factory=Certificate)

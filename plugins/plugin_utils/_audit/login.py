@@ -88,7 +88,8 @@ def _open(found: Found, observed: Observed, evidence: str) -> Outcome:
 
 def _without_requests(found: Found, observed: Observed) -> Iterator[Outcome]:
     """What the settings in effect show, where no request could be made."""
-    if found.has_login is False and not observed.unread and found.setting("httpAdminRoot") is not False:
+    # Not `has_login`, which counts a login that is only planned.
+    if found.instance["admin_auth"] == "none" and not observed.unread and found.setting("httpAdminRoot") is not False:
         file = found.instance["settings_file"]
         yield _open(found, observed, f"{file} gives no login. It was not tried from outside: {observed.no_answer}")
     for check in _BY_REQUESTS:

@@ -124,6 +124,11 @@ def test_a_host_costs_one_remote_execution_and_one_set_of_requests(run):
     assert arguments == {"source": True, "firewall": True, "other_firewalls": True}
 
 
+def test_on_the_host_itself_its_own_address_is_reported(run):
+    run.audit(nodered_verify_from="host")
+    assert run.record()["url"] == "http://127.0.0.1:1880/"
+
+
 def test_nothing_is_planned_for_other_tasks_of_the_play(run, tmp_path):
     run.audit()
     assert Store(str(tmp_path), "play", HOST, "").load().plans == {}

@@ -263,7 +263,8 @@ def test_the_remedies_for_a_user_unit_are_those_of_its_own_systemd():
 
 
 def test_without_an_answer_the_settings_in_effect_decide_about_the_editor():
-    host = found(admin_auth="none")
+    # What is planned does not count.
+    host = planned(found(admin_auth="none"), login=Plan(set={"adminAuth": {}}))
     unanswered = {**checks(), **checks(answers=("fail", "refuses the connection"))}
     judgement = _judge.judged(host, observed(checks=unanswered))
     assert [one.id for one in judgement.findings] == ["editor-open"]
