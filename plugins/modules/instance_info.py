@@ -365,6 +365,22 @@ instance:
         The files with secrets that this collection has written to the user directory, with their SHA-256. One that
         other users can read is left out.
       type: dict
+    fail2ban:
+      description: What is there of fail2ban.
+      type: dict
+      contains:
+        installed:
+          description: Whether it is installed.
+          type: bool
+        running:
+          description: Whether it runs.
+          type: bool
+        action:
+          description: The action with which it can ban an address on single ports; null if it has none.
+          type: str
+        files:
+          description: The files of this collection in C(/etc/fail2ban), with their SHA-256.
+          type: dict
     root_read_only:
       description: Whether C(/) is mounted read-only.
       type: bool

@@ -12,29 +12,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from . import _admin_middleware
+from ._admin_middleware import BEHIND_PROXY, COMPANION, DIRECT, HEADERS, SETTING, CustomCodeError
 from ._arguments import ArgumentError, release_numbers, truth
 from ._settings_error import SettingsError
 from ._settings_js import edit, known
 
 VARIABLE = "nodered_hardening_"
+LOGGED = "log_failed_logins"
 Wanted = dict[str, object]
 Release = tuple[int, ...]
-
-# The first two keep other sites from showing the editor in a frame, where clicks are not what they seem. nosniff keeps
-# the content of flows from being run as a script, and Referrer-Policy the editor's address from other sites.
-HEADERS = {
-    "X-Frame-Options": "SAMEORIGIN",
-    "Content-Security-Policy": "frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-MIDDLEWARE = (
-    "function(req, res, next) { res.set({"
-    + ", ".join(f'"{name}": "{value}"' for name, value in HEADERS.items())
-    + "}); next(); }"
-)
 
 # What `externalModules` has, and the release that has it first (@node-red/registry/lib).
 EXTERNAL_MODULES: dict[str, Release] = {
@@ -80,6 +69,8 @@ class Plan:
     """A sentence for each setting that this release does not know."""
     mistakes: list[str] = field(default_factory=list)
     """For each variable that cannot be turned into settings, with the remedy."""
+    logs_failed_logins: bool | None = None
+    """Whether failed logins are logged after this; None if that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,14 @@ class _Variable:
     name: str = ""
 
 
-def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filename: str = "settings.js") -> Plan:
+def plan(
+    wanted: Mapping[str, object],
+    *,
+    node_red: str | None,
+    text: str,
+    filename: str = "settings.js",
+    behind_proxy: bool = False,
+) -> Plan:
     """What to change in the settings file for these variables.
 
     Args:
@@ -99,11 +97,12 @@ def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filen
         node_red: the release that reads the settings, such as ``"4.1.15"``; with None nothing is left out.
         text: the settings file as it is.
         filename: what errors call it.
+        behind_proxy: whether all clients connect through a proxy on the same machine.
 
     Raises:
         SettingsError: if the text cannot be read with certainty.
     """
-    found = Plan()
+    found, middleware = Plan(), dict[str, bool]()
     for key, variable in _VARIABLES.items():
         name = variable.name or VARIABLE + key
         if wanted.get(key) is None:
@@ -111,12 +110,13 @@ def plan(wanted: Mapping[str, object], *, node_red: str | None, text: str, filen
         try:
             settings = variable.settings(name, wanted[key])
             known_ones = _known_to_release(found, name, variable, settings, node_red)
-            if "httpAdminMiddleware" in known_ones:
-                _plan_headers(found, bool(known_ones.pop("httpAdminMiddleware")), text, filename)
+            if SETTING in known_ones:
+                middleware[key] = bool(known_ones.pop(SETTING))
             found.set.update(known_ones)
         except ArgumentError as error:
             found.mistakes.extend(error.problems)
-    return found
+    logging = DIRECT if not behind_proxy else BEHIND_PROXY
+    return _with_middleware(found, middleware.get("headers"), middleware.get(LOGGED), logging, text, filename)
 
 
 def _known_to_release(found: Plan, name: str, variable: _Variable, settings: Wanted, node_red: str | None) -> Wanted:
@@ -132,20 +132,46 @@ def _known_to_release(found: Plan, name: str, variable: _Variable, settings: Wan
     return {setting: value for setting, value in settings.items() if setting not in unknown}
 
 
-def _plan_headers(found: Plan, wanted: bool, text: str, filename: str) -> None:
-    """Set our middleware or remove it; custom code stays."""
-    middleware = {"httpAdminMiddleware": {"$js": MIDDLEWARE}}
-    present = "httpAdminMiddleware" in known(text, filename=filename)
-    ours = present and not edit(text, set=middleware, filename=filename).changed
-    if wanted and present and not ours:
-        raise HardeningError(
-            f"{VARIABLE}headers: {filename} has a custom httpAdminMiddleware, which would be lost. Set the headers "
-            f"there ({', '.join(HEADERS)}) and leave the variable unset, or remove httpAdminMiddleware from the file."
-        )
-    if wanted:
-        found.set.update(middleware)
-    elif ours:
-        found.remove.append("httpAdminMiddleware")
+def _with_middleware(
+    found: Plan, headers: bool | None, logged: bool | None, logging: str, text: str, filename: str
+) -> Plan:
+    """The plan with the middleware of the admin API, which both variables are about; None leaves it as it is."""
+    if headers is None and logged is None:
+        return found
+    if not (headers or logged or SETTING in known(text, filename=filename)):
+        return replace(found, logs_failed_logins=logged)
+    try:
+        before = after = _admin_middleware.present(text, filename)
+    except CustomCodeError:
+        found.mistakes.append(_custom_code(filename))
+        return found
+    if headers is not None:
+        try:
+            after = after.with_headers(headers)
+        except CustomCodeError:
+            found.mistakes.append(_custom_headers(filename))
+    if logged is not None:
+        after = after.with_logging(logging if logged else "")
+    if after.code and (headers or logged or after != before):
+        # Also if it is there already: an option that overrides it is an error.
+        found.set[SETTING] = {"$js": after.code}
+    elif before.code and not after.code:
+        found.remove.append(SETTING)
+    return replace(found, logs_failed_logins=logged)
+
+
+def _custom_headers(filename: str) -> str:
+    return (
+        f"{VARIABLE}headers: {filename} has a custom httpAdminMiddleware, which would be lost. Set the headers "
+        f"there ({', '.join(HEADERS)}) and leave the variable unset, or remove httpAdminMiddleware from the file."
+    )
+
+
+def _custom_code(filename: str) -> str:
+    return (
+        f"{VARIABLE}{LOGGED}: {filename} has a custom httpAdminMiddleware that requires {COMPANION} itself. Leave only "
+        "the rest of it there; the role adds that file, and keeps the rest."
+    )
 
 
 def _flag(*settings: str) -> Callable[[str, object], Wanted]:
@@ -215,7 +241,8 @@ _VARIABLES = {
     "disable_editor": _Variable(_ALWAYS, _flag("disableEditor"), "nodered_disable_editor"),
     "admin_root": _Variable(_ALWAYS, _admin_root),
     "listen_address": _Variable(_ALWAYS, _address),
-    "headers": _Variable((1, 1), _flag("httpAdminMiddleware")),
+    "headers": _Variable((1, 1), _flag(SETTING)),
+    LOGGED: _Variable((1, 1), _flag(SETTING)),
     "audit_log": _Variable(_ALWAYS, _flag("logging.console.audit")),
     "function_modules": _Variable((1, 3), _flag("functionExternalModules")),
     "external_modules": _Variable((1, 3), _external_modules),

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 
 from . import _settings_js
+from ._gather import hardening as _gather_hardening
 from ._gather import http_auth as _gather_http_auth
 from ._gather import login as _gather_login
 from ._gather import sessions as _gather_sessions
@@ -36,6 +37,7 @@ ROLES: dict[str, t.Any] = {
 GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
     "login": _gather_login.gather,
     "http_auth": _gather_http_auth.gather,
+    "hardening": _gather_hardening.gather,
     "sessions": _gather_sessions.gather,
     "tls": _gather_tls.gather,
     "ufw": _gather_ufw.gather,

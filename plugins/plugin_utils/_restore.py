@@ -27,7 +27,7 @@ LIST, LAST, ORIGINAL = "list", "last", "original"
 VARIABLE, FORCE = "nodered_restore", "nodered_restore_force"
 FIRST = 1
 SETTINGS, SESSIONS, FIREWALL = "settings", "sessions", "firewall"
-_FILES = ("companion", "drop-in")
+_FILES = ("companion", "drop-in", "fail2ban")
 _EDITABLE = (SETTINGS, *_FILES)
 _FORMS = ("file", "link", "absent", "other")
 # Of a point, of files in it, of lines of a diff.

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
+from .failed_logins import EXAMPLE, REFUSED, banned, fail_to_log_in, logged, unban, wait_for_ban
 from .users import USERS
 
 ADA = USERS[0]
@@ -306,3 +308,67 @@ def test_a_user_directory_of_somebody_else_is_refused(fleet, pi41):
         assert run.says(f"{folder} belongs to root", "chown")
     finally:
         pi41.run(f"chown {pi41.user}:{pi41.user} {folder}")
+
+
+OWN_MIDDLEWARE = "function(req, res, next) { res.set('X-Own', 'kept'); next(); }"
+
+
+def verification_login():
+    """As the probe sends it."""
+    user = f"probe-{secrets.token_hex(8)}"
+    form = {"client_id": "node-red-editor", "grant_type": "password", "scope": ""}
+    return {**form, "username": user, "password": "wrong"}
+
+
+@pytest.fixture
+def fail2ban(alex):
+    """It is installed on this machine, and runs for this test."""
+    # The firewall that the role ufw would have set up.
+    alex.run("ufw allow 22/tcp && ufw allow 1880/tcp && ufw --force enable")
+    alex.run("systemctl start fail2ban && timeout 60 bash -c 'until fail2ban-client ping; do sleep 0.3; done'")
+    yield alex
+    alex.run("ufw --force disable && ufw delete allow 22/tcp && ufw delete allow 1880/tcp")
+    alex.run("systemctl stop fail2ban; rm -f /etc/fail2ban/*.d/pifleet-*")
+
+
+def test_failed_logins_are_logged_and_their_address_is_banned(fleet, fail2ban, pi41):
+    pi, attacker = fail2ban, pi41
+    pi.change_settings("module.exports = {\n", f"module.exports = {{\n    httpAdminMiddleware: {OWN_MIDDLEWARE},\n")
+    wanted = {**LOGIN, **EXAMPLE, "nodered_hardening_never_banned": []}
+    run = fleet.play(["login", "hardening"], variables=wanted, limit=pi.name)
+    assert not run.failed
+    assert pi.get("/settings").headers["X-Own"] == "kept"
+    assert [fail_to_log_in(attacker, pi) for _ in range(5)] == ["403"] * 5
+    wait_for_ban(pi)
+    assert banned(pi) == [attacker.address]
+    assert set(logged(pi)) == {attacker.address}, "a header of the client and the verification do not count"
+    assert fail_to_log_in(attacker, pi) == REFUSED
+    assert attacker.run(f"timeout 5 bash -c 'read line </dev/tcp/{pi.address}/22; echo $line'").startswith("SSH-")
+    assert [pi.post("/auth/token", verification_login()).status for _ in range(6)] == [403] * 6
+    unchanged = fleet.play(["login", "hardening"], "-vvv", variables=wanted, limit=pi.name)
+    assert unchanged.recap[pi.name]["changed"] == 0
+    assert unchanged.executions(pi.address) == MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
+    assert banned(pi) == [attacker.address]
+    unban(pi, attacker.address)
+    assert fail_to_log_in(attacker, pi) != REFUSED
+    without = {name: False for name in EXAMPLE if name != "nodered_hardening_never_banned"}
+    assert not fleet.play(["login", "hardening"], variables=LOGIN | without, limit=pi.name).failed
+    assert f"httpAdminMiddleware: {OWN_MIDDLEWARE}," in pi.settings
+    assert pi.run("ls /etc/fail2ban/*.d/pifleet-* ~alex/.node-red/pifleet-*", check=False) == ""
+    assert "pifleet" not in pi.run("fail2ban-client status")
+
+
+def test_bans_that_fail2ban_does_not_accept_are_rolled_back(fleet, fail2ban):
+    pi = fail2ban
+    before, pid = pi.settings, pi.main_pid()
+    action = "/etc/fail2ban/action.d/nftables-multiport.conf"
+    pi.run(f"mv {action} {action}.away")
+    try:
+        run = fleet.play(["login", "hardening"], variables=LOGIN | EXAMPLE, limit=pi.name)
+    finally:
+        pi.run(f"mv {action}.away {action}")
+    assert run.failed
+    assert run.says("fail2ban rejects its files", "journalctl -u fail2ban")
+    assert (pi.settings, pi.main_pid()) == (before, pid)
+    assert pi.run("ls /etc/fail2ban/*.d/pifleet-* ~alex/.node-red/pifleet-*", check=False) == ""
+    assert "pifleet" not in pi.run("fail2ban-client status")

@@ -13,7 +13,7 @@ from typing import Iterable, List, Optional
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _certificate_files, _points
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._points import Subject
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _pair, _sessions
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _fail2ban, _pair, _sessions
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
@@ -33,6 +33,7 @@ def subjects(
         Subject(_points.SETTINGS, settings, user),
         *(Subject(_points.COMPANION, path, user) for path in sorted(paths)),
         *_drop_ins(plan, drop_ins),
+        *(Subject(_points.FAIL2BAN, path) for path in sorted(_fail2ban.paths(plan.service))),
         *(Subject(_points.RENEWAL, path) for path in _certificate_files.unit_paths(plan.service)),
         Subject(_points.CERTIFICATE, os.path.join(_certificate.tls_folder(plan), _pair.CURRENT)),
         Subject(_points.SESSIONS, _sessions.place_of(plan, user_dir).path, plan.identity),

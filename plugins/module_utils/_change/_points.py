@@ -29,9 +29,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _use
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 SETTINGS, COMPANION, DROP_IN, RENEWAL = "settings", "companion", "drop-in", "renewal"
-CERTIFICATE, SESSIONS, FIREWALL = "certificate", "sessions", "firewall"
+CERTIFICATE, SESSIONS, FIREWALL, FAIL2BAN = "certificate", "sessions", "firewall", "fail2ban"
 # What someone can have edited, and a restore would overwrite.
-EDITABLE = (SETTINGS, COMPANION, DROP_IN)
+EDITABLE = (SETTINGS, COMPANION, DROP_IN, FAIL2BAN)
 COPIED = (*EDITABLE, RENEWAL, FIREWALL)
 FILE, LINK, ABSENT, OTHER = "file", "link", "absent", "other"
 
@@ -134,11 +134,11 @@ class Point(NamedTuple):
         }
 
     def restored(self, found: Sequence[Subject]) -> List[Tuple[Subject, Optional[bytes]]]:
-        """What the companions and drop-ins are to hold, None for none; `found` has those that are there now.
+        """What companions, drop-ins and files of fail2ban are to hold, None for none; `found` has those of now.
 
         Raises Failure where one was not kept.
         """
-        kinds = (COMPANION, DROP_IN)
+        kinds = (COMPANION, DROP_IN, FAIL2BAN)
         wanted = {subject.path: (subject, State()) for subject in found if subject.kind in kinds}
         wanted.update(
             {one.subject.path: (one.subject, one.before) for one in self.entries if one.subject.kind in kinds}

@@ -17,7 +17,12 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _points, _sessions_file
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
+    _ban_files,
+    _change,
+    _points,
+    _sessions_file,
+)
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._change import Change
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _commands, _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure, masked, secrets_in
@@ -525,6 +530,7 @@ def _undo(state: State, change: Change) -> List[str]:
         kept = _change.keep(rejected)
         if change.touches_unit():
             _systemd.reload(state.name)
+        _ban_files.reload_undone(change)
         _change.forget(state.plan.service)
     return kept
 

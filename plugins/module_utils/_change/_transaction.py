@@ -15,6 +15,7 @@ import os
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
+    _ban_files,
     _boot,
     _certificate_files,
     _change,
@@ -34,6 +35,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _certificate,
+    _fail2ban,
     _find,
     _node,
     _others,
@@ -65,6 +67,8 @@ class Request(NamedTuple):
     """File name to text; None removes the file."""
     private_files: Mapping[str, Optional[str]]
     """The same for files in the user directory that only the service user can read."""
+    fail2ban: Mapping[str, Optional[str]]
+    """The same for files below /etc/fail2ban, by their path there."""
     drop_ins: Sequence[DropIn]
     certificate: Optional[_certificate_files.Wanted]
     sessions: str
@@ -80,7 +84,7 @@ class Request(NamedTuple):
     firewall: bool
     """Whether the firewall is changed around this transaction."""
     restore: int = 0
-    """The number of the restore point whose companions and drop-ins come back; 0 for none."""
+    """The number of the restore point whose companions, drop-ins and files of fail2ban come back; 0 for none."""
 
 
 def request(given: Mapping[str, Any]) -> Request:
@@ -93,6 +97,7 @@ def request(given: Mapping[str, Any]) -> Request:
             edit=Edit.from_data(given["edit"]) if given["edit"] else None,
             companions=given["companions"],
             private_files=given["private_files"],
+            fail2ban=given["fail2ban"],
             drop_ins=[DropIn(**one) for one in given["drop_ins"]],
             certificate=_certificate_files.Wanted(**given["certificate"]) if given["certificate"] else None,
             sessions=given["sessions"],
@@ -195,6 +200,12 @@ def _with_point(plan: Plan, wanted: Request) -> Tuple[Request, Sequence[Restored
     for subject, data in restored:
         if subject.kind == _points.COMPANION and os.path.dirname(subject.path) == folder:
             companions[os.path.basename(subject.path)] = None if data is None else _as_text(subject.path, data)
+    own = _fail2ban.paths(plan.service)
+    fail2ban = {
+        own[subject.path]: None if data is None else _as_text(subject.path, data)
+        for subject, data in restored
+        if subject.path in own and (data is not None or os.path.lexists(subject.path))
+    }
     drop_ins = [(subject, data) for subject, data in restored if subject.kind == _points.DROP_IN]
     folders = {one.folder: one.owner for one in _managed.units(plan)}
     known = [
@@ -202,7 +213,8 @@ def _with_point(plan: Plan, wanted: Request) -> Tuple[Request, Sequence[Restored
         for subject, data in drop_ins
         if os.path.dirname(subject.path) in folders
     ]
-    return wanted._replace(companions={**companions, **wanted.companions}), known
+    wanted = wanted._replace(companions={**companions, **wanted.companions}, fail2ban={**fail2ban, **wanted.fail2ban})
+    return wanted, known
 
 
 def _as_text(path: str, data: bytes) -> str:
@@ -220,7 +232,9 @@ def _summary(wanted: Request) -> List[str]:
     """What is changed, one line for each kind: names of settings and files, no value. A restart changes nothing."""
     parts = {
         "settings": sorted({name.split(".")[0] for name in wanted.edit.changed} if wanted.edit else ()),
-        "files": sorted([*wanted.companions, *(os.path.basename(one.path) for one in wanted.drop_ins)]),
+        "files": sorted(
+            [*wanted.companions, *wanted.fail2ban, *(os.path.basename(one.path) for one in wanted.drop_ins)]
+        ),
         "certificate": ["replaced"] if wanted.certificate else [],
         "sessions": [wanted.sessions] if wanted.sessions else [],
         "rights of others": ["taken away"] if wanted.close_files else [],
@@ -243,6 +257,7 @@ def _places(
         found.append(os.path.dirname(os.path.realpath(wanted.settings_file)))
     if wanted.private_files:
         found.append(os.path.realpath(wanted.user_dir))
+    found += _ban_files.places(wanted.fail2ban)
     found += [one.folder if one.owner else _systemd.UNIT_FOLDER for one in wanted.drop_ins]
     if certificate:
         found += [_certificate.tls_folder(plan), _systemd.UNIT_FOLDER, *certificate.places]
@@ -273,6 +288,7 @@ def _write_recorded(
         target = Target(wanted.settings_file, backup=False)
         _result, loaded = _settings_file.replace(target, wanted.edit, unit, check_mode=False)
     _write_companions(unit, plan, wanted, {name: text for name, text in wanted.companions.items() if text is None})
+    _ban_files.write(unit, wanted.fail2ban)
     if repairs:
         place = _sessions.place_of(plan, wanted.user_dir)
         _sessions_file.repair(place, wanted.sessions, unit.service, unit.main_pid, repairs)
@@ -336,6 +352,7 @@ def _undo(unit: Unit) -> None:
             _change.undo(change)
             if change.touches_unit():
                 _drop_in.reload(unit.name)
+            _ban_files.reload_undone(change)
             _change.forget(unit.service)
         _points.settle(unit.service)
     except (Failure, OSError) as failure:

@@ -22,6 +22,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files, _remount
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _command_line,
+    _fail2ban,
     _node,
     _others,
     _private_files,
@@ -121,6 +122,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "hostname": socket.gethostname(),
         "addresses": addresses(),
         "tls": tls(plan_),
+        "fail2ban": _fail2ban.described(),
     }
 
 

@@ -33,6 +33,7 @@ def changes(plan: Plan, edit: Edit) -> list[str]:
     lines += [f"{one.path}" for one in plan.drop_ins]
     lines += [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.companions.items()]
     lines += [f"{'remove' if text is None else 'write'} {name}" for name, text in plan.private_files.items()]
+    lines += [f"{'remove' if text is None else 'write'} /etc/fail2ban/{name}" for name, text in plan.fail2ban.items()]
     lines += [f"files of restore point {plan.restore}"] if plan.restore else []
     lines += [f"sessions file: {plan.sessions}"] if plan.sessions else []
     lines += [_MODES[plan.close_files]] if plan.close_files else []

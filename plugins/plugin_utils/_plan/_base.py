@@ -127,6 +127,8 @@ class Plan:
     private_files: dict[str, str | None] = field(default_factory=dict)
     """Files in the user directory that only the service user can read and that differ: name to new text with secrets,
     None to remove it."""
+    fail2ban: dict[str, str | None] = field(default_factory=dict)
+    """Files below /etc/fail2ban that differ: path there to new text, None to remove it."""
     drop_ins: list[DropIn] = field(default_factory=list)
     """Those that differ."""
     sessions: str = ""
@@ -161,7 +163,7 @@ class Plan:
     @property
     def needs_restart(self) -> bool:
         """Whether something beside the settings requires a restart."""
-        files = self.companions or self.private_files or self.drop_ins
+        files = self.companions or self.private_files or self.fail2ban or self.drop_ins
         return bool(files or self.sessions or self.restore or self.restart)
 
     @property

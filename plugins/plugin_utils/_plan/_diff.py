@@ -31,6 +31,7 @@ def diffs(found: Found, plan: Plan, edit: Edit) -> list[Diff]:
         f"{'remove' if text is None else 'write'} {name} (secrets, not shown)"
         for name, text in plan.private_files.items()
     ]
+    lines += [f"{'remove' if text is None else 'write'} /etc/fail2ban/{name}" for name, text in plan.fail2ban.items()]
     lines += plan.certificate.get("lines", ())
     lines += [f"restart Node-RED: {reason}" for reason in [plan.restart] if reason]
     lines += [f"firewall: {line}" for line in plan.firewall.get("lines", ())]

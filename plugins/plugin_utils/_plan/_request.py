@@ -26,6 +26,7 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
         "edit": _edit(state),
         "companions": {name: text for plan in plans for name, text in plan.companions.items()},
         "private_files": {name: text for plan in plans for name, text in plan.private_files.items()},
+        "fail2ban": {name: text for plan in plans for name, text in plan.fail2ban.items()},
         "drop_ins": [
             {"unit": one.unit, "name": one.name, "sections": dict(one.sections), "options": list(one.options)}
             for plan in plans
@@ -45,7 +46,7 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
 
 def changes(wanted: Mapping[str, Any]) -> bool:
     """Whether there is anything to change on the host."""
-    files = ("edit", "companions", "private_files", "drop_ins", "certificate", "sessions", "close_files")
+    files = ("edit", "companions", "private_files", "fail2ban", "drop_ins", "certificate", "sessions", "close_files")
     parts = (*files, "restart", "restore")
     return any(wanted[part] for part in parts)
 

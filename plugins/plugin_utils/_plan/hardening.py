@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ...module_utils._core._failure import Failure
 from .. import _arguments, _hardening, _known_bad, _neighbours, _sandbox
+from . import _failed_logins
 from ._base import DropIn, Found, Plan, Wanted, is_user_unit, override_error
 from .port import socket_file
 
@@ -28,7 +29,7 @@ _VARIABLES = {
         name: _hardening.VARIABLE + name
         for name in (
             *("admin_root", "audit_log", "cookie_options", "diagnostics", "external_modules", "function_modules"),
-            *("headers", "listen_address", "telemetry"),
+            *("headers", "listen_address", "log_failed_logins", "telemetry"),
         )
     },
 }
@@ -92,9 +93,12 @@ def _plan_settings(result: Plan, found: Found, wanted: Wanted) -> None:
         node_red=found.instance["version"],
         text=found.text,
         filename=str(found.instance["settings_file"]),
+        behind_proxy=wanted.get("nodered_tls_proxy_url") is not None,
     )
     result.set, result.remove = settings.set, settings.remove
     result.errors += settings.mistakes
+    port = found.instance["socket_port"] or _own_port(found, wanted)
+    _failed_logins.plan(result, found, wanted, logged=settings.logs_failed_logins, port=port)
     result.notes += settings.left_out
     result.notes += _neighbours.at_another_root(found.instance, settings.set.get("httpAdminRoot"))
     # Only options: the variable NODE_RED_DISABLE_TELEMETRY does what nodered_hardening_telemetry: false does.

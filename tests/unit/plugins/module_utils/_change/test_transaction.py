@@ -25,7 +25,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find, _start_plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _fail2ban, _find, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -87,6 +87,7 @@ def request(machine, **given):
     empty = {
         "companions": {},
         "private_files": {},
+        "fail2ban": {},
         "drop_ins": [],
         "certificate": None,
         "sessions": "",
@@ -308,6 +309,43 @@ def test_a_restore_writes_only_into_the_folders_of_now(secured, tmp_path):
         stream.write(changed)
     restore(secured, 2, NEW + "1")
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.fixture
+def jail(tmp_path, monkeypatch):
+    """The file of the jail in a fail2ban that accepts everything."""
+    monkeypatch.setattr(_fail2ban, "FOLDER", str(tmp_path / "fail2ban"))
+    for name in (_fail2ban.FILTERS, _fail2ban.JAILS):
+        (tmp_path / "fail2ban" / name).mkdir(parents=True)
+    return tmp_path / "fail2ban" / JAIL
+
+
+JAIL = "jail.d/pifleet-nodered.local"
+
+
+def test_a_jail_is_written_after_the_load_and_restored_with_the_rest(machine, jail):
+    _transaction.apply(request(machine, fail2ban={JAIL: "[pifleet-nodered]\n"}), 60)
+    assert machine.events == ["load", "ping", "--test", "reload", "status", ("restart", "loaded")]
+    assert jail.read_text() == "[pifleet-nodered]\n"
+    _change.forget("nodered")
+    restore(machine, 1, OLD)
+    assert not jail.exists()
+    _change.forget("nodered")
+    restore(machine, 2, NEW)
+    assert jail.read_text() == "[pifleet-nodered]\n"
+
+
+def test_a_jail_that_is_rejected_takes_everything_back(machine, jail, monkeypatch):
+    def run(command, _timeout=0):
+        machine.events.append(command[1])
+        return SimpleNamespace(returncode=int(command[1] == "status"), stdout="", stderr="no such jail\n")
+
+    monkeypatch.setattr(_systemd, "run", run)
+    with pytest.raises(Failure, match="has not started the jail pifleet-nodered: no such jail"):
+        _transaction.apply(request(machine, companions={"our.js": "1"}, fail2ban={JAIL: "[x]\n"}), 60)
+    assert not jail.exists() and not machine.companion.exists()
+    assert machine.settings.read_text() == OLD
+    assert machine.events[-2:] == ["--test", "reload"], "it reads what was there before"
 
 
 def test_work_that_takes_too_long_is_rolled_back_however_long_that_takes(machine, monkeypatch):

@@ -106,6 +106,7 @@ INSTANCE: dict[str, Any] = {
         "client_authorities": [],
         "follows": False,
     },
+    "fail2ban": {"installed": False, "running": False, "action": None, "files": {}},
     "unconfirmed": False,
 }
 

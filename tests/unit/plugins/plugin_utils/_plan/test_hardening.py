@@ -27,6 +27,7 @@ DEFAULTS = {
     "nodered_hardening_sandbox": "none",
     "nodered_hardening_writable_paths": [],
     "nodered_hardening_accepted": [],
+    "nodered_hardening_never_banned": [],
 }
 DROP_IN_PATH = drop_in_path("nodered.service", DROP_IN)
 UMASK = "[Service]\nUMask=0077\n"
