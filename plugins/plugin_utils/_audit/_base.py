@@ -116,6 +116,12 @@ def is_local(found: Found, observed: Observed) -> bool:
     return not is_proxied(observed) and is_loopback(found.instance["host"])
 
 
+def is_accepted(observed: Observed, name: str) -> bool:
+    """Whether the operator accepts this although it is known to be bad (`nodered_hardening_accepted`)."""
+    accepted = observed.wanted["nodered_hardening_accepted"]
+    return isinstance(accepted, Sequence) and not isinstance(accepted, str) and name in accepted
+
+
 def is_proxied(observed: Observed) -> bool:
     """Whether a proxy on the same host has the certificate."""
     return bool(observed.wanted.get("nodered_tls_proxy_url"))

@@ -11,7 +11,7 @@ from ...module_utils._probe._anonymous_checks import DEFAULT_USER
 from .. import _known_bad
 from .._plan._base import Found
 from .._report._findings import Severity
-from ._base import FAIL, SKIP, Observed, Outcome, Skipped, finding, is_local
+from ._base import FAIL, SKIP, Observed, Outcome, Skipped, finding, is_accepted, is_local
 
 # The checks that say what the settings file has, with the titles of their findings, by the kind in `_known_bad`.
 _IN_SETTINGS = {
@@ -101,7 +101,7 @@ def _in_settings(found: Found, observed: Observed) -> Iterator[Outcome]:
         if one.kind in _IN_SETTINGS:
             check, title = _IN_SETTINGS[one.kind]
             evidence = f"{found.instance['settings_file']}: {one.setting}: {one.problem}"
-            yield finding(check, title, evidence, _remedy(one))
+            yield finding(check, title, evidence, _remedy(one), "info" if _is_intended(one, observed) else None)
     for one in observed.of("not-tried"):
         yield Skipped("password-sample", one.problem)
         yield Skipped("password-known", one.problem)
@@ -110,6 +110,15 @@ def _in_settings(found: Found, observed: Observed) -> Iterator[Outcome]:
         yield Skipped(check, reason)
     for check in ("login-broken", "old-login") if observed.unread else ():
         yield Skipped(check, observed.unread)
+
+
+def _is_intended(one: _known_bad.Finding, observed: Observed) -> bool:
+    """Whether the variables accept it, or ask for a low cost."""
+    if is_accepted(observed, one.setting):
+        return True
+    rounds = str(observed.wanted.get("nodered_login_rounds"))
+    asked_for = rounds.isdecimal() and int(rounds) < _known_bad.LEAST_COST
+    return one.kind == "weak" and one.setting == "adminAuth.users" and asked_for
 
 
 def _remedy(one: _known_bad.Finding) -> str:

@@ -11,7 +11,7 @@ from ...module_utils._linux import _user_units
 from .. import _sandbox
 from .._plan import hardening
 from .._plan._base import Found, is_user_unit
-from ._base import Observed, Outcome, finding
+from ._base import Observed, Outcome, finding, is_accepted
 
 CHECKS = ("runs-as-root", "ways-to-root", "node-red-down")
 
@@ -27,7 +27,7 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
         )
     ways = _sandbox.ways_left(_level(found, observed), instance["ways_to_root"])
     if ways:
-        accepted = _sandbox.WAYS_TO_ROOT in observed.wanted["nodered_hardening_accepted"]
+        accepted = is_accepted(observed, _sandbox.WAYS_TO_ROOT)
         yield finding(
             "ways-to-root",
             f"{instance['user']}, the user that runs Node-RED, can become root",

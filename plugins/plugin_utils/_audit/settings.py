@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import _known_bad
 from .._plan._base import Found
 from .._report._findings import Severity
-from ._base import Observed, Outcome, Skipped, finding
+from ._base import Observed, Outcome, Skipped, finding, is_accepted
 
 CHECKS = ("settings-unreadable", "setting-misspelled", "setting-unknown", "credential-secret")
 HIGH: Severity = "high"
@@ -31,7 +32,7 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
             yield Skipped(check, "the settings file cannot be read with certainty")
         return
     for one in observed.of("misspelled"):
-        evidence, severity = f"{file}: {one.setting}: {one.problem}", HIGH if one.grave else None
+        evidence, severity = f"{file}: {one.setting}: {one.problem}", _severity(one, observed)
         yield finding("setting-misspelled", "A setting is misspelled", evidence, one.remedy, severity)
     if observed.unknown_settings:
         named = ", ".join(observed.unknown_settings[:_MOST_NAMED])
@@ -42,3 +43,9 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
     for one in (*observed.of("secret-off"), *observed.of("secret-known")):
         title = "The credentials of flows are not protected"
         yield finding("credential-secret", title, f"{file}: {one.setting}: {one.problem}", one.remedy)
+
+
+def _severity(misspelled: _known_bad.Finding, observed: Observed) -> Severity | None:
+    if is_accepted(observed, misspelled.setting):
+        return "info"
+    return HIGH if misspelled.grave else None

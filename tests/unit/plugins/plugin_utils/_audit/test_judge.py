@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import _judge, login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit._base import Certificate
@@ -121,6 +123,22 @@ def test_anyone_may_read_if_the_operator_wants_it():
 )
 def test_what_the_settings_file_shows(members, wanted):
     assert with_settings(*members) == wanted
+
+
+def test_what_the_variables_accept_is_only_mentioned():
+    seen = read(settings_with(login_with(SAMPLE), "uihost: '127.0.0.1'"))
+    accepting = {**WANTED, "nodered_hardening_accepted": ["adminAuth.users", "uihost"]}
+    assert results(seen=dataclasses.replace(seen, wanted=accepting)) == {
+        "password-sample": "info",
+        "setting-misspelled": "info",
+    }
+
+
+def test_a_low_cost_that_the_variables_ask_for_is_only_mentioned():
+    seen = read(settings_with(login_with(HASH.replace("$08$", "$05$"))))
+    assert results(seen=dataclasses.replace(seen, wanted={**WANTED, "nodered_login_rounds": 5})) == {
+        "hash-weak": "info"
+    }
 
 
 def test_no_password_hash_or_secret_is_shown():
