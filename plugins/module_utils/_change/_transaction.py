@@ -354,7 +354,9 @@ def _undo(unit: Unit) -> None:
                 _drop_in.reload(unit.name)
             _ban_files.reload_undone(change)
             _change.forget(unit.service)
-        _points.settle(unit.service)
     except (Failure, OSError) as failure:
         # The record stays, so a restart or the next boot undoes the rest.
         _background.log("The change of %s could not be rolled back: %s" % (unit.name, failure), failed=True)
+    with contextlib.suppress(Failure, OSError):
+        # Where the restore point cannot be deleted now, the next change does it.
+        _points.settle(unit.service)
