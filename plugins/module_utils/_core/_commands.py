@@ -10,12 +10,13 @@ open.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
 import subprocess
 import time
-from typing import Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 # More than any tool prints that this collection runs.
 OUTPUT_LIMIT = 8 * 1024 * 1024
@@ -62,16 +63,31 @@ def start(
     become: Optional[Callable[[], None]] = None,
 ) -> "subprocess.Popen[bytes]":
     """Start the program, as `run` does. Let `finish` or `end` follow. Raises OSError when it cannot be started."""
-    return subprocess.Popen(
-        list(arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=None if environment is None else dict(environment),
-        cwd="/",
-        start_new_session=True,
-        preexec_fn=become,
-    )
+    with no_value_error():
+        return subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if environment is None else dict(environment),
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=become,
+        )
+
+
+@contextlib.contextmanager
+def no_value_error() -> Iterator[None]:
+    """Raise OSError where Python itself rejects a word or a variable: a NUL, or what is no Unicode.
+
+    The service user can write both into an environment file. The message repeats neither.
+    """
+    try:
+        yield
+    except ValueError:
+        raise OSError(
+            errno.EINVAL, "a variable or an argument of the program has characters that none can have"
+        ) from None
 
 
 def finish(program: "subprocess.Popen[bytes]", seconds: float, *, limit: int = OUTPUT_LIMIT) -> Output:

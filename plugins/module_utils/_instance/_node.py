@@ -414,18 +414,19 @@ def _ask(
     """The harness's answer, what node printed, and its exit status (None: it had to be ended)."""
     readable, writable = os.pipe()
     try:
-        node = subprocess.Popen(
-            [runtime.node, "-e", HARNESS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=_working_directory(runtime),
-            env=dict(runtime.environment),
-            pass_fds=(writable,),
-            start_new_session=True,
-            # A module has one thread, so this is safe; setpriv and runuser would be one more program to start on a Pi.
-            preexec_fn=runtime.identity.become,
-        )
+        with _commands.no_value_error():
+            node = subprocess.Popen(
+                [runtime.node, "-e", HARNESS],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=_working_directory(runtime),
+                env=dict(runtime.environment),
+                pass_fds=(writable,),
+                start_new_session=True,
+                # A module has one thread, so this is safe; setpriv would be one more program to start on a Pi.
+                preexec_fn=runtime.identity.become,
+            )
     except FileNotFoundError:
         os.close(readable)
         raise _no_node(runtime) from None

@@ -52,3 +52,10 @@ def test_a_program_that_closes_its_output_and_goes_on_ends_at_the_deadline():
 
 def test_only_the_given_variables_are_passed_on():
     assert shell("echo $A$HOME", environment={"A": "1"}).stdout == b"1\n"
+
+
+@pytest.mark.parametrize("variables", [{"A": "a\0secret"}, {"A": "\ud800secret"}, {"A=secret": "a"}])
+def test_a_variable_that_no_program_can_have_is_an_error_of_the_system(variables):
+    with pytest.raises(OSError, match="characters that none can have") as caught:
+        shell("true", environment=variables)
+    assert "secret" not in str(caught.value)

@@ -368,3 +368,12 @@ def test_a_process_that_node_leaves_is_not_waited_for(tmp_path):
 def test_a_load_that_does_not_end_is_told_from_one_that_fails(load):
     assert load("while (true) {}", timeout=1).timed_out
     assert not load("throw new Error('x')").timed_out
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+def test_a_variable_that_no_program_can_have_is_reported(tmp_path, value):
+    """The service user can write it to the environment file of the installer's unit."""
+    runtime = _node.Runtime(NODE, _identity.of(ME), {"A": value}, str(tmp_path))
+    (tmp_path / "settings.js").write_text("module.exports = {}")
+    with pytest.raises(Failure, match="could not be started as user"):
+        _node.load(str(tmp_path / "settings.js"), runtime)
