@@ -507,7 +507,8 @@ def _source(source: str) -> Network:
         network = ipaddress.ip_network(source, strict=False)
     except ValueError:
         raise PlanError(
-            f"{VARIABLE}sources: {source!r} is neither an address nor a network. Write it as 192.168.1.0/24."
+            f"{VARIABLE}sources: {source!r} is neither an address nor a network. "
+            "Write one like 192.168.1.20 or 192.168.1.0/24."
         ) from None
     if network.prefixlen == 0:
         raise PlanError(f"{VARIABLE}sources: {source} is every address. Leave the list empty for that.")

@@ -233,7 +233,10 @@ def _shown(text: str) -> str:
 def _basic_auth(name: str, auth: object, judge: _Judge) -> Iterator[Finding]:
     if not isinstance(auth, dict):
         return
-    remedy = "Give it a bcrypt hash (node-red admin hash-pw), or remove it."
+    remedy = (
+        "Set another password (nodered_http_auth_password), give it a bcrypt hash (node-red admin hash-pw), "
+        "or remove it."
+    )
     if "pass" not in auth:
         yield Finding(name, "It has no pass, so Node-RED exits when it starts.", remedy, True, "no-password")
         return
