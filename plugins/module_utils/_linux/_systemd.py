@@ -72,9 +72,8 @@ USER_SECONDS = 20
 USER_LIMIT = 256 * 1024
 VALUE_LIMIT = 16 * 1024
 MESSAGE_LIMIT = 500
-# Characters of a command line. The kernel takes 2 MiB for it and for the environment (execve(2), with the usual stack).
-# A user who chooses both a unit and its variables can describe one that no memory holds.
-COMMAND_LINE_LIMIT = 2 * 1024 * 1024
+# Characters of a command line. A user who chooses both a unit and its variables can describe one that no memory holds.
+COMMAND_LINE_LIMIT = 64 * 1024
 # Bytes of a file that belongs to a unit.
 FILE_LIMIT = 64 * 1024
 # What only the systemd of the machine decides.
@@ -517,7 +516,7 @@ def _with_variables_put_in(word: str, environment: Mapping[str, str]) -> Word:
 def _too_long() -> Failure:
     return Failure(
         "With its variables put in, a command line of the service has more than %d characters." % COMMAND_LINE_LIMIT,
-        "Correct ExecStart of its unit, and the variables that it uses: Linux starts no such command.",
+        "Shorten ExecStart of its unit, or the variables that it uses.",
     )
 
 
