@@ -12,19 +12,20 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.action import apply
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _variable_names
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _restore_points, _variable_names
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import _request
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import FINDING
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import RestoredFirewall
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import other_services
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore_points import Listed, Point, RestoreError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "point": {"type": "str", "default": _restore.LIST},
+    "point": {"type": "str", "default": _restore_points.LIST},
     "force": {"type": "bool", "default": False},
 }
 # Of what the host returns.
@@ -48,11 +49,11 @@ class ActionModule(apply.ActionModule):
         try:
             self._require_variables()
             state, listed = self._found(options["point"])
-            if options["point"] == _restore.LIST:
+            if options["point"] == _restore_points.LIST:
                 return self._listed(listed)
-            point = _restore.chosen(listed, options["point"])
+            point = _restore_points.chosen(listed, options["point"])
             return self._restored(state, listed, point, force=options["force"])
-        except (_restore.RestoreError, ArgumentError) as error:
+        except (RestoreError, ArgumentError) as error:
             return {"failed": True, "msg": f"{self.host}: {error}"}
 
     def _require_variables(self) -> None:
@@ -63,15 +64,15 @@ class ActionModule(apply.ActionModule):
         instance.require_usable(self.variables)
         ufw.confirm_seconds(self.variables)
 
-    def _found(self, wanted: str) -> tuple[State, _restore.Listed]:
+    def _found(self, wanted: str) -> tuple[State, Listed]:
         """What was discovered, with the restore points. Keeps the firewall."""
-        with_texts = wanted != _restore.LIST
+        with_texts = wanted != _restore_points.LIST
         self.more_to_find = {"restore_points": "texts" if with_texts else "list"}
         if with_texts and ufw.manages(self.variables):
             self.more_to_find = {**self.more_to_find, "firewall": True}
         state = self.discovered()
         if state.pending:
-            raise _restore.RestoreError("Plans of other roles wait to be applied. Restore in a play of its own.")
+            raise RestoreError("Plans of other roles wait to be applied. Restore in a play of its own.")
         found = self.found
         if "restore_points" not in found:
             # An earlier task of this play has found the host's Node-RED.
@@ -81,7 +82,7 @@ class ActionModule(apply.ActionModule):
         if found.get("failed"):
             raise AnsibleActionFail(str(found["msg"]))
         self.firewall = found.get("firewall")
-        return state, _restore.listed(found["restore_points"])
+        return state, _restore_points.listed(found["restore_points"])
 
     def _firewall_stays(self, state: State) -> str:
         """Why the firewall is not restored; empty if it can be."""
@@ -92,10 +93,10 @@ class ActionModule(apply.ActionModule):
         if not self.firewall or not self.firewall["installed"] or self.firewall["problem"]:
             return "ufw cannot be used on this machine now"
         if self.firewall["unconfirmed"]:
-            raise _restore.RestoreError("A change of the firewall waits for its confirmation. Wait, then run again.")
+            raise RestoreError("A change of the firewall waits for its confirmation. Wait, then run again.")
         return ""
 
-    def _listed(self, listed: _restore.Listed) -> Result:
+    def _listed(self, listed: Listed) -> Result:
         lines = listed.lines() or ["no restore point: no run has changed anything here yet"]
         return {
             "changed": False,
@@ -106,7 +107,7 @@ class ActionModule(apply.ActionModule):
             "_ansible_verbose_always": True,
         }
 
-    def _restored(self, state: State, listed: _restore.Listed, point: _restore.Point, *, force: bool) -> Result:
+    def _restored(self, state: State, listed: Listed, point: Point, *, force: bool) -> Result:
         settings = str(state.instance["settings_file"])
         restore = _restore.planned(
             listed,

@@ -10,8 +10,8 @@ import copy
 import hashlib
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore import RestoreError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _restore_points
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore_points import RestoreError
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     SETTINGS_FILE,
@@ -76,25 +76,25 @@ TWO_RUNS = host((EMPTY, False), (SECURED, True), (MOVED, True))
 
 
 def planned(data, wanted, text=MOVED, *, force=False):
-    found = _restore.listed(data)
-    point = _restore.chosen(found, wanted)
+    found = _restore_points.listed(data)
+    point = _restore_points.chosen(found, wanted)
     return _restore.planned(found, point, instance=instance(), text=text, settings=SETTINGS_FILE, force=force)
 
 
 @pytest.mark.parametrize(("wanted", "number"), [("last", 2), ("original", 1), ("1", 1), ("2", 2)])
 def test_a_point_is_named_by_number_or_as_last_or_original(wanted, number):
-    assert _restore.chosen(_restore.listed(TWO_RUNS), wanted).number == number
+    assert _restore_points.chosen(_restore_points.listed(TWO_RUNS), wanted).number == number
 
 
 @pytest.mark.parametrize("wanted", ["3", "0", "newest", "", "-1", "²", "list"])
 def test_another_name_is_rejected_with_what_there_is(wanted):
     with pytest.raises(RestoreError, match="list, last, original|one of: 1, 2"):
-        _restore.chosen(_restore.listed(TWO_RUNS), wanted)
+        _restore_points.chosen(_restore_points.listed(TWO_RUNS), wanted)
 
 
 def test_without_a_point_that_is_the_error():
     with pytest.raises(RestoreError, match="no restore point"):
-        _restore.chosen(_restore.listed({"points": [], "now": [], "texts": {}}), "last")
+        _restore_points.chosen(_restore_points.listed({"points": [], "now": [], "texts": {}}), "last")
 
 
 def test_the_last_point_changes_the_settings_alone():
@@ -202,7 +202,7 @@ def test_the_sessions_file_of_old_releases_becomes_what_it_was(before, repairs, 
     data = copy.deepcopy(TWO_RUNS)
     entry = {"kind": "sessions", "path": "/x", "before": {"form": before, "checksum": "", "target": ""}, "after": None}
     data["points"][1]["entries"].append(entry)
-    found = _restore.listed(data)
+    found = _restore_points.listed(data)
     of_host = instance()
     of_host["sessions"]["repairs"] = {**repairs, "absent": []}
     restore = _restore.planned(
@@ -234,16 +234,16 @@ def damaged(change):
 )
 def test_what_no_host_lists_is_rejected(data):
     with pytest.raises(RestoreError, match="something else"):
-        _restore.listed(data)
+        _restore_points.listed(data)
 
 
 def test_texts_of_the_host_cannot_control_a_terminal():
     data = damaged(lambda data: data["points"][0].update(date="\x1b[2J", summary=["\x1b]0;x\x07"], edited=["/a\nb"]))
-    assert not any(ord(character) < 32 for line in _restore.listed(data).lines() for character in line)
+    assert not any(ord(character) < 32 for line in _restore_points.listed(data).lines() for character in line)
 
 
 def test_the_list_begins_with_the_newest_point_and_names_the_original():
-    assert _restore.listed(TWO_RUNS).lines() == [
+    assert _restore_points.listed(TWO_RUNS).lines() == [
         "2  2026-11-29T00:00:02Z  before: settings: adminAuth",
         "1  2026-11-29T00:00:01Z  before: settings: adminAuth (original)",
     ]
@@ -273,10 +273,10 @@ def with_firewall(*rules, edited=False, noted=False):
 
 
 def restored(data, wanted, text=MOVED, **given):
-    found = _restore.listed(data)
+    found = _restore_points.listed(data)
     return _restore.planned(
         found,
-        _restore.chosen(found, wanted),
+        _restore_points.chosen(found, wanted),
         instance=instance(),
         text=text,
         settings=SETTINGS_FILE,

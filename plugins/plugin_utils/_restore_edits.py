@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was edited since a run, as differences that hold no secret. Private; knows no Ansible."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..module_utils._core import _failure
+from ..module_utils._core._text import printable_line, short_line
+from . import _settings_diff, _settings_js
+from ._js._layout import Change
+from ._restore_points import FILES, FIREWALL, SETTINGS, Entry, Listed, Point, State
+from ._settings_error import SettingsError
+
+FORCE = "nodered_restore_force"
+_EDITABLE = (SETTINGS, *FILES)
+# Of the difference of one file.
+_MOST_LINES = 80
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A file that was edited after a change."""
+
+    path: str
+    when: str
+    left: State = State()
+    found: State = State()
+    lines: Sequence[str] | None = None
+    """How it differs, where that is known already."""
+
+
+def edits(found: Listed, point: Point, *, firewall: Sequence[str] | None = None) -> list[Edited]:
+    """What was edited since the change of this point, and would be lost.
+
+    `firewall` is what a restore would change of it; None if it is left alone.
+    """
+    later = [one for one in found.points if one.number > point.number]
+    between = [one for pair in zip([point, *later], later, strict=False) for one in _noted(*pair)]
+    last = later[-1] if later else point
+    of_ufw = {entry.path for one in later for entry in one.entries if entry.kind == FIREWALL}
+    ufw_between = any(path in of_ufw for one in later for path in one.edited)
+    if firewall is not None and (found.firewall_edited or ufw_between):
+        when = f"since the run of {last.date if not ufw_between else point.date}; the restore would change of it"
+        between.append(Edited("ufw", when, lines=firewall))
+    left = _by_path((entry.path, entry.after or entry.before) for entry in _editable(last.entries))
+    now = _by_path((entry.path, entry.before) for entry in _editable(found.now))
+    return between + [
+        Edited(path, f"since the run of {last.date}", left.get(path, State()), now.get(path, State()))
+        for path in sorted({*left, *now})
+        if left.get(path, State()) != now.get(path, State())
+    ]
+
+
+def _noted(earlier: Point, later: Point) -> Iterator[Edited]:
+    left = _by_path((entry.path, entry.after or entry.before) for entry in _editable(earlier.entries))
+    found = _by_path((entry.path, entry.before) for entry in _editable(later.entries))
+    for path in later.edited:
+        if path not in left and path not in found and any(entry.path == path for entry in later.entries):
+            # The firewall, see `edits`.
+            continue
+        when = f"between the runs of {earlier.date} and {later.date}"
+        yield Edited(path, when, left.get(path, State()), found.get(path, State()))
+
+
+def _editable(entries: Sequence[Entry]) -> Iterator[Entry]:
+    return (entry for entry in entries if entry.kind in _EDITABLE)
+
+
+def _by_path(pairs: Iterator[tuple[str, State]]) -> dict[str, State]:
+    return dict(pairs)
+
+
+def rejected(found: Listed, lost: Sequence[Edited]) -> str:
+    """That nothing was restored, because these edits would be lost."""
+    shown = [f"{printable_line(one.path)} was edited {one.when}:\n{_shown(found, one)}" for one in lost]
+    return (
+        "Nothing was restored, because these edits would be lost:\n"
+        + "\n".join(shown)
+        + f"\nTo lose them, set {FORCE} to true: what is there now becomes a restore point itself."
+    )
+
+
+def _shown(found: Listed, edited: Edited) -> str:
+    left, now = [_text_of(found, state) for state in (edited.left, edited.found)]
+    if left is None or now is None:
+        return "  (the text is not kept any more)"
+    show: Callable[[str, str], list[str]] = settings_difference if edited.path.endswith(".js") else _difference
+    lines = [f"  {line}" for line in (show(left, now) if edited.lines is None else edited.lines)]
+    more = [f"  ... and {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *more]) or "  (only what is hidden differs)"
+
+
+def _text_of(found: Listed, state: State) -> str | None:
+    return "" if state.form == "absent" else found.texts.get(state.checksum)
+
+
+def settings_difference(before: str, after: str) -> list[str]:
+    """The lines that differ, without secrets."""
+    return unified(*masked(before, after))
+
+
+def masked(before: str, after: str) -> tuple[str, str]:
+    """Two texts of a settings file as a difference that holds no secret; both empty where that cannot be certain."""
+    try:
+        return _settings_diff.masked(before, _settings_js.Edit(after, (), tuple(_changes(before, after))))
+    except SettingsError:
+        return "", ""
+
+
+def _changes(before: str, after: str) -> Iterator[Change]:
+    """What leads from one text to the other, by whole lines, in bytes of the first."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    starts = [0]
+    for line in old:
+        starts.append(starts[-1] + len(line.encode("utf-8", "surrogateescape")))
+    for kind, first, last, new_first, new_last in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
+        if kind != "equal":
+            yield Change(starts[first], starts[last], "".join(new[new_first:new_last]))
+
+
+def _difference(before: str, after: str) -> list[str]:
+    """As `settings_difference`, of a file of systemd."""
+    return unified(_failure.masked(before), _failure.masked(after))
+
+
+def unified(before: str, after: str) -> list[str]:
+    """The lines that differ."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+    return [line for line in lines if not line.startswith(("---", "+++"))]
+
+
+def rules(found: Listed, states: Mapping[str, State]) -> str:
+    """The rules, one in each line, as ufw keeps them; and its default policies and whether it is enabled."""
+    kept = ("### tuple ###", "DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY", "ENABLED")
+    texts = [_text_of(found, states[path]) or "" for path in sorted(states)]
+    lines = [line for text in texts for line in text.splitlines() if line.startswith(kept)]
+    return "".join(f"{short_line(line.removeprefix('### tuple ###').strip())}\n" for line in lines)
