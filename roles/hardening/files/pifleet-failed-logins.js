@@ -78,11 +78,16 @@ function watch(request, response, addressOf, log) {
         judged = true;
         // Node-RED reads the body later than this.
         const body = request.body || {};
-        if (failed && body.grant_type === 'password') { log(address, VERIFICATION.test(body.username)); }
+        if (failed && body.grant_type === 'password') { log(address, isVerification(body.username)); }
     }
     response.on('finish', () => judge(response.statusCode >= 400));
     // A client that does not wait for the answer can lock users out all the same.
     response.on('close', () => judge(true));
+}
+
+// A client can send any JSON, also an object that cannot become a text. An error here would end Node-RED.
+function isVerification(username) {
+    return typeof username === 'string' && VERIFICATION.test(username);
 }
 
 function addressOfPeer(request) {

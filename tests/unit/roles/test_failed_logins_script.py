@@ -92,7 +92,14 @@ def test_a_verification_has_a_line_of_its_own(name):
     assert logged(request(sent={**PASSWORD, "username": name})) == ["failed login of a verification from 192.0.2.7"]
 
 
-@pytest.mark.parametrize("name", ["probe-admin", "xprobe-0123456789abcdef", "probe-0123456789abcdef\n", None, {}])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("probe-admin", "xprobe-0123456789abcdef", "probe-0123456789abcdef\n", None, {}, ["probe-0123456789abcdef"]),
+        # It cannot become a text: to try that in an event would end Node-RED.
+        *({"toString": "x"}, [{"toString": "x"}]),
+    ],
+)
 def test_other_names_are_no_verification(name):
     assert logged(request(sent={**PASSWORD, "username": name})) == ["failed login from 192.0.2.7"]
 
