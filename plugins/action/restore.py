@@ -118,6 +118,8 @@ class ActionModule(apply.ActionModule):
             force=force,
             firewall_stays=self._firewall_stays(state),
         )
+        if self.firewall and self.firewall["installed"] and not self.firewall["active"] and not restore.firewall:
+            restore.notes.append(_restore.UFW_INACTIVE)
         self.point, notes = point, [f"{self.host}: {note}" for note in restore.notes]
         if not restore.changes:
             text = f"everything is already as before the run of {point.date} (restore point {point.number})"

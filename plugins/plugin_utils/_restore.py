@@ -15,6 +15,7 @@ from ._plan._base import Plan
 from ._restore_points import FILES, FIREWALL, SESSIONS, SETTINGS, Listed, Point, RestoreError, State
 from ._settings_error import SettingsError
 
+UFW_INACTIVE = "open: ufw is not active, so all that listens can be reached"
 # What ends all logins if it changes, see `_change.Change.ends_sessions` on the host.
 _LOGINS = ("adminAuth", "storageModule")
 
@@ -66,6 +67,7 @@ def planned(
         restore.changed = _changed_logins(text, wanted)
     if restore.firewall:
         lines += [f"firewall: {line}" for line in rules]
+        notes += [UFW_INACTIVE] if _has_disabled_ufw(found, point) else []
     lost = _restore_edits.edits(found, point, firewall=rules if restore.firewall else None) if restore.changes else []
     if lost and not force:
         raise RestoreError(_restore_edits.rejected(found, lost))
@@ -97,6 +99,12 @@ def _firewall(found: Listed, point: Point) -> tuple[list[str], str]:
         return ["it differs"], "ufw was not there when the restore point was made"
     rules = [_restore_edits.rules(found, states) for states in (now, before)]
     return _restore_edits.unified(*rules) or ["settings of ufw"], ""
+
+
+def _has_disabled_ufw(found: Listed, point: Point) -> bool:
+    """Whether ufw was not enabled when this point was made."""
+    states = {one.path: one.before for one in point.entries if one.kind == FIREWALL}
+    return "ENABLED=yes" not in _restore_edits.rules(found, states).splitlines()
 
 
 def _file_lines(found: Listed, point: Point) -> Iterator[str]:

@@ -91,6 +91,6 @@ def test_secure_change_the_example_of_the_readme_and_original(pi, play, example)
     assert forced.says("open: not so: The editor requires a login (open: there is no login)")
     assert pi.settings == original and pi.is_open()
     assert pi.run(f"ls {pi.settings_file.rpartition('/')[0]}/pifleet-* {DROP_INS}/*pifleet*", check=False) == ""
-    assert allowed(pi) == set()
+    assert allowed(pi) == set() and forced.says("open: ufw is not active")
     again = play("restore", nodered_restore="original")
     assert not again.failed and again.says("everything is already as before the run of")

@@ -290,6 +290,13 @@ def test_a_firewall_that_differs_is_restored_and_its_rules_are_shown():
     assert restore.lines[-2:] == ["firewall: -allow tcp 3", "firewall: +allow tcp 2"]
 
 
+def test_a_firewall_that_was_disabled_is_reported_as_open():
+    disabled = with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3")
+    assert restored(disabled, "last").notes == [_restore.UFW_INACTIVE]
+    enabled = with_firewall("allow tcp 1", "allow tcp 2\nENABLED=yes", "allow tcp 3")
+    assert restored(enabled, "last").notes == []
+
+
 def test_a_firewall_that_is_the_same_is_left_alone():
     restore = restored(with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 2", edited=True), "last")
     assert not restore.firewall and restore.notes == []
