@@ -26,7 +26,7 @@ AT_ONCE = 2
 LOGS = CHECKOUT / "build" / "matrix"
 TABLE = CHECKOUT / "docs" / "compatibility.md"
 VARIABLES = {"nodered_tls_source": "selfsigned", "nodered_ufw_manage": True, "nodered_serial": "100%"}
-BOARDS = ["root", "dietpi", "bone"]
+BOARDS = ["root", "dietpi", "bone", "user-unit"]
 VERSIONS = """
 . /etc/os-release; echo "$VERSION_ID ($VERSION_CODENAME)"
 python3 -c 'import platform; print(platform.python_version())'
