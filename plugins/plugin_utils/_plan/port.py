@@ -92,11 +92,14 @@ def _errors_of_start(found: Found, port: int) -> list[str]:
 def _errors_of_taken_port(found: Found, port: int) -> list[str]:
     """Which other processes and services have this port."""
     instance = found.instance
+    addresses: dict[tuple[str | None, int | None], list[str]] = {}
+    for held in instance["held_ports"]:
+        if held["port"] == port:
+            addresses.setdefault((held["process"], held["pid"]), []).append(str(held["address"]))
     errors = [
-        f"nodered_port {port} is held by {held['process'] or 'another process'} (pid {held['pid'] or 'unknown'}, on "
-        f"{held['address']}) on {found.host}. Choose another port, or stop that process, then run again."
-        for held in instance["held_ports"]
-        if held["port"] == port
+        f"nodered_port {port} is held by {process or 'another process'} (pid {pid or 'unknown'}, on "
+        f"{' and '.join(where)}) on {found.host}. Choose another port, or stop that process, then run again."
+        for (process, pid), where in addresses.items()
     ]
     errors += [
         f"nodered_port {port} is the port of {other['service']}, another Node-RED on {found.host} that does not run "

@@ -65,6 +65,14 @@ def test_a_port_that_another_process_holds_is_an_error_that_names_it():
     assert "nginx (pid 99, on 0.0.0.0) on pi1" in error
 
 
+def test_a_process_that_holds_the_port_on_several_addresses_is_one_error():
+    other = {**held(8443), "pid": 100}
+    errors = planned(8443, held_ports=[held(8443), {**held(8443), "address": "::"}, other]).errors
+    assert len(errors) == 2
+    assert "nginx (pid 99, on 0.0.0.0 and ::) on pi1" in errors[0]
+    assert "nginx (pid 100, on 0.0.0.0) on pi1" in errors[1]
+
+
 def test_a_process_that_is_not_known_is_reported_as_such():
     (error,) = planned(8443, held_ports=[{**held(8443), "pid": None, "process": None}]).errors
     assert "another process (pid unknown" in error
