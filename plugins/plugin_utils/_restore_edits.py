@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,16 @@ from ._settings_error import SettingsError
 
 FORCE = "nodered_restore_force"
 _EDITABLE = (SETTINGS, *FILES)
-# Of the difference of one file.
+# Of the difference of one file, and of differences.
 _MOST_LINES = 80
+_MOST_SHOWN = 20
+# The product of the numbers of lines that are compared with one another. Both texts come from the host, and the time
+# grows with the third power of these numbers if many lines are equal.
+_MOST_COMPARED = 400 * 400
+
+_Block = tuple[int, int, int, int]
+"""The first line and the one after the last, of the text before and of that after."""
+_Opcode = tuple[t.Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ def _by_path(pairs: Iterator[tuple[str, State]]) -> dict[str, State]:
 
 def rejected(found: Listed, lost: Sequence[Edited]) -> str:
     """That nothing was restored, because these edits would be lost."""
-    shown = [f"{printable_line(one.path)} was edited {one.when}:\n{_shown(found, one)}" for one in lost]
+    shown = [f"{printable_line(one.path)} was edited {one.when}:\n{_shown(found, one)}" for one in lost[:_MOST_SHOWN]]
+    shown += [f"and {len(lost) - _MOST_SHOWN} more edits"] if len(lost) > _MOST_SHOWN else []
     return (
         "Nothing was restored, because these edits would be lost:\n"
         + "\n".join(shown)
@@ -118,9 +128,20 @@ def _changes(before: str, after: str) -> Iterator[Change]:
     starts = [0]
     for line in old:
         starts.append(starts[-1] + len(line.encode("utf-8", "surrogateescape")))
-    for kind, first, last, new_first, new_last in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
-        if kind != "equal":
-            yield Change(starts[first], starts[last], "".join(new[new_first:new_last]))
+    for first, last, new_first, new_last in _blocks(old, new):
+        yield Change(starts[first], starts[last], "".join(new[new_first:new_last]))
+
+
+def _blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
+    """Where lines differ. If too much does, all from the first to the last such line is one block."""
+    shorter = min(len(old), len(new))
+    head = next((number for number in range(shorter) if old[number] != new[number]), shorter)
+    tail = next((number for number in range(shorter - head) if old[-1 - number] != new[-1 - number]), shorter - head)
+    old_end, new_end = len(old) - tail, len(new) - tail
+    if (old_end - head) * (new_end - head) > _MOST_COMPARED:
+        return [(head, old_end, head, new_end)]
+    compared = difflib.SequenceMatcher(None, old[head:old_end], new[head:new_end], False).get_opcodes()
+    return [(head + a, head + b, head + c, head + d) for kind, a, b, c, d in compared if kind != "equal"]
 
 
 def _difference(before: str, after: str) -> list[str]:
@@ -130,8 +151,42 @@ def _difference(before: str, after: str) -> list[str]:
 
 def unified(before: str, after: str) -> list[str]:
     """The lines that differ."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
-    return [line for line in lines if not line.startswith(("---", "+++"))]
+    old, new = before.splitlines(), after.splitlines()
+    blocks = _blocks(old, new)
+    shown = []
+    for group in _Compared(_opcodes(blocks, len(old), len(new))).get_grouped_opcodes(1) if blocks else ():
+        (_kind, first, _last, new_first, _new_last), (_, _, last, _, new_last) = group[0], group[-1]
+        shown.append(f"@@ -{_range(first, last)} +{_range(new_first, new_last)} @@")
+        for kind, first, last, new_first, new_last in group:
+            removed, added = (" ", ()) if kind == "equal" else ("-", new[new_first:new_last])
+            shown += [*(f"{removed}{line}" for line in old[first:last]), *(f"+{line}" for line in added)]
+    return shown
+
+
+class _Compared(difflib.SequenceMatcher[str]):
+    """Two texts that were compared already."""
+
+    def __init__(self, opcodes: list[_Opcode]) -> None:
+        super().__init__()
+        self._known = opcodes
+
+    def get_opcodes(self) -> list[_Opcode]:
+        return self._known
+
+
+def _opcodes(blocks: Sequence[_Block], old: int, new: int) -> list[_Opcode]:
+    """The blocks, and what is equal between them, as difflib has them."""
+    found, done, new_done = list[_Opcode](), 0, 0
+    for first, last, new_first, new_last in [*blocks, (old, old, new, new)]:
+        found += [("equal", done, first, new_done, new_first)] if first > done else []
+        found += [("replace", first, last, new_first, new_last)] if last > first or new_last > new_first else []
+        done, new_done = last, new_last
+    return found
+
+
+def _range(first: int, last: int) -> str:
+    """A range of lines as a unified difference has it."""
+    return str(first + 1) if last - first == 1 else f"{first + (last > first)},{last - first}"
 
 
 def rules(found: Listed, states: Mapping[str, State]) -> str:
