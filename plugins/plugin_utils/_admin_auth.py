@@ -243,14 +243,19 @@ def _permissions(permissions: object, place: str) -> object:
     scopes = [permissions] if isinstance(permissions, str) else permissions
     if not isinstance(scopes, Sequence) or not scopes:
         raise LoginError(f"{place} must be '*', 'read', 'write' or a list of scopes such as flows.read.")
-    for number, scope in enumerate(scopes, 1):
+    for index, scope in enumerate(scopes):
         if not isinstance(scope, str) or not _is_scope(scope):
-            # The value is not shown: it may be a password on the wrong line.
+            entry = place if isinstance(permissions, str) else f"{place}[{index}]"
             raise LoginError(
-                f"{place}: the permission number {number} is unknown. Use '*', 'read', 'write', "
-                f"or any of {', '.join(sorted(SCOPES))}."
+                f"{entry} is {_misspelled(scope)}. Use '*', 'read', 'write', or any of {', '.join(sorted(SCOPES))}."
             )
     return permissions if isinstance(permissions, str) else list(scopes)
+
+
+def _misspelled(scope: object) -> str:
+    """A permission that is unknown. One that is not like a known one is not shown: it may be a password."""
+    alike = isinstance(scope, str) and difflib.get_close_matches(scope, WILDCARDS | SCOPES)
+    return f"{scope!r}, which is no permission of Node-RED" if alike else "no permission of Node-RED"
 
 
 def _is_scope(scope: str) -> bool:

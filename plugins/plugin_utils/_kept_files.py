@@ -35,11 +35,13 @@ def of_host(folder: str, host: str) -> str:
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
-    """Let one process at a time work in this folder, which is made for its owner alone if it is missing.
+    """Let one process at a time work in this folder. It and those above it are made for their owner alone if missing.
 
     All hosts of a run share it, and so do several runs. Raises OSError.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not `parents=True`: that makes those above with the mode of the umask.
+    for missing in reversed([folder, *folder.parents]):
+        missing.mkdir(mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as opened:
         try:
             _lock(opened, folder, os.O_RDONLY | os.O_DIRECTORY)

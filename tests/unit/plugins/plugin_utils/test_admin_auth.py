@@ -79,6 +79,23 @@ def test_permissions_that_mean_nothing_are_refused(permissions):
     assert "nodered_login_users[0].permissions" in refused([ADA | {"permissions": permissions}])
 
 
+@pytest.mark.parametrize(
+    ("permissions", "named"),
+    [
+        ("readonly", "nodered_login_users[0].permissions is 'readonly', which is no permission of Node-RED."),
+        (["read", "flow.write"], "nodered_login_users[0].permissions[1] is 'flow.write', which is no permission"),
+    ],
+)
+def test_a_misspelled_permission_is_named_with_the_known_ones(permissions, named):
+    message = refused([ADA | {"permissions": permissions}])
+    assert named in message
+    assert "Use '*', 'read', 'write', or any of" in message
+
+
+def test_what_is_like_no_permission_is_not_shown_because_it_may_be_a_password():
+    assert "hunter2" not in refused([ADA | {"permissions": "hunter2"}])
+
+
 @pytest.mark.parametrize("password", ["", "x" * 73, "é" * 37, "nul\0byte", 12345, ["x"]])
 def test_passwords_that_node_red_would_not_take_whole_are_refused(password):
     assert "nodered_login_users[1].password" in refused([ADA, {"username": "bob", "password": password}])

@@ -61,3 +61,9 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path, monkeypatch, on_nfs):
         worker.join()
     assert (tmp_path / "new" / "count").read_text() == "150"
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_missing_folders_above_are_private_too(tmp_path):
+    with _kept_files.locked(tmp_path / "passwords" / "login"):
+        pass
+    assert (tmp_path / "passwords").stat().st_mode & 0o777 == 0o700
