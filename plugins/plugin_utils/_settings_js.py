@@ -176,6 +176,15 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
+def error_at(source: str, name: str, problem: str, remedy: str, *, filename: str = "settings.js") -> SettingsError:
+    """An error of the caller's about a top-level setting, at the place that gives it its value, if there is one."""
+    view = _read(source, filename)
+    winner = view.find(name).winner
+    if winner is None:
+        return SettingsError(problem, remedy=remedy, filename=filename)
+    return view.source.error(problem, place_of(winner), remedy)
+
+
 def _read(text: str, filename: str) -> View:
     """The object that a settings file exports."""
     view = _last_read.get((text, filename))

@@ -94,9 +94,10 @@ def test_a_login_by_code_is_left_alone_until_told(fleet, pi41, variables):
     pi41.change_settings("module.exports = {\n", "module.exports = {\n    adminAuth: require('./login.js'),\n")
     pi41.run("systemctl restart nodered")
     pi41.wait_until_it_serves()
+    assert not fleet.play(ROLES, variables=variables, limit="pi41").failed
     run = fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
-    assert not run.failed
-    assert run.says("nodered_login_replace")
+    assert run.failed
+    assert run.says("nodered_login_users has no effect", "nodered_login_replace")
     assert "require('./login.js')" in pi41.settings
     run = fleet.play(
         "secure", variables=variables | {"nodered_login_users": USERS, "nodered_login_replace": True}, limit="pi41"

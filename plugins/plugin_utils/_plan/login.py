@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _admin_auth, _totp
+from .. import _admin_auth, _settings_js, _totp
 from .._arguments import ArgumentError, truth, whole_number
 from . import _two_step
 from ._base import Found, Plan, Wanted, overridden
@@ -32,7 +32,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         replace = truth(wanted["nodered_login_replace"], "nodered_login_replace")
         random = _random(result, found, wanted, present) if not listed else None
         users = [_generated(random)] if random else listed
-        if _is_foreign(present) and not (users and replace):
+        if _is_foreign(present) and listed and not replace:
+            result.errors.append(_without_effect(found))
+        elif _is_foreign(present) and not (users and replace):
             result.notes.append(_left_unchanged(found))
         elif users:
             if ineffective:
@@ -111,6 +113,18 @@ def _left_unchanged(found: Found) -> str:
         f"adminAuth in {found.instance['settings_file']} is not a list of users but custom code, a strategy or OAuth; "
         "left unchanged. To replace it, set nodered_login_replace: true and list the users in nodered_login_users."
     )
+
+
+def _without_effect(found: Found) -> str:
+    error = _settings_js.error_at(
+        found.text,
+        SETTING,
+        "adminAuth is not a list of users but custom code, a strategy or OAuth, so nodered_login_users has no effect",
+        "To replace it by these users, set nodered_login_replace: true. To keep it, do not set nodered_login_users for "
+        f"{found.host}, or write the users out here as a list. Then run again.",
+        filename=str(found.instance["settings_file"]),
+    )
+    return str(error)
 
 
 def _replaced(found: Found) -> str:

@@ -10,6 +10,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _rand
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
+    SETTINGS_FILE,
     found,
     override,
     random_password,
@@ -142,10 +143,31 @@ def test_numbers_may_be_text_from_the_command_line():
 
 @pytest.mark.parametrize("kind", ["strategy", "credentials", "other", None])
 def test_custom_code_is_left_unchanged_and_reported(kind):
+    plan = planned(STRATEGY, admin_auth=kind)
+    assert plan.set == {}
+    assert plan.errors == []
+    assert plan.details == {"managed": False}
+    assert "nodered_login_replace" in plan.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["strategy", "credentials", "other", None])
+def test_users_that_custom_code_would_ignore_are_an_error_with_line_and_remedy(kind):
     plan = planned(STRATEGY, variables={"nodered_login_users": [ADA]}, admin_auth=kind)
     assert plan.set == {}
     assert plan.details == {"managed": False}
-    assert "nodered_login_replace" in plan.notes[0]
+    assert plan.notes == []
+    (error,) = plan.errors
+    assert error.startswith(f"{SETTINGS_FILE}:2:5: adminAuth is not a list of users")
+    assert "nodered_login_users has no effect" in error
+    assert "require(" in error
+    assert "set nodered_login_replace: true" in error
+    assert "do not set nodered_login_users for pi1" in error
+
+
+def test_the_error_about_custom_code_shows_no_secret():
+    text = settings_with("adminAuth: { type: 'strategy', strategy: { options: { clientSecret: 'of-the-idp' } } }")
+    (error,) = planned(text, variables={"nodered_login_users": [ADA]}, admin_auth="strategy").errors
+    assert "of-the-idp" not in error
 
 
 def test_custom_code_is_replaced_on_request():
@@ -167,7 +189,8 @@ def test_custom_code_is_not_replaced_by_nothing():
 
 def test_users_are_not_checked_where_they_would_not_be_written():
     variables = {"nodered_login_users": [{"username": ""}]}
-    assert planned(STRATEGY, variables=variables, admin_auth="strategy").errors == []
+    (error,) = planned(STRATEGY, variables=variables, admin_auth="strategy").errors
+    assert "nodered_login_users has no effect" in error
 
 
 CONDITION = settings_with("adminAuth: process.env.SITE ? { type: 'credentials', users: [] } : undefined")

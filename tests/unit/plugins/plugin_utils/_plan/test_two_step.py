@@ -215,7 +215,7 @@ def test_other_code_is_left_unchanged_until_told(more):
     text = auth(ADA, more=[more])
     plan = planned(text, admin_auth="credentials")
     assert plan.set == {}
-    assert "nodered_login_replace" in plan.notes[0]
+    assert "nodered_login_replace" in plan.errors[0]
     replaced = planned(text, admin_auth="credentials", variables={"nodered_login_replace": True})
     assert more not in edited(text, replaced).text
 
