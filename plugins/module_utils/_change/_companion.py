@@ -16,13 +16,15 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files._files impo
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
 
 def write(unit: Unit, settings: Content, user: Optional[Identity], name: str, text: Optional[str]) -> bool:
     """Record and write the file `name` beside the settings file, or remove it if `text` is None; whether it changed.
 
     `settings` is the settings file, which is worked on as `user`.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+    if not NAME.fullmatch(name):
         raise Failure("%r cannot be the name of the file." % name, "Give a file name without a folder, as in our.js.")
     path = os.path.join(os.path.dirname(settings.path), name)
     if path == settings.path:

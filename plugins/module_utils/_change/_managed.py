@@ -10,7 +10,7 @@ import itertools
 import os
 from typing import Iterable, List, Optional
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _certificate_files, _points
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _certificate_files, _companion, _points
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._points import Subject
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _fail2ban, _pair, _sessions
@@ -28,7 +28,7 @@ def subjects(
     """All of them, also those that do not exist. `companions` (by name) and `drop_ins` are among them."""
     settings, user = os.path.realpath(settings_file), plan.user_for(settings_file)
     beside = os.path.dirname(settings)
-    paths = {os.path.join(beside, name) for name in companions} | set(_matching(beside, COMPANIONS, user))
+    paths = {os.path.join(beside, name) for name in companions} | set(_companions(beside, user))
     return [
         Subject(_points.SETTINGS, settings, user),
         *(Subject(_points.COMPANION, path, user) for path in sorted(paths)),
@@ -52,6 +52,12 @@ def units(plan: Plan) -> List[DropIn]:
     """A drop-in that stands for all of this collection, for each unit that can have one."""
     names = [plan.unit.name] + ([plan.socket.name] if plan.socket else [])
     return [DropIn(name, DROP_INS, {}, ()) for name in names]
+
+
+def _companions(folder: str, user: Optional[Identity]) -> List[str]:
+    """Those beside the settings file. The service user can have made one with a name that none of ours has."""
+    found = _matching(folder, COMPANIONS, user)
+    return [path for path in found if _companion.NAME.fullmatch(os.path.basename(path))]
 
 
 def _matching(folder: str, pattern: str, user: Optional[Identity]) -> List[str]:
