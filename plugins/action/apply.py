@@ -124,6 +124,9 @@ class ActionModule(VerifyStep):
         except AnsibleActionFail as error:
             result = {"failed": True, "msg": str(error)}
         self._note(store, state, result)
+        if result.get("failed"):
+            # It is long, and the message would be lost in it.
+            result.pop("instance", None)
         return result
 
     def _certificate(self, state: State) -> dict[str, t.Any] | None:

@@ -33,17 +33,26 @@ class ActionModule(Step):
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         self.begin(task_vars or {})
         state = self.discovered()
-        role = options["role"]
         state.variables |= self.variables_for_later()
+        # What all roles need is checked by the role `instance`, whose own task a run with tags can leave out.
+        roles = dict.fromkeys([options["role"]] if "instance" in state.plans else ["instance", options["role"]])
+        steps = [self._step(state, role) for role in roles]
+        plans = [plan for _found, plan, _edit in steps]
+        errors = [error for plan in plans for error in plan.errors]
+        if errors:
+            notes = [f"{self.host}: {note}" for plan in plans for note in plan.notes]
+            warnings = [warning for plan in plans for warning in plan.warnings]
+            return {"failed": True, "msg": _listed(self.host, errors), "warnings": [*warnings, *notes]}
+        return _together([self._result(*step) for step in steps])
+
+    def _step(self, state: State, role: str) -> tuple[Found, Plan, _settings_js.Edit]:
+        """Plan a role, and keep its plan."""
         found = self._found(state, role)
         if role in GATHER:
             found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
         plan, edit = planned(role, found, self.variables)
         self._keep(state, role, plan, edit)
-        if plan.errors:
-            notes = [f"{self.host}: {note}" for note in plan.notes]
-            return {"failed": True, "msg": _listed(self.host, plan.errors), "warnings": [*plan.warnings, *notes]}
-        return self._result(found, plan, edit)
+        return found, plan, edit
 
     def task_for_firewall(self) -> str | None:
         """The task that plans the firewall, if no other task can change it before."""
@@ -84,10 +93,18 @@ class ActionModule(Step):
             "warnings": [*plan.warnings, *_settings_change.unknown_name_warnings(plan.set)],
         }
         if plan.notes:
-            result |= {"msg": [f"{self.host}: {note}" for note in plan.notes], "_ansible_verbose_always": True}
+            result["msg"] = [f"{self.host}: {note}" for note in plan.notes]
         if self._task.diff and result["changed"]:
             result["diff"] = _diff.diffs(found, plan, edit)
         return result
+
+
+def _together(results: t.Sequence[Result]) -> Result:
+    merged: Result = {"changed": any(result["changed"] for result in results)}
+    for name in ("warnings", "msg", "diff"):
+        lines = [line for result in results for line in result.get(name, ())]
+        merged |= {name: lines} if lines else {}
+    return merged | ({"_ansible_verbose_always": True} if "msg" in merged else {})
 
 
 def _listed(host: str, errors: t.Sequence[str]) -> str:

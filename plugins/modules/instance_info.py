@@ -137,6 +137,9 @@ instance:
     pid:
       description: The main process.
       type: int
+    as_root:
+      description: Whether the module ran as root. Only root sees and may change everything.
+      type: bool
     user:
       description: The user that Node-RED runs as.
       type: str

@@ -10,8 +10,9 @@ import typing as t
 from collections.abc import Iterator, Mapping
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 
 from . import _settings_change, _time_limit
 from ._arguments import ArgumentError
@@ -23,6 +24,9 @@ _LATER = (
     *("nodered_address", "nodered_remount", "nodered_restart_timeout", "nodered_restore_points"),
     "nodered_verify_from",
 )
+
+# The verbosity (-vvv) from which the ssh connection prints what a host answers.
+CONNECTION_VERBOSITY = 3
 
 TaskVars = dict[str, t.Any]
 Result = dict[str, t.Any]
@@ -64,11 +68,19 @@ def _clock_error(clock: float, earliest: float, latest: float) -> float:
 
 def run_unseen(action: t.Any, name: str, arguments: Mapping[str, t.Any], task_vars: TaskVars | None) -> Result:
     """Run a module of this collection in an action, unseen: arguments and answer can hold the settings file."""
-    # The ssh connection prints an answer at -vvv unless its play context, a copy of the task's, says not to.
-    action._play_context.no_log = action._connection._play_context.no_log = True
-    result: Result = action._execute_module(
-        module_name=f"pifleet.nodered.{name}", module_args=dict(arguments), task_vars=task_vars
-    )
+    # The ssh connection prints an answer unless its play context, a copy of the task's, says not to. But then it also
+    # hides why it cannot connect.
+    hidden = max(action._display.verbosity, action._display.log_verbosity) >= CONNECTION_VERBOSITY
+    if hidden:
+        action._play_context.no_log = action._connection._play_context.no_log = True
+    try:
+        result: Result = action._execute_module(
+            module_name=f"pifleet.nodered.{name}", module_args=dict(arguments), task_vars=task_vars
+        )
+    except AnsibleConnectionFailure as error:
+        # A part of it can come from the host.
+        remedy = " Run again with -vv at most: ssh shows the error then." if hidden else ""
+        raise AnsibleConnectionFailure(printable(str(error)) + remedy) from None
     result.pop("invocation", None)
     return result
 

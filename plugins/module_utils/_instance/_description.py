@@ -80,6 +80,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
         "running": unit.state == "active" and _processes.process(unit.main_pid) is not None,
         "state": unit.state,
         "pid": unit.main_pid or None,
+        "as_root": os.geteuid() == 0,
         "user": plan_.user,
         "group": plan_.group,
         "home": plan_.home,

@@ -25,6 +25,11 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.notes = _notes(found, may_remount=truth(wanted["nodered_remount"], "nodered_remount"))
     except ArgumentError as error:
         result.errors += error.problems
+    if not found.instance["as_root"]:
+        result.errors.append(
+            "Ansible is not root on the host, and only root can change the service and its files. Set become: true in "
+            "the play, then run again."
+        )
     result.errors += [_shared_settings(found, one) for one in _sharing(found, "settings_file")]
     if found.instance["unconfirmed"]:
         result.restart = UNCONFIRMED

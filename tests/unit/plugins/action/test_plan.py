@@ -28,6 +28,9 @@ KNOWN_PASSWORD = settings_with(
 )
 VARIABLES = {
     "inventory_hostname": HOST,
+    "nodered_restart_timeout": 120,
+    "nodered_restore_points": 5,
+    "nodered_remount": False,
     "nodered_hardening_files": "unchanged",
     "nodered_hardening_sandbox": "none",
     "nodered_hardening_writable_paths": [],
@@ -108,3 +111,19 @@ def test_what_is_noticed_is_reported_also_if_the_plan_fails(run):
     result = run.plan("hardening")
     assert result["failed"]
     assert any("credentialSecret" in warning for warning in result["warnings"])
+
+
+@pytest.mark.parametrize("role", ["port", "instance"])
+def test_a_role_alone_checks_what_all_roles_need(run, role):
+    run.discovered(EMPTY)
+    result = run.plan(role, nodered_prot=8899)
+    assert result["failed"]
+    assert result["msg"].count("Did you mean nodered_port?") == 1
+    assert run.apply()["failed"]
+
+
+def test_what_all_roles_need_is_checked_once(run):
+    run.discovered(EMPTY)
+    assert not run.plan("port").get("failed")
+    assert list(run.state.plans) == ["instance", "port"]
+    assert not run.plan("port", nodered_prot=8899).get("failed")

@@ -11,7 +11,7 @@ import json
 import types
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
@@ -159,10 +159,25 @@ def test_the_difference_hides_strings_and_comments_beside_the_change():
     assert "\x1b" not in result["diff"]["before"] + result["diff"]["after"]
 
 
-def test_what_travels_is_not_printed_by_the_connection():
+@pytest.mark.parametrize("verbosity, log_verbosity, hidden", [(3, 0, True), (0, 3, True), (2, 2, False)])
+def test_what_travels_is_not_printed_by_the_connection(verbosity, log_verbosity, hidden):
     pi = Observed({"set": {"uiPort": 1881}})
+    pi._display = types.SimpleNamespace(verbosity=verbosity, log_verbosity=log_verbosity)
     pi.run(task_vars={})
-    assert pi.seen.no_log
+    assert pi.seen.no_log == hidden, "the connection prints it at -vvv"
+
+
+@pytest.mark.parametrize("verbosity, remedy", [(0, ""), (3, " Run again with -vv at most: ssh shows the error then.")])
+def test_a_host_that_cannot_be_reached_cannot_control_the_terminal(monkeypatch, verbosity, remedy):
+    def refused(**_arguments):
+        raise AnsibleConnectionFailure("Failed to connect to the host via ssh: \x1b[2JNo route to host")
+
+    pi = Observed({"set": {"uiPort": 1881}})
+    pi._display = types.SimpleNamespace(verbosity=verbosity, log_verbosity=0)
+    monkeypatch.setattr(pi, "_execute_module", refused)
+    with pytest.raises(AnsibleConnectionFailure) as error:
+        pi.run(task_vars={})
+    assert str(error.value) == "Failed to connect to the host via ssh: \\x1b[2JNo route to host" + remedy
 
 
 def test_a_file_that_cannot_be_edited_is_refused_with_its_place():

@@ -28,6 +28,7 @@ INSTANCE: dict[str, Any] = {
     "running": True,
     "state": "active",
     "pid": 812,
+    "as_root": True,
     "user": "pi",
     "group": "pi",
     "home": "/home/pi",

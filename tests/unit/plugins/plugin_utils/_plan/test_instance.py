@@ -98,3 +98,8 @@ def test_a_place_of_the_verification_that_is_not_possible_is_an_error_before_any
     (error,) = planned(forwarded).errors
     assert "nodered_address" in error
     assert planned({**forwarded, "nodered_tls_proxy_url": "https://pi.example.org/"}).errors == []
+
+
+def test_without_root_nothing_is_planned():
+    (error,) = planned(as_root=False).errors
+    assert "become: true" in error
