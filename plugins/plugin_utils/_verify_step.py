@@ -48,7 +48,7 @@ class VerifyStep(Step):
         cut = [check for check in checks if self.budget.is_over and is_out_of_time(check["found"])]
         problems = _verification.failures(state, [check for check in checks if check not in cut])
         problems += _verification.left_writable(state, firewall_waits=firewall_waits)
-        report = _verification.lines(checks)
+        report = _verification.lines(state, checks)
         if problems or cut:
             messages = [self.budget.message(self.host)] if cut else []
             messages += [f"{self.host}: {one}" for one in problems]
@@ -56,6 +56,9 @@ class VerifyStep(Step):
         state.verified = True
         store.save(state)
         shown = [_verification.summary(self.host, state, checks)]
+        if result.get("changed"):
+            # An unchanged run of many hosts does not repeat it.
+            shown += [f"{self.host}: {line}" for line in _verification.not_verified(state)]
         if state.origin and state.origin["note"]:
             shown.append(f"{self.host}: {state.origin['note']}")
         shown += report if self._display.verbosity else []

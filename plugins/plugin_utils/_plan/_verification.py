@@ -23,6 +23,10 @@ CLIENT = ("client_cert", "client_key", "client_pair")
 """As whom Node-RED is visited: two paths on the controller, or a pair of PEM texts that is in no file."""
 Check = Mapping[str, str]
 
+_BY_PASSWORD = {"login": ("login_works", "code_required"), "http_auth": ("pages_work", "dashboards_work")}
+"""The checks that need the password of a role."""
+_NOT_TRIED = "not tried, because this run has not changed the password; nodered_verify_login: true tries it"
+
 
 def url(state: State) -> str:
     """Where Node-RED is reached from outside."""
@@ -122,9 +126,23 @@ def summary(host: str, state: State, checks: Sequence[Check]) -> str:
     return f"{host}: verified at {_where(state)}: {done} checks passed{left_out}"
 
 
-def lines(checks: Sequence[Check]) -> list[str]:
+def not_verified(state: State) -> list[str]:
+    """What a play without the role http_auth leaves unverified, for the user."""
+    now = state.instance
+    pages = any(now[name] for name in ("node_root", "static_roots", "dashboard_sockets", "websockets"))
+    if "http_auth" in state.plans or not pages:
+        return []
+    return ["not verified: pages and dashboards, as the role http_auth is not in this play"]
+
+
+def lines(state: State, checks: Sequence[Check]) -> list[str]:
     """One line for each check."""
-    return [f"{check['status']} - {check['title']} - {check['found']}" for check in checks]
+    untried = [name for role, names in _BY_PASSWORD.items() if state.checks(role).get("untried") for name in names]
+    return [
+        f"{check['status']} - {check['title']} - "
+        f"{_NOT_TRIED if check['status'] == 'skip' and check['id'] in untried else check['found']}"
+        for check in checks
+    ]
 
 
 def _place(state: State) -> str:

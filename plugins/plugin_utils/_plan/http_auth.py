@@ -37,7 +37,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             result.notes += _neighbours.behind_password(found.instance, wanted["nodered_http_auth_open_paths"])
             result.checks = {"managed": True, "open_paths": list(wanted["nodered_http_auth_open_paths"])}
             changes = password is not None and _changes(found, wanted, closing)
-            result.credentials = _credentials(found, wanted, password, changes=changes)
+            if password is not None and not _static_files_differ(found, wanted):
+                result.credentials = _credentials(found, wanted, password, changes=changes)
+                result.checks["untried"] = not result.credentials
             if random:
                 result.passwords = random.to_write
                 if result.passwords or result.credentials or changes:
@@ -100,16 +102,21 @@ def _set(result: Plan, found: Found, closing: _http_auth.Plan) -> None:
         result.companions[_http_auth.COMPANION] = script
 
 
-def _credentials(found: Found, wanted: Wanted, password: str | None, *, changes: bool) -> dict[str, str]:
+def _static_files_differ(found: Found, wanted: Wanted) -> bool:
+    """Whether static files have a password of their own.
+
+    The verification asks for a page that does not exist, which Node-RED looks for among the static files, too; so the
+    password of pages is of no use then.
+    """
+    return wanted.get("nodered_http_auth_static_password") is not None and bool(found.instance["static_roots"])
+
+
+def _credentials(found: Found, wanted: Wanted, password: str, *, changes: bool) -> dict[str, str]:
     """What the verification opens pages with: a known password, and only if needed, as the host receives it.
 
     That is if this play changes it, if an earlier run has changed settings and was interrupted before the restart, or
-    if it is asked for. The verification asks for a page that does not exist, which Node-RED looks for among the static
-    files, too; so the password is of no use where these have another one.
+    if it is asked for.
     """
-    static_password = wanted.get("nodered_http_auth_static_password")
-    if password is None or (static_password is not None and found.instance["static_roots"]):
-        return {}
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
     earlier = "http_auth" in found.planned and found.planned["http_auth"].credentials
     if every_time or earlier or changes:

@@ -152,6 +152,8 @@ def _set(result: Plan, found: Found, wanted: Wanted, users: Sequence[object], pr
     result.set[SETTING] = auth
     result.details["managed"] = True
     result.credentials = _credentials(found, wanted, auth, present, second)
+    if _known(auth) and not result.credentials:
+        result.checks = {"untried": True}
 
 
 def _credentials(
@@ -162,7 +164,7 @@ def _credentials(
     That is if this play changes that user, if an earlier run has changed settings and was interrupted before the
     restart, or if it is asked for. A user with a second step is preferred.
     """
-    known = {user["username"]: user["password"]["$password"] for user in auth["users"] if _is_known(user)}
+    known = _known(auth)
     earlier = found.planned["login"].credentials if "login" in found.planned else {}
     changed = [*_admin_auth.changed_users(auth, present), *second.changed, earlier.get("username")]
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
@@ -171,5 +173,7 @@ def _credentials(
     return {"username": names[0], "password": known[names[0]], **second.credentials(names[0])} if names else {}
 
 
-def _is_known(user: Mapping[str, Any]) -> bool:
-    return isinstance(user["password"], Mapping)
+def _known(auth: Mapping[str, Any]) -> dict[str, str]:
+    """The passwords that are known, by user name."""
+    passwords = {user["username"]: user["password"] for user in auth["users"]}
+    return {name: password["$password"] for name, password in passwords.items() if isinstance(password, Mapping)}

@@ -96,3 +96,14 @@ def test_without_a_plan_it_finds_node_red_and_asks_it_where_the_variables_say(tm
     assert asked == ["http://pi1.example.org:1880/"]
     assert result["msg"][0].startswith(f"{HOST}: verified at http://pi1.example.org:1880/")
     assert store.load().variables == {name: VARIABLES[name] for name in VARIABLES if name.startswith("nodered_")}
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_the_play_leaves_unverified_is_reported_after_a_change_only(tmp_path, changed):
+    step = step_with(types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None)))
+    step.begin(VARIABLES)
+    step.probed = lambda _options: []
+    state = State(instance(), EMPTY, "", EMPTY, variables={"nodered_address": "pi1.example.org"})
+    result = step.verified(Store(str(tmp_path), "play", HOST, ""), state, {"changed": changed})
+    unverified = [line for line in result["msg"] if line.startswith(f"{HOST}: not verified: pages and dashboards")]
+    assert len(unverified) == changed

@@ -306,6 +306,13 @@ def test_the_verification_uses_it_without_a_change_if_asked_or_after_an_interrup
     assert plan.credentials == {"http_username": "nodered", "http_password": SECRET}
 
 
+def test_a_known_password_that_does_not_change_is_not_tried():
+    text, state = closed(GIVEN)
+    assert planned(text, variables=GIVEN, **state).checks["untried"] is True
+    assert planned(variables=GIVEN).checks["untried"] is False
+    assert "untried" not in planned(OTHER, http_node_password="bcrypt").checks
+
+
 def test_a_new_password_with_open_paths_is_one_although_it_is_in_the_setting_for_static_files():
     open_paths = {"nodered_http_auth_open_paths": ["/hook"]}
     text, state = closed({**GIVEN, **open_paths})

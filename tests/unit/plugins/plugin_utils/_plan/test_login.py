@@ -376,10 +376,17 @@ def test_the_verification_logs_in_without_a_change_if_asked_or_after_an_interrup
     assert plan.credentials == {"username": "ada", "password": SECRET}
 
 
+def test_a_known_password_that_does_not_change_is_not_tried():
+    variables = {"nodered_login_users": [ADA]}
+    assert planned(login_of("ada", SECRET), variables=variables).checks == {"untried": True}
+    assert planned(variables=variables).checks == {}
+
+
 def test_the_verification_does_not_log_in_as_a_user_whose_password_is_not_known():
     ready = {"username": "bob", "password_hash": hashed("not known")}
     variables = {"nodered_login_users": [ready], "nodered_verify_login": True}
-    assert planned(variables=variables).credentials == {}
+    plan = planned(variables=variables)
+    assert plan.credentials == plan.checks == {}
 
 
 def test_the_verification_does_not_log_in_where_the_role_leaves_the_login_unchanged():

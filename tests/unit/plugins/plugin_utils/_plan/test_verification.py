@@ -104,3 +104,31 @@ def test_the_host_itself_reaches_the_port_behind_a_proxy():
 def test_the_report_names_the_place(place, where):
     assert f"verified {where}: 0 checks" in _verification.summary("pi1", state(place), CHECKS)
     assert f"not so {where}." in _verification.failures(state(place), CHECKS)[0]
+
+
+def skipped(name):
+    return {**CHECKS[0], "id": name, "status": "skip", "found": "left out: no user name and password were given"}
+
+
+@pytest.mark.parametrize("role, name", [("login", "login_works"), ("http_auth", "pages_work")])
+def test_a_password_that_this_run_has_not_changed_is_reported_as_not_tried(role, name):
+    about = state()
+    about.plans[role] = Plan(checks={"untried": True})
+    (line,) = _verification.lines(about, [skipped(name)])
+    assert line.endswith(
+        "not tried, because this run has not changed the password; nodered_verify_login: true tries it"
+    )
+    about.plans[role] = Plan(checks={"untried": False})
+    for other in (about, state()):
+        (line,) = _verification.lines(other, [skipped(name)])
+        assert line.endswith("left out: no user name and password were given")
+
+
+def test_a_play_without_http_auth_does_not_verify_pages():
+    about = state()
+    assert _verification.not_verified(about) == [
+        "not verified: pages and dashboards, as the role http_auth is not in this play"
+    ]
+    assert _verification.not_verified(state(node_root=None)) == []
+    about.plans["http_auth"] = Plan()
+    assert _verification.not_verified(about) == []
