@@ -21,12 +21,15 @@ LINE = re.search(r"```text\n(.*?) 192\.0\.2\.7\n```", _DOCUMENTATION)[1]
 REFUSED = "000"
 
 
-def fail_to_log_in(attacker: Pi, victim: Pi, *, user: str = "ada", header: str = "X-Forwarded-For: 203.0.113.9") -> str:
-    """The status of a login with a wrong password, sent from another machine; 000 if it cannot connect."""
-    form = f"client_id=node-red-editor&grant_type=password&scope=&username={user}&password=wrong"
+def fail_to_log_in(attacker: Pi, url: str) -> str:
+    """The status of a login with a wrong password and a made-up address, sent from a machine to this Node-RED.
+
+    000 if it cannot connect.
+    """
+    form = "client_id=node-red-editor&grant_type=password&scope=&username=ada&password=wrong"
     return attacker.run(
-        f"curl -s -o /dev/null -w '%{{http_code}}' --max-time 10 -H '{header}' -d '{form}' "
-        f"http://{victim.address}:1880/auth/token",
+        "curl -sk -o /dev/null -w '%{http_code}' --max-time 10 -H 'X-Forwarded-For: 203.0.113.9' "
+        f"-d '{form}' {url}/auth/token",
         check=False,
     )
 

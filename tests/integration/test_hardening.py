@@ -333,16 +333,17 @@ def fail2ban(alex):
 
 def test_failed_logins_are_logged_and_their_address_is_banned(fleet, fail2ban, pi41):
     pi, attacker = fail2ban, pi41
+    url = f"http://{pi.address}:1880"
     pi.change_settings("module.exports = {\n", f"module.exports = {{\n    httpAdminMiddleware: {OWN_MIDDLEWARE},\n")
     wanted = {**LOGIN, **EXAMPLE, "nodered_hardening_never_banned": []}
     run = fleet.play(["login", "hardening"], variables=wanted, limit=pi.name)
     assert not run.failed
     assert pi.get("/settings").headers["X-Own"] == "kept"
-    assert [fail_to_log_in(attacker, pi) for _ in range(5)] == ["403"] * 5
+    assert [fail_to_log_in(attacker, url) for _ in range(5)] == ["403"] * 5
     wait_for_ban(pi)
     assert banned(pi) == [attacker.address]
     assert set(logged(pi)) == {attacker.address}, "a header of the client and the verification do not count"
-    assert fail_to_log_in(attacker, pi) == REFUSED
+    assert fail_to_log_in(attacker, url) == REFUSED
     assert attacker.run(f"timeout 5 bash -c 'read line </dev/tcp/{pi.address}/22; echo $line'").startswith("SSH-")
     assert [pi.post("/auth/token", verification_login()).status for _ in range(6)] == [403] * 6
     unchanged = fleet.play(["login", "hardening"], "-vvv", variables=wanted, limit=pi.name)
@@ -350,7 +351,7 @@ def test_failed_logins_are_logged_and_their_address_is_banned(fleet, fail2ban, p
     assert unchanged.executions(pi.address) == MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
     assert banned(pi) == [attacker.address]
     unban(pi, attacker.address)
-    assert fail_to_log_in(attacker, pi) != REFUSED
+    assert fail_to_log_in(attacker, url) != REFUSED
     without = {name: False for name in EXAMPLE if name != "nodered_hardening_never_banned"}
     assert not fleet.play(["login", "hardening"], variables=LOGIN | without, limit=pi.name).failed
     assert f"httpAdminMiddleware: {OWN_MIDDLEWARE}," in pi.settings

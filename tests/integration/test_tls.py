@@ -14,6 +14,8 @@ from ansible_collections.pifleet.nodered.tests.certificates import Authority, Is
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .failed_logins import fail_to_log_in, logged
+
 FOLDER = "/etc/nodered-tls/nodered/current"
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
 ROLES = ["login", "tls"]
@@ -24,9 +26,9 @@ OFTEN = {"nodered_tls_refresh_hours": 0.001}
 
 @pytest.fixture
 def secure(fleet, passwords):
-    def run(pi, *options, **variables):
+    def run(pi, *options, roles=ROLES, **variables):
         common = {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
-        return fleet.play(ROLES, *options, variables=common | variables, limit=pi.name)
+        return fleet.play(roles, *options, variables=common | variables, limit=pi.name)
 
     return run
 
@@ -283,11 +285,16 @@ def copy(source, target):
     except OSError:
         pass
     target.close()
-def serve(plain):
+def serve(plain, address):
     try:
         visitor, head = context.wrap_socket(plain, server_side=True), b""
-        while b"\\r\\n" not in head:
-            head += visitor.recv(65536)
+        while b"\\r\\n\\r\\n" not in head:
+            more = visitor.recv(65536)
+            if not more:
+                return
+            head += more
+        forwarded = f"\\r\\nX-Forwarded-For: {address[0]}\\r\\n\\r\\n".encode()
+        head = head.replace(b"\\r\\n\\r\\n", forwarded, 1)
         node_red = socket.create_connection(("127.0.0.1", 1880))
         node_red.sendall(head.replace(b"\\r\\n", b"\\r\\nX-Forwarded-Proto: https\\r\\n", 1))
     except OSError:
@@ -296,7 +303,7 @@ def serve(plain):
     copy(node_red, visitor)
 with socket.create_server(("", 8443)) as server:
     while True:
-        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()
 """
 
 
@@ -307,11 +314,15 @@ def test_behind_a_proxy_node_red_listens_on_loopback_only(pi31, secure, authorit
     pi31.run("systemd-run --unit proxy python3 /root/proxy.py")
     try:
         variables = {"nodered_tls_proxy_url": f"https://{pi31.address}:8443/", "nodered_tls_ca": ca_file}
-        run = secure(pi31, **variables)
+        variables["nodered_hardening_log_failed_logins"] = True
+        roles = [*ROLES, "hardening"]
+        run = secure(pi31, roles=roles, **variables)
         assert not run.failed
         assert run.says("pass - The user can log in", "pass - The certificate is trusted")
         assert not pi31.serves()
         assert "HTTP/1.1 302" in pi31.run("curl -si http://127.0.0.1:1880/")
-        assert secure(pi31, **variables).recap["pi31"]["changed"] == 0
+        fail_to_log_in(pi31, f"https://{pi31.address}:8443")
+        assert set(logged(pi31)) == {pi31.address}, "the address that the proxy has added, not one from the client"
+        assert secure(pi31, roles=roles, **variables).recap["pi31"]["changed"] == 0
     finally:
         pi31.run("systemctl stop proxy")
