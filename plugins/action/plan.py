@@ -55,9 +55,13 @@ class ActionModule(Step):
         return found, plan, edit
 
     def task_for_firewall(self) -> str | None:
-        """The task that plans the firewall, if no other task can change it before."""
-        task = _play.next_plan("ufw", self._task, self.task_vars)
-        return task if task and ufw.manages(self.variables) else None
+        """The task that plans the firewall, if no other task can change it before. Without one, that of a new port."""
+        planning = {self._task.args["role"], *_play.later_roles(self._task, self.task_vars)}
+        if "ufw" in planning and ufw.manages(self.variables):
+            return _play.next_plan("ufw", self._task, self.task_vars)
+        if self.variables.get("nodered_port") is not None:
+            return _play.next_plan("port", self._task, self.task_vars)
+        return None
 
     def _keep(self, state: State, role: str, plan: Plan, edit: _settings_js.Edit) -> None:
         """Keep the plan for later roles and for applying, but not that of a single role in check mode."""

@@ -147,6 +147,14 @@ def too_wide(firewall: Mapping[str, object], *, port: int | None, sources: objec
     ]
 
 
+def closes(firewall: Mapping[str, object], port: int) -> bool:
+    """Whether ufw is active and no rule lets any machine reach this TCP port. `firewall` is as for `plan`."""
+    if not firewall["installed"]:
+        return False
+    machine = _machine(firewall)
+    return machine.closed and not any(rule.lets_in and rule.reaches(port, "tcp") for rule in machine.rules)
+
+
 def _opens_all(rule: Rule) -> bool:
     return rule.plain and (rule.to_port, rule.from_address) == (ANY, ANY) and rule.protocol != "udp"
 

@@ -183,6 +183,21 @@ def is_loopback(host: object) -> bool:
     return bool(_LOOPBACK.match(str(host or "")))
 
 
+def is_behind_proxy(wanted: Wanted) -> bool:
+    """Whether other machines reach Node-RED through a proxy of the user."""
+    return wanted.get("nodered_tls_proxy_url") is not None
+
+
+def is_hidden(found: Found, wanted: Wanted) -> bool:
+    """Whether no other machine may reach Node-RED itself after this run: behind a proxy, or on loopback."""
+    address = found.instance["host"]
+    if "hardening" in found.planned:
+        address = found.planned["hardening"].set.get("uiHost", address)
+    elif "hardening" in found.later_roles:
+        address = wanted.get("nodered_hardening_listen_address") or address
+    return is_behind_proxy(wanted) or is_loopback(address)
+
+
 def other_services(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The services with other Node-REDs that run, or start at boot, as `instance_info` returns them.
 

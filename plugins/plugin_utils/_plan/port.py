@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from .. import _neighbours
-from .._arguments import shown
-from ._base import DropIn, Found, Plan, Wanted, is_user_unit, other_services, override_error
+from .. import _firewall_plan, _neighbours
+from .._arguments import ArgumentError, shown, truth
+from ._base import DropIn, Found, Plan, Wanted, is_hidden, is_user_unit, other_services, override_error
 
 DROP_IN = "50-pifleet-port"
 # After the override.conf of systemctl edit, whose ListenStream would win otherwise.
@@ -30,6 +31,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     instance = found.instance
     by_socket = instance["socket_port"] is not None
     result = Plan(errors=_errors(found, port), details={"port": port})
+    _report_firewall(result, found, wanted, port)
     result.notes = _neighbours.left_behind(instance, port)
     result.set["uiPort"] = {"$fallback": port} if by_socket else port
     if by_socket and instance["socket_port"] != port and len(instance["socket_streams"]) == 1:
@@ -108,6 +110,31 @@ def _errors_of_taken_port(found: Found, port: int) -> list[str]:
         if port in (other["expected_ports"] or ())
     ]
     return errors
+
+
+def _report_firewall(result: Plan, found: Found, wanted: Wanted, port: int) -> None:
+    """Report an active ufw without a rule for the new port, unless the role ufw makes one in this play."""
+    now = found.instance["port"] or urlsplit(found.instance["expected_url"] or "").port
+    if found.firewall is None or port == now or is_hidden(found, wanted):
+        return
+    if not _firewall_plan.closes(found.firewall, port):
+        return
+    closed = (
+        f"ufw is active on {found.host} and no rule allows nodered_port {port}, so other machines could not reach it"
+    )
+    by_hand = f"ufw allow {port}/tcp"
+    try:
+        manages = truth(wanted.get("nodered_ufw_manage", True), "nodered_ufw_manage")
+    except ArgumentError as error:
+        result.errors.append(f"{error} Change it, then run again.")
+        return
+    if not manages:
+        result.warnings.append(f"{closed}. Run {by_hand} on the host.")
+    elif "ufw" not in {*found.later_roles, *found.planned}:
+        result.errors.append(
+            f"{closed}. Add the role ufw to this run (--tags port,ufw), or, if you manage ufw yourself, run {by_hand} on "
+            "the host. Then run again."
+        )
 
 
 def _socket_drop_in(instance: Mapping[str, Any], port: int) -> DropIn:

@@ -18,7 +18,7 @@ from ...module_utils._linux import _user_units
 from .. import _arguments, _firewall_plan, _neighbours
 from .._firewall_plan import LISTENING
 from . import port
-from ._base import Found, Plan, Wanted, is_loopback, other_services
+from ._base import Found, Plan, Wanted, is_behind_proxy, is_hidden, is_loopback, other_services
 
 # Ansible waits up to 10 seconds for a connection, and the probe up to 5 for an answer. A user who is locked out waits
 # for all of it.
@@ -153,7 +153,6 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
     services = other_services(found.instance)
     awaited = sorted({port for one in services for port in one["expected_ports"] or ()} - {responding})
     others = sorted({*awaited, *(port for one in services for port in one["ports"])} - {responding})
-    behind_proxy = wanted.get("nodered_tls_proxy_url") is not None
     return {
         "port": responding,
         "found_port": found.instance["port"],
@@ -165,9 +164,8 @@ def _request(found: Found, wanted: Wanted, responding: int, *, limited: bool) ->
         # Of those that do not run now, but will.
         "awaited_ports": awaited,
         "unknown_others": bool(_without_known_port(found)),
-        "behind_proxy": behind_proxy,
-        # Behind a proxy and on loopback, no other machine may reach it.
-        "hidden": behind_proxy or is_loopback(_host(found, wanted)),
+        "behind_proxy": is_behind_proxy(wanted),
+        "hidden": is_hidden(found, wanted),
         "sources": _plain(wanted.get("nodered_ufw_sources", [])),
         "rate_limit": limited,
         "keep": _plain(wanted.get("nodered_ufw_keep", LISTENING)),
@@ -192,14 +190,6 @@ def _plain(value: object) -> object:
     if isinstance(value, str) or not isinstance(value, Sequence):
         return value
     return [_arguments.shown(one) for one in value]
-
-
-def _host(found: Found, wanted: Wanted) -> object:
-    """The address on which Node-RED listens after this run."""
-    if "hardening" in found.planned:
-        return found.planned["hardening"].set.get("uiHost", found.instance["host"])
-    ahead = wanted.get("nodered_hardening_listen_address") if "hardening" in found.later_roles else None
-    return ahead or found.instance["host"]
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

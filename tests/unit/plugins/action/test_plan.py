@@ -127,3 +127,24 @@ def test_what_all_roles_need_is_checked_once(run):
     assert not run.plan("port").get("failed")
     assert list(run.state.plans) == ["instance", "port"]
     assert not run.plan("port", nodered_prot=8899).get("failed")
+
+
+@pytest.mark.parametrize(
+    "later, variables, read_for",
+    [
+        ({"port", "ufw"}, {"nodered_port": 8881}, "ufw"),
+        ({"port"}, {"nodered_port": 8881}, "port"),
+        ({"port", "ufw"}, {"nodered_port": 8881, "nodered_ufw_manage": False}, "port"),
+        ({"port"}, {}, None),
+        ({"port"}, {"nodered_port": None}, None),
+        ({"ufw"}, {"nodered_ufw_manage": False}, None),
+    ],
+)
+def test_discovery_reads_the_firewall_for_the_role_ufw_or_else_for_a_new_port(monkeypatch, later, variables, read_for):
+    monkeypatch.setattr(_play, "later_roles", lambda _task, _variables: frozenset(later))
+    monkeypatch.setattr(_play, "next_plan", lambda role, _task, _variables: role)
+    task, loader = Task(), DataLoader()
+    task.args = {"role": "login"}
+    step = plan.ActionModule(task, types.SimpleNamespace(), None, loader, Templar(loader=loader), None)
+    step.begin({**VARIABLES, **variables})
+    assert step.task_for_firewall() == read_for

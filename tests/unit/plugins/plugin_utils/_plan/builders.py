@@ -133,6 +133,7 @@ def found(
     host: str = HOST,
     planned: dict[str, Plan] | None = None,
     later_roles: tuple[str, ...] = (),
+    firewall: dict[str, Any] | None = None,
     controller: dict[str, Any] | None = None,
     **different: Any,
 ) -> Found:
@@ -143,6 +144,7 @@ def found(
         text=text,
         planned=planned or {},
         later_roles=frozenset(later_roles),
+        firewall=firewall,
         controller=controller or {},
     )
 

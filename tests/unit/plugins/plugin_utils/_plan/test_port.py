@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.b
     override,
     settings_with,
 )
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import allowed, firewall
 
 DROP_IN = drop_in_path("nodered.service", "50-pifleet-port")
 CAPABILITY = {"Service": [{"AmbientCapabilities": "CAP_NET_BIND_SERVICE"}]}
@@ -83,6 +84,74 @@ def test_the_port_of_another_node_red_that_does_not_run_now_is_an_error():
     (error,) = planned(1890, others=[other]).errors
     assert error.startswith("nodered_port 1890 is the port of node-red-b.service, another Node-RED on pi1")
     assert planned(1891, others=[other]).errors == []
+
+
+# An active firewall
+
+HERE = {"nodered_port": 8881}
+
+
+def behind(seen, *, wanted=None, **different):
+    return port.plan(found(firewall=seen, **different), {**HERE, **(wanted or {})})
+
+
+def test_a_port_that_ufw_closes_is_an_error_with_the_remedies():
+    (error,) = behind(firewall(allowed(1880))).errors
+    assert error.startswith("ufw is active on pi1 and no rule allows nodered_port 8881")
+    assert "--tags port,ufw" in error
+    assert "ufw allow 8881/tcp" in error
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        None,
+        firewall(allowed(8881, "")),
+        firewall(allowed(8881, "", to_port="8000:9000", protocol="any")),
+        firewall(allowed(8881, "", from_address="192.168.1.0/24", to_port="any")),
+        firewall(active=False),
+        firewall(policies={"incoming": "allow", "outgoing": "allow", "routed": "deny"}),
+        {"installed": False},
+    ],
+)
+def test_a_port_that_ufw_does_not_close_is_fine(seen):
+    plan = behind(seen)
+    assert plan.errors == plan.warnings == []
+
+
+@pytest.mark.parametrize("rule", [allowed(8881, "", action="deny"), allowed(8881, "", protocol="udp")])
+def test_a_rule_that_lets_no_one_in_does_not_open_the_port(rule):
+    assert len(behind(firewall(rule)).errors) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [{"later_roles": ("ufw",)}, {"planned": {"ufw": Plan()}}, {"host_address": "127.0.0.1"}, {"port": 8881}],
+)
+def test_a_port_that_the_role_ufw_opens_or_that_stays_or_is_hidden_is_fine(different):
+    state = found(firewall=firewall(), **{name: one for name, one in different.items() if name != "host_address"})
+    state.instance["host"] = different.get("host_address", "0.0.0.0")
+    assert port.plan(state, HERE).errors == []
+
+
+@pytest.mark.parametrize(
+    "wanted, different",
+    [
+        ({"nodered_tls_proxy_url": "https://pi.example.org/"}, {}),
+        ({"nodered_hardening_listen_address": "127.0.0.1"}, {"later_roles": ("hardening",)}),
+        ({}, {"planned": {"hardening": Plan(set={"uiHost": "127.0.0.1"})}}),
+    ],
+)
+def test_behind_a_proxy_and_on_loopback_the_firewall_does_not_matter(wanted, different):
+    assert behind(firewall(), wanted=wanted, **different).errors == []
+
+
+def test_a_firewall_that_the_user_manages_is_a_warning():
+    plan = behind(firewall(), wanted={"nodered_ufw_manage": "false"}, later_roles=("ufw",))
+    assert plan.errors == []
+    assert "ufw allow 8881/tcp" in plan.warnings[0]
+    (error,) = behind(firewall(), wanted={"nodered_ufw_manage": "perhaps"}).errors
+    assert "nodered_ufw_manage" in error
 
 
 # A port below 1024
