@@ -234,6 +234,12 @@ def test_only_the_sources_get_in_and_the_rest_is_proven_on_the_machine(fleet, pi
     # One to ask the host itself, as its port is closed for the controller.
     assert again.executions(pi.address) <= MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN + 1
 
+    settings = pi.settings
+    moved = fleet.play("secure", "--tags", "port", variables=variables | {"nodered_port": OLD_PORT}, limit="pi41")
+    assert moved.failed
+    assert moved.says(f"no rule allows nodered_port {OLD_PORT}", "--tags port,ufw", f"ufw allow {OLD_PORT}/tcp")
+    assert pi.settings == settings
+
 
 @pytest.mark.parametrize(
     "variable, value, remedy",
