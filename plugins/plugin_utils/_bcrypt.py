@@ -69,7 +69,10 @@ def verify(password: str, hashed: str) -> bool:
     """Whether the hash was made from the password; False for what is no bcrypt hash or no usable password."""
     if not is_bcrypt(hashed) or not password or "\0" in password:
         return False
-    if len(_encoded(password)) > LONGEST_PASSWORD:
+    try:
+        if len(_encoded(password)) > LONGEST_PASSWORD:
+            return False
+    except PasswordError:
         return False
     require_library()
     return _verified(password, hashed)

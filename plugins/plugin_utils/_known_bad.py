@@ -49,7 +49,10 @@ _OUR_CODE = "./pifleet-"
 _MD5 = re.compile("[0-9A-Fa-f]{32}")
 
 # What an attacker tries first. Each costs the controller as much time as the sample: some 20 ms for each hash.
-USUAL_PASSWORDS = ("admin", "raspberry", "nodered", "node-red", "12345678", "changeme")
+USUAL_PASSWORDS = (
+    *("admin", "raspberry", "nodered", "node-red", "1234", "123456", "12345678", "qwerty", "changeme"),
+    SAMPLE_PASSWORD,
+)
 # The lowest cost that Node-RED's own tools have used (node-red-admin hash-pw), and that of its template.
 LEAST_COST = 8
 
@@ -95,6 +98,11 @@ class _Judge:
 
     strict: bool
     iterations: _Iterations = field(default_factory=_Iterations)
+
+
+def is_usual(password: str, username: str) -> bool:
+    """Whether attackers try this password first, in upper or lower case: a usual one, or the user name itself."""
+    return password.casefold() in {*USUAL_PASSWORDS, username.casefold()}
 
 
 def findings(
@@ -187,7 +195,8 @@ def _admin_auth(auth: object, judge: _Judge) -> Iterator[Finding]:
             name = _shown(user["username"]) if isinstance(user.get("username"), str) else ""
             whose = f"The password of {name or 'a user'}"
             remedy = f"Give {name or 'the user'} a password of their own (nodered_login_users)."
-            yield from _password("adminAuth.users", user.get("password"), whose, remedy, judge)
+            username = user.get("username")
+            yield from _password("adminAuth.users", username, user.get("password"), whose, remedy, judge)
     default = auth.get("default")
     permissions = default.get("permissions") if isinstance(default, dict) else None
     scopes = permissions if isinstance(permissions, list) else [permissions]
@@ -201,20 +210,24 @@ def _admin_auth(auth: object, judge: _Judge) -> Iterator[Finding]:
         )
 
 
-def _password(setting: str, password: object, whose: str, remedy: str, judge: _Judge) -> Iterator[Finding]:
+def _password(
+    setting: str, username: object, password: object, whose: str, remedy: str, judge: _Judge
+) -> Iterator[Finding]:
     if not isinstance(password, str):
         return
     if not _bcrypt.is_bcrypt(password):
         kind = "md5" if _MD5.fullmatch(password) else "plaintext"
         yield Finding(setting, f"{whose} is not a bcrypt hash, so no login works with it.", remedy, True, kind)
         return
-    if judge.strict and not judge.iterations.can_try(password, 1 + len(USUAL_PASSWORDS)):
+    # The sample comes first, with a finding of its own.
+    usual = {*USUAL_PASSWORDS, username if isinstance(username, str) else ""} - {SAMPLE_PASSWORD, ""}
+    if judge.strict and not judge.iterations.can_try(password, 1 + len(usual)):
         problem = f"{whose} was not compared with known ones, as that would take too long."
         yield Finding(setting, problem, remedy, False, "not-tried")
     elif judge.iterations.is_hash_of(SAMPLE_PASSWORD, password):
         sample = f'{whose} is "{SAMPLE_PASSWORD}", the sample of Node-RED\'s template.'
         yield Finding(setting, sample, remedy, True, "sample")
-    elif judge.strict and any(judge.iterations.is_hash_of(usual, password) for usual in USUAL_PASSWORDS):
+    elif judge.strict and any(judge.iterations.is_hash_of(one, password) for one in usual):
         yield Finding(setting, f"{whose} is one of those that attackers try first.", remedy, False, "usual")
     if judge.strict and _bcrypt.cost(password) < LEAST_COST:
         weak = f"The bcrypt hash of {_lower_first(whose)} has the cost {_bcrypt.cost(password)}."
@@ -244,7 +257,7 @@ def _basic_auth(name: str, auth: object, judge: _Judge) -> Iterator[Finding]:
     if isinstance(password, str) and len(password) == MD5_LENGTH:
         yield Finding(name, "Its password is an MD5 sum, which can be cracked in seconds.", remedy, True, "md5")
         return
-    yield from _password(name, password, "Its password", remedy, judge)
+    yield from _password(name, auth.get("user"), password, "Its password", remedy, judge)
 
 
 def _old_auth(name: str, settings: dict[str, object]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Any
 from .. import _http_auth, _neighbours, _settings_js, _variable_names
 from .._arguments import ArgumentError, truth, whole_number
 from .._bcrypt import is_bcrypt
+from . import _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 
@@ -34,6 +35,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.notes += [*closing.left_alone, *closing.not_closed]
         if closing.managed:
             _set(result, found, closing)
+            _judge(result, found, wanted)
             result.notes += _neighbours.behind_password(found.instance, wanted["nodered_http_auth_open_paths"])
             result.checks = {"managed": True, "open_paths": list(wanted["nodered_http_auth_open_paths"])}
             changes = password is not None and _changes(found, wanted, closing)
@@ -48,6 +50,18 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     except ArgumentError as error:
         result.errors += error.problems
     return result
+
+
+def _judge(result: Plan, found: Found, wanted: Wanted) -> None:
+    """Reject weak passwords among the variables, which are valid otherwise."""
+    user = wanted["nodered_http_auth_user"]
+    for variable, name in (
+        ("nodered_http_auth_password", user),
+        ("nodered_http_auth_static_password", wanted.get("nodered_http_auth_static_user") or user),
+    ):
+        password = wanted.get(variable)
+        if password is not None:
+            _weak_passwords.judge(result, variable, username=name, password=password, present=_hashes(found))
 
 
 def _random(result: Plan, found: Found, wanted: Wanted) -> RandomPassword | None:

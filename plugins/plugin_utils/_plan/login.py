@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import _admin_auth, _settings_js, _totp
 from .._arguments import ArgumentError, truth, whole_number
-from . import _two_step
+from . import _two_step, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 from ._two_step import TwoStep
@@ -40,7 +40,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             if ineffective:
                 result.notes.append(_replaced(found))
             _set(result, found, wanted, users, present)
-            if random:
+            if not random:
+                _judge(result, users, present)
+            else:
                 result.passwords = random.to_write
                 if result.passwords or result.credentials:
                     # An unchanged run of many hosts does not repeat it.
@@ -102,6 +104,17 @@ def _hashes(present: object) -> list[str]:
 def _users(present: object) -> list[Mapping[str, object]]:
     users = present.get("users") if isinstance(present, Mapping) and not _is_foreign(present) else None
     return [user for user in users if isinstance(user, Mapping)] if isinstance(users, list) else []
+
+
+def _judge(result: Plan, users: Sequence[Any], present: object) -> None:
+    """Reject weak passwords of listed users, which are valid otherwise."""
+    hashes = {user.get("username"): str(user.get("password")) for user in _users(present)}
+    for index, user in enumerate(users):
+        name, password = user["username"], user.get("password")
+        if password is not None:
+            now = [hashes[name]] if name in hashes else []
+            variable = f"nodered_login_users[{index}].password"
+            _weak_passwords.judge(result, variable, username=name, password=password, present=now)
 
 
 def _generated(password: RandomPassword) -> Mapping[str, object]:

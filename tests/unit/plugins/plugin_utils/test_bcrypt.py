@@ -131,3 +131,7 @@ def test_a_library_that_cannot_hash_is_as_good_as_missing(
 def test_a_hash_can_stay_if_it_fits_the_password_the_cost_and_the_ident(wanted, stays):
     given = {"hashed": _bcrypt.hash_password("secret", rounds=5), "password": "secret", "rounds": 5}
     assert _bcrypt.can_stay(**given | wanted) is stays
+
+
+def test_a_text_that_is_no_unicode_matches_no_hash():
+    assert not _bcrypt.verify("\ud800", TEMPLATE_HASH)

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import computed, findings
+from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_bad import computed, findings, is_usual
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 
 SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
@@ -127,6 +128,22 @@ def test_what_is_strictly_judged_is_named_by_its_kind(password, kinds):
     found = findings(f"module.exports = {{ {auth(password)} }}\n", strict=True)
     assert [one.kind for one in found] == kinds
     assert "raspberry" not in str(found)
+
+
+@pytest.mark.parametrize("password", ["1234", "qwerty", "ada"])
+def test_what_the_roles_reject_the_audit_finds(password):
+    assert is_usual(password, "ada")
+    hashed = _bcrypt.hash_password(password, rounds=8)
+    basic = f'httpNodeAuth: {{ user: "ada", pass: "{hashed}" }}'
+    found = findings(f"module.exports = {{ {auth(hashed)}, {basic} }}\n", strict=True)
+    assert [(one.setting, one.kind) for one in found] == [("adminAuth.users", "usual"), ("httpNodeAuth", "usual")]
+
+
+def test_a_user_name_that_is_no_unicode_is_no_password():
+    user = f'{{ username: "\\ud800", password: "{GOOD}" }}'
+    assert (
+        findings(f'module.exports = {{ adminAuth: {{ type: "credentials", users: [{user}] }} }}\n', strict=True) == []
+    )
 
 
 def test_a_weak_password_is_a_choice_that_keeps_no_file_from_being_secured():

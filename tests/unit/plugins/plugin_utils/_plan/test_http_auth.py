@@ -370,3 +370,31 @@ def test_sockets_below_an_open_path_are_not_checked(root):
     names = ["/hook", "/hook/a", "/hooks", "/x/hook", "/c++", "/ccc"]
     asked = checked(plan, node_root=root, websockets=[below + name for name in names])
     assert asked["websockets"] == [below + name for name in ("/hooks", "/x/hook", "/ccc")]
+
+
+# Passwords that are easy to guess
+
+
+@pytest.mark.parametrize("name", ["nodered_http_auth_password", "nodered_http_auth_static_password"])
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [("1234", "that attackers try first"), ("house-pages", "is the user name or"), ("Xq7-vv", "fewer than 8")],
+)
+def test_a_password_that_is_easy_to_guess_is_rejected(name, password, problem):
+    variables = {**GIVEN, "nodered_http_auth_user": "house-pages", name: password}
+    plan = planned(variables=variables, expected_node_root="/api/", static_roots=["/files/"])
+    assert [name in error and problem in error for error in plan.errors] == [True]
+    assert password not in str(plan.errors)
+
+
+def test_a_short_password_that_is_there_already_is_a_warning():
+    short = {"nodered_http_auth_password": "Xq7-vv"}
+    text, state = closed(short)
+    plan = planned(text, variables=short, **state)
+    assert plan.errors == []
+    assert ["nodered_http_auth_password has fewer than 8" in warning for warning in plan.warnings] == [True]
+
+
+def test_custom_code_that_stays_is_no_reason_to_judge_the_password():
+    variables = {"nodered_http_auth_password": "1234"}
+    assert planned(MIDDLEWARE, http_node_password="middleware", variables=variables).errors == []

@@ -355,14 +355,50 @@ def test_what_an_ephemeral_controller_does_not_generate_is_planned_as_ever():
     assert planned(login_of("admin", "his own"), controller=EPHEMERAL) == Plan(details={"managed": False})
 
 
+# Passwords that are easy to guess
+
+
+@pytest.mark.parametrize("password", ["1234", "Password", "raspberry", "ada-lovelace"])
+def test_a_usual_password_and_the_user_name_are_rejected_even_if_they_are_there_already(password):
+    user = {"username": "ada-lovelace", "password": password}
+    plan = planned(login_of("ada-lovelace", password), variables={"nodered_login_users": [ADA, user]})
+    assert plan.errors == [
+        "nodered_login_users[1].password is the user name or one of the passwords that attackers try first. "
+        "Choose another one."
+    ]
+
+
+SHORT = {"username": "ada", "password": "Xq7-vvé"}
+TOO_SHORT = "nodered_login_users[0].password has fewer than 8 characters, so it is easy to guess. Choose a longer one."
+
+
+@pytest.mark.parametrize("text", [EMPTY, login_of("ada", "another"), login_of("bob", SHORT["password"]), STRATEGY])
+def test_a_new_password_that_is_short_is_rejected(text):
+    plan = planned(text, variables={"nodered_login_users": [SHORT], "nodered_login_replace": True})
+    assert (plan.errors, plan.warnings) == ([TOO_SHORT], [])
+
+
+def test_a_short_password_that_is_there_already_is_a_warning():
+    text = login_of("ada", SHORT["password"])
+    plan = planned(text, variables={"nodered_login_users": [SHORT]})
+    assert (plan.errors, plan.warnings) == ([], [TOO_SHORT])
+    assert _settings_js.edit(text, set=plan.set).changed == ()
+
+
+def test_eight_characters_and_a_hash_pass_without_a_word():
+    users = [{"username": "ada", "password": "Xq7-vvé!"}, {"username": "bob", "password_hash": hashed("x", 8)}]
+    plan = planned(variables={"nodered_login_users": users})
+    assert (plan.errors, plan.warnings) == ([], [])
+
+
 # What the verification logs in with
 
 
 def test_the_verification_logs_in_as_the_first_user_that_changes():
     text = login_of("ada", SECRET)
-    users = [ADA, {"username": "bob", "password": "new"}, {"username": "eve", "password": "new"}]
+    users = [ADA, {"username": "bob", "password": "new for bob"}, {"username": "eve", "password": "new for eve"}]
     plan = planned(text, variables={"nodered_login_users": users})
-    assert plan.credentials == {"username": "bob", "password": "new"}
+    assert plan.credentials == {"username": "bob", "password": "new for bob"}
 
 
 def test_the_verification_logs_in_with_a_new_random_password():

@@ -34,7 +34,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.f
 ROOT = pathlib.Path(__file__).parents[5]
 # http_auth makes and checks hashes, none of them cheap.
 ROUNDS = {"http_auth": 40}
-SECRET = "hunter2"
+SECRET = "hunter2hunter2"
 FLEET_SECRET = 5 * SECRET
 ADDRESS = "192.168.1.20"
 PUBLIC = Authority("Public")
