@@ -104,6 +104,25 @@ def failures(state: State, checks: Sequence[Check]) -> list[str]:
     ]
 
 
+def remedy_for_new_port(state: State, checks: Sequence[Check]) -> list[str]:
+    """What to do if other machines do not reach a new port, where Node-RED responds to the host itself."""
+    now, before = state.instance["port"], (state.earlier or state.instance)["port"]
+    unmoved = now in (None, before)
+    not_outside = _main_place(state) == HOST or state.checks("tls").get("proxy_url")
+    if unmoved or not_outside or state.checks("ufw") or not any(_is_unreachable(check) for check in checks):
+        return []
+    return [
+        f"The change stays. Node-RED responds on the host itself: allow port {now} there (ufw allow {now}/tcp), or run "
+        "the role ufw."
+    ]
+
+
+def _is_unreachable(check: Check) -> bool:
+    """Whether the packets do not arrive, as `why_unreachable` words it."""
+    silent = ("does not answer in time", "refuses the connection")
+    return (check["id"], check["status"]) == ("answers", "fail") and any(words in check["found"] for words in silent)
+
+
 def left_writable(state: State, *, firewall_waits: bool = False) -> list[str]:
     """An error for each file system that was read-only and is not now. A waiting firewall change needs it writable."""
     before = state.earlier or state.instance

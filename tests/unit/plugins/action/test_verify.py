@@ -17,6 +17,7 @@ from ansible.playbook.task import Task
 from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import plan, verify
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.modules import plan as plan_module
 from ansible_collections.pifleet.nodered.plugins.modules import verify as verify_module
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
@@ -107,3 +108,16 @@ def test_what_the_play_leaves_unverified_is_reported_after_a_change_only(tmp_pat
     result = step.verified(Store(str(tmp_path), "play", HOST, ""), state, {"changed": changed})
     unverified = [line for line in result["msg"] if line.startswith(f"{HOST}: not verified: pages and dashboards")]
     assert len(unverified) == changed
+
+
+def test_a_new_port_that_no_other_machine_reaches_fails_with_the_remedy(tmp_path):
+    step = step_with(types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None)))
+    step.begin(VARIABLES)
+    found = why_unreachable(TimeoutError(), "http://pi1.example.org:1885/")
+    step.probed = lambda _options: [
+        {"id": "answers", "title": "It answers", "status": "fail", "expected": "", "found": found}
+    ]
+    state = State(instance(port=1885), EMPTY, "", EMPTY, variables=VARIABLES, earlier=instance())
+    result = step.verified(Store(str(tmp_path), "play", HOST, ""), state, {"changed": True})
+    assert result["failed"]
+    assert "ufw allow 1885/tcp" in result["msg"]

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
@@ -132,3 +135,29 @@ def test_a_play_without_http_auth_does_not_verify_pages():
     assert _verification.not_verified(state(node_root=None)) == []
     about.plans["http_auth"] = Plan()
     assert _verification.not_verified(about) == []
+
+
+def unreachable(error):
+    return [{**CHECKS[0], "found": why_unreachable(error, URL)}]
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionRefusedError()])
+def test_a_new_port_that_only_the_host_reaches_is_reported_with_the_remedy(error):
+    (remedy,) = _verification.remedy_for_new_port(state(), unreachable(error))
+    assert remedy.startswith("The change stays. Node-RED responds on the host itself: allow port 1885 there")
+    assert "ufw allow 1885/tcp" in remedy
+
+
+@pytest.mark.parametrize(
+    "about, checks",
+    [
+        (state(), CHECKS),
+        (state(), [{**unreachable(TimeoutError())[0], "status": "pass"}]),
+        (state("host"), unreachable(TimeoutError())),
+        (state(tls={"proxy_url": "https://pi.example.org/"}), unreachable(TimeoutError())),
+        (state(ufw=seen("open")), unreachable(TimeoutError())),
+        (dataclasses.replace(state(), earlier=None), unreachable(TimeoutError())),
+    ],
+)
+def test_what_no_rule_for_a_new_port_would_help_has_no_such_remedy(about, checks):
+    assert _verification.remedy_for_new_port(about, checks) == []
