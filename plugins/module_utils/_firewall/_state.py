@@ -18,7 +18,9 @@ import re
 import shutil
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
     _processes,
     _systemd,
@@ -31,6 +33,8 @@ CHECK_REQUIREMENTS = "/usr/share/ufw/check-requirements"
 # What the command ufw writes; its other files are edited by hand.
 WRITTEN = ("user.rules", "user6.rules", "ufw.conf")
 
+# How long the same test of another run is waited for.
+TEST_SECONDS = 60
 SSH_SERVERS = ("sshd", "dropbear", "tinysshd")
 OTHER_FIREWALLS = ("firewalld", "nftables", "netfilter-persistent")
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
@@ -242,7 +246,10 @@ def problem() -> Optional[str]:
     """Why ufw cannot filter here, found by its own harmless test in chains that nothing uses; None where it can."""
     if not os.path.exists(CHECK_REQUIREMENTS):
         return None
-    answer = _systemd.run(["sh", CHECK_REQUIREMENTS, "-f"])
+    # The test makes chains of the same names each time, so that two at once fail: a machine can have several names.
+    held = Failure("Another run tests whether ufw can be used here.", "Wait until it has ended, then run again.")
+    with _files.locked(os.path.join(_own_folders.LOCKS, "ufw-test.lock"), TEST_SECONDS, held):
+        answer = _systemd.run(["sh", CHECK_REQUIREMENTS, "-f"])
     return requirements_problem(answer.stdout, os.uname().release, os.path.isdir("/lib/modules"))
 
 

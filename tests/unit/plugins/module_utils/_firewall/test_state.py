@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._core import _own_folders
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _processes, _systemd
@@ -261,3 +265,22 @@ def test_a_machine_forwards_where_the_kernel_does_and_no_chain_stops_it(monkeypa
     monkeypatch.setattr(_state, "_text", lambda path: switch + "\n")
     monkeypatch.setattr(_state, "chain_policies", lambda: f"iptables -P FORWARD {policy}\n")
     assert _state.forwards() is expected
+
+
+def test_one_run_at_a_time_tests_whether_ufw_can_be_used(tmp_path, monkeypatch):
+    """The test makes chains of the same names each time, so that two at once fail."""
+    (tmp_path / "check").touch()
+    monkeypatch.setattr(_state, "CHECK_REQUIREMENTS", str(tmp_path / "check"))
+    held = []
+
+    def run(*_arguments):
+        with open(os.path.join(_own_folders.LOCKS, "ufw-test.lock")) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(True)
+        return SimpleNamespace(stdout="")
+
+    monkeypatch.setattr(_systemd, "run", run)
+    assert _state.problem() is None
+    assert held == [True]
