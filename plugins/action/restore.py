@@ -101,9 +101,6 @@ class ActionModule(apply.ActionModule):
         return {
             "changed": False,
             "msg": [f"{self.host}: {line}" for line in lines],
-            "restore_points": [
-                {"number": one.number, "date": one.date, "summary": list(one.summary)} for one in listed.points
-            ],
             "_ansible_verbose_always": True,
         }
 

@@ -73,20 +73,4 @@ restore_point:
   description: The number of the restore point that this restore has left.
   returned: if something was restored
   type: int
-restore_points:
-  description: The restore points, the oldest first.
-  returned: if they are listed
-  type: list
-  elements: dict
-  contains:
-    number:
-      description: Its number.
-      type: int
-    date:
-      description: When the change was made, in UTC, by the clock of the host.
-      type: str
-    summary:
-      description: What was changed.
-      type: list
-      elements: str
 """

@@ -16,6 +16,17 @@ from ._restore_points import FILES, FIREWALL, SESSIONS, SETTINGS, Listed, Point,
 from ._settings_error import SettingsError
 
 UFW_INACTIVE = "open: ufw is not active, so all that listens can be reached"
+# What is open if one of these checks of `probe` fails.
+_OPEN = {
+    "login_required": "the editor",
+    "flows_closed": "reading the flows",
+    "flows_write_closed": "changing the flows",
+    "comms_closed": "debug messages and status",
+    "node_pages_closed": "pages of flows",
+    "static_closed": "static files",
+    "dashboards_closed": "dashboards",
+    "websockets_closed": '"websocket in" nodes',
+}
 # What ends all logins if it changes, see `_change.Change.ends_sessions` on the host.
 _LOGINS = ("adminAuth", "storageModule")
 
@@ -98,7 +109,7 @@ def _firewall(found: Listed, point: Point) -> tuple[list[str], str]:
     if set(before) != set(now) or any(one.form != "file" for one in before.values()):
         return ["it differs"], "ufw was not there when the restore point was made"
     rules = [_restore_edits.rules(found, states) for states in (now, before)]
-    return _restore_edits.unified(*rules) or ["settings of ufw"], ""
+    return _restore_edits.changed_rules(*rules) or ["settings of ufw"], ""
 
 
 def _has_disabled_ufw(found: Listed, point: Point) -> bool:
@@ -152,7 +163,15 @@ def diffs(settings: str, text: str, restore: Restore) -> list[dict[str, str]]:
 
 def open_lines(instance: Mapping[str, Any], checks: Sequence[Mapping[str, str]]) -> list[str]:
     """What is open on this Node-RED; one line that nothing was found, otherwise."""
-    found = [f"open: not so: {one['title']} ({one['found']})" for one in checks if one["status"] == "fail"]
+    found = [_open_line(one) for one in checks if one["status"] == "fail"]
     if instance["scheme"] == "http":
         found.append("open: passwords and flows are sent without TLS")
     return found or ["the requests from outside found nothing open"]
+
+
+def _open_line(check: Mapping[str, str]) -> str:
+    """What a check that has failed has found."""
+    opened, how = _OPEN.get(check["id"]), check["found"].removeprefix("open: ")
+    if opened is None or how == check["found"]:
+        return f"not confirmed: {check['title']} ({check['found']})"
+    return f"open: {opened} ({how})"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,18 @@ from dataclasses import dataclass
 
 from ..module_utils._core import _failure
 from ..module_utils._core._text import printable_line, short_line
+from ..module_utils._firewall._state import parse_tuple
 from . import _settings_diff, _settings_js
+from ._firewall_rules import ANY, Rule
 from ._js._layout import Change
 from ._restore_points import FILES, FIREWALL, SETTINGS, Entry, Listed, Point, State
 from ._settings_error import SettingsError
 
 FORCE = "nodered_restore_force"
 _EDITABLE = (SETTINGS, *FILES)
+_TUPLE = "### tuple ###"
+_OF_UFW = ("DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY", "ENABLED")
+_OF_IPV6 = "user6.rules"
 # Of the difference of one file, and of differences.
 _MOST_LINES = 80
 _MOST_SHOWN = 20
@@ -190,8 +196,31 @@ def _range(first: int, last: int) -> str:
 
 
 def rules(found: Listed, states: Mapping[str, State]) -> str:
-    """The rules, one in each line, as ufw keeps them; and its default policies and whether it is enabled."""
-    kept = ("### tuple ###", "DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY", "ENABLED")
-    texts = [_text_of(found, states[path]) or "" for path in sorted(states)]
-    lines = [line for text in texts for line in text.splitlines() if line.startswith(kept)]
-    return "".join(f"{short_line(line.removeprefix('### tuple ###').strip())}\n" for line in lines)
+    """The rules, one in each line, as `ufw` takes them; and its default policies and whether it is enabled."""
+    texts = {path: _text_of(found, states[path]) or "" for path in sorted(states)}
+    of_ipv4, of_ipv6 = (
+        [line for path, text in texts.items() if path.endswith(_OF_IPV6) == ipv6 for line in _rules(text, ipv6)]
+        for ipv6 in (False, True)
+    )
+    both = {*of_ipv4} & {*of_ipv6}
+    lines = [rule if rule in both or ANY not in rule.split() else f"{rule} (IPv4)" for rule in of_ipv4]
+    lines += [rule if ANY not in rule.split() else f"{rule} (IPv6)" for rule in of_ipv6 if rule not in both]
+    lines += [line for text in texts.values() for line in text.splitlines() if line.startswith(_OF_UFW)]
+    return "".join(f"{short_line(line.strip())}\n" for line in lines)
+
+
+def _rules(text: str, ipv6: bool) -> list[str]:
+    """The rules in a file of ufw without comments; one that is no rule for incoming packets is as ufw keeps it."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith(_TUPLE):
+            kept = line.removeprefix(_TUPLE).strip()
+            parsed = parse_tuple(kept, ipv6)
+            rule = Rule(**dataclasses.asdict(parsed)) if parsed else None
+            found.append(rule.words() if rule and rule.inbound else kept.partition(" comment=")[0])
+    return found
+
+
+def changed_rules(now: str, wanted: str) -> list[str]:
+    """What leads from some `rules` to others, as the role ufw shows it."""
+    return [f"{line[0]} {line[1:]}" for line in unified(now, wanted) if line[0] in "+-"]

@@ -250,10 +250,13 @@ def test_the_list_begins_with_the_newest_point_and_names_the_original():
 
 
 def test_what_is_open_is_reported():
-    failed = {"status": "fail", "title": "The editor requires a login", "found": "open"}
-    lines = _restore.open_lines(instance(), [failed, {**failed, "status": "pass"}])
+    title = "Pages of flows require a password"
+    failed = {"id": "node_pages_closed", "status": "fail", "title": title, "found": "open: no password is required"}
+    other = {"id": "old_tls_refused", "status": "fail", "title": "Old TLS is refused", "found": "TLS 1.1 is accepted"}
+    lines = _restore.open_lines(instance(), [failed, {**failed, "status": "pass"}, other])
     assert lines == [
-        "open: not so: The editor requires a login (open)",
+        "open: pages of flows (no password is required)",
+        "not confirmed: Old TLS is refused (TLS 1.1 is accepted)",
         "open: passwords and flows are sent without TLS",
     ]
     assert _restore.open_lines(instance(scheme="https"), []) == ["the requests from outside found nothing open"]
@@ -263,7 +266,7 @@ def with_firewall(*rules, edited=False, noted=False):
     """TWO_RUNS on a host whose ufw had these rules before the first run, before the second, and now."""
     data = copy.deepcopy(TWO_RUNS)
     for entries_, rule in zip([*(one["entries"] for one in data["points"]), data["now"]], rules, strict=True):
-        text = None if rule is None else f"### tuple ### {rule}\n-A x\n"
+        text = None if rule is None else f"### tuple ### {rule}\n-A x\n" if rule else "# none\n"
         entries_.append({"kind": "firewall", "path": "/etc/ufw/user.rules", "before": state(text), "after": None})
         if text is not None:
             data["texts"][checksum(text)] = base64.b64encode(text.encode()).decode()
@@ -287,7 +290,49 @@ def restored(data, wanted, text=MOVED, **given):
 def test_a_firewall_that_differs_is_restored_and_its_rules_are_shown():
     restore = restored(with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3"), "last")
     assert restore.firewall and restore.plan.restore == 2
-    assert restore.lines[-2:] == ["firewall: -allow tcp 3", "firewall: +allow tcp 2"]
+    assert restore.lines[-2:] == ["firewall: - allow tcp 3", "firewall: + allow tcp 2"]
+
+
+TUPLE = "allow tcp 8881 0.0.0.0/0 any 0.0.0.0/0 in comment=7069666c6565742e6e6f6465726564204e6f64652d524544"
+SHOWN = "allow from any to any port 8881 proto tcp"
+TUPLE6 = TUPLE.replace("0.0.0.0/0", "::/0")
+
+
+def with_rules(*rules):
+    """`with_firewall` with rules of IPv4 and of IPv6."""
+    data = with_firewall(*(of_ipv4 for of_ipv4, _of_ipv6 in rules))
+    for entries_, (_of_ipv4, rule) in zip(
+        [*(one["entries"] for one in data["points"]), data["now"]], rules, strict=True
+    ):
+        text = f"### tuple ### {rule}\n" if rule else "# none\n"
+        entries_.append({"kind": "firewall", "path": "/etc/ufw/user6.rules", "before": state(text), "after": None})
+        data["texts"][checksum(text)] = base64.b64encode(text.encode()).decode()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        (("", ""), (TUPLE, TUPLE6), [f"- {SHOWN}"]),
+        ((TUPLE, TUPLE6), ("", ""), [f"+ {SHOWN}"]),
+        (
+            (TUPLE, TUPLE6),
+            (TUPLE, ""),
+            ["- allow from any to any port 8881 proto tcp (IPv4)", f"+ {SHOWN}"],
+        ),
+        (("", TUPLE6), ("", ""), [f"+ {SHOWN} (IPv6)"]),
+        (("allow tcp ?", ""), ("", ""), ["+ allow tcp ?"]),
+        (
+            ("deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 out comment=20", ""),
+            ("", ""),
+            ["+ deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 out (IPv4)"],
+        ),
+        ((TUPLE + "20", TUPLE6), (TUPLE, TUPLE6), ["settings of ufw"]),
+    ],
+)
+def test_rules_are_shown_as_ufw_takes_them(before, now, lines):
+    restore = restored(with_rules(("", ""), before, now), "last")
+    assert [line for line in restore.lines if "firewall" in line] == [f"firewall: {line}" for line in lines]
 
 
 def test_a_firewall_that_was_disabled_is_reported_as_open():
@@ -325,7 +370,7 @@ def test_a_firewall_that_must_stay_is_reported_with_the_reason():
 @pytest.mark.parametrize(("point", "edit"), [("last", {"edited": True}), ("1", {"noted": True})])
 def test_an_edit_of_the_firewall_is_rejected_unless_that_is_forced(point, edit):
     data = with_firewall("allow tcp 1", "allow tcp 2", "allow tcp 3", **edit)
-    with pytest.raises(RestoreError, match=r"(?s)ufw was edited since the run of .*-allow tcp 3"):
+    with pytest.raises(RestoreError, match=r"(?s)ufw was edited since the run of .*- allow tcp 3"):
         restored(data, point)
     assert restored(data, point, force=True).firewall
 
