@@ -161,7 +161,8 @@ def unified(before: str, after: str) -> list[str]:
     blocks = _blocks(old, new)
     shown = []
     for group in _Compared(_opcodes(blocks, len(old), len(new))).get_grouped_opcodes(1) if blocks else ():
-        (_kind, first, _last, new_first, _new_last), (_, _, last, _, new_last) = group[0], group[-1]
+        _kind, first, _end, new_first, _new_end = group[0]
+        _kind, _begin, last, _new_begin, new_last = group[-1]
         shown.append(f"@@ -{_range(first, last)} +{_range(new_first, new_last)} @@")
         for kind, first, last, new_first, new_last in group:
             removed, added = (" ", ()) if kind == "equal" else ("-", new[new_first:new_last])

@@ -339,13 +339,13 @@ def test_failed_logins_are_logged_and_their_address_is_banned(fleet, fail2ban, p
     run = fleet.play(["login", "hardening"], variables=wanted, limit=pi.name)
     assert not run.failed
     assert pi.get("/settings").headers["X-Own"] == "kept"
-    assert [fail_to_log_in(attacker, url) for _ in range(5)] == ["403"] * 5
+    assert [fail_to_log_in(attacker, url) for _try in range(5)] == ["403"] * 5
     wait_for_ban(pi)
     assert banned(pi) == [attacker.address]
     assert set(logged(pi)) == {attacker.address}, "a header of the client and the verification do not count"
     assert fail_to_log_in(attacker, url) == REFUSED
     assert attacker.run(f"timeout 5 bash -c 'read line </dev/tcp/{pi.address}/22; echo $line'").startswith("SSH-")
-    assert [pi.post("/auth/token", verification_login()).status for _ in range(6)] == [403] * 6
+    assert [pi.post("/auth/token", verification_login()).status for _try in range(6)] == [403] * 6
     unchanged = fleet.play(["login", "hardening"], "-vvv", variables=wanted, limit=pi.name)
     assert unchanged.recap[pi.name]["changed"] == 0
     assert unchanged.executions(pi.address) == MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN

@@ -71,7 +71,7 @@ def sources(tmp_path):
     )
     given = candidate(constraints(["pi41.local"]), PASSWORDS[5])
 
-    def written(password, fleet=FLEET):
+    def written(password, fleet=None):
         playbook = tmp_path / "site.yml"
         play_variables = {"nodered_http_auth_password": PASSWORDS[3]} if password else {}
         play = {"import_playbook": "pifleet.nodered.secure", "vars": play_variables}
@@ -102,7 +102,9 @@ def sources(tmp_path):
             }
         # Another machine sends the requests of the verification, and gets no password and no key.
         other = {"nodered_port": 1885, "nodered_verify_from": "pi50"}
-        path.write_text(json.dumps({"nodered_login_users": users, **other, **folder, **tls, **fleet}))
+        path.write_text(
+            json.dumps({"nodered_login_users": users, **other, **folder, **tls, **(FLEET if fleet is None else fleet)})
+        )
         return playbook, "-e", f"@{path}", "-i", str(inventory), "--vault-password-file", str(vault_password)
 
     return written

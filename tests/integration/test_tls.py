@@ -26,9 +26,9 @@ OFTEN = {"nodered_tls_refresh_hours": 0.001}
 
 @pytest.fixture
 def secure(fleet, passwords):
-    def run(pi, *options, roles=ROLES, **variables):
+    def run(pi, *options, roles=None, **variables):
         common = {"nodered_login_password_dir": str(passwords), "nodered_restart_timeout": 60}
-        return fleet.play(roles, *options, variables=common | variables, limit=pi.name)
+        return fleet.play(roles or ROLES, *options, variables=common | variables, limit=pi.name)
 
     return run
 

@@ -26,7 +26,7 @@ from .._client_files import PROOF, ClientFolder, pair_of_a_run
 from .._plan._tls_aim import Aim
 from .._plan._tls_certificates import clients, new_constraints, wanted_constraints
 
-_Read = tuple[str, "Candidate | None", "Authority | None"]
+_Read = tuple[str, Candidate | None, Authority | None]
 """The certificate now, empty without; the new authority that has to be made; the one that stays, with its key."""
 
 

@@ -48,10 +48,10 @@ OPEN = {
 class Observed(restore.ActionModule):
     """Does not connect: `asked` has what would have been sent to the host."""
 
-    def __init__(self, listed=TWO_RUNS, *, check_mode=False, diff=False, checks=(ANSWERS, OPEN), pending=False):
+    def __init__(self, listed=None, *, check_mode=False, diff=False, checks=(ANSWERS, OPEN), pending=False):
         self.host, self.variables = "pi1", LATER
         self._task = types.SimpleNamespace(check_mode=check_mode, diff=diff)
-        self.host_lists, self.checks, self.asked = listed, list(checks), []
+        self.host_lists, self.checks, self.asked = listed or TWO_RUNS, list(checks), []
         plans = {"login": Plan(restart="pending")} if pending else {}
         checksum = hashlib.sha256(MOVED.encode()).hexdigest()
         self.state = State(instance(port=1885), MOVED, checksum, MOVED, plans=plans, variables=LATER)

@@ -58,6 +58,9 @@ def machine(tmp_path, monkeypatch):
         def runs(self, name, uid=NOBODY.uid):
             self.processes = {**self.processes, Process(2**23 + len(self.processes), 1, 1, "node-red", (), uid): name}
 
+        def unit_of(self, pid):
+            return next((name for one, name in self.processes.items() if one.pid == pid), None)
+
         def lingers(self, *users):
             for user in users:
                 (tmp_path / user).touch()
@@ -71,8 +74,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_user_units, "LINGER", str(tmp_path))
     monkeypatch.setattr(_systemd, "show", found.show)
     monkeypatch.setattr(_find, "_running", lambda: [(None, one) for one in found.processes])
-    by_pid = lambda pid: next((name for one, name in found.processes.items() if one.pid == pid), None)  # noqa: E731
-    monkeypatch.setattr(_user_units, "of_process", by_pid)
+    monkeypatch.setattr(_user_units, "of_process", found.unit_of)
     found.lingers("nobody", "daemon")
     return found
 

@@ -39,13 +39,13 @@ def digest(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def planned(*, text=None, tls_proxy_url=None, port=None, fail2ban=READY, about=None, **wanted):
+def planned(*, text=None, tls_proxy_url=None, port=None, fail2ban=None, about=None, **wanted):
     variables = {f"nodered_hardening_{name}": value for name, value in wanted.items()}
     others = {"nodered_tls_proxy_url": tls_proxy_url, "nodered_port": port}
     variables |= {name: value for name, value in others.items() if value is not None}
     source = {} if text is None else {"text": text}
     later = ("port",) if port else ()
-    given = {"later_roles": later, "controller": {"script": SCRIPT}, "fail2ban": fail2ban}
+    given = {"later_roles": later, "controller": {"script": SCRIPT}, "fail2ban": fail2ban or READY}
     here = found(**source, **given, **(about or {}))
     return hardening.plan(here, {**DEFAULTS, **variables})
 

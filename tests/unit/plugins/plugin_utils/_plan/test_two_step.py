@@ -98,7 +98,7 @@ def test_a_user_gets_a_second_step_with_a_new_secret():
     assert all("totp" not in one for one in plan.set["adminAuth"]["users"])
     assert plan.private_files == {FILE: _totp.host_text({"ada": NEW})}
     assert plan.companions == {_totp.COMPANION: SCRIPT}
-    (path,) = plan.enrolments
+    (path,) = list(plan.enrolments)
     assert path == "/controller/pi1/ada.txt"
     assert _totp.from_record(plan.enrolments[path]["record"]) == NEW
     assert plan.credentials == {"username": "ada", "password": "correct horse", "totp_secret": NEW.secret_text}
