@@ -33,7 +33,7 @@ def gathered(tmp_path):
     loader = DataLoader()
     loader.set_basedir(str(tmp_path))
 
-    def gather(*plans, users=None, folder="totp", about=None, **variables):
+    def gather(*plans, folder="totp", about=None, **variables):
         stores = [Store(str(tmp_path), "play", HOST, f"service{number}") for number, _plan in enumerate(plans)]
         for store, plan in zip(stores, plans, strict=True):
             store.save(State({}, "", "", "", plans={"login": plan}))
@@ -41,7 +41,7 @@ def gathered(tmp_path):
         wanted = {
             "nodered_login_password_dir": "passwords",
             "nodered_login_totp_dir": folder,
-            "nodered_login_users": users or USERS,
+            "nodered_login_users": variables.pop("users", USERS),
             **variables,
         }
         return login.gather(step, about or found(), wanted)["two_step"]
