@@ -421,7 +421,7 @@ def _holds(view: View, wish: _Wish) -> bool:
             continue
         if is_parent and not removing:
             _refuse_doubtful_parent(view, found, wish.name)
-        _refuse_doubt(view, found, wish.name, absent_is_fine=not removing)
+        _refuse_doubt(view, found, wish.name, absent_is_fine=not removing, removing=removing)
         if not is_parent:
             holds = _is_absent(view, found, wish.name) if removing else _matches(view, found, wish.value, wish.name)
             if not holds:
@@ -502,7 +502,7 @@ def _reaches(path: Path, wanted: object) -> bool:
     return any(_reaches(path[1:], member) for member in inside)
 
 
-def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False) -> None:
+def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool = False, removing: bool = False) -> None:
     """Refuse a key whose value, once it is what we want, may still become another one."""
     if found.deletion is not None and absent_is_fine:
         raise view.source.error(f"{name} is deleted here", found.deletion.place, "Remove the delete statement.")
@@ -511,7 +511,19 @@ def _refuse_doubt(view: View, found: Found, name: str, *, absent_is_fine: bool =
         return
     if absent_is_fine and found.winner is None and all(_can_be_outdone(view, each) for each in found.doubts):
         return
-    raise _doubtful(view.source, doubt, name)
+    # Removed, the setting would still come from what was moved.
+    spread = not removing and _is_below(found)
+    remedy = f"Move this spread above {found.key} in the same object, because what comes later wins."
+    raise _doubtful(view.source, doubt, name, remedy if spread else REMEDY)
+
+
+def _is_below(found: Found) -> bool:
+    """Whether all that is not certain about the value comes from spreads below it in the object literal."""
+    literal_of = found.winner.owner if isinstance(found.winner, Property) else None
+    return literal_of is not None and all(
+        doubt.owner == literal_of and doubt.place.type == "spread_element" and not (doubt.later or doubt.lasting)
+        for doubt in found.doubts
+    )
 
 
 def _refuse_doubtful_parent(view: View, found: Found, name: str) -> None:
@@ -599,8 +611,8 @@ def _can_be_outdone(view: View, doubt: Uncertain) -> bool:
     return doubt.owner == view.home or doubt.place.end_byte <= view.home.start_byte
 
 
-def _doubtful(source: Source, doubt: Uncertain, name: str) -> SettingsError:
-    return source.error(f"the value of {name} is not certain: {doubt.reason}", doubt.place, REMEDY)
+def _doubtful(source: Source, doubt: Uncertain, name: str, remedy: str = REMEDY) -> SettingsError:
+    return source.error(f"the value of {name} is not certain: {doubt.reason}", doubt.place, remedy)
 
 
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:

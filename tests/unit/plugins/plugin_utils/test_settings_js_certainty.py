@@ -271,3 +271,52 @@ def test_a_list_that_changes_later_is_not_read_as_it_is_written(write: str) -> N
 def test_an_assignment_that_would_leave_a_block_is_not_removed(statement: str) -> None:
     with pytest.raises(SettingsError, match="part of a larger statement"):
         edit(f"exports.d = 1;\n{statement}\n", remove=["a"])
+
+
+SPREAD_LAST = """module.exports = {
+  adminAuth: null,
+  uiPort: 1880,
+  ...require('./site'),
+};
+"""
+SPREAD_FIRST = """module.exports = {
+  ...require('./site'),
+  adminAuth: null,
+  uiPort: 1880,
+};
+"""
+MOVE = "Move this spread above adminAuth in the same object, because what comes later wins."
+
+
+def remedy_for(source: str, **wish: object) -> str | None:
+    with pytest.raises(SettingsError) as refusal:
+        edit(source, **wish)
+    return refusal.value.remedy
+
+
+def test_a_spread_below_a_setting_is_to_be_moved_above_it_which_helps() -> None:
+    assert remedy_for(SPREAD_LAST, set={"adminAuth": LOGIN}) == MOVE
+    with pytest.raises(SettingsError) as refusal:
+        value(SPREAD_LAST, "adminAuth")
+    assert refusal.value.remedy == MOVE
+    assert value(SPREAD_FIRST, "adminAuth") is None
+    assert value(edit(SPREAD_FIRST, set={"adminAuth": LOGIN}).text, "adminAuth") == LOGIN
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SPREAD_LAST.replace("...require('./site')", "[process.env.KEY]: 1"),
+        SPREAD_LAST + "Object.assign(module.exports, require('./site'));\n",
+        SPREAD_LAST.replace("...require('./site'),", "") + "Object.assign(module.exports, require('./site'));\n",
+        SPREAD_LAST.replace("adminAuth: null,", "") + "module.exports.adminAuth = null; change(module.exports);\n",
+    ],
+    ids=["a computed key", "another doubt", "no spread", "a function"],
+)
+def test_where_moving_would_not_help_it_is_no_remedy(source: str) -> None:
+    assert remedy_for(source, set={"adminAuth": LOGIN}) not in (None, MOVE)
+
+
+def test_a_setting_to_remove_could_still_come_from_the_spread() -> None:
+    assert remedy_for(SPREAD_LAST, remove=["adminAuth"]) not in (None, MOVE)
+    assert remedy_for(SPREAD_FIRST, remove=["adminAuth"]) not in (None, MOVE)

@@ -26,7 +26,7 @@ def test_a_refusal_names_place_line_and_remedy() -> None:
     lines = str(error).split("\n")
     assert lines[0].startswith("settings.js:3:5: the value of uiPort is not certain")
     assert lines[1:3] == ["  3 |     ...local,", "    |     ^"]
-    assert lines[3].startswith("Change the file by hand")
+    assert lines[3].startswith("Move this spread above uiPort")
 
 
 def test_columns_count_characters_not_bytes() -> None:
