@@ -43,6 +43,14 @@ CASES = {
         {"nodered_login_users": "ada:correct horse battery staple"},
         "nodered_login_users must be",
     ),
+    "a dictionary in place of users": (
+        {"nodered_login_users": {"ada": "correct horse battery staple"}},
+        "nodered_login_users must be a list of users with username and password",
+    ),
+    "a usual password": (
+        {"nodered_login_users": [GOOD | {"password": "raspberry"}]},
+        "nodered_login_users[0].password is the user name or one of the passwords",
+    ),
     "a list in place of a password": (
         {"nodered_login_users": [{"username": "ada", "password": ["correct horse battery staple"]}]},
         "nodered_login_users[0].password must be",

@@ -10,6 +10,7 @@ import re
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._variable_names import VARIABLES
 
 ROLES = sorted((pathlib.Path(__file__).parents[3] / "roles").iterdir())
@@ -75,6 +76,13 @@ def test_public_variables_begin_with_the_prefix_of_the_product(role):
 def test_check_takes_the_same_variables_as_main(role):
     specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     assert specs.get("check", specs["main"])["options"] == specs["main"]["options"]
+
+
+@pytest.mark.parametrize("users", [{"ada": {"password": "x"}}, "ada", 7, [["ada", "x"]]])
+def test_users_in_another_form_reach_the_plan_whose_error_is_short(users):
+    """ansible-core would name a Python type, and print the whole argument spec of the role."""
+    login = next(role for role in ROLES if role.name == "login")
+    assert ArgumentSpecValidator(spec(login)).validate({"nodered_login_users": users}).error_messages == []
 
 
 def test_the_list_for_misspelled_names_has_every_public_variable():
