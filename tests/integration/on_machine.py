@@ -16,6 +16,12 @@ import ansible
 
 from .fleet import CHECKOUT, Pi
 
+# A request to the module `apply` that changes nothing, without what names the Node-RED.
+NO_CHANGE = {
+    **{"edit": None, "companions": {}, "private_files": {}, "fail2ban": {}, "drop_ins": [], "certificate": None},
+    **{"sessions": "", "close_files": "", "firewall": False, "restore": 0, "restore_points": 5},
+    **{"restart": False, "timeout": 60, "remount": False},
+}
 FOLDER = "/var/tmp/modules-on-machine"
 COLLECTION = "ansible_collections/pifleet/nodered"
 

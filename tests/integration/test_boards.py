@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from .fleet import CHECKOUT, FLEET_NAME, Fleet, Run
+from .on_machine import NO_CHANGE
 
 USER_DIRS = {"dietpi": "/mnt/dietpi_userdata/node-red", "root": "/root/.node-red"}
 SERVICE_USERS = {"dietpi": "nodered", "root": "root"}
@@ -74,12 +75,8 @@ def test_a_port_on_which_systemd_cannot_listen_is_undone(boards, tmp_path):
     # An address that this machine has not: nothing can be seen of that before the socket is opened.
     streams = [{"ListenStream": ""}, {"ListenStream": "192.0.2.1:1885"}]
     drop_in = {"unit": "nodered.socket", "name": "zz-test", "sections": {"Socket": streams}, "options": []}
-    request = {
-        **{"service": "nodered", "settings_file": bone.settings_file, "user_dir": "/root", "edit": None},
-        **{"companions": {}, "drop_ins": [drop_in], "certificate": None, "sessions": "", "close_files": ""},
-        **{"private_files": {}, "restore_points": 5, "firewall": False, "restore": 0},
-        **{"restart": True, "timeout": 60, "remount": False},
-    }
+    where = {"service": "nodered", "settings_file": bone.settings_file, "user_dir": "/root"}
+    request = {**NO_CHANGE, **where, "drop_ins": [drop_in], "restart": True}
     # Under a name without an action plugin, the module takes any request.
     (tmp_path / "library").mkdir()
     shutil.copy(CHECKOUT / "plugins" / "modules" / "apply.py", tmp_path / "library" / "apply_request.py")

@@ -139,10 +139,6 @@ OF_ROOT = (".sessions.json", "settings.js.bak", COMPANION)
 SERVICE = {"service": "nodered"}
 # The module `apply` under a name that has no action plugin, so it takes any request.
 APPLY = "apply_request"
-NOTHING = {
-    **{"companions": {}, "drop_ins": [], "certificate": None, "sessions": "", "close_files": "", "edit": None},
-    **{"private_files": {}, "restore_points": 5, "firewall": False, "restore": 0},
-}
 UNREACHABLE = "nowhere"
 SETTINGS = "{{ folder }}/settings.js"
 DROP_IN = {"unit": "nodered.service", "name": "60-hostile", "sections": {"Service": [{"UMask": "0077"}]}, "options": []}
@@ -155,7 +151,7 @@ def moments(attacker):
 
     def apply(**parts):
         where = {"settings_file": attacker.pi.settings_file, "user_dir": attacker.user_dir}
-        return "apply", {**NOTHING, **SERVICE, **where, "restart": False, "timeout": 10, "remount": False, **parts}
+        return "apply", {**on_machine.NO_CHANGE, **SERVICE, **where, "timeout": 10, **parts}
 
     def edit(port):
         text = attacker.pi.settings
