@@ -110,6 +110,17 @@ class _Guard:
             firewall = self._read()
         return firewall
 
+    def _read_over_new_connection(self, *, closed: str, undone: str) -> dict[str, t.Any]:
+        """The firewall. Raises _Failed with `closed` if it lets no new connection in, with `undone` if it is undone."""
+        try:
+            self._use_new_connection()
+            firewall = self._read()
+        except AnsibleConnectionFailure:
+            raise _Failed(closed) from None
+        if not firewall["unconfirmed"]:
+            raise _Failed(undone)
+        return firewall
+
     def _use_new_connection(self) -> None:
         """An open connection continues to work under any rules; only a new one shows that they let Ansible in."""
         connection = self._step._connection
@@ -284,16 +295,11 @@ class GuardedFirewall(_Guard):
 
     def _confirm(self) -> None:
         """Keep the new rules, if a new connection gets through and they do what they should."""
-        try:
-            self._use_new_connection()
-            firewall = self._read()
-        except AnsibleConnectionFailure:
-            raise _Failed("The new rules let no new SSH connection in.") from None
-        if not firewall["unconfirmed"]:
-            raise _Failed(
-                f"The host has restored its old firewall already: {self._seconds} seconds "
-                "(nodered_ufw_confirm_seconds) were not enough."
-            )
+        firewall = self._read_over_new_connection(
+            closed="The new rules let no new SSH connection in.",
+            undone=f"The host has restored its old firewall already: {self._seconds} seconds "
+            "(nodered_ufw_confirm_seconds) were not enough.",
+        )
         missing = ufw.lines(ufw.decide(firewall, self._request()))
         if missing:
             raise _Failed(f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}.")
@@ -392,7 +398,10 @@ class RestoredFirewall(_Guard):
             if not self._armed:
                 raise _Failed("Another run changes it, or it was changed after it was read. Run again.")
             self._guard("restored", service=self._state.instance["service"], restore_point=point, **given)
-            self._require_new_connection()
+            self._read_over_new_connection(
+                closed="The restored rules let no new SSH connection in.",
+                undone="The host has restored the firewall from before already.",
+            )
             result = change(True)
             if result.get("failed"):
                 raise _Failed(_message(result))
@@ -402,15 +411,6 @@ class RestoredFirewall(_Guard):
         text = f"{self._step.host}: the firewall is restored, and a new connection has confirmed it"
         result = {**result, "changed": True, "msg": [*message_lines(result), text], "_ansible_verbose_always": True}
         return self._with_warnings(result)
-
-    def _require_new_connection(self) -> None:
-        try:
-            self._use_new_connection()
-            firewall = self._read()
-        except AnsibleConnectionFailure:
-            raise _Failed("The restored rules let no new SSH connection in.") from None
-        if not firewall["unconfirmed"]:
-            raise _Failed("The host has restored the firewall from before already.")
 
 
 def _new_owner() -> str:
