@@ -66,15 +66,14 @@ def find(service: Optional[str]) -> Tuple[Unit, List[Seen]]:
     pids = {one.pid for _unit, one in found}
     running = [(unit, one) for unit, one in found if one.parent not in pids]
     names = list(USUAL_SERVICES) + [unit for unit, _process in running if unit]
-    if service:
-        names.insert(0, service)
-    loaded = {unit.name: unit for unit in _systemd.show(*dict.fromkeys(names)) if unit.loaded}
+    wanted = _systemd.show(service)[0] if service else None
+    shown = [*([wanted] if wanted else []), *_systemd.show(*dict.fromkeys(names))]
+    loaded = {unit.name: unit for unit in shown if unit.loaded}
     running = [(name if name and _belongs_to(loaded.get(name), one) else None, one) for name, one in running]
     usual = {_systemd.full_name(name) for name in [*USUAL_SERVICES, *([service] if service else [])]}
     with_processes = {name for name, _process in running}
     units = [unit for name, unit in loaded.items() if name in usual or name in with_processes]
-    if service:
-        wanted = _systemd.show(service)[0]
+    if wanted:
         if wanted.owner:
             found, running = _named(found, wanted), _named(running, wanted)
         others = _seen(units, running, without=wanted.name)
