@@ -86,7 +86,7 @@ def check(
 
 
 def own_problems(certificate: str, *, now: datetime.datetime, names: Sequence[str]) -> dict[str, str]:
-    """What is wrong with the first certificate of this PEM text alone, whoever issued it.
+    """What is wrong with the first certificate of this PEM text alone, without its issuer.
 
     For the arguments see `check`. The keys are `weak` (key, signature), `dates` and `names`.
 

@@ -200,7 +200,7 @@ def _used(report: FleetReport, checks: Sequence[Check]) -> list[Check]:
 
 
 def _unknown(check: str, finding: Finding | None) -> Check:
-    """A check that the catalogue does not have, from what a finding tells of it."""
+    """A check that the catalogue does not have, described by one of its findings."""
     return Check(
         check,
         "Others",
@@ -212,7 +212,7 @@ def _unknown(check: str, finding: Finding | None) -> Check:
 
 
 def _sections(report: FleetReport, checks: Sequence[Check]) -> dict[str, _CheckSection]:
-    """What to tell of each check, with the remedy if most hosts share it."""
+    """The advice for each check, with the remedy if most hosts share it."""
     sections = {one.id: _CheckSection(one.id, f"{one.area}: {one.label}", one.title, one.why) for one in checks}
     remedies, titles = ({check.id: Counter[str]() for check in checks} for _part in range(2))
     worst: dict[str, int] = {}
