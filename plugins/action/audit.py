@@ -30,10 +30,9 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit._base impor
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather.ufw import manages
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, planned
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _write
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import SEVERITIES, HostReport
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, State
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
@@ -55,16 +54,10 @@ class ActionModule(VerifyStep):
 
     more_to_find: t.Mapping[str, object] = {"other_firewalls": True}
 
-    def begin(self, task_vars: TaskVars) -> None:
-        """With the defaults of all roles, as their tasks would have them."""
-        merged = {**role_defaults(self._loader), **task_vars}
-        self._templar: t.Any = self._templar.copy_with_new_env(available_variables=merged)
-        super().begin(merged)
-
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        self.begin(task_vars or {})
+        self.begin_with_role_defaults(task_vars or {})
         self._require_variables()
         self._require_libraries()
         try:
@@ -119,7 +112,7 @@ class ActionModule(VerifyStep):
 
     def _firewall(self, state: State) -> dict[str, t.Any]:
         """As the plan of the role ufw gathers it; empty if the firewall is to be left alone."""
-        firewall = state.firewall.get("found") if state.firewall.get("task") == self._task._uuid else None
+        firewall = state.firewall_for(self._task._uuid)
         found = Found(self.host, state.instance, state.source, firewall=firewall)
         return GATHER["ufw"](self, found, self.variables)
 
@@ -130,7 +123,10 @@ class ActionModule(VerifyStep):
         for position, role in enumerate(ROLES, 1):
             later = frozenset([*ROLES][position:])
             found = Found(self.host, state.instance, text, dict(plans), later, clock_error=state.clock_error)
-            found = dataclasses.replace(found, controller=firewall if role == "ufw" else self._gathered(role, found))
+            if role == "ufw":
+                found = dataclasses.replace(found, controller=firewall)
+            else:
+                found = gathered(role, self, found, self.variables)
             plan, edit = planned(role, found, self.variables)
             if plan.errors:
                 rejected[role] = plan.errors
@@ -140,9 +136,6 @@ class ActionModule(VerifyStep):
             changes |= {role: lines} if lines else {}
         # Not kept: what this play has planned for the host stays as it is.
         return dataclasses.replace(state, plans=plans, variables=self.variables_for_later()), changes, rejected
-
-    def _gathered(self, role: str, found: Found) -> dict[str, t.Any]:
-        return GATHER[role](self, found, self.variables) if role in GATHER else {}
 
     def _read(self, state: State) -> dict[str, t.Any]:
         """What the settings file itself shows."""

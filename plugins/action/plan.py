@@ -9,14 +9,13 @@ class of an action plugin before it forks a process for each host.
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _diff
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, planned
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import ROLES, gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, Step, TaskVars
 
@@ -47,9 +46,7 @@ class ActionModule(Step):
 
     def _step(self, state: State, role: str) -> tuple[Found, Plan, _settings_js.Edit]:
         """Plan a role, and keep its plan."""
-        found = self._found(state, role)
-        if role in GATHER:
-            found = dataclasses.replace(found, controller=GATHER[role](self, found, self.variables))
+        found = gathered(role, self, self._found(state, role), self.variables)
         plan, edit = planned(role, found, self.variables)
         self._keep(state, role, plan, edit)
         return found, plan, edit
@@ -86,7 +83,7 @@ class ActionModule(Step):
             instance=state.instance,
             text=state.text,
             planned=state.plans,
-            firewall=state.firewall.get("found") if state.firewall.get("task") == self._task._uuid else None,
+            firewall=state.firewall_for(self._task._uuid),
             clock_error=state.clock_error,
             later_roles=_play.later_roles(self._task, self.task_vars) - set(state.plans) - {role},
         )

@@ -20,7 +20,6 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall 
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import other_services
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore_points import Listed, Point, RestoreError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._role_defaults import role_defaults
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
 
@@ -36,16 +35,10 @@ class ActionModule(apply.ActionModule):
     """One remote execution lists; a second one restores, with four more if the firewall differs. One more where the
     host is asked itself."""
 
-    def begin(self, task_vars: TaskVars) -> None:
-        """With the defaults of all roles, as their tasks would have them."""
-        merged = {**role_defaults(self._loader), **task_vars}
-        self._templar: t.Any = self._templar.copy_with_new_env(available_variables=merged)
-        super().begin(merged)
-
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super(apply.ActionModule, self).run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        self.begin(task_vars or {})
+        self.begin_with_role_defaults(task_vars or {})
         try:
             self._require_variables()
             state, listed = self._found(options["point"])

@@ -44,6 +44,11 @@ GATHER: dict[str, t.Callable[[Step, Found, Wanted], dict[str, t.Any]]] = {
 }
 
 
+def gathered(role: str, step: Step, found: Found, wanted: Wanted) -> Found:
+    """`found` with what this role needs to know beside it."""
+    return dataclasses.replace(found, controller=GATHER[role](step, found, wanted)) if role in GATHER else found
+
+
 def planned(role: str, found: Found, wanted: Wanted) -> tuple[Plan, _settings_js.Edit]:
     """The plan of this role, and the settings file with it. With errors in the plan, nothing of it counts."""
     filename = str(found.instance["settings_file"])

@@ -95,6 +95,10 @@ class State:
         """How many restore points are kept, beside the first one."""
         return int(self.variables["nodered_restore_points"])
 
+    def firewall_for(self, task: str) -> dict[str, Any] | None:
+        """The firewall that discovery has read for the task with this id; None if it has not."""
+        return dict(self.firewall["found"]) if self.firewall.get("task") == task else None
+
     def checks(self, role: str) -> dict[str, Any]:
         """What this role has verified; empty if it has not planned in this play."""
         return dict(self.plans[role].checks) if role in self.plans else {}

@@ -18,6 +18,7 @@ from . import _settings_change, _time_limit
 from ._arguments import ArgumentError
 from ._budget import FINDING, START_SECONDS, Budget, counted, limit
 from ._inventory import one_name_each
+from ._role_defaults import role_defaults
 from ._run_state import APPLY, State, Store, stores_of_host
 
 _LATER = (
@@ -108,6 +109,12 @@ class Step(ActionBase):  # type: ignore[misc]
             self.budget = Budget(seconds=limit(self.variables))
         except ArgumentError as error:
             raise AnsibleActionFail(f"{self.host}: {error}") from None
+
+    def begin_with_role_defaults(self, task_vars: TaskVars) -> None:
+        """As `begin`, with the defaults of all roles, as their tasks would have them."""
+        merged = {**role_defaults(self._loader), **task_vars}
+        self._templar: t.Any = self._templar.copy_with_new_env(available_variables=merged)
+        self.begin(merged)
 
     @property
     def _place(self) -> tuple[str, str, str]:

@@ -56,7 +56,7 @@ class Observed(restore.ActionModule):
         checksum = hashlib.sha256(MOVED.encode()).hexdigest()
         self.state = State(instance(port=1885), MOVED, checksum, MOVED, plans=plans, variables=LATER)
 
-    def begin(self, _task_vars):
+    def begin_with_role_defaults(self, _task_vars):
         pass
 
     def validate_argument_spec(self, argument_spec):

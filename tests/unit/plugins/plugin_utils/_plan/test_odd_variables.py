@@ -20,12 +20,12 @@ import pytest
 import yaml
 from ansible import constants
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.pifleet.nodered.plugins.action import plan as action
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import ROLES, gathered
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import HOST, found
@@ -222,9 +222,8 @@ def errors_of(role: str, wanted: Mapping[str, object], **different: object) -> t
     # Static files can have a password of their own beside pages that are elsewhere.
     about = found(expected_node_root="/pages", **different)
     try:
-        if role in action.GATHER:
-            about = dataclasses.replace(about, controller=action.GATHER[role](Step(), about, wanted))
-        plan = action.ROLES[role].plan(about, wanted)
+        about = gathered(role, Step(), about, wanted)
+        plan = ROLES[role].plan(about, wanted)
         _settings_js.edit(about.text, set=plan.set, remove=plan.remove)
     except (SettingsError, Failure) as error:
         return (str(error),)
