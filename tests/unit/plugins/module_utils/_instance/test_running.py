@@ -212,7 +212,7 @@ def test_what_the_journal_does_not_say_is_unknown(monkeypatch):
 
 def test_the_title_of_the_process_is_no_command_line_without_options(monkeypatch):
     """After weeks, the journal may only have messages of a Node-RED that has long been listening."""
-    titled = Process(5, 1, 0, "node-red", ("node-red",), os.getuid())
+    titled = Process(2**23, 1, 0, "node-red", ("node-red",), os.getuid())
     monkeypatch.setattr(_running, "_entries", lambda _command: iter(entries("x", line="node-red")))
     assert _running.start_up(Unit("nodered.service", {}), titled) == StartUp()
 

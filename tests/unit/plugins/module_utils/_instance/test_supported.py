@@ -22,6 +22,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes 
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit, Word
 
 ME = pwd.getpwuid(os.getuid())
+# Larger than the kernel gives out (proc(5), pid_max), so that no process of this machine has it.
+NO_PID = 2**23
 
 
 def unit(words, name="nodered.service", **properties):
@@ -153,23 +155,23 @@ def program(tmp_path, monkeypatch):
     (tmp_path / "dist").mkdir()
     script = tmp_path / "dist" / "index.js"
     script.write_text("require('node-red')")
-    process = Process(4321, 1, 1, "node", ("/usr/bin/node", "--inspect", "dist/index.js"), os.getuid())
+    process = Process(NO_PID, 1, 1, "node", ("/usr/bin/node", "--inspect", "dist/index.js"), os.getuid())
     monkeypatch.setattr(_processes, "processes", lambda: [process])
-    monkeypatch.setattr(_processes, "unit_of", lambda pid: "kiosk.service" if pid == 4321 else None)
+    monkeypatch.setattr(_processes, "unit_of", lambda pid: "kiosk.service" if pid == NO_PID else None)
     monkeypatch.setattr(_processes, "link", lambda pid, name: None)
     monkeypatch.setattr(_processes, "listeners", lambda *_pids: [])
     return tmp_path
 
 
 def kiosk(folder):
-    return unit("/usr/bin/node dist/index.js", "kiosk.service", MainPID="4321", WorkingDirectory=str(folder))
+    return unit("/usr/bin/node dist/index.js", "kiosk.service", MainPID=str(NO_PID), WorkingDirectory=str(folder))
 
 
 def test_a_program_that_depends_on_node_red_embeds_it(program):
     (program / "package.json").write_text(json.dumps({"name": "candy", "dependencies": {"node-red": "^4.1.0"}}))
     with pytest.raises(Failure) as failure:
         _supported.require(kiosk(program), [])
-    assert f"kiosk.service runs a program that embeds Node-RED: {program}/dist/index.js (pid 4321; " in str(
+    assert f"kiosk.service runs a program that embeds Node-RED: {program}/dist/index.js (pid {NO_PID}; " in str(
         failure.value
     )
     assert f"{program}/package.json depends on node-red" in str(failure.value)
@@ -208,9 +210,9 @@ def test_a_supervisor_is_named_with_what_it_runs(monkeypatch, seen):
 )
 def test_a_container_is_traced_to_its_unit(monkeypatch, arguments):
     inside = ("/bin/bash", "-c", "docker run node-red")
-    running = [Process(5, 1, 1, "x", inside, 0), Process(77, 1, 1, "x", arguments, 0)]
+    running = [Process(NO_PID, 1, 1, "x", inside, 0), Process(NO_PID + 1, 1, 1, "x", arguments, 0)]
     monkeypatch.setattr(_processes, "processes", lambda: running)
-    monkeypatch.setattr(_processes, "unit_of", lambda pid: "iot.service" if pid == 77 else None)
+    monkeypatch.setattr(_processes, "unit_of", lambda pid: "iot.service" if pid == NO_PID + 1 else None)
     monkeypatch.setattr(_systemd, "show", lambda name: [unit("/usr/bin/docker run --name iot nodered/node-red", name)])
     failure = _supported.without_unit([(None, node_red(11))], False)
     assert "iot.service runs a container" in str(failure)
