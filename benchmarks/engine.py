@@ -33,8 +33,8 @@ sys.path.insert(0, str(CHECKOUT / "tests"))
 from conftest import link_collection  # noqa: E402
 
 link_collection()
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js as engine  # noqa: E402
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._js import _tree  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js as engine  # noqa: E402
 
 # The most that four settings, and a file that has them already, may cost in bare parses.
 MOST_CHANGING = 3.5

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from unittest import mock
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import SettingsError, edit
 from ansible_collections.pifleet.nodered.tests.evaluated import evaluated, plain
 
 # The variable of the environment on which the files of the tests depend.

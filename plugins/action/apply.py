@@ -14,19 +14,16 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
-    _certificates,
-    _guarded_firewall,
-    _password_files,
-    _totp_files,
-)
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import CHANGING
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _planned_certificates
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget import CHANGING
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _password_files, _totp_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import TotpError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State, Store
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import TotpError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import APPLY, State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _guarded_firewall
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars, message_lines
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._verify_step import VerifyStep
 
 # After this time, the host is not waited for any more. What it does goes on there: the wait for another restart, then
 # stop, start, stop and start again for a rollback, each up to the timeout, and what each of them needs besides.
@@ -102,7 +99,7 @@ class ActionModule(VerifyStep):
                 for path, enrolment in plan.enrolments.items():
                     _totp_files.keep(path, **enrolment)
             certificate = self._certificate(state)
-        except (_password_files.PasswordFileError, TotpError, _certificates.PreparationError) as error:
+        except (_password_files.PasswordFileError, TotpError, _planned_certificates.PreparationError) as error:
             failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
             self._note(store, state, failed)
             return failed
@@ -134,7 +131,7 @@ class ActionModule(VerifyStep):
         plan = state.plans.get("tls")
         if plan is None or not plan.certificate:
             return None
-        prepared = _certificates.prepare(plan.certificate)
+        prepared = _planned_certificates.prepare(plan.certificate)
         plan.checks |= prepared.checks
         return prepared.request
 

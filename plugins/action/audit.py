@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _certificate, _client_files, _known_bad
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import (
     _judge,
     _request,
@@ -27,17 +26,20 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import (
     tls,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit._base import Certificate, Observed
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _client_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather._planning import GATHER, ROLES, gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather.ufw import manages
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import GATHER, ROLES, gathered, planned
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import Records, State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._verify_from import CONTROLLER, HOST
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _write
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import SEVERITIES, HostReport
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, State
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._verify_step import VerifyStep
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _known_bad
 
 ARGUMENT_SPEC: dict[str, t.Any] = {}
 # Seconds for both connections that look at the certificate.

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play, _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather._planning import ROLES, gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _diff
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import ROLES, gathered, planned
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, Step, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _play
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, Step, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_change, _settings_js
 
 ARGUMENT_SPEC: dict[str, t.Any] = {"role": {"type": "str", "required": True, "choices": list(ROLES)}}
 

@@ -26,11 +26,12 @@ from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     REQUIRED_TOGETHER,
     with_answers,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments, _probe_program, _time_limit, _variables
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._connection import kind_of
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._other_host import on_other_host
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._probe_program import AnswerError, Checks
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments, _time_limit, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._connection import kind_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._verify_from import CONTROLLER, HOST
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _probe_program
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._other_host import on_other_host
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._probe_program import AnswerError, Checks
 
 MODULE = "pifleet.nodered.probe"
 LOGIN_CHECKS = ("login_works", "read_only_cannot_write")

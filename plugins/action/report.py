@@ -16,10 +16,10 @@ import typing as t
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import MissingLibraryError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import Records
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _summary, _write
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import ReportError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "directory": {"type": "path", "required": True},

@@ -12,16 +12,21 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.action import apply
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _restore, _restore_points, _variable_names
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import _request
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._budget import FINDING
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._guarded_firewall import RestoredFirewall
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _variable_names
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._arguments import ArgumentError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget import FINDING
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification, instance, ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import other_services
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore_points import Listed, Point, RestoreError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars, message_lines
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore import _restore_plan, _restore_points
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._restore._restore_points import (
+    Listed,
+    Point,
+    RestoreError,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._guarded_firewall import RestoredFirewall
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars, message_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "point": {"type": "str", "default": _restore_points.LIST},
@@ -99,7 +104,7 @@ class ActionModule(apply.ActionModule):
 
     def _restored(self, state: State, listed: Listed, point: Point, *, force: bool) -> Result:
         settings = str(state.instance["settings_file"])
-        restore = _restore.planned(
+        restore = _restore_plan.planned(
             listed,
             point,
             instance=state.instance,
@@ -109,14 +114,14 @@ class ActionModule(apply.ActionModule):
             firewall_stays=self._firewall_stays(state),
         )
         if self.firewall and self.firewall["installed"] and not self.firewall["active"] and not restore.firewall:
-            restore.notes.append(_restore.UFW_INACTIVE)
+            restore.notes.append(_restore_plan.UFW_INACTIVE)
         self.point, notes = point, [f"{self.host}: {note}" for note in restore.notes]
         if not restore.changes:
             text = f"everything is already as before the run of {point.date} (restore point {point.number})"
             return {"changed": False, "msg": [f"{self.host}: {text}", *notes], "_ansible_verbose_always": True}
         result: Result = {"changed": True}
         if self._task.diff:
-            result["diff"] = _restore.diffs(settings, state.text, restore)
+            result["diff"] = _restore_plan.diffs(settings, state.text, restore)
         if self._task.check_mode:
             return result
         state.text, state.changed_settings = restore.text, restore.changed
@@ -126,7 +131,7 @@ class ActionModule(apply.ActionModule):
             applied = {**applied, "msg": [*message_lines(applied), *notes], "_ansible_verbose_always": True}
         return {**result, **{name: value for name, value in applied.items() if name in _SHOWN}}
 
-    def _applied(self, state: State, restore: _restore.Restore) -> Result:
+    def _applied(self, state: State, restore: _restore_plan.Restore) -> Result:
         store = self.store()
         if not restore.firewall:
             return self._transaction(store, state)
@@ -150,5 +155,5 @@ class ActionModule(apply.ActionModule):
         store.save(state)
         first = f"as before the run of {self.point.date} (restore point {self.point.number})"
         lines = [f"restored, {first}; Node-RED responds at {_verification.url(state)}"]
-        lines += _restore.open_lines(state.instance, checks)
+        lines += _restore_plan.open_lines(state.instance, checks)
         return {**result, "msg": [f"{self.host}: {line}" for line in lines], "_ansible_verbose_always": True}

@@ -18,13 +18,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.modules.settings import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import (
-    _arguments,
-    _settings_change,
-    _settings_js,
-    _step,
-    _variables,
-)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments, _variables
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _step
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_change, _settings_js
 
 VARIABLE = "$variable"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._step import Result, TaskVars
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_step import VerifyStep
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._verify_step import VerifyStep
 
 ARGUMENT_SPEC: dict[str, t.Any] = {}
 

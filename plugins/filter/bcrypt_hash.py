@@ -52,9 +52,9 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._bcrypt import PasswordError, hash_password
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import MissingLibraryError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._bcrypt import PasswordError, hash_password
 
 
 def bcrypt_hash(password: object, rounds: int = 8, ident: str = "2b") -> str:

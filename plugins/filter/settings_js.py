@@ -97,8 +97,8 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import SettingsError, edit
 
 
 def settings_js(source: object, set: object = None, remove: object = None, filename: object = "settings.js") -> str:

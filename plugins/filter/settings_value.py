@@ -56,8 +56,12 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _arguments
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import SettingsError, Undefined, value
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import (
+    SettingsError,
+    Undefined,
+    value,
+)
 from jinja2 import Environment, pass_environment
 
 

@@ -51,9 +51,9 @@ _raw:
 
 import typing as t
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _fleet_secret
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._lookup import DerivedLookup, missing
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._arguments import ArgumentError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _fleet_secret
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._lookup import DerivedLookup, missing
 
 
 class LookupModule(DerivedLookup):

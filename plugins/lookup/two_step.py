@@ -53,9 +53,10 @@ _raw:
 
 import typing as t
 
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _admin_auth, _fleet_secret, _totp, _totp_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._arguments import ArgumentError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._lookup import DerivedLookup, missing
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._arguments import ArgumentError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _fleet_secret, _totp, _totp_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._lookup import DerivedLookup, missing
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _admin_auth
 
 USERS = "nodered_login_users"
 

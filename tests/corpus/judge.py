@@ -24,9 +24,9 @@ from typing import Any
 
 import tree_sitter
 import tree_sitter_javascript
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit, edit, value
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import Edit, edit, value
 
 from .programs import ENVIRONMENT, Program
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import pytest
 import tree_sitter
 import tree_sitter_javascript
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._known_settings import KNOWN_SETTINGS
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._known_settings import KNOWN_SETTINGS
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import edit
 from ansible_collections.pifleet.nodered.tests.corpus.packages import PACKAGES, archives, text_in
 from ansible_collections.pifleet.nodered.tests.evaluated import ABSENT, evaluated, found_at, plain
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import UNDEFINED, Edit, edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import UNDEFINED, Edit, edit
 from ansible_collections.pifleet.nodered.tests.corpus import fuzz, judge, programs
 from ansible_collections.pifleet.nodered.tests.corpus.choices import Choices, Reducer, without_pieces
 from ansible_collections.pifleet.nodered.tests.corpus.judge import Judge, Verdict

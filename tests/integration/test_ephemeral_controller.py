@@ -11,11 +11,11 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._bcrypt import verify
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import password
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._bcrypt import verify
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._fleet_secret import password
 
 from .fleet import CHECKOUT, Run, recap
 from .recording import leaks

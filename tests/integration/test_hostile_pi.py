@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from . import on_machine

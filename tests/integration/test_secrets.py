@@ -12,11 +12,11 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp, _totp_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import PURPOSES, derived
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _totp, _totp_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._fleet_secret import PURPOSES, derived
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import Enrolment
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from .recording import leaks

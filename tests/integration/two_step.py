@@ -12,8 +12,8 @@ import time
 
 import yaml
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import code, step_at
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _totp
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import Enrolment
 
 from .fleet import CHECKOUT
 from .users import USERS

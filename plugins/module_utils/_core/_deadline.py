@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 
-# What one Node-RED may cost a run, all its modules and the verification together, see `plugin_utils/_budget`.
+# What one Node-RED may cost a run, all its modules and the verification together, see `plugin_utils/_core/_budget`.
 SECONDS = 60
 OPTION: Dict[str, Any] = {"type": "float", "default": SECONDS}
 """The option `time_limit` of a module."""

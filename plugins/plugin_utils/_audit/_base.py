@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import _known_bad
 from .._plan._base import Found, Wanted, is_loopback
 from .._report._catalogue import BY_ID
 from .._report._findings import Finding, Severity
+from .._settings import _known_bad
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._plan import _verification, http_auth
-from .._run_state import State
+from .._plan._run_state import State
 
 _ALWAYS = ("login_required", "flows_closed", "flows_write_closed", "comms_closed")
 _OVER_TLS = ("old_tls_refused", "plain_http_refused")

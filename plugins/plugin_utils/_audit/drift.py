@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...module_utils._core._text import printable_line
 from .._plan._base import Found, Plan
-from .._settings_js import Edit
+from .._settings._settings_js import Edit
 from ._base import Observed, Outcome, finding
 
 _MODES = {"private": "modes of files with secrets", "directory": "mode of the user directory"}

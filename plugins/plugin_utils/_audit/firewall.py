@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import _firewall_plan
+from .._firewall import _firewall_plan
 from .._plan._base import Found
 from ._base import Observed, Outcome, Skipped, finding
 

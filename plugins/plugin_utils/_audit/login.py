@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...module_utils._probe._anonymous_checks import DEFAULT_USER
-from .. import _known_bad
 from .._plan._base import Found
 from .._report._findings import Severity
+from .._settings import _known_bad
 from ._base import FAIL, SKIP, Observed, Outcome, Skipped, finding, is_accepted, is_local
 
 # The checks that say what the settings file has, with the titles of their findings, by the kind in `_known_bad`.

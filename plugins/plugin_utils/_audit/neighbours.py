@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .. import _neighbours
+from .._plan import _neighbours
 from .._plan._base import Found
 from ._base import Observed, Outcome, Skipped, finding
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 
-from .._arguments import release_numbers
+from .._core._arguments import release_numbers
 from .._plan._base import Found
 from ._base import Observed, Outcome, Skipped, finding
 from ._release_dates import DATED, NODE, NODE_RED

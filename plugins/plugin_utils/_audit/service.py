@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...module_utils._linux import _user_units
-from .. import _sandbox
-from .._plan import hardening
+from .._plan import _sandbox, hardening
 from .._plan._base import Found, is_user_unit
 from ._base import Observed, Outcome, finding, is_accepted
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import _known_bad
 from .._plan._base import Found
 from .._report._findings import Severity
+from .._settings import _known_bad
 from ._base import Observed, Outcome, Skipped, finding, is_accepted
 
 CHECKS = ("settings-unreadable", "setting-misspelled", "setting-unknown", "credential-secret")

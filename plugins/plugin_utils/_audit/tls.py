@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from .. import _certificate
+from .._certificates import _certificate
 from .._plan._base import Found
 from ._base import FAIL, Observed, Outcome, Skipped, finding, is_local, is_proxied
 

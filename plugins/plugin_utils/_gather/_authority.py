@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible import constants
 
-from .._authority import (
+from .._certificates._authority import (
     GIVEN,
     AuthorityError,
     AuthorityFolder,
@@ -19,10 +19,10 @@ from .._authority import (
     require_not_replaced,
     shared_candidate,
 )
-from .._certificate import CertificateError
-from .._certificate_make import Authority
-from .._certificate_names import CertificateNameError, Constraints
-from .._client_files import PROOF, ClientFolder, pair_of_a_run
+from .._certificates._certificate import CertificateError
+from .._certificates._certificate_make import Authority
+from .._certificates._certificate_names import CertificateNameError, Constraints
+from .._certificates._client_files import PROOF, ClientFolder, pair_of_a_run
 from .._plan._tls_aim import Aim
 from .._plan._tls_certificates import clients, new_constraints, wanted_constraints
 

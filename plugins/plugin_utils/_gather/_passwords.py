@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import _ephemeral, _fleet_secret, _kept_files, _password_files
-from .._arguments import ArgumentError
+from .._core import _kept_files
+from .._core._arguments import ArgumentError
+from .._passwords import _ephemeral, _fleet_secret, _password_files
 from .._plan._base import Wanted
 
 if TYPE_CHECKING:
-    from .._step import Step
+    from .._run._step import Step
 
 
 def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from .._admin_middleware import COMPANION
+from .._settings._admin_middleware import COMPANION
 
 if TYPE_CHECKING:
     from .._plan._base import Found, Wanted
-    from .._step import Step
+    from .._run._step import Step
 
 FILE = pathlib.Path(__file__).parents[3] / "roles" / "hardening" / "files" / COMPANION
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from .._http_auth import COMPANION
+from .._settings._http_auth import COMPANION
 from . import _passwords
 
 if TYPE_CHECKING:
     from .._plan._base import Found, Wanted
-    from .._step import Step
+    from .._run._step import Step
 
 FILE = pathlib.Path(__file__).parents[3] / "roles" / "http_auth" / "files" / COMPANION
 

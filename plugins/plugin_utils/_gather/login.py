@@ -10,15 +10,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import _admin_auth, _fleet_secret, _kept_files, _totp_files
-from .._arguments import ArgumentError
+from .._core import _kept_files
+from .._core._arguments import ArgumentError
+from .._passwords import _fleet_secret, _totp_files
+from .._passwords._totp import COMPANION, Enrolment, TotpError, from_record, host_file, is_text_of, users_in
 from .._plan._two_step import FOLDER
-from .._totp import COMPANION, Enrolment, TotpError, from_record, host_file, is_text_of, users_in
+from .._settings import _admin_auth
 from . import _passwords
 
 if TYPE_CHECKING:
     from .._plan._base import Found, Wanted
-    from .._step import Step
+    from .._run._step import Step
 
 FILE = pathlib.Path(__file__).parents[3] / "roles" / "login" / "files" / COMPANION
 

@@ -12,7 +12,7 @@ from .._plan.sessions import COMPANION
 
 if TYPE_CHECKING:
     from .._plan._base import Found, Wanted
-    from .._step import Step
+    from .._run._step import Step
 
 FILE = pathlib.Path(__file__).parents[3] / "roles" / "sessions" / "files" / COMPANION
 

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 
-from .. import _ephemeral
-from .._arguments import ArgumentError
-from .._budget import CERTIFICATE
-from .._certificate import CannotJudgeError
-from .._certificate_here import authorities_of_this_system, require_judgement_here
-from .._inventory import inventory_names
+from .._certificates._certificate import CannotJudgeError
+from .._certificates._certificate_here import authorities_of_this_system, require_judgement_here
+from .._core._arguments import ArgumentError
+from .._core._budget import CERTIFICATE
+from .._core._errors import SettingsError
+from .._core._inventory import inventory_names
+from .._passwords import _ephemeral
 from .._plan._base import Found, Wanted
 from .._plan._tls_aim import Aim
-from .._settings_error import SettingsError
 from . import _authority
 
 if TYPE_CHECKING:
-    from .._step import Step
+    from .._run._step import Step
 
 FILES = ("nodered_tls_ca", "nodered_tls_client_authority", "nodered_tls_client_certificate", "nodered_tls_client_key")
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from .. import _arguments
-from .._budget import FIREWALL
-from .._connection import kind_of
+from .._core import _arguments
+from .._core._budget import FIREWALL
+from .._core._connection import kind_of
 from .._plan import ufw
 from .._plan._base import Found, Wanted
-from .._step import Step
+from .._run._step import Step
 
 _SSH_CONNECTIONS = ("ssh", "paramiko", "paramiko_ssh", "libssh")
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .._settings_error import SettingsError
+from .._core._errors import SettingsError
 from ._tree import COMMENTS, FUNCTIONS, RESERVED, Source, field, leaves, members
 
 if TYPE_CHECKING:

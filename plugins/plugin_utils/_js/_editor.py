@@ -17,7 +17,7 @@ from ._tree import COMMENTS, Source, comments, members, unwrapped
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from .._settings_error import SettingsError
+    from .._core._errors import SettingsError
 
 REMOVED = object()
 # What a statement may begin with so that, without a semicolon, it goes on with the one before it.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._settings_error import SettingsError
+from .._core._errors import SettingsError
 from ._tree import DEEPEST, Source, all_children, field, is_identifier, meaning, members, too_deep, unwrapped
 
 if TYPE_CHECKING:

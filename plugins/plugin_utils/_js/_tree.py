@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from ...module_utils._core import _masking
 from ...module_utils._core._masking import Span
-from .._settings_error import MissingLibraryError, SettingsError
+from .._core._errors import MissingLibraryError, SettingsError
 
 try:
     import tree_sitter

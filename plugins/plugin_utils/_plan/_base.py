@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...module_utils._linux import _unit_files, _user_units
-from .. import _settings_js
-from .._settings_error import SettingsError
+from .._core._errors import SettingsError
+from .._settings import _settings_js
 
 UNIT_FOLDER = "/etc/systemd/system"
 _LOOPBACK = re.compile(r"127[.]|::1$|localhost$")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...module_utils._core._text import printable_line
-from .. import _settings_change
-from .._settings_js import Edit
+from .._settings import _settings_change
+from .._settings._settings_js import Edit
 from ._base import DropIn, Found, Plan
 
 Diff = dict[str, str]

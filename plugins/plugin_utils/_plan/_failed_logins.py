@@ -12,9 +12,9 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from ...module_utils._instance import _fail2ban
-from .. import _arguments
-from .._admin_middleware import COMPANION
-from .._arguments import ArgumentError
+from .._core import _arguments
+from .._core._arguments import ArgumentError
+from .._settings._admin_middleware import COMPANION
 from ._base import Found, Plan, Wanted, is_user_unit, other_services
 
 LOG = "nodered_hardening_log_failed_logins"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .._arguments import release_numbers
+from .._core._arguments import release_numbers
 
 # Node-RED calls a function anew since 1.1 (red.js). Node.js 11 has setSecureContext, which takes what it returns.
 FIRST_LIVE_NODE_RED = (1, 1)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import _ephemeral, _fleet_secret
-from .._arguments import ArgumentError
-from .._bcrypt import HIGHEST_COST, cost, is_bcrypt, verify
+from .._core._arguments import ArgumentError
+from .._passwords import _ephemeral, _fleet_secret
+from .._passwords._bcrypt import HIGHEST_COST, cost, is_bcrypt, verify
 
 # A hash that costs more is compared with the current password only: an attacker may have written it.
 MOST_FOR_EARLIER = 10

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import _settings_change
-from .._run_state import State
+from .._settings import _settings_change
+from ._run_state import State
 
 
 def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bool = False) -> dict[str, Any]:

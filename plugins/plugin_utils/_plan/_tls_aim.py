@@ -9,9 +9,9 @@ import math
 import os
 from dataclasses import dataclass
 
-from .._arguments import ArgumentError, names, truth
-from .._authority import GIVEN, AuthorityFolder
-from .._client_files import PROOF
+from .._certificates._authority import GIVEN, AuthorityFolder
+from .._certificates._client_files import PROOF
+from .._core._arguments import ArgumentError, names, truth
 from ._base import Found, Wanted
 
 MADE_HERE = ("selfsigned", "authority")

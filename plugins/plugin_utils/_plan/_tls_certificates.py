@@ -25,11 +25,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .. import _ephemeral
-from .._authority import GIVEN, AuthorityError, effective_constraints, require_client_name, require_names, warning_about
-from .._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
-from .._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
-from .._client_files import PROOF
+from .._certificates._authority import (
+    GIVEN,
+    AuthorityError,
+    effective_constraints,
+    require_client_name,
+    require_names,
+    warning_about,
+)
+from .._certificates._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
+from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
+from .._certificates._client_files import PROOF
+from .._passwords import _ephemeral
 from . import _https_function
 from ._base import Found
 from ._tls_aim import Aim

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import _ephemeral, _fleet_secret, _totp
-from .._arguments import ArgumentError, names, release_name, release_numbers
-from .._totp import Enrolment, TotpError
+from .._core._arguments import ArgumentError, names, release_name, release_numbers
+from .._passwords import _ephemeral, _fleet_secret, _totp
+from .._passwords._totp import Enrolment, TotpError
 from ._base import Found, Plan, Wanted, other_services
 
 RENEW = "nodered_login_totp_renew"

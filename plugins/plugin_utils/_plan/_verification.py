@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._run_state import State
-from .._verify_from import CONTROLLER, HOST
 from . import http_auth
 from ._base import is_loopback
+from ._run_state import State
+from ._verify_from import CONTROLLER, HOST
 
 Options = dict[str, Any]
 """Options of the module `probe`, and `client_pair` (see CLIENT)."""

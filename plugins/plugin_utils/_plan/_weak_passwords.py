@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._bcrypt import can_stay
-from .._known_bad import is_usual
+from .._passwords._bcrypt import can_stay
+from .._settings._known_bad import is_usual
 from ._base import Plan
 
 # In Unicode characters, for a password that a user has chosen (NIST SP 800-63B, June 2017, 5.1.1.2).

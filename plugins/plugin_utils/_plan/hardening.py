@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterator
 from urllib.parse import urlsplit
 
 from ...module_utils._core._failure import Failure
-from .. import _arguments, _hardening, _known_bad, _neighbours, _sandbox
-from . import _failed_logins
+from .._core import _arguments
+from .._settings import _hardening, _known_bad
+from . import _failed_logins, _neighbours, _sandbox
 from ._base import DropIn, Found, Plan, Wanted, is_user_unit, override_error
 from .port import socket_file
 

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _http_auth, _neighbours, _settings_js, _variable_names
-from .._arguments import ArgumentError, truth, whole_number
-from .._bcrypt import is_bcrypt
-from . import _weak_passwords
+from .._core import _variable_names
+from .._core._arguments import ArgumentError, truth, whole_number
+from .._passwords._bcrypt import is_bcrypt
+from .._settings import _http_auth, _settings_js
+from . import _neighbours, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 

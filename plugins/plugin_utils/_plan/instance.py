@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .. import _variable_names, _verify_from
-from .._arguments import ArgumentError, truth, whole_number
+from .._core import _variable_names
+from .._core._arguments import ArgumentError, truth, whole_number
+from . import _verify_from
 from ._base import Found, Plan, Wanted, other_services
 
 # Each has about 100 KB.

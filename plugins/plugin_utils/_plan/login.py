@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _admin_auth, _settings_js, _totp
-from .._arguments import ArgumentError, truth, whole_number
+from .._core._arguments import ArgumentError, truth, whole_number
+from .._passwords import _totp
+from .._settings import _admin_auth, _settings_js
 from . import _two_step, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword

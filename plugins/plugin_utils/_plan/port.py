@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import _firewall_plan, _neighbours
-from .._arguments import ArgumentError, shown, truth
+from .._core._arguments import ArgumentError, shown, truth
+from .._firewall import _firewall_plan
+from . import _neighbours
 from ._base import DropIn, Found, Plan, Wanted, is_hidden, is_user_unit, other_services, override_error
 
 DROP_IN = "50-pifleet-port"

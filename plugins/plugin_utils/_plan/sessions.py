@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...module_utils._linux import _user_units
-from .._arguments import release_numbers
+from .._core._arguments import release_numbers
 from ._base import DropIn, Found, Plan, Wanted, other_services, overridden
 
 COMPANION = "pifleet-sessions.js"

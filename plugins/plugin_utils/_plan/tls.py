@@ -28,8 +28,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._arguments import ArgumentError, names, shown, text, truth
-from .._authority import GIVEN
+from .._certificates._authority import GIVEN
+from .._core._arguments import ArgumentError, names, shown, text, truth
 from . import _https_function
 from ._base import DropIn, Found, Plan, Wanted, overridden
 from ._tls_aim import SOURCES, Aim

@@ -15,9 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils._linux import _user_units
-from .. import _arguments, _firewall_plan, _neighbours
-from .._firewall_plan import LISTENING
-from . import port
+from .._core import _arguments
+from .._firewall import _firewall_plan
+from .._firewall._firewall_plan import LISTENING
+from . import _neighbours, port
 from ._base import Found, Plan, Wanted, is_behind_proxy, is_hidden, is_loopback, other_services
 
 # Ansible waits up to 10 seconds for a connection, and the probe up to 5 for an answer. A user who is locked out waits

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from .._settings_error import MissingLibraryError
+from .._core._errors import MissingLibraryError
 from ._catalogue import Check
 from ._findings import Finding, FleetReport, HostReport
 

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .. import _kept_files
+from .._core import _kept_files
 from . import _changes, _html, _json, _junit, _metrics, _sarif
 from ._catalogue import CHECKS, Check
 from ._changes import Changes

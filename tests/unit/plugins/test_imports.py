@@ -18,8 +18,18 @@ NAME = "ansible_collections.pifleet.nodered.plugins"
 FILES = sorted(PLUGINS.rglob("*.py"))
 
 LAYERS = ["modules action filter lookup", "plugin_utils", "module_utils"]
-# The code on the Pi. Packages of one line are independent of each other.
-PI_LAYERS = ["_probe _firewall _change", "_instance", "_files", "_linux", "_core"]
+# Packages of one line are independent of each other. `module_utils` is the code on the Pi.
+PACKAGES = {
+    "plugin_utils": [
+        "_gather _audit _restore",
+        "_run _report",
+        "_plan",
+        "_settings",
+        "_js _passwords _certificates _firewall",
+        "_core",
+    ],
+    "module_utils": ["_probe _firewall _change", "_instance", "_files", "_linux", "_core"],
+}
 
 
 def levels(layers: list[str]) -> dict[str, int]:
@@ -44,9 +54,9 @@ def may_import(importer: tuple[str, ...], other: tuple[str, ...]) -> bool:
         # An action plugin carries out the module of the same name, and knows its arguments.
         same = {importer[0], other[0]} == {"action", "modules"} and importer[1:] == other[1:2]
         return same or level[importer[0]] < level[other[0]]
-    if importer[0] != "module_utils" or importer[1] == other[1]:
+    if importer[0] not in PACKAGES or importer[1] == other[1]:
         return True
-    level = levels(PI_LAYERS)
+    level = levels(PACKAGES[importer[0]])
     return level[importer[1]] < level[other[1]]
 
 
@@ -57,8 +67,9 @@ def test_imports_go_one_way(path):
         assert [other for other in imported(path) if not may_import(importer, other)] == []
 
 
-def test_all_code_on_the_pi_is_in_a_package():
-    folders = [path for path in (PLUGINS / "module_utils").iterdir() if path.name != "__pycache__"]
-    assert {path.name for path in folders} == set(levels(PI_LAYERS))
+@pytest.mark.parametrize("side", PACKAGES)
+def test_all_shared_code_is_in_a_package(side):
+    folders = [path for path in (PLUGINS / side).iterdir() if path.name != "__pycache__"]
+    assert {path.name for path in folders} == set(levels(PACKAGES[side]))
     # Where one is missing, Ansible does not send the package.
     assert all((path / "__init__.py").is_file() for path in folders)

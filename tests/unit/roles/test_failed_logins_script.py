@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._admin_middleware import COMPANION
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._admin_middleware import COMPANION
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "roles" / "hardening" / "files" / COMPANION
 # Each request goes through the middleware, gets its body, and ends. After all of them, an hour passes.

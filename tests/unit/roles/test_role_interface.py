@@ -11,7 +11,7 @@ import re
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._variable_names import VARIABLES
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._variable_names import VARIABLES
 
 ROLES = sorted((pathlib.Path(__file__).parents[3] / "roles").iterdir())
 NAMES = [role.name for role in ROLES]

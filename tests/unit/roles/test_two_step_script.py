@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import code, step_at
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _totp
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import Enrolment
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "roles" / "login" / "files" / _totp.COMPANION
 BCRYPTJS = """

@@ -16,7 +16,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.action import apply
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import APPLY, State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import APPLY, State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
 
 COLLECTIONS = pathlib.Path(apply.__file__).parents[5]

@@ -17,8 +17,8 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import audit, report
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import CHECKS
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import Records, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _junit
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import Records, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     HOST,

@@ -12,9 +12,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import apply, plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _play
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _play
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     HOST,

@@ -19,7 +19,7 @@ from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import probe as action
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _login_checks, _probe
 from ansible_collections.pifleet.nodered.plugins.modules.probe import ARGUMENT_SPEC
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _probe_program
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _probe_program
 
 PASSWORD = "Corr3ct-horse"
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -12,9 +12,9 @@ import types
 import pytest
 from ansible_collections.pifleet.nodered.plugins.action import restore
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils.test_restore import (
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._restore.test_restore_plan import (
     HASH,
     MOVED,
     SECURED,

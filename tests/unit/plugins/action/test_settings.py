@@ -16,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.pifleet.nodered.plugins.action import settings as action
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt
 
 PATH = "/home/pi/.node-red/settings.js"
 PASSWORD = "Corr3ct-horse"

@@ -20,7 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.action import plan, verify
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.modules import plan as plan_module
 from ansible_collections.pifleet.nodered.plugins.modules import verify as verify_module
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, HOST, instance
 
 

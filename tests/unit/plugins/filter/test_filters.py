@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pifleet.nodered.plugins.filter import (
-    bcrypt_hash,
-    settings_js,
-    settings_value,
-)
+from ansible_collections.pifleet.nodered.plugins.filter import bcrypt_hash, settings_js, settings_value
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 SOURCE = "module.exports = {\n    uiPort: process.env.PORT || 1880,\n}\n"

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._fleet_secret import password
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._fleet_secret import password
 
 SECRET = "a secret of the fleet, {{ with }} odd 'characters'"
 HIDDEN = SECRET[2:20]

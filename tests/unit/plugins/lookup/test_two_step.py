@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp, _totp_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _totp, _totp_files
 
 PAGE = (pathlib.Path(__file__).parents[4] / "docs" / "two-step.md").read_text()
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _description, _state
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall_plan import plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._firewall._firewall_plan import plan
 
 
 @pytest.fixture

@@ -21,12 +21,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
     _sessions,
     _start_plan,
 )
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
-    _identity,
-    _processes,
-    _systemd,
-    _user_units,
-)
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Process
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Unit
 

@@ -15,12 +15,7 @@ import time
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _supported
-from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
-    _identity,
-    _processes,
-    _systemd,
-    _user_units,
-)
+from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 NOBODY = _identity.of("nobody")

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, now, pem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

@@ -10,9 +10,9 @@ import datetime
 from typing import Any
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import CHECKS
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _known_bad
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit._base import Certificate, Observed
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _known_bad
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, now
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan import builders
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import allowed, firewall

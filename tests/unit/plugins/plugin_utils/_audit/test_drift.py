@@ -10,7 +10,7 @@ import dataclasses
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit import drift
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_js import Edit
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._settings_js import Edit
 
 UNCHANGED = Edit("", ())
 

@@ -9,8 +9,8 @@ import dataclasses
 
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._audit._request import request
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._verify_from import CONTROLLER, HOST, Origin
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._verify_from import CONTROLLER, HOST, Origin
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
 
 ADDRESS = "192.168.1.20"

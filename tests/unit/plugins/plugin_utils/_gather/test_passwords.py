@@ -10,10 +10,10 @@ import types
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _fleet_secret, _password_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import http_auth, login
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _fleet_secret, _password_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import HOST, found
 
 SECRET = "0123456789abcdef0123456789abcdef"

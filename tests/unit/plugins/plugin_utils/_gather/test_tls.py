@@ -11,11 +11,11 @@ import types
 
 import pytest
 from ansible import constants
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import AuthorityFolder, candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_here import problem_of
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import prepare
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._planned_certificates import prepare
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as gather
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem

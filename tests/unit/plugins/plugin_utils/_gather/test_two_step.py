@@ -11,11 +11,11 @@ import types
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _totp, _totp_files
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import login
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _totp, _totp_files
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import Enrolment
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State, Store
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     HOST,
     found,

@@ -11,11 +11,11 @@ import re
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _fail2ban
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._admin_middleware import COMPANION
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _request, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._admin_middleware import COMPANION
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     found,
     instance,

@@ -10,10 +10,10 @@ import dataclasses
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _unit_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _sandbox, _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import hardening
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _sandbox, hardening
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan, drop_in_path
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan.hardening import DROP_IN
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     SETTINGS_FILE,

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_js
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _random_password, login
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     SETTINGS_FILE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import hardening, http_auth, port, ufw
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,

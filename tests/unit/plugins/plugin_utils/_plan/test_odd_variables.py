@@ -21,12 +21,12 @@ import yaml
 from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather._planning import ROLES, gathered
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._planning import ROLES, gathered
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import SettingsError
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import HOST, found
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.firewalls import firewall

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import port
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan, drop_in_path
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     UNIT_FILE,

@@ -7,11 +7,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _settings_js
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import sessions as gathering
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import sessions
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan, drop_in_path
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan.sessions import COMPANION, DROP_IN
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     found,
     other_service,

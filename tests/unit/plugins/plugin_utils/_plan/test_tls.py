@@ -11,11 +11,12 @@ import json
 import subprocess
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _certificate_make, _settings_js
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._authority import candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate_make
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _https_function, tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, now
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,

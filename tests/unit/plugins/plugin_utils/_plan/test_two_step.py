@@ -10,10 +10,11 @@ import hashlib
 import sys
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.plugin_utils import _bcrypt, _settings_change, _settings_js, _totp
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _bcrypt, _totp
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._totp import Enrolment
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _diff, _request, login
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._totp import Enrolment
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_change, _settings_js
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
     EMPTY,
     found,

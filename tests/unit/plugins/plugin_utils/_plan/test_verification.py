@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._run_state import State
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
 
 ADDRESS = "192.0.2.7"

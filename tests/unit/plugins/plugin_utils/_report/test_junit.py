@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import junitparser
 import pytest
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._errors import MissingLibraryError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _junit
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings_error import MissingLibraryError
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._report import fleets
 
 
