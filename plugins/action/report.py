@@ -9,7 +9,6 @@ The module of the same name carries the documentation.
 from __future__ import annotations
 
 import datetime
-import json
 import pathlib
 import typing as t
 
@@ -36,13 +35,18 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        hosts = (task_vars or {})["ansible_play_hosts_all"]
-        records = Records(constants.DEFAULT_LOCAL_TMP, self._task.get_play()._uuid).all()
+        variables = task_vars or {}
+        hosts = variables["ansible_play_hosts_all"]
+        play = self._task.get_play()._uuid
+        later = _hosts_of_later_batches(play, variables)
+        if later:
+            return {"changed": False, "skipped": True, "msg": f"{later} hosts follow in later batches"}
+        records = Records(constants.DEFAULT_LOCAL_TMP, play).all()
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         folder = None if self._task.check_mode else pathlib.Path(self._loader.path_dwim(options["directory"]))
         changes, warnings = None, []
         try:
-            report = _summary.fleet(now, _version(), hosts, records)
+            report = _summary.fleet(now, self._version(), hosts, records)
             if folder:
                 written = _write.write(folder, report)
                 changes, warnings = written.changes, written.warnings
@@ -54,11 +58,16 @@ class ActionModule(ActionBase):
             return {"failed": True, "changed": False, "msg": "\n".join([*lines, failure]), "warnings": warnings}
         return {"changed": False, "msg": lines, "warnings": warnings, "_ansible_verbose_always": True}
 
+    def _version(self) -> str:
+        """The release of this collection: an installed one has the manifest, a clone the file that it is made from."""
+        if (ROOT / "MANIFEST.json").exists():
+            return str(self._loader.load_from_file(str(ROOT / "MANIFEST.json"))["collection_info"]["version"])
+        return str(self._loader.load_from_file(str(ROOT / "galaxy.yml"))["version"])
 
-def _version() -> str:
-    """The release of this collection; empty in a clone."""
-    try:
-        manifest = json.loads((ROOT / "MANIFEST.json").read_text(encoding="utf-8"))
-        return str(manifest["collection_info"]["version"])
-    except (OSError, ValueError, LookupError):
-        return ""
+
+def _hosts_of_later_batches(play: str, variables: t.Mapping[str, t.Any]) -> int:
+    """How many hosts the play has not come to (`serial`). Ansible removes hosts that have failed from both lists."""
+    seen = Records(constants.DEFAULT_LOCAL_TMP, f"{play} batches")
+    for host in variables["ansible_play_batch"]:
+        seen.keep(host, True)
+    return len({*variables["ansible_play_hosts"]} - {*seen.all()})

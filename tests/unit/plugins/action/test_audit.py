@@ -10,6 +10,7 @@ import json
 import types
 
 import pytest
+import yaml
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
@@ -61,9 +62,12 @@ def run(tmp_path, monkeypatch):
             given = {"inventory_hostname": host, "inventory_dir": str(tmp_path / "inventory"), "groups": groups}
             return plugin.run(task_vars={**given, "ansible_host": "192.0.2.7", "hostvars": {HOST: {}}, **variables})
 
-        def report(self, *hosts, check_mode=False, **options):
+        def report(self, *hosts, check_mode=False, earlier=(), later=(), failed=(), **options):
+            """The report in the batch with `hosts`, between others; `failed` have left the play."""
             plugin = action(report, "report", {"directory": str(tmp_path / "report"), **options}, check_mode=check_mode)
-            return plugin.run(task_vars={"ansible_play_hosts_all": list(hosts)})
+            left = [*earlier, *hosts, *later]
+            of_play = {"ansible_play_hosts_all": [*failed, *left], "ansible_play_hosts": left}
+            return plugin.run(task_vars={**of_play, "ansible_play_batch": list(hosts)})
 
         def record(self, host=HOST):
             return Records(str(tmp_path), "play").all()[host]
@@ -204,6 +208,23 @@ def test_the_report_fails_from_a_severity_on_after_it_was_written(run, tmp_path)
     assert result["failed"]
     assert f"findings of the severity high or worse on {HOST}" in result["msg"]
     assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_the_report_is_written_in_the_last_batch(run, tmp_path):
+    run.audit()
+    waiting = run.report(HOST, later=["pi2"], failed=["pi3"])
+    assert (waiting["skipped"], waiting["msg"]) == (True, "1 hosts follow in later batches")
+    assert not (tmp_path / "report").exists()
+    run.audit("pi2")
+    first, *_rest = run.report("pi2", earlier=[HOST], failed=["pi3"])["msg"]
+    assert first.startswith("2 of 3 hosts audited")
+
+
+def test_a_clone_knows_its_release(run, tmp_path):
+    run.audit()
+    run.report(HOST)
+    version = yaml.safe_load((report.ROOT / "galaxy.yml").read_text())["version"]
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["collection"] == version
 
 
 def test_check_mode_writes_no_report(run, tmp_path):
