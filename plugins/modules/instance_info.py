@@ -690,7 +690,7 @@ def discover(
     return result
 
 
-def _restore_points(plan: _start_plan.Plan, user_dir: str, with_texts: bool) -> Dict[str, Any]:
+def _restore_points(plan: _start_plan.StartPlan, user_dir: str, with_texts: bool) -> Dict[str, Any]:
     from ansible_collections.pifleet.nodered.plugins.module_utils._change import _managed, _points
     from ansible_collections.pifleet.nodered.plugins.module_utils._firewall import _guard
 

@@ -17,7 +17,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _pair
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._pair import Pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _unit_files
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files import Directive
 
@@ -54,12 +54,12 @@ class Work(NamedTuple):
         return [os.path.dirname(path) for path in (*self.files, *self.stale)]
 
 
-def work(wanted: Wanted, plan: Plan) -> Work:
+def work(wanted: Wanted, plan: StartPlan) -> Work:
     """What there is to do. Raises Failure if the pair cannot be read or is not what the controller accepted."""
     return differing(_wanted_pair(wanted), wanted, plan)
 
 
-def differing(pair: Optional[Pair], wanted: Wanted, plan: Plan) -> Work:
+def differing(pair: Optional[Pair], wanted: Wanted, plan: StartPlan) -> Work:
     """What there is to do for this pair; without one, the pair and what follows its renewals stay."""
     folder = _certificate.tls_folder(plan)
     there = pair is None or (_pair.placed(folder) == pair and not _pair.why_unusable(folder, _certificate.reader(plan)))
@@ -70,7 +70,7 @@ def differing(pair: Optional[Pair], wanted: Wanted, plan: Plan) -> Work:
     return Work(None if there else pair, files, stale, watch_)
 
 
-def place(todo: Work, plan: Plan) -> None:
+def place(todo: Work, plan: StartPlan) -> None:
     """Do it. The caller holds the lock of the service, and the places can be written."""
     folder = _certificate.tls_folder(plan)
     if todo.pair:
@@ -91,7 +91,7 @@ def _wanted_pair(wanted: Wanted) -> Optional[Pair]:
     return pair
 
 
-def _files_for(wanted: Wanted, plan: Plan, folder: str) -> Dict[str, bytes]:
+def _files_for(wanted: Wanted, plan: StartPlan, folder: str) -> Dict[str, bytes]:
     """What else has to be there: the authority of clients, and what follows renewals."""
     found = {}
     if wanted.client_authority:
@@ -129,7 +129,7 @@ def path_unit_text(wanted: Wanted, service: str) -> str:
     )
 
 
-def service_unit_text(wanted: Wanted, plan: Plan, folder: str) -> str:
+def service_unit_text(wanted: Wanted, plan: StartPlan, folder: str) -> str:
     reader = _certificate.reader(plan)
     words = [sys.executable or "/usr/bin/python3", "-I", PROGRAM, "--folder", folder, "--user", reader.user]
     words += ["--group", reader.group, "--node", reader.node]
@@ -146,7 +146,7 @@ def service_unit_text(wanted: Wanted, plan: Plan, folder: str) -> str:
     )
 
 
-def write(files: Dict[str, bytes], stale: List[str], plan: Plan, folder: str) -> None:
+def write(files: Dict[str, bytes], stale: List[str], plan: StartPlan, folder: str) -> None:
     path_unit = os.path.basename(unit_paths(plan.service)[0])
     if stale:
         _systemd.run(["systemctl", "disable", "--now", path_unit], 60)

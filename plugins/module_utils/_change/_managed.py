@@ -14,7 +14,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import _ce
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._drop_in import DropIn
 from ansible_collections.pifleet.nodered.plugins.module_utils._change._points import Subject
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _certificate, _fail2ban, _pair, _sessions
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
 COMPANIONS, DROP_INS = "pifleet-*.js", "*-pifleet-*"
@@ -23,7 +23,7 @@ MOST = 20
 
 
 def subjects(
-    plan: Plan, settings_file: str, user_dir: str, companions: Iterable[str] = (), drop_ins: Iterable[DropIn] = ()
+    plan: StartPlan, settings_file: str, user_dir: str, companions: Iterable[str] = (), drop_ins: Iterable[DropIn] = ()
 ) -> List[Subject]:
     """All of them, also those that do not exist. `companions` (by name) and `drop_ins` are among them."""
     settings, user = os.path.realpath(settings_file), plan.user_for(settings_file)
@@ -40,7 +40,7 @@ def subjects(
     ]
 
 
-def _drop_ins(plan: Plan, given: Iterable[DropIn]) -> List[Subject]:
+def _drop_ins(plan: StartPlan, given: Iterable[DropIn]) -> List[Subject]:
     found = {one.path: one.owner for one in given}
     for one in units(plan):
         owner = one.owner
@@ -48,7 +48,7 @@ def _drop_ins(plan: Plan, given: Iterable[DropIn]) -> List[Subject]:
     return [Subject(_points.DROP_IN, path, found[path]) for path in sorted(found)]
 
 
-def units(plan: Plan) -> List[DropIn]:
+def units(plan: StartPlan) -> List[DropIn]:
     """A drop-in that stands for all of this collection, for each unit that can have one."""
     names = [plan.unit.name] + ([plan.socket.name] if plan.socket else [])
     return [DropIn(name, DROP_INS, {}, ()) for name in names]

@@ -41,7 +41,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find import Seen
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._running import Running
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
     _background,
     _processes,
@@ -72,7 +72,7 @@ _COMPLAINT = re.compile(r"\[error\]|\w*Error\b|Exception|^Failed|fatal", re.IGNO
 class State:
     """What is known about the instance; it changes as files and processes do."""
 
-    plan: Plan
+    plan: StartPlan
     loaded: _node.Loaded
     remount: bool = False
     """Whether read-only file systems may be remounted for writes."""

@@ -16,7 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Content
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _start_plan
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
@@ -57,7 +57,7 @@ class Target:
     """As whom it is loaded, if not as the service's user."""
 
 
-def file_user(target: Target, plan: Optional[Plan]) -> Optional[Identity]:
+def file_user(target: Target, plan: Optional[StartPlan]) -> Optional[Identity]:
     """As whom the settings file is read and written; None is this process itself."""
     if plan:
         return plan.user_for(target.path)
@@ -144,7 +144,7 @@ def backed_up(
     return made, known or made
 
 
-def runtime_for(target: Target, old: Content, plan: Optional[Plan], user: Optional[Identity]) -> _node.Runtime:
+def runtime_for(target: Target, old: Content, plan: Optional[StartPlan], user: Optional[Identity]) -> _node.Runtime:
     """With what and as whom the new text is loaded: as the service does it, where there is one."""
     given = _identity.of(target.user) if target.user else None
     if plan:

@@ -45,7 +45,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance import (
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._private_files import Exposed
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import Repair
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _background, _mounts, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -186,7 +186,7 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
     return written._replace(restore_point=point.number) if point else written
 
 
-def _with_point(plan: Plan, wanted: Request) -> Tuple[Request, Sequence[Restored]]:
+def _with_point(plan: StartPlan, wanted: Request) -> Tuple[Request, Sequence[Restored]]:
     """The request with the companions of the restore point, and its drop-ins with their bytes.
 
     The point is in a folder of root's. As whom a file is worked on is found out now, whatever the point says.
@@ -224,7 +224,7 @@ def _as_text(path: str, data: bytes) -> str:
         raise Failure("%s is no text in the restore point." % path, "Choose another one.") from None
 
 
-def _subjects(plan: Plan, wanted: Request) -> List[_points.Subject]:
+def _subjects(plan: StartPlan, wanted: Request) -> List[_points.Subject]:
     return _managed.subjects(plan, wanted.settings_file, wanted.user_dir, wanted.companions, wanted.drop_ins)
 
 
@@ -245,7 +245,7 @@ def _summary(wanted: Request) -> List[str]:
 
 
 def _places(
-    plan: Plan,
+    plan: StartPlan,
     wanted: Request,
     certificate: Optional[_certificate_files.Work],
     repairs: Sequence[Repair],
@@ -296,7 +296,7 @@ def _write_recorded(
     return Written(loaded, closed)
 
 
-def _write_companions(unit: Unit, plan: Plan, wanted: Request, companions: Mapping[str, Optional[str]]) -> None:
+def _write_companions(unit: Unit, plan: StartPlan, wanted: Request, companions: Mapping[str, Optional[str]]) -> None:
     if not companions:
         return
     user = plan.user_for(wanted.settings_file)
@@ -305,7 +305,7 @@ def _write_companions(unit: Unit, plan: Plan, wanted: Request, companions: Mappi
         _companion.write(unit, settings, user, name, text)
 
 
-def _repairs(plan: Plan, wanted: Request) -> List[Repair]:
+def _repairs(plan: StartPlan, wanted: Request) -> List[Repair]:
     if not wanted.sessions:
         return []
     place = _sessions.place_of(plan, wanted.user_dir)
@@ -320,7 +320,7 @@ def _described_repairs(place: _sessions.Place, state: str) -> List[Dict[str, Any
     return [one.described() for one in _sessions.repairs(place, state, _mounts.table().mounts)]
 
 
-def _exposed(plan: Plan, wanted: Request, needed: Sequence[str]) -> List[Exposed]:
+def _exposed(plan: StartPlan, wanted: Request, needed: Sequence[str]) -> List[Exposed]:
     """What is closed to other users."""
     if not wanted.close_files:
         return []
@@ -328,7 +328,7 @@ def _exposed(plan: Plan, wanted: Request, needed: Sequence[str]) -> List[Exposed
     return [one for one in found if one.wanted is not None and (one.folder or wanted.close_files == PRIVATE)]
 
 
-def _described_exposed(user_dir: str, plan: Plan, needed: Sequence[str]) -> List[Dict[str, Any]]:
+def _described_exposed(user_dir: str, plan: StartPlan, needed: Sequence[str]) -> List[Dict[str, Any]]:
     found = _private_files.exposed(user_dir, plan.settings_file, plan.identity, needed)
     return [one._asdict() for one in found]
 

@@ -10,13 +10,13 @@ import os
 from typing import Any, Dict
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _pair
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd, _user_units
 
 TLS_FOLDER = "/etc/nodered-tls"
 
 
-def tls_folder(plan: Plan) -> str:
+def tls_folder(plan: StartPlan) -> str:
     """Where this collection keeps the service's certificate and key."""
     return os.path.join(TLS_FOLDER, _user_units.file_name(plan.service))
 
@@ -26,12 +26,12 @@ def path_unit(service: str) -> str:
     return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-certificate.path" % _user_units.file_name(service))
 
 
-def reader(plan: Plan) -> _pair.Reader:
+def reader(plan: StartPlan) -> _pair.Reader:
     """Who reads the certificate and its key."""
     return _pair.Reader(plan.user, plan.group, plan.runtime.node, plan.supplementary_groups)
 
 
-def tls(plan: Plan) -> Dict[str, Any]:
+def tls(plan: StartPlan) -> Dict[str, Any]:
     """The certificate that this collection has given to the service; nothing of its key but whether it can be used."""
     folder = tls_folder(plan)
     pair, earlier = _pair.placed(folder), _pair.earlier(folder)

@@ -37,7 +37,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sandbox
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import held_ports
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sessions import sessions
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan, user_dir
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan, user_dir
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
     _mounts,
     _privileges,
@@ -59,7 +59,7 @@ _LARGEST_OS_RELEASE = 64 * 1024
 MOST_COMPANIONS = 100
 
 
-def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[str, Any]:
+def describe(plan_: StartPlan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[str, Any]:
     """The instance as `instance_info` returns it. It holds no secret: no hash, no password, no value of a variable."""
     unit = plan_.unit
     settings = loaded.in_effect
@@ -128,7 +128,7 @@ def describe(plan_: Plan, loaded: _node.Loaded, others: Sequence[Seen]) -> Dict[
 
 
 def _seen_as_service_user(
-    plan_: Plan,
+    plan_: StartPlan,
     settings: Mapping[str, Any],
     folder: str,
     where: Optional[Endpoint],
@@ -152,7 +152,7 @@ def _seen_as_service_user(
     }
 
 
-def _socket(plan_: Plan, loaded: _node.Loaded) -> Dict[str, Any]:
+def _socket(plan_: StartPlan, loaded: _node.Loaded) -> Dict[str, Any]:
     unit = plan_.socket
     taken = unit is not None and unit.address is not None and takes_socket(plan_, loaded)
     return {
@@ -187,7 +187,7 @@ def addresses() -> List[str]:
     return sorted(found)
 
 
-def sockets(plan_: Plan, settings: Mapping[str, Any], folder: str, where: Optional[Endpoint]) -> Dict[str, Any]:
+def sockets(plan_: StartPlan, settings: Mapping[str, Any], folder: str, where: Optional[Endpoint]) -> Dict[str, Any]:
     """What is needed to close, and to ask, the sockets that httpNodeAuth leaves open, and which ports nodes choose."""
     named = plan_.line.flow_file.value if plan_.line and plan_.line.flow_file else None
     nodes = _sockets.flows(folder, settings, named, socket.gethostname())

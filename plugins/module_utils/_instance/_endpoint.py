@@ -10,7 +10,7 @@ from typing import Optional
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _serving
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import listeners
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving import Endpoint
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
 # The port by which Node-RED takes what systemd hands it: that of the npm package systemd, with which BeagleBone's
@@ -18,7 +18,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd im
 HANDED_OVER = "systemd"
 
 
-def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
+def expected(plan: StartPlan, loaded: _node.Loaded) -> Endpoint:
     """Where this Node-RED responds after its next start."""
     where = _serving.endpoint(loaded.in_effect, plan.port_option)
     if not takes_socket(plan, loaded) or plan.socket is None:
@@ -31,7 +31,7 @@ def expected(plan: Plan, loaded: _node.Loaded) -> Endpoint:
     return where._replace(host=address, port=port, problem="")
 
 
-def takes_socket(plan: Plan, loaded: _node.Loaded) -> bool:
+def takes_socket(plan: StartPlan, loaded: _node.Loaded) -> bool:
     """Whether systemd listens for this Node-RED, which then opens no port of its own."""
     return plan.socket is not None and plan.port_option is None and loaded.in_effect.get("uiPort") == HANDED_OVER
 

@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional, Sequence, Type
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _palette, _redirects
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan, user_dir
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan, user_dir
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Started
 
@@ -24,7 +24,7 @@ WAIT_SECONDS = _palette.SECONDS + 1
 class Search:
     """A search for neighbours that runs from here to the end of the `with` block."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: StartPlan) -> None:
         self._plan = plan
         self._folders = _palette.folders(user_dir(plan, {}), plan.package)
 

@@ -20,7 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._endpoin
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._find import Seen
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._sandbox_paths import chosen_by_unit
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._service_ports import listeners
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
 
@@ -48,7 +48,7 @@ class Other(NamedTuple):
     unit: Unit
     seen: Optional[Seen]
     """What was seen of it; None if it only starts at the next boot."""
-    plan: Optional[Plan]
+    plan: Optional[StartPlan]
     """How it is started; None where that cannot be told, or nothing starts it."""
 
 
@@ -59,7 +59,7 @@ class Paths(NamedTuple):
     user_dir: str
 
 
-def services(own: Plan, seen: Sequence[Seen]) -> List[Other]:
+def services(own: StartPlan, seen: Sequence[Seen]) -> List[Other]:
     """The services with other Node-REDs: those that were seen, and those that the next boot starts."""
     known = {one.service: one for one in seen if one.service}
     folders = {folder: set(_listed(folder)) for folder in UNIT_FOLDERS}
@@ -70,13 +70,13 @@ def services(own: Plan, seen: Sequence[Seen]) -> List[Other]:
     return [one for one in found if one.seen or one.plan]
 
 
-def described(own: Plan, user_dir: str, others: Sequence[Other], seen: Sequence[Seen]) -> List[Dict[str, Any]]:
+def described(own: StartPlan, user_dir: str, others: Sequence[Other], seen: Sequence[Seen]) -> List[Dict[str, Any]]:
     """All other Node-REDs as `instance_info` returns them; `user_dir` is that of this one."""
     mine = _real(own, user_dir) if others else None
     return [*(_described(one, own, mine) for one in others), *(_outside(one) for one in seen if not one.service)]
 
 
-def needed_paths(own: Plan, others: Sequence[Other]) -> List[str]:
+def needed_paths(own: StartPlan, others: Sequence[Other]) -> List[str]:
     """The files and folders that the others use as another user, as far as root has chosen them.
 
     What a service user has chosen does not count: it could keep the files of another one open.
@@ -129,7 +129,7 @@ def _text(path: str) -> str:
     return ""
 
 
-def _plan_of(unit: Unit) -> Optional[Plan]:
+def _plan_of(unit: Unit) -> Optional[StartPlan]:
     with contextlib.suppress(Failure, OSError):
         return _start_plan.plan(unit)
     return None
@@ -138,7 +138,7 @@ def _plan_of(unit: Unit) -> Optional[Plan]:
 # --- what is known of each -----------------------------------------------------------------------------------------
 
 
-def _described(other: Other, own: Plan, mine: Optional[Paths]) -> Dict[str, Any]:
+def _described(other: Other, own: StartPlan, mine: Optional[Paths]) -> Dict[str, Any]:
     unit, plan = other.unit, other.plan
     ports = _ports(other)
     state = "%s, %s" % (unit.state, unit.text("SubState"))
@@ -163,7 +163,7 @@ def _ports(other: Other) -> List[int]:
     return sorted(found | {socket.address[1]} if socket and socket.address else found)
 
 
-def _expected_ports(plan: Optional[Plan]) -> Optional[List[int]]:
+def _expected_ports(plan: Optional[StartPlan]) -> Optional[List[int]]:
     """Where other machines will reach it once it runs; None where that is not certain."""
     if plan is None:
         return None
@@ -180,7 +180,7 @@ def _expected_ports(plan: Optional[Plan]) -> Optional[List[int]]:
     return None
 
 
-def _chosen_by_root(plan: Plan) -> List[str]:
+def _chosen_by_root(plan: StartPlan) -> List[str]:
     """Settings file and user directory, where the unit names them and no variable that the service user can set.
 
     None of them if there is a link on the way: the service user can have put it there.
@@ -194,7 +194,7 @@ def _chosen_by_root(plan: Plan) -> List[str]:
     return []
 
 
-def _shared(plan: Plan, own: Plan, mine: Paths) -> List[str]:
+def _shared(plan: StartPlan, own: StartPlan, mine: Paths) -> List[str]:
     """What both use. What another user has chosen does not count: it could block this one."""
     named = Paths(plan.settings_file, plan.user_dir_option or plan.default_user_dir)
     theirs = _real(plan, named.user_dir)
@@ -208,7 +208,7 @@ def _shared(plan: Plan, own: Plan, mine: Paths) -> List[str]:
     return [name for name, is_so in same.items() if is_so]
 
 
-def _real(plan: Plan, user_dir: str) -> Optional[Paths]:
+def _real(plan: StartPlan, user_dir: str) -> Optional[Paths]:
     with contextlib.suppress(Failure, OSError):
         return Paths(*plan.identity.run(_real_paths, [plan.settings_file, user_dir]))
     return None

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 
 # The value of an override is returned if it is harmless; any other value could be a password.
 HARMLESS = (
@@ -33,7 +33,7 @@ VARIABLES = {
 }
 
 
-def overrides(plan: Plan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
+def overrides(plan: StartPlan, loaded: _node.Loaded) -> List[Dict[str, Any]]:
     """The options and variables that override the settings file, the strongest last."""
     found: List[Dict[str, Any]] = []
     # A launcher may have set a variable, too.
@@ -67,7 +67,7 @@ def _defined_names(option: Option) -> List[str]:
     return [name] if equals else []
 
 
-def _from_option(plan: Plan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
+def _from_option(plan: StartPlan, setting: str, channel: str, option: Option, value: Any) -> Dict[str, Any]:
     variable = option.variable
     in_file = plan.line.file if plan.line else None
     where = (

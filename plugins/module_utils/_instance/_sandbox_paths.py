@@ -9,10 +9,10 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._options import Option
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 
 
-def sandbox(plan: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
+def sandbox(plan: StartPlan, settings: Mapping[str, Any], folder: str) -> Dict[str, Any]:
     """The paths of which a sandbox is made, with links followed, and whether root chose the user directory."""
     named = (plan.line.flow_file.value if plan.line and plan.line.flow_file else None) or settings.get("flowFile")
     absolute = isinstance(named, str) and os.path.isabs(named) and "\0" not in named
@@ -28,7 +28,7 @@ def sandbox(plan: Plan, settings: Mapping[str, Any], folder: str) -> Dict[str, A
     }
 
 
-def user_dir_by_root(plan: Plan, folder: str) -> bool:
+def user_dir_by_root(plan: StartPlan, folder: str) -> bool:
     """Whether the unit itself names the user directory: who can write to a unit is root.
 
     A variable of an environment file does not count, as the service user can often write to that file. Neither does
@@ -42,13 +42,13 @@ def user_dir_by_root(plan: Plan, folder: str) -> bool:
     return folder == os.path.join(plan.home, ".node-red") and _by_unit(plan, "HOME")
 
 
-def chosen_by_unit(plan: Plan, option: Option) -> bool:
+def chosen_by_unit(plan: StartPlan, option: Option) -> bool:
     """Whether the unit itself names the path of this option."""
     at_home = option.value.startswith("~/")
     return _by_unit(plan, option.variable) and (not at_home or _by_unit(plan, "HOME"))
 
 
-def _by_unit(plan: Plan, variable: Optional[str]) -> bool:
+def _by_unit(plan: StartPlan, variable: Optional[str]) -> bool:
     """Whether a value comes from the unit, its drop-ins or systemd; None stands for one without a variable."""
     if variable is None or variable not in plan.environment:
         return True

@@ -14,7 +14,7 @@ import re
 import stat
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _mounts, _systemd, _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity import Identity
 
@@ -179,13 +179,15 @@ def is_our_link(place: Place) -> bool:
     return os.path.islink(place.path) and os.path.realpath(place.path) == os.path.realpath(place.link_target)
 
 
-def place_of(plan: Plan, folder: str) -> Place:
+def place_of(plan: StartPlan, folder: str) -> Place:
     """Where the service of this plan keeps its sessions; `folder` is its user directory."""
     links_work = writes_through_links(plan.version)
     return Place(folder, plan.identity, runtime_folder(plan.service), links_work)
 
 
-def sessions(plan: Plan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]) -> Dict[str, Any]:
+def sessions(
+    plan: StartPlan, settings: Mapping[str, Any], folder: str, mounts: Sequence[_mounts.Mount]
+) -> Dict[str, Any]:
     """Where the logins are kept, and what would have to change for another place."""
     place = place_of(plan, folder)
     return {

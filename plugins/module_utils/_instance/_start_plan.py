@@ -38,7 +38,7 @@ ENVIRONMENT_LIMIT = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class StartPlan:
     """How systemd would start this Node-RED now; nothing of it has been run."""
 
     unit: Unit
@@ -131,7 +131,7 @@ class Plan:
         return self.line.port.value if self.line and self.line.port else None
 
 
-def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
+def plan(unit: Unit, last: Optional[Running] = None) -> StartPlan:
     """How this unit starts Node-RED: as whom, with which environment, from which files.
 
     Where a launcher decides, the Node-RED that runs shows it: node, user, working directory and environment are the
@@ -166,7 +166,7 @@ def plan(unit: Unit, last: Optional[Running] = None) -> Plan:
     )
     for path in (home, start.working_directory, located["settings_file"], located["default_user_dir"]):
         require_plain(path)
-    found = Plan(
+    found = StartPlan(
         unit=unit,
         command=command,
         line=line,
@@ -263,7 +263,7 @@ def _require_stoppable(unit: Unit, running: Running) -> None:
         )
 
 
-def _require_agreement(found: Plan, running: Running) -> None:
+def _require_agreement(found: StartPlan, running: Running) -> None:
     """Raise Failure where Node-RED has logged another settings file, and nothing was changed since its start."""
     logged = running.start_up.settings_file
     if logged in (None, found.settings_file) or found.identity.run(_same_file, logged, found.settings_file):
@@ -350,7 +350,7 @@ def _working_directory(unit: Unit, identity: Identity) -> str:
     return _identity.account(identity.name).pw_dir if folder == "~" else folder
 
 
-def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:
+def user_dir(plan_: StartPlan, settings: Mapping[str, Any]) -> str:
     """Where flows, credentials and sessions are (@node-red/runtime localfilesystem/index.js)."""
     folder = plan_.user_dir_option or plan_.default_user_dir
     if not plan_.user_dir_option and settings.get("userDir"):
@@ -359,7 +359,7 @@ def user_dir(plan_: Plan, settings: Mapping[str, Any]) -> str:
     return folder
 
 
-def require_settings_file(plan_: Plan) -> None:
+def require_settings_file(plan_: StartPlan) -> None:
     if not os.path.exists(plan_.settings_file):
         raise Failure(
             "The settings file %s of %s does not exist." % (plan_.settings_file, plan_.unit.name),
@@ -367,6 +367,6 @@ def require_settings_file(plan_: Plan) -> None:
         )
 
 
-def load(plan_: Plan) -> _node.Loaded:
+def load(plan_: StartPlan) -> _node.Loaded:
     """What the settings file exports now."""
     return _node.load(plan_.settings_file, plan_.runtime)

@@ -30,7 +30,7 @@ class PlanError(ValueError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class FirewallPlan:
     add: list[Wanted] = field(default_factory=list)
     delete: list[Rule] = field(default_factory=list)
     deny: bool = False
@@ -88,7 +88,7 @@ def plan(
     sources: Sequence[str] = (),
     rate_limit: bool = False,
     keep: object = LISTENING,
-) -> Plan:
+) -> FirewallPlan:
     """What has to change.
 
     `firewall` is what the module firewall_info returned for a machine with ufw. `port` is where Node-RED responds; None
@@ -102,7 +102,7 @@ def plan(
     try:
         networks, kept = _networks(sources), _kept(keep)
     except PlanError as error:
-        return Plan(refusals=[f"{error} Then run again."])
+        return FirewallPlan(refusals=[f"{error} Then run again."])
     limited = bool(sources) or rate_limit
     cleared = [*left_ports, *([port] if port and limited else [])]
     wanted = [
@@ -122,7 +122,7 @@ def plan(
     ]
     added = [one for one in wanted if not one.is_there(machine.rules, machine.ipv6)]
     controller = _seen_from(machine, port, wanted, lost)
-    return Plan(
+    return FirewallPlan(
         add=added,
         delete=lost,
         deny=machine.incoming == "allow",

@@ -94,7 +94,7 @@ def _hashes(found: Found) -> list[str]:
     return [str(value["pass"]) for value in values if isinstance(value, Mapping) and is_bcrypt(str(value.get("pass")))]
 
 
-def _closing(found: Found, wanted: Wanted, password: str | None) -> _http_auth.Plan:
+def _closing(found: Found, wanted: Wanted, password: str | None) -> _http_auth.ProtectionSettings:
     return _http_auth.plan(
         found.text,
         instance=found.instance,
@@ -108,7 +108,7 @@ def _closing(found: Found, wanted: Wanted, password: str | None) -> _http_auth.P
     )
 
 
-def _set(result: Plan, found: Found, closing: _http_auth.Plan) -> None:
+def _set(result: Plan, found: Found, closing: _http_auth.ProtectionSettings) -> None:
     result.set = closing.settings
     result.details["managed"] = True
     script = str(found.controller["script"])
@@ -139,7 +139,7 @@ def _credentials(found: Found, wanted: Wanted, password: str, *, changes: bool) 
     return {}
 
 
-def _changes(found: Found, wanted: Wanted, closing: _http_auth.Plan) -> bool:
+def _changes(found: Found, wanted: Wanted, closing: _http_auth.ProtectionSettings) -> bool:
     """Whether the settings that hold the password change. With open paths, it is in httpStaticAuth."""
     separate = wanted.get("nodered_http_auth_static_password") is not None
     settings = {name: closing.settings[name] for name in ("httpNodeAuth", *(() if separate else ("httpStaticAuth",)))}

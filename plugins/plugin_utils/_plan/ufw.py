@@ -72,7 +72,7 @@ def manages(wanted: Wanted) -> bool:
     return _arguments.truth(wanted.get("nodered_ufw_manage", True), "nodered_ufw_manage")
 
 
-def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall_plan.Plan:
+def decide(firewall: Mapping[str, Any], request: Mapping[str, Any]) -> _firewall_plan.FirewallPlan:
     """What changes on a host with ufw, for the `request` of a plan. `firewall` is what `firewall_info` returned."""
     changing = _neighbours.changing_ports(firewall["listening"], request)
     lasting = [one for one in firewall["listening"] if one["protocol"] != "tcp" or one["port"] not in changing]
@@ -120,12 +120,12 @@ def responding_at(request: Mapping[str, Any], instance: Mapping[str, Any]) -> di
     return {**request, "port": now, "left_ports": sorted(left), "hidden": hidden}
 
 
-def rules(decided: _firewall_plan.Plan) -> dict[str, list[list[str]]]:
+def rules(decided: _firewall_plan.FirewallPlan) -> dict[str, list[list[str]]]:
     """The rules to add and to delete, each as the words that `ufw` or `ufw delete` is given."""
     return {"add": [one.arguments() for one in decided.add], "delete": [one.arguments() for one in decided.delete]}
 
 
-def lines(decided: _firewall_plan.Plan) -> list[str]:
+def lines(decided: _firewall_plan.FirewallPlan) -> list[str]:
     """What changes, for the user: one line for each rule."""
     changed = [f"+ {one.words()}" for one in decided.add] + [f"- {one.words()}" for one in decided.delete]
     changed += ["default: deny incoming"] if decided.deny else []
@@ -232,7 +232,7 @@ def _without_ufw(errors: list[str], wanted: Wanted) -> Plan:
 
 
 def _read_only_errors(
-    found: Found, decided: _firewall_plan.Plan, firewall: Mapping[str, Any], *, may_remount: bool
+    found: Found, decided: _firewall_plan.FirewallPlan, firewall: Mapping[str, Any], *, may_remount: bool
 ) -> list[str]:
     if not found.instance["root_read_only"]:
         return []
@@ -254,7 +254,7 @@ def _read_only_errors(
 
 
 def _change(
-    decided: _firewall_plan.Plan, firewall: Mapping[str, Any], request: Mapping[str, Any], seconds: int
+    decided: _firewall_plan.FirewallPlan, firewall: Mapping[str, Any], request: Mapping[str, Any], seconds: int
 ) -> dict[str, Any]:
     """What `_guarded_firewall` needs; empty if there is nothing to do."""
     undo_first, enable_at_boot = bool(firewall["unconfirmed"]), not firewall["starts_at_boot"]

@@ -60,7 +60,7 @@ class HardeningError(ArgumentError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class HardeningSettings:
     """What to change in the settings file."""
 
     set: Wanted = field(default_factory=dict)
@@ -89,7 +89,7 @@ def plan(
     text: str,
     filename: str = "settings.js",
     behind_proxy: bool = False,
-) -> Plan:
+) -> HardeningSettings:
     """What to change in the settings file for these variables.
 
     Args:
@@ -102,7 +102,7 @@ def plan(
     Raises:
         SettingsError: if the text cannot be read with certainty.
     """
-    found, middleware = Plan(), dict[str, bool]()
+    found, middleware = HardeningSettings(), dict[str, bool]()
     for key, variable in _VARIABLES.items():
         name = variable.name or VARIABLE + key
         if wanted.get(key) is None:
@@ -119,7 +119,9 @@ def plan(
     return _with_middleware(found, middleware.get("headers"), middleware.get(LOGGED), logging, text, filename)
 
 
-def _known_to_release(found: Plan, name: str, variable: _Variable, settings: Wanted, node_red: str | None) -> Wanted:
+def _known_to_release(
+    found: HardeningSettings, name: str, variable: _Variable, settings: Wanted, node_red: str | None
+) -> Wanted:
     """Those of the settings that this release knows; a sentence for each other one is added to `found`."""
     release = release_numbers(node_red or "")
     since = {setting: EXTERNAL_MODULES.get(setting.partition(".")[2], variable.since) for setting in settings}
@@ -133,8 +135,8 @@ def _known_to_release(found: Plan, name: str, variable: _Variable, settings: Wan
 
 
 def _with_middleware(
-    found: Plan, headers: bool | None, logged: bool | None, logging: str, text: str, filename: str
-) -> Plan:
+    found: HardeningSettings, headers: bool | None, logged: bool | None, logging: str, text: str, filename: str
+) -> HardeningSettings:
     """The plan with the middleware of the admin API, which both variables are about; None leaves it as it is."""
     if headers is None and logged is None:
         return found

@@ -39,7 +39,7 @@ class HttpAuthError(ArgumentError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProtectionSettings:
     """What to set, which custom code stays, and what no setting can close here."""
 
     settings: dict[str, object] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def plan(
     static_password: str | None = None,
     open_paths: Sequence[str] = (),
     replace: bool = False,
-) -> Plan:
+) -> ProtectionSettings:
     """Return what to set in the settings file `source` so that nothing beside the editor is open without a password.
 
     Args:
@@ -97,7 +97,7 @@ def plan(
             f"httpNodeAuth in {instance['settings_file']} is custom code, so it and everything that depends on it are "
             "left unchanged. Set nodered_http_auth_replace: true to replace it."
         )
-        return Plan({}, left_alone, not_closed, managed=False)
+        return ProtectionSettings({}, left_alone, not_closed, managed=False)
     if static_password is not None:
         _refuse_shadow(instance, open_paths)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
@@ -107,7 +107,7 @@ def plan(
     if static_password is not None:
         settings["httpStaticAuth"] = _credentials(static_user or user, static_password, rounds, ident)
     settings.update(_sockets(source, instance, release, replace, left_alone))
-    return Plan(settings, left_alone, not_closed)
+    return ProtectionSettings(settings, left_alone, not_closed)
 
 
 # The variables

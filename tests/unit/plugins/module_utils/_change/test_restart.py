@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart, _sessions_file
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _node, _sessions
-from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import Plan
+from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _processes, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._processes import Listener
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Command, Socket, Unit
@@ -36,7 +36,7 @@ def listening(listen="[::]:1885 (Stream)"):
 
 
 def state(error="", settings=None, socket_unit=None, **properties):
-    plan = Plan(
+    plan = StartPlan(
         unit=unit(ActiveState="active", MainPID=str(os.getpid()), **properties),
         command=Command([], [], []),
         line=None,

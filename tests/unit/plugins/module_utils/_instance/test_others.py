@@ -54,7 +54,7 @@ def machine(tmp_path, monkeypatch):
             line = _command_line.parse([Word(word, None if by_unit else "NODE_RED_OPTIONS") for word in words])
             folder = line.user_dir.value if line and line.user_dir else None
             named = line.settings.value if line and line.settings else None
-            made = _start_plan.Plan(
+            made = _start_plan.StartPlan(
                 unit=self.units[name],
                 command=Command(words, [], []),
                 line=line,
