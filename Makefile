@@ -37,6 +37,7 @@ lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 	yamllint --strict .
 	ansible-lint --offline -c .config/ansible-lint.yml
 	antsibull-changelog lint
+	reuse lint --lines
 
 unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins
 	pytest tests/unit
