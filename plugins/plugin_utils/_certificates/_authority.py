@@ -19,7 +19,7 @@ import pathlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...module_utils._core._text import short_line
 from .._core import _kept_files
@@ -29,6 +29,8 @@ from ._certificate_names import Constraints
 from ._client_files import PROOF
 
 GIVEN = ("nodered_tls_authority_certificate", "nodered_tls_authority_key")
+# The certificate of another one during a rotation.
+BESIDE = "nodered_tls_authority_trusted"
 MOST_IN_A_MESSAGE = 5
 
 
@@ -53,7 +55,15 @@ def shared_candidate(run_folder: str, folder: AuthorityFolder, make: Callable[[]
 
     The first host makes it. `run_folder` is a private folder of this run.
     """
-    digest = hashlib.sha256(json.dumps([str(folder.path), folder.certificate()]).encode()).hexdigest()[:16]
+    return Candidate(*of_this_run(run_folder, [str(folder.path), folder.certificate()], make))
+
+
+def of_this_run(run_folder: str, what: Sequence[str], make: Callable[[], Any]) -> Any:
+    """What the first host of this run has made (as JSON can hold it), and which all hosts share.
+
+    `run_folder` is a private folder of this run.
+    """
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
     path = os.path.join(run_folder, f"pifleet-authority-{digest}.json")
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -61,7 +71,12 @@ def shared_candidate(run_folder: str, folder: AuthorityFolder, make: Callable[[]
         if not kept:
             kept = json.dumps(make())
             file.write(kept)
-        return Candidate(*json.loads(kept))
+        return json.loads(kept)
+
+
+def fingerprint(certificate: str) -> str:
+    """A short name for the certificate in this text."""
+    return hashlib.sha256(certificate.encode()).hexdigest()[:16]
 
 
 def given(certificate: str, key: str, passphrase: str) -> Authority:
@@ -120,14 +135,23 @@ class AuthorityFolder:
     def put(self, new: Candidate) -> None:
         """Write a new authority. What was there is kept beside it, so nothing is lost where this ends too early."""
         self._retire()
+        self.write(new)
+
+    def write(self, new: Candidate) -> None:
+        """Write an authority. It is there once its certificate is."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
         _kept_files.write(self.key_file, new.key.encode(), 0o600)
         _kept_files.write(self.certificate_file, new.certificate.encode(), 0o644)
+
+    def place_for_replaced(self) -> pathlib.Path:
+        """A folder that is not there yet, for what is no longer used."""
+        return self.path / f"replaced-{datetime.datetime.now():%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
 
     def _retire(self) -> None:
         # The certificate first: without it, there is no authority any more.
         there = [file for file in (self.certificate_file, self.key_file) if file.exists()]
         if there:
-            retired = self.path / f"replaced-{datetime.datetime.now():%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
+            retired = self.place_for_replaced()
             retired.mkdir(mode=0o700)
         for file in there:
             file.rename(retired / file.name)

@@ -31,6 +31,7 @@ with contextlib.suppress(ImportError):
 # Bytes.
 LONGEST_COMMON_NAME = 64
 AUTHORITY_DAYS = 3650
+AUTHORITY_NAME = "Node-RED fleet"
 # Machines without a clock start in the past.
 HOST_DAYS_IN_THE_PAST = 2
 # Node-RED judges its clients by its own clock, and a machine without one may be weeks behind when it starts.
@@ -73,7 +74,7 @@ class Authority:
     def new(cls, constraints: Constraints, now: datetime.datetime) -> Authority:
         """An authority that may only certify what the constraints permit, and only servers and clients of TLS."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = f"Node-RED fleet {now:%Y-%m-%d} {secrets.token_hex(4)}"
+        name = f"{AUTHORITY_NAME} {now:%Y-%m-%d} {secrets.token_hex(4)}"
         dates = Dates.around(now, before=CLIENT_DAYS_IN_THE_PAST, after=AUTHORITY_DAYS)
         builder = (
             _builder(_name(name), _name(name), key.public_key(), dates)
@@ -147,6 +148,28 @@ def self_signed_pair(names: Sequence[str], *, called: str, now: datetime.datetim
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _host_builder(names, _name(called), called, key.public_key(), host_dates(now, days))
     return Pair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key, serialization.NoEncryption()))
+
+
+def host_made(certificate: str) -> float:
+    """When a host's certificate was made here (PEM text), in seconds since 1970."""
+    return _made(certificate, HOST_DAYS_IN_THE_PAST)
+
+
+def client_made(certificate: str) -> float:
+    """When a client's certificate was made here (PEM text), in seconds since 1970."""
+    return _made(certificate, CLIENT_DAYS_IN_THE_PAST)
+
+
+def authority_made(certificate: str) -> float:
+    """When an authority was made (PEM text), in seconds since 1970; of another one, from when on it is valid."""
+    subject = x509.load_pem_x509_certificate(certificate.encode()).subject
+    ours = any(str(one.value).startswith(AUTHORITY_NAME) for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    return _made(certificate, CLIENT_DAYS_IN_THE_PAST if ours else 0)
+
+
+def _made(certificate: str, days_in_the_past: int) -> float:
+    since = x509.load_pem_x509_certificate(certificate.encode()).not_valid_before_utc
+    return (since + datetime.timedelta(days=days_in_the_past)).timestamp()
 
 
 def packed(pair: Pair, authority: Authority, *, called: str, passphrase: str) -> bytes:

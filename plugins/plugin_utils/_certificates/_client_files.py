@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from .._core import _kept_files
 from ._certificate_here import problem_of
-from ._certificate_make import Authority, Pair, packed
+from ._certificate_make import Authority, Pair, client_made, packed
 
 # The client certificate of the verification; its key is kept.
 PROOF = "proof"
@@ -35,14 +35,19 @@ class ClientFolder:
         """One process at a time: all hosts of a run share these files. Raises OSError."""
         return _kept_files.locked(self.path)
 
-    def is_due(self, client: str, authority: str, renew_days: float) -> bool:
-        """Whether a client certificate is missing, about to expire, or made by another authority (PEM text)."""
+    def is_due(self, client: str, authority: str, renew_days: float, made_before: float = 0) -> bool:
+        """Whether a client certificate is missing, about to expire, or made by another authority (PEM text).
+
+        Or before a time, in seconds since 1970.
+        """
         kept = self.path / f"{client}{'.key' if client == PROOF else '.p12'}"
         certificate = self.path / f"{client}.pem"
         if not (kept.is_file() and certificate.is_file()):
             return True
         text = certificate.read_text(encoding="ascii", errors="replace")
-        return bool(problem_of(text, authorities=authority, days_left=renew_days, purpose="client"))
+        if problem_of(text, authorities=authority, days_left=renew_days, purpose="client"):
+            return True
+        return client_made(text) < made_before
 
     def make(self, client: str, authority: Authority, *, days: int, passphrase: str) -> None:
         """A certificate for a person, whose key is in the encrypted .p12 file only, or for the verification."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ._authority import AuthorityError, AuthorityFolder, Candidate, given
+from ._authority_change import Authorities, Change
 from ._certificate import CannotJudgeError, CertificateError
 from ._certificate_here import problem_of, require_judgement_here
 from ._certificate_make import Authority, Pair, self_signed_pair
@@ -39,9 +40,10 @@ def prepare(planned: Mapping[str, Any]) -> Prepared:
     `planned` is `Plan.certificate` of the role `tls`:
 
     - `authority`: the private authority if it is needed now, else empty: its `folder`; its certificate when the plan
-      was made (`before`); the `new` one (`certificate` and encrypted `key`) or None; its `key` (PEM text) if it is in
-      no folder, else empty; `passphrase`; the `clients` that are due, with the folder of each; `client_passphrase`,
-      `days`, `renew_days`;
+      was made (`before`); the `new` one (`certificate` and encrypted `key`) or None; the `change` of the authorities
+      (`_authority_change.Change`); its `key` (PEM text) if it is in no folder, else empty; `passphrase`; the `clients`
+      that are due, with the folder of each; `client_passphrase`, `days`, `renew_days`; `made_before`: clients with an
+      older certificate get a new one (seconds since 1970);
     - `pair`: empty, what is made (`made_by`, `names`, `called`, `days`), or what `Prepared.request` has of a pair;
     - `client_authority`: PEM text to be sent, or empty;
     - `trusted`: PEM text of what the verification trusts already.
@@ -71,7 +73,9 @@ def _authority(planned: Mapping[str, Any]) -> Authority:
     else:
         folder = AuthorityFolder(planned["folder"])
         with folder.locked():
-            _put_new(folder, planned)
+            if planned["new"]:
+                _put_new(folder, planned)
+            Authorities(folder).take(Change(**planned["change"]))
             authority = folder.opened(planned["passphrase"])
     for client, path in planned["clients"].items():
         _make_client(client, ClientFolder(path), authority, planned)
@@ -82,19 +86,14 @@ def _make_client(client: str, folder: ClientFolder, authority: Authority, planne
     packed_with = "" if client == PROOF else planned["client_passphrase"]
     with folder.locked():
         # Another host of this run may have been first.
-        if folder.is_due(client, authority.pem, planned["renew_days"]):
+        if folder.is_due(client, authority.pem, planned["renew_days"], planned["made_before"]):
             folder.make(client, authority, days=planned["days"], passphrase=packed_with)
 
 
 def _put_new(folder: AuthorityFolder, planned: Mapping[str, Any]) -> None:
     """Write the planned authority, unless another host of this run has."""
-    present, new = folder.certificate(), planned["new"]
-    if new and present == planned["before"]:
-        folder.put(Candidate(**new))
-    elif present != (new["certificate"] if new else planned["before"]):
-        raise AuthorityError(
-            f"{folder.certificate_file} has changed since the run began. Run again, which uses the authority there."
-        )
+    if folder.certificate() == planned["before"]:
+        folder.put(Candidate(**planned["new"]))
 
 
 def _pair(planned: Mapping[str, Any], authority: Authority | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -68,6 +68,7 @@ VARIABLES = (
     "nodered_tls_authority_names",
     "nodered_tls_authority_passphrase",
     "nodered_tls_authority_replace",
+    "nodered_tls_authority_trusted",
     "nodered_tls_ca",
     "nodered_tls_certificate",
     "nodered_tls_client_authority",

@@ -8,6 +8,7 @@ Nothing is written but a new authority into the private folder of the run, with 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import time
@@ -24,6 +25,7 @@ from .._core._inventory import inventory_names
 from .._passwords import _ephemeral
 from .._plan._base import Found, Wanted
 from .._plan._tls_aim import Aim
+from .._plan._tls_rotation import Rotation
 from . import _authority
 
 if TYPE_CHECKING:
@@ -50,9 +52,15 @@ def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
     }
     if aim.made_here or aim.needs_authority:
         read["inventory"] = _inventory(step)
+    try:
+        rotation = Rotation.of(found.rotates, wanted, read["now"])
+    except ArgumentError as error:
+        return {**read, "rotation_problem": str(error)}
+    if rotation != Rotation():
+        read["rotation"] = {**dataclasses.asdict(rotation), "fleet": []}
     passphrase = aim.text("nodered_tls_authority_passphrase")
     if aim.needs_authority and (passphrase or aim.given) and not read["cannot_judge"]:
-        read["authority"] = _authority.authority(read, aim, passphrase)
+        read["authority"] = _authority.authority(read, aim, passphrase, rotation, step.play_id)
     return read | {"system_authorities": _system_authorities(read, aim)}
 
 

@@ -45,6 +45,8 @@ class Found:
     """What the action plugin has read for this role, on the controller or with one more execution on the host."""
     clock_error: float = 0
     """Seconds by which the clock of the host is ahead of that of the controller, at least; negative: behind."""
+    rotates: frozenset[str] = frozenset()
+    """What this run replaces although it is good, as `nodered_rotate` names it; empty if this is no rotation."""
 
     def setting(self, name: str) -> object:
         """The value of a setting as planned so far; None if it is absent. Raises SettingsError."""

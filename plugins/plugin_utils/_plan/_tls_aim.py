@@ -9,7 +9,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from .._certificates._authority import GIVEN, AuthorityFolder
+from .._certificates._authority import BESIDE, GIVEN, AuthorityFolder
 from .._certificates._client_files import PROOF
 from .._core._arguments import ArgumentError, names, truth
 from ._base import Found, Wanted
@@ -107,6 +107,11 @@ class Aim:
     def given(self) -> bool:
         """Whether the private authority is given as text, and not in the folder."""
         return any(self.wanted.get(name) is not None for name in GIVEN)
+
+    @property
+    def given_beside(self) -> str:
+        """The certificate of the other authority during a rotation, if both are given as text; else empty."""
+        return self.text(BESIDE)
 
     @property
     def authority_place(self) -> str:

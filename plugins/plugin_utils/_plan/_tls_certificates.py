@@ -20,12 +20,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from .._certificates._authority import (
+    BESIDE,
     GIVEN,
     AuthorityError,
     effective_constraints,
@@ -33,22 +34,32 @@ from .._certificates._authority import (
     require_names,
     warning_about,
 )
+from .._certificates._authority_change import BEGIN, FINISH, MOVE, STAY
 from .._certificates._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
+from .._certificates._certificate_make import host_made
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
 from .._certificates._client_files import PROOF
 from .._passwords import _ephemeral
 from . import _https_function
 from ._base import Found
 from ._tls_aim import Aim
+from ._tls_rotation import Rotation
 
 LOST_AUTHORITY = (
     "Each run would make another one, which no browser trusts. Make it once on a machine that keeps its files, put "
     f"authority.pem and authority.key into a vault, and give them as {GIVEN[0]} and {GIVEN[1]}."
 )
+LOST_CHANGE = f"Give it as {GIVEN[0]} and {GIVEN[1]}, and the other one as {BESIDE}."
 LOST_CLIENTS = (
     "Set nodered_tls_client_dir to a folder that is kept, or make them on a machine that keeps its files and leave "
     "nodered_tls_client_users empty here."
 )
+NO_CHANGE = {"step": STAY, "issuer": "", "beside": ""}
+_STEPS = {
+    BEGIN: "new private authority, trusted beside the present one",
+    MOVE: "the new private authority issues certificates",
+    FINISH: "the old private authority is no longer trusted",
+}
 # Seconds after which a busy Node-RED has read its certificate when that is due.
 LATEST_REFRESH = 60
 
@@ -90,6 +101,7 @@ class Certificates:
         self._aim = aim
         self._read = found.controller
         self._present: Mapping[str, Any] = found.instance["tls"]
+        self._rotation = Rotation(**found.controller.get("rotation", {}))
 
     def errors(self) -> list[str]:
         """What prevents a certificate that can be relied on."""
@@ -112,6 +124,9 @@ class Certificates:
         if self.new_authority and marker:
             what = f"The new private authority in {self._aim.folder} on the controller"
             errors.append(_ephemeral.lost(what, marker, LOST_AUTHORITY))
+        if self._change["step"] and marker:
+            what = f"The change of the private authority in {self._aim.folder} on the controller"
+            errors.append(_ephemeral.lost(what, marker, LOST_CHANGE))
         if self.due_people and self._read["loses_people"]:
             folder = self._aim.client_folder(self.due_people[0])
             what = f"The client certificates of {', '.join(self.due_people)}, in {folder} on the controller,"
@@ -123,7 +138,10 @@ class Certificates:
         if self.client_authority:
             check_authorities(self.client_authority, now=self._now, called="the clients' authority")
         if self._aim.needs_authority:
-            check_authorities(self._authority_certificate, now=self._now, called="the private authority")
+            check_authorities(self._issuer, now=self._now, called="the private authority")
+        if self._beside:
+            called = BESIDE if self._aim.given else "the other private authority"
+            check_authorities(self._beside, now=self._now, called=called)
 
     def _errors_of_given_pair(self) -> list[str]:
         if not self._given:
@@ -148,7 +166,7 @@ class Certificates:
         )
         if not self._aim.issued:
             return names.required + names.optional
-        permitted = constraints_of(self._authority_certificate)
+        permitted = constraints_of(self._issuer)
         require_names(permitted, names.required)
         return names.required + [name for name in names.optional if permitted.allow(name)]
 
@@ -159,13 +177,24 @@ class Certificates:
             return ""
         if not self._has:
             return "there is none yet"
-        if self._aim.issued and self.new_authority:
+        if self._aim.issued and (self.new_authority or self._is_by_the_other):
             return "its authority is new"
         return (
             self._present["problem"]
             or self._problem(self._has, days_left=self._aim.renew_days)
             or ("the present one is copied from files" if self._present["follows"] else "")
+            or ("the present one is to be replaced" if self._is_too_old else "")
         )
+
+    @property
+    def _is_by_the_other(self) -> bool:
+        """Whether the other authority of a rotation has issued the certificate that Node-RED has."""
+        return bool(self._beside) and not self._problem(self._has, issuers=self._beside)
+
+    @property
+    def _is_too_old(self) -> bool:
+        before = self._rotation.certificate_before(issued=self._aim.issued)
+        return before > 0 and host_made(self._has) < before
 
     @cached_property
     def _pair(self) -> _Pair:
@@ -197,7 +226,8 @@ class Certificates:
             return ""
         if not _https_function.is_live(self._found.instance):
             return "This Node-RED reads its certificate only when it starts."
-        if self._found.instance["url"] and self._has and not self._problem(self._has):
+        either = _together([self._issuer, self._beside])
+        if self._found.instance["url"] and self._has and not self._problem(self._has, issuers=either):
             return ""
         return "The certificate in use can no longer be relied on, so Node-RED is restarted with the new one."
 
@@ -206,7 +236,8 @@ class Certificates:
         lines = self._due_lines()
         if not lines:
             return {}
-        uses_authority = self.new_authority or self._due_clients or (self._pair.sent and self._aim.issued)
+        changes_authority = self.new_authority or self._change["step"]
+        uses_authority = changes_authority or self._due_clients or (self._pair.sent and self._aim.issued)
         return {
             "lines": lines,
             "authority": self._authority_data() if uses_authority else {},
@@ -219,6 +250,7 @@ class Certificates:
         """One for each thing that changes."""
         lines = {
             f"new private authority in {self._aim.folder}": self.new_authority,
+            **{line: step == self._change["step"] for step, line in _STEPS.items()},
             f"new client certificates: {', '.join(self._due_clients)}": bool(self._due_clients),
             "new certificate": self._pair.differs,
             "where renewed certificates come from": self._pair.sent and not self._pair.differs,
@@ -231,6 +263,8 @@ class Certificates:
             "folder": self._aim.folder,
             "before": self._authority["before"],
             "new": self._authority["new"],
+            "change": self._authority["change"],
+            "made_before": self._authority["made_before"],
             "key": self._aim.text(GIVEN[1]) if self._aim.given else "",
             "passphrase": self._aim.text("nodered_tls_authority_passphrase"),
             "clients": {name: self._aim.client_folder(name) for name in self._due_clients},
@@ -244,7 +278,7 @@ class Certificates:
         if not self._aim.needs_authority or self.new_authority:
             return []
         wanted = wanted_constraints(self._read["inventory"], self._aim)
-        warning = warning_about(self._authority["before"], self._aim.authority_place, wanted)
+        warning = warning_about(self._issuer, self._aim.authority_place, wanted)
         return [warning] if warning else []
 
     def trusted(self) -> str:
@@ -257,7 +291,7 @@ class Certificates:
         if self._read["ca"] and not aim.made_here:
             return str(self._read["ca"])
         if aim.issued:
-            return self._authority_certificate
+            return _together([self._issuer, self._beside])
         itself = aim.source in ("selfsigned", "none") or bool(self._given and is_self_signed(self._given))
         if itself and not aim.proxied and (aim.ours or aim.managed):
             return "\n".join(filter(None, dict.fromkeys([self._earlier, self._has, self._given])))
@@ -269,7 +303,8 @@ class Certificates:
         if not self._aim.mutual:
             return ""
         if self._aim.private_clients:
-            return self._authority_certificate.rstrip()
+            # In the same order in all phases of a rotation: then the second one needs no restart.
+            return _together(sorted([self._issuer, self._beside])).rstrip()
         return str(self._read["client_authority"])
 
     @property
@@ -308,10 +343,20 @@ class Certificates:
         return data
 
     @property
-    def _authority_certificate(self) -> str:
-        """That of the private authority, after this run."""
-        new = self._authority["new"]
-        return str(new["certificate"] if new else self._authority["before"])
+    def _change(self) -> Mapping[str, Any]:
+        """What this run does to the private authority; see `_authority_change.Change`."""
+        change: Mapping[str, Any] = self._authority["change"] if self._aim.needs_authority else NO_CHANGE
+        return change
+
+    @property
+    def _issuer(self) -> str:
+        """The certificate of the private authority, after this run."""
+        return str(self._change["issuer"])
+
+    @property
+    def _beside(self) -> str:
+        """That of the other one during a rotation, which is trusted as well; empty without."""
+        return str(self._change["beside"])
 
     @property
     def _has(self) -> str:
@@ -340,11 +385,21 @@ class Certificates:
         return datetime.datetime.fromtimestamp(self._read["now"], datetime.timezone.utc)
 
     def _problem(
-        self, certificate: str, *, days_left: float = 0, key: str | None = None, called: str = "the certificate"
+        self,
+        certificate: str,
+        *,
+        days_left: float = 0,
+        key: str | None = None,
+        called: str = "the certificate",
+        issuers: str = "",
     ) -> str:
-        """Why visitors would reject this certificate, or Node-RED could not use it; empty if it is good."""
+        """Why visitors would reject this certificate, or Node-RED could not use it; empty if it is good.
+
+        `issuers` is for the source `authority`: PEM text in place of the authority after this run.
+        """
         # One that is made here is trusted itself, as visitors were given it.
-        authorities = {"selfsigned": certificate, "authority": self._authority_certificate if self._aim.issued else ""}
+        issuer = issuers or (self._issuer if self._aim.issued else "")
+        authorities = {"selfsigned": certificate, "authority": issuer}
         return problem(
             certificate,
             now=self._now,
@@ -355,6 +410,11 @@ class Certificates:
             key=key,
             called=called,
         )
+
+
+def _together(certificates: Sequence[str]) -> str:
+    """PEM texts, of which some can be empty, as one text."""
+    return "\n".join(filter(None, certificates))
 
 
 def _errors_of(check: Callable[[], object]) -> list[str]:

@@ -10,8 +10,12 @@ What `_gather/tls.py` reads for it, in `found.controller`:
 - `inventory`: the host's own names (`own`), those of the other hosts (`others`), all names (`all`), and what the
   inventory adds to those that an authority may certify (`authority_names`);
 - `authority`: the private authority, if it is needed: its certificate now (`before`), a new one if it has to be made
-  (`new`), why it cannot be opened (`problem`), the clients whose certificates are due (`due`), and the pair with which
-  the verification of this run visits Node-RED (`proof`), None if files keep that;
+  (`new`), what a rotation does (`change`, see `_authority_change.Change`), why it cannot be opened (`problem`), the
+  clients whose certificates are due (`due`), those with a certificate that was made before a time being among them
+  (`made_before`), and the pair with which the verification of this run visits Node-RED (`proof`), None if files keep
+  that;
+- `rotation`: what this run replaces, as `_tls_rotation.Rotation`; missing if it is no rotation, or if its variables
+  cannot be used (`rotation_problem`);
 - `ephemeral`: what shows that files of the controller are lost when this run ends, empty if they are kept;
   `loses_people`: whether that goes for client certificates of people;
 - `missing`: the variables that name a file on the controller, and there is none;
@@ -28,7 +32,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._certificates._authority import GIVEN
+from .._certificates._authority import BESIDE, GIVEN
 from .._core._arguments import ArgumentError, names, shown, text, truth
 from . import _https_function
 from ._base import DropIn, Found, Plan, Wanted, overridden
@@ -46,7 +50,7 @@ _KINDS = {
     truth: ("nodered_tls_replace", "nodered_tls_authority_replace"),
 }
 # Where they are set.
-_OPTIONAL_KINDS = ((text, "nodered_tls_client_dir"), (truth, "nodered_controller_ephemeral"))
+_OPTIONAL_KINDS = ((text, "nodered_tls_client_dir"), (text, BESIDE), (truth, "nodered_controller_ephemeral"))
 # They are dated 90 days back.
 CLIENT_DAYS_IN_THE_PAST = 90
 # Whether it holds, and the error if not.
@@ -85,7 +89,8 @@ def _variable_errors(found: Found, aim: Aim) -> list[str]:
         *_conditions_of_secrets(aim),
         _condition_of_proxy(aim),
     ]
-    return [*_kind_errors(aim), *(message for holds, message in conditions if not holds)]
+    rotation = [found.controller["rotation_problem"]] if "rotation_problem" in found.controller else []
+    return [*_kind_errors(aim), *rotation, *(message for holds, message in conditions if not holds)]
 
 
 def _conditions_of_source(found: Found, aim: Aim) -> list[_Condition]:
@@ -150,6 +155,11 @@ def _conditions_of_secrets(aim: Aim) -> list[_Condition]:
         (
             not aim.given or all(aim.text(name) for name in GIVEN),
             f"{GIVEN[0]} and {GIVEN[1]} must be texts in PEM form, and both be set. Take them from a vault.",
+        ),
+        (
+            aim.given or aim.wanted.get(BESIDE) is None,
+            f"{BESIDE} is for an authority that is given as text, in {GIVEN[0]} and {GIVEN[1]}. Set these as well, or "
+            f"remove {BESIDE}.",
         ),
         (
             not aim.needs_authority or aim.given or bool(aim.text("nodered_tls_authority_passphrase")),

@@ -118,8 +118,13 @@ class Step(ActionBase):  # type: ignore[misc]
         self.begin(merged)
 
     @property
+    def play_id(self) -> str:
+        """The unique id of this play, also if it goes through the hosts in several batches."""
+        return str(self._task.get_play()._uuid)
+
+    @property
     def _place(self) -> tuple[str, str, str]:
-        return constants.DEFAULT_LOCAL_TMP, self._task.get_play()._uuid, self.host
+        return constants.DEFAULT_LOCAL_TMP, self.play_id, self.host
 
     def store(self) -> Store:
         """Where the state of the service that the variables name is."""

@@ -5,16 +5,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import time
 import types
 
 import pytest
 from ansible import constants
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _certificate_make
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import (
+    AuthorityFolder,
+    Candidate,
+    candidate,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import (
+    BOTH,
+    MOVED,
+    ONE,
+    STAY,
+    Authorities,
+    Change,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import constraints_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._client_files import ClientFolder
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._planned_certificates import prepare
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls as gather
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
@@ -45,6 +61,8 @@ def controller(tmp_path, monkeypatch):
     class Controller:
         folder = AuthorityFolder(tmp_path / "authority")
         executed = []
+        play = "a play"
+        rotates = frozenset()
         answer = {"certificate": "PEM", "placed": True, "followed": False, "changed": False}
 
         def counted_module(self, _step, name, **arguments):
@@ -61,9 +79,13 @@ def controller(tmp_path, monkeypatch):
 
         def read(self, about=None, host="pi1", **variables):
             step = types.SimpleNamespace(
-                task_vars={"hostvars": HOSTVARS}, host=host, counted_module=self.counted_module
+                play_id=self.play,
+                task_vars={"hostvars": HOSTVARS},
+                host=host,
+                counted_module=self.counted_module,
             )
-            read = gather.gather(step, about or found(), self.variables(variables))
+            about = dataclasses.replace(about or found(), rotates=self.rotates)
+            read = gather.gather(step, about, self.variables(variables))
             assert json.loads(json.dumps(read)) == read, "it is kept as JSON"
             return read
 
@@ -241,3 +263,188 @@ def test_settings_that_cannot_be_read_are_left_to_the_plan(controller):
 def test_a_controller_that_cannot_judge_certificates_is_reported(controller, monkeypatch):
     monkeypatch.setattr(_certificate, "_IMPORT_ERROR", ImportError("No module named 'cryptography'"))
     assert "cryptography is missing" in controller.planned(**AUTHORITY).errors[0]
+
+
+# A rotation of the private authority.
+
+FLEET = ["pi1", "pi2"]
+ROTATE = {
+    **{**AUTHORITY, **CLIENTS},
+    "nodered_rotate_fleet": FLEET,
+    "nodered_rotate_made_before": "2026-01-01",
+}
+LONG_AGO = datetime.datetime(2025, 12, 31, tzinfo=datetime.timezone.utc)
+
+
+class Fleet:
+    """Two hosts in a rotation; each run is a play of its own."""
+
+    def __init__(self, controller):
+        self.controller = controller
+        self.authorities = Authorities(controller.folder)
+        old = _certificate_make.Authority.new(constraints(["pi1", "192.168.1.2", "203.0.113.4"]), LONG_AGO)
+        with controller.folder.locked():
+            controller.folder.put(Candidate(old.pem, old.protected_key(PASSPHRASE)))
+        self.old = old.pem
+
+    def run(self, hosts=FLEET, *, verified=True, **variables):
+        """The phase after a run that rotates the authority."""
+        self.controller.rotates = frozenset(["authority"])
+        self.controller.play = f"{self.controller.play}+"
+        for host in hosts:
+            plan = self.controller.planned(host=host, **ROTATE | variables)
+            assert plan.errors == []
+            change = Change(**self.controller.read(host=host, **ROTATE | variables)["authority"]["change"])
+            if plan.certificate:
+                prepare(plan.certificate)
+            if verified:
+                self.authorities.record(host, change)
+        return self.phase
+
+    def secure(self, **variables):
+        self.controller.rotates = frozenset()
+        for host in FLEET:
+            plan = self.controller.planned(host=host, **AUTHORITY | CLIENTS | variables)
+            assert plan.errors == []
+            if plan.certificate:
+                prepare(plan.certificate)
+        return self.phase
+
+    @property
+    def phase(self):
+        return self.authorities.present().phase
+
+    def client(self):
+        """Which authority has issued the .p12 file of ada."""
+        text = (self.controller.folder.clients / "ada.pem").read_text()
+        present = self.authorities.present()
+        return [one for one in (present.issuer, present.beside) if one and is_issued_by(text, one)]
+
+
+@pytest.fixture
+def fleet(controller):
+    return Fleet(controller)
+
+
+def is_issued_by(certificate, authority):
+    return problem_of(certificate, authorities=authority, purpose="client") == ""
+
+
+def test_a_run_takes_one_step_for_all_hosts_and_secure_keeps_it(fleet):
+    assert (fleet.secure(), fleet.phase) == (ONE, ONE)
+    assert fleet.run() == BOTH
+    assert fleet.secure() == BOTH
+    assert fleet.client() == [fleet.old]
+    present = fleet.authorities.present()
+    assert fleet.run() == MOVED
+    assert fleet.client() == [present.beside]
+    assert fleet.secure() == MOVED
+    assert fleet.client() == [present.beside]
+    assert fleet.run() == ONE
+    assert fleet.authorities.present().issuer == present.beside
+    assert fleet.run() == ONE, "the new authority is not due"
+    assert fleet.secure() == ONE
+
+
+def test_a_host_that_was_left_out_keeps_the_old_authority_trusted(fleet):
+    assert fleet.run(["pi1"]) == BOTH
+    assert fleet.run(["pi1"]) == BOTH
+    assert fleet.run(["pi2"]) == BOTH, "the host is reached in this run, so the next one goes on"
+    assert fleet.run(["pi2"]) == MOVED
+    assert fleet.run() == MOVED
+    assert fleet.run(["pi1"]) == ONE
+    later = "2026-11-01" if time.time() > 1793491200 else "2026-01-01"
+    assert fleet.run(["pi1"], nodered_rotate_made_before=later) == ONE, "pi2 still trusts the old one"
+
+
+def test_a_host_that_was_not_verified_has_not_reached_the_phase(fleet):
+    assert fleet.run() == BOTH
+    assert fleet.run() == MOVED
+    assert fleet.run(verified=False) == ONE
+
+
+def test_the_hosts_of_a_run_take_the_step_of_the_first_one(fleet):
+    assert fleet.run(["pi1"]) == BOTH
+    fleet.authorities.record("pi2", Change(STAY, *fleet.authorities.present()[1:]))
+    assert fleet.run(["pi1"], verified=False) == MOVED
+    assert fleet.run(["pi1", "pi2"]) == MOVED, "pi1 was not verified when the run began"
+
+
+def test_check_mode_and_a_killed_run_write_nothing(fleet):
+    before = fleet.authorities.present()
+    fleet.controller.rotates = frozenset(["authority"])
+    assert fleet.controller.planned(**ROTATE).certificate["authority"]["change"]["step"] == "begin"
+    assert fleet.authorities.present() == before
+    assert fleet.run() == BOTH
+
+
+def test_an_authority_that_is_new_is_not_replaced(controller):
+    prepare(controller.planned(**AUTHORITY, **CLIENTS).certificate)
+    rotate = {**ROTATE, "nodered_rotate_made_before": None}
+    controller.rotates = frozenset(["authority"])
+    assert controller.read(**rotate)["authority"]["change"]["step"] == ""
+
+
+def test_a_first_run_makes_the_authority_that_a_rotation_would_replace(controller):
+    controller.rotates = frozenset(["authority"])
+    read = controller.read(**ROTATE)["authority"]
+    assert read["new"]
+    assert (read["change"]["step"], read["change"]["issuer"]) == ("", read["new"]["certificate"])
+
+
+def test_a_new_authority_can_certify_what_the_old_one_can_and_the_inventory_needs(fleet):
+    fleet.run(nodered_tls_authority_names=["example.org"], nodered_tls_authority_replace=True)
+    new = constraints_of(fleet.authorities.present().beside)
+    assert new.allow("www.example.org")
+    assert not constraints_of(fleet.old).lack(constraints(["203.0.113.4"]))
+    assert new.allow("203.0.113.4")
+    assert fleet.run(nodered_tls_authority_replace=True) == MOVED
+
+
+def test_client_certificates_are_replaced_by_their_date(controller):
+    prepare(controller.planned(**AUTHORITY, **CLIENTS).certificate)
+    rotate = {**AUTHORITY, **CLIENTS}
+    controller.rotates = frozenset(["clients"])
+    assert controller.read(**rotate)["authority"]["due"] == []
+    folder = ClientFolder(controller.folder.clients)
+    old = controller.folder.opened(PASSPHRASE).client_pair(
+        "ada", now=datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=3), days=397
+    )
+    (folder.path / "ada.pem").write_text(old.certificate)
+    packed = (folder.path / "ada.p12").read_bytes()
+    controller.rotates = frozenset()
+    assert controller.read(**rotate)["authority"]["due"] == []
+    controller.rotates = frozenset(["clients"])
+    plan = controller.planned(**rotate)
+    assert plan.certificate["lines"][0] == "new client certificates: ada"
+    prepare(plan.certificate)
+    assert (folder.path / "ada.p12").read_bytes() != packed
+    packed = (folder.path / "ada.p12").read_bytes()
+    prepare(plan.certificate)
+    assert (folder.path / "ada.p12").read_bytes() == packed, "another host of the run"
+    assert controller.read(**rotate)["authority"]["due"] == []
+
+
+def test_an_authority_that_is_given_is_trusted_with_the_other_one(controller):
+    other = candidate(constraints(["pi1", "192.168.1.2", "203.0.113.4"]), PASSPHRASE).certificate
+    variables = {**given(), "nodered_tls_authority_trusted": other}
+    change = controller.read(**variables)["authority"]["change"]
+    assert change["beside"] == other
+    assert other.strip() in controller.planned(**variables).certificate["client_authority"]
+    controller.rotates = frozenset(["authority"])
+    assert controller.read(**variables, nodered_rotate_fleet=FLEET)["authority"]["change"] == change, (
+        "the variables decide"
+    )
+    assert not controller.folder.path.exists()
+
+
+def test_the_variables_of_a_rotation_count_in_a_rotation_only(fleet):
+    assert fleet.secure(**ROTATE) == ONE
+    assert fleet.client() == [fleet.old]
+    assert fleet.controller.planned(**ROTATE | {"nodered_rotate_made_before": "odd"}).errors == []
+
+
+def test_a_rotation_with_variables_that_cannot_be_used_is_an_error(controller):
+    controller.rotates = frozenset(["certificates"])
+    errors = controller.planned(**ROTATE | {"nodered_rotate_made_before": "odd"}).errors
+    assert "nodered_rotate_made_before must be a time" in errors[0]

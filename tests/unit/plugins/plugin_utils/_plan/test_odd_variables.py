@@ -147,9 +147,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
             "tls_authority_certificate": GIVEN.certificate,
             "tls_authority_key": GIVEN.key,
             "tls_authority_passphrase": SECRET,
+            "tls_authority_trusted": PUBLIC.certificate,
             "tls_client_users": ["ada"],
             "tls_client_passphrase": SECRET,
             "tls_client_dir": "clients",
+            "rotate_made_before": "2026-01-01",
+            "rotate_fleet": [HOST],
             "controller_ephemeral": True,
         },
     ),
@@ -164,6 +167,8 @@ def nested(levels: int) -> list[object]:
         inner = [inner]
     return inner
 
+
+ROTATES = frozenset(["certificates", "clients", "authority"])
 
 ODD: list[object] = [
     *(None, True, 0, -1, 1.5, float("nan"), float("inf"), 2**53 + 1, 10**400),
@@ -190,6 +195,7 @@ class Step:
 
     host = HOST
     task_vars: Mapping[str, Any] = {"hostvars": {HOST: {"ansible_host": ADDRESS}, "pi2": {}}}
+    play_id = "a play"
     _loader = DataLoader()
     _connection = types.SimpleNamespace(transport="ssh")
 
@@ -220,7 +226,7 @@ def variables(role: str, different: Mapping[str, object]) -> dict[str, object]:
 def errors_of(role: str, wanted: Mapping[str, object], **different: object) -> tuple[str, ...]:
     """What the action reports instead of applying the plan, or nothing; `different` is as in `found`."""
     # Static files can have a password of their own beside pages that are elsewhere.
-    about = found(expected_node_root="/pages", **different)
+    about = dataclasses.replace(found(expected_node_root="/pages", **different), rotates=ROTATES)
     try:
         about = gathered(role, Step(), about, wanted)
         plan = ROLES[role].plan(about, wanted)

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate_make
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import STAY, Change
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _https_function, tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
@@ -47,11 +48,12 @@ def selfsigned(names=None, days=397, since=0):
     return _certificate_make.self_signed_pair(names or NAMES, called="pi1", now=made, days=days).certificate
 
 
-def issued():
-    """What the private authority issues for the host; a single label is not permitted."""
-    private = _certificate_make.Authority.opened(PRIVATE.certificate, PRIVATE.key.encode(), PASSPHRASE)
+def issued(by=PRIVATE, since=0):
+    """What a private authority issues for the host; a single label is not permitted."""
+    private = _certificate_make.Authority.opened(by.certificate, by.key.encode(), PASSPHRASE)
     names = [name for name in NAMES if name != "raspberrypi"]
-    return private.host_pair(names, called="pi1", now=now(), days=397).certificate
+    made = now() - datetime.timedelta(days=since)
+    return private.host_pair(names, called="pi1", now=made, days=397).certificate
 
 
 GOOD = selfsigned()
@@ -61,8 +63,10 @@ def wanted(**variables):
     return WANTED | {f"nodered_{name}": value for name, value in variables.items()}
 
 
-def authority(before=PRIVATE.certificate, new=None, due=(), problem="", proof=None):
+def authority(before=PRIVATE.certificate, new=None, due=(), problem="", proof=None, change=None):
     kept = {"before": before, "new": new._asdict() if new else None, "due": list(due)}
+    change = change or Change(STAY, new.certificate if new else before, "")
+    kept |= {"change": change._asdict(), "made_before": 0}
     return {**kept, "problem": problem, "proof": proof._asdict() if proof else None}
 
 
@@ -209,6 +213,8 @@ def test_the_authority_issues_certificates_for_what_it_may_certify():
     kept = {"folder": "/inventory/.nodered-authority", "before": PRIVATE.certificate, "new": None, "days": 397}
     assert plan.certificate["authority"] == {
         **kept,
+        "change": {"step": "", "issuer": PRIVATE.certificate, "beside": "", "key": ""},
+        "made_before": 0,
         "passphrase": PASSPHRASE,
         "key": "",
         "clients": {},
@@ -703,3 +709,127 @@ def test_node_gets_the_pair_or_an_exception_but_never_nothing(version, tmp_path)
     assert "key values mismatch" in called().stderr
     (tmp_path / "pair" / "key.pem").unlink()
     assert "ENOENT" in called().stderr
+
+
+# A rotation.
+
+NEW_PRIVATE = candidate(constraints(INVENTORY["all"]), PASSPHRASE)
+DAY = 24 * 3600
+
+
+def rotating(change=None, *, due=(), ephemeral="", **rotation):
+    """What is read in a run that replaces what is older than a day, or that changes the authority."""
+    rotation = {"made_before": now().timestamp() - DAY, **rotation} if rotation else {}
+    kept = authority(change=change, due=due)
+    return read(authority=kept, rotation=rotation, ephemeral=ephemeral)
+
+
+@pytest.mark.parametrize("source", ["selfsigned", "authority"])
+@pytest.mark.parametrize("age, due", [(0, False), (2, True)], ids=["new", "older than a day"])
+def test_a_rotation_replaces_a_certificate_that_is_not_new_without_a_restart(source, age, due):
+    present = selfsigned(since=age) if source == "selfsigned" else issued(since=age)
+    plan = planned(in_use(present, controller=rotating(certificates=True)), **AUTHORITY | {"tls_source": source})
+    assert plan.errors == []
+    assert (plan.certificate.get("lines", []), plan.restart) == (["new certificate"] if due else [], "")
+    assert ("the present one is to be replaced" in "".join(plan.notes)) == due
+    state = in_use(present, controller=rotating(clients=True))
+    assert not planned(state, **AUTHORITY | {"tls_source": source}).certificate, "only what is named"
+
+
+@pytest.mark.parametrize("source", [FILES, text()], ids=["files", "content"])
+def test_a_rotation_leaves_a_certificate_of_the_user(source):
+    pair = PUBLIC.issue(ADDRESS, since=-30)
+    given = text(pair) if source is not FILES else FILES
+    controller = files(pair.certificate, placed=True, followed=True)
+    state = in_use(pair.certificate, controller=controller | {"rotation": rotating(certificates=True)["rotation"]})
+    plan = planned(state, **given)
+    assert (plan.errors, plan.certificate) == ([], {})
+
+
+OLD, NEXT = PRIVATE.certificate, NEW_PRIVATE.certificate
+BEGINS = Change("begin", OLD, NEXT, NEW_PRIVATE.key)
+IS_BOTH = Change(STAY, OLD, NEXT)
+MOVES = Change("move", NEXT, OLD)
+IS_MOVED = Change(STAY, NEXT, OLD)
+FINISHES = Change("finish", NEXT, "")
+
+
+def clients_of(plan):
+    """The file with the authorities of clients, as the settings name it, and whether it is sent."""
+    sent = plan.certificate.get("client_authority", "")
+    return plan.set["https"]["$js"].partition("client-authority-")[2][:16], sent
+
+
+def test_hosts_trust_clients_of_both_authorities_before_the_new_one_issues_anything():
+    before, _sent = clients_of(planned(in_use(issued(), controller=ISSUES), **CLIENTS))
+    plan = planned(in_use(issued(), controller=rotating(BEGINS)), **CLIENTS)
+    named, sent = clients_of(plan)
+    assert named != before
+    assert (OLD.strip() in sent, NEXT.strip() in sent) == (True, True)
+    assert plan.certificate["pair"] == {}, "the certificate stays"
+    assert plan.certificate["authority"]["change"] == BEGINS._asdict()
+    assert (OLD in plan.checks["authorities"], NEXT in plan.checks["authorities"]) == (True, True)
+    assert plan.certificate["lines"][0] == "new private authority, trusted beside the present one"
+
+
+def test_the_new_authority_issues_certificates_without_a_restart():
+    named, _sent = clients_of(planned(in_use(issued(), controller=rotating(IS_BOTH)), **CLIENTS))
+    both = {"client_authorities": [f"client-authority-{named}.pem"]}
+    plan = planned(in_use(issued(), controller=rotating(MOVES, due=["ada"]), tls=both), **CLIENTS)
+    assert clients_of(plan) == (named, ""), "the settings stay, so Node-RED reads the new certificate while it runs"
+    assert plan.restart == ""
+    assert plan.certificate["pair"]["made_by"] == "authority"
+    assert plan.certificate["authority"]["clients"] == {"ada": "/inventory/.nodered-authority/clients"}
+    assert plan.notes[0] == "New certificate: its authority is new."
+    assert (OLD in plan.checks["authorities"], NEXT in plan.checks["authorities"]) == (True, True)
+
+
+@pytest.mark.parametrize("change", [IS_MOVED, FINISHES], ids=["moved", "finished"])
+def test_a_certificate_of_the_new_authority_stays(change):
+    plan = planned(in_use(issued(NEW_PRIVATE), controller=rotating(change)), **AUTHORITY)
+    assert not plan.certificate.get("pair")
+    assert planned(in_use(issued(), controller=rotating(change)), **AUTHORITY).certificate["pair"]
+
+
+def test_in_the_end_only_the_new_authority_is_trusted():
+    plan = planned(in_use(issued(NEW_PRIVATE), controller=rotating(FINISHES)), **CLIENTS)
+    _named, sent = clients_of(plan)
+    assert sent == NEXT.strip()
+    assert plan.checks["authorities"] == NEXT
+    assert plan.certificate["lines"][0] == "the old private authority is no longer trusted"
+
+
+@pytest.mark.parametrize("change, follows", [(IS_BOTH, OLD), (IS_MOVED, NEXT)], ids=["both", "moved"])
+def test_secure_between_two_steps_keeps_what_is_there(change, follows):
+    private = {OLD: PRIVATE, NEXT: NEW_PRIVATE}[follows]
+    controller = read(authority=authority(change=change))
+    first = planned(in_use(issued(private), controller=controller), **CLIENTS)
+    named, _sent = clients_of(first)
+    state = in_use(
+        issued(private),
+        text=_settings_js.edit(EMPTY, set=first.set).text,
+        controller=controller,
+        tls={"client_authorities": [f"client-authority-{named}.pem"]},
+    )
+    plan = planned(state, **CLIENTS)
+    assert not plan.changes
+    assert _settings_js.edit(state.text, set=plan.set).changed == ()
+
+
+def test_a_job_cannot_change_the_authority_in_a_folder():
+    plan = planned(in_use(issued(), controller=rotating(BEGINS, ephemeral="awx_job_id is set")), **AUTHORITY)
+    assert "The change of the private authority in /inventory/.nodered-authority" in plan.errors[0]
+    assert "nodered_tls_authority_trusted" in plan.errors[0]
+
+
+def test_the_other_authority_has_to_be_one():
+    other = Change(STAY, OLD, PUBLIC.issue(ADDRESS).certificate)
+    assert "is not an authority" in planned(in_use(issued(), controller=rotating(other)), **AUTHORITY).errors[0]
+
+
+def test_another_authority_needs_one_that_is_given_as_text():
+    assert "is for an authority that is given as text" in planned(tls_authority_trusted=NEXT).errors[0]
+
+
+def test_a_rotation_whose_variables_cannot_be_used_is_an_error():
+    assert planned(about(controller=read(rotation_problem="is in the future"))).errors == ["is in the future"]
