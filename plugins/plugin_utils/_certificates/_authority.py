@@ -198,7 +198,7 @@ def warning_about(certificate: str, where: str, wanted: Constraints) -> str:
     if lacking:
         return (
             f"The private authority in {where} is not allowed to make certificates for "
-            f"{_listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
+            f"{listed(lacking)}, which the inventory has; certificates are made without these names. {remedy}"
         )
     return ""
 
@@ -218,13 +218,14 @@ def require_names(constraints: Constraints, names: Sequence[str]) -> None:
     foreign = constraints.not_allowed(names)
     if foreign:
         raise CertificateError(
-            f"The private authority is not allowed to make a certificate for {_listed(foreign)}: its name constraints "
+            f"The private authority is not allowed to make a certificate for {listed(foreign)}: its name constraints "
             "do not permit it. Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add "
             "the name to nodered_tls_authority_names and set nodered_tls_authority_replace: true; then every browser "
             "and phone needs the new authority.pem."
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of these names, and how many more there are."""
     more = len(names) - MOST_IN_A_MESSAGE
     return ", ".join(names[:MOST_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")

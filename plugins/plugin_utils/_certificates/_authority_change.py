@@ -48,6 +48,8 @@ class Change(NamedTuple):
     """What a run does to the authorities, and which they are then."""
 
     step: str
+    phase: str
+    """That of the folder then; empty if there is no folder."""
     issuer: str
     beside: str
     key: str = ""
@@ -79,10 +81,12 @@ def next_step(phase: str, reached: Mapping[str, str], fleet: Sequence[str], *, i
 def change(present: Present, step: str, new: Candidate | None = None) -> Change:
     """What this step leads to. `new` is the authority that BEGIN adds."""
     if step == BEGIN and new:
-        return Change(BEGIN, present.issuer, new.certificate, new.key)
+        return Change(BEGIN, BOTH, present.issuer, new.certificate, new.key)
     if step == MOVE:
-        return Change(MOVE, present.beside, present.issuer)
-    return Change(step, present.issuer, "" if step == FINISH else present.beside)
+        return Change(MOVE, MOVED, present.beside, present.issuer)
+    if step == FINISH:
+        return Change(FINISH, ONE, present.issuer, "")
+    return Change(STAY, *present)
 
 
 class Authorities:
@@ -122,7 +126,7 @@ class Authorities:
             MOVE: Present(BOTH, wanted.beside, wanted.issuer),
             FINISH: Present(MOVED, wanted.issuer, present.beside),
         }
-        if (present.issuer, present.beside) == (wanted.issuer, wanted.beside):
+        if present == (wanted.phase, wanted.issuer, wanted.beside):
             return
         if wanted.step == STAY or present != before[wanted.step]:
             raise AuthorityError(
@@ -157,11 +161,11 @@ class Authorities:
         return {}
 
     def record(self, host: str, wanted: Change) -> None:
-        """Note that this host has what these authorities require."""
-        present = self.present()
-        if (present.issuer, present.beside) != (wanted.issuer, wanted.beside):
+        """Note that this host has what these authorities require. Without a rotation, there is nothing to note."""
+        present, reached = self.present(), self.reached()
+        if present != (wanted.phase, wanted.issuer, wanted.beside) or (present.phase == ONE and not reached):
             return
-        hosts = {**self.reached(), host: present.phase}
+        hosts = {**reached, host: present.phase}
         data = json.dumps({"authority": fingerprint(self._newest()), "hosts": hosts}, indent=1)
         _kept_files.write(self._record, data.encode(), 0o600)
 

@@ -116,6 +116,16 @@ def days_left(certificate: str, now: datetime.datetime) -> float:
     return (parsed(certificate, "the certificate")[0].not_valid_after_utc - now) / datetime.timedelta(days=1)
 
 
+def expiry(certificate: str) -> datetime.datetime:
+    """Until when the first certificate of this PEM text is valid."""
+    return parsed(certificate, "the certificate")[0].not_valid_after_utc
+
+
+def is_issued_by(certificate: str, authority: str) -> bool:
+    """Whether the key of this authority has signed the first certificate of this PEM text."""
+    return _issued(parsed(authority, "the authority's certificate")[0], parsed(certificate, "the certificate")[0])
+
+
 def problem(
     certificate: str,
     *,

@@ -94,7 +94,7 @@ def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
     present = given(certificate, key, passphrase)
     wanted = wanted_constraints(inventory, aim)
     require_not_replaced(present.pem, wanted, replace=aim.truth("nodered_tls_authority_replace"))
-    return _Read(present.pem, None, Change(STAY, present.pem, aim.given_beside), present)
+    return _Read(present.pem, None, Change(STAY, "", present.pem, aim.given_beside), present)
 
 
 def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str, rotation: Rotation, play: str) -> _Read:
@@ -107,7 +107,7 @@ def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str, rotation: R
     if not present.issuer or (present.phase == ONE and not rotation.authority):
         new = _new_authority(folder, new_constraints(present.issuer, wanted, aim), passphrase)
         if new:
-            return _Read(present.issuer, new, Change(STAY, new.certificate, ""), None)
+            return _Read(present.issuer, new, Change(STAY, ONE, new.certificate, ""), None)
     if not rotation.authority:
         return _Read(present.issuer, None, change(present, STAY), opened)
     what = [play, str(folder.path), "change"]

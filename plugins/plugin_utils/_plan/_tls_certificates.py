@@ -34,7 +34,7 @@ from .._certificates._authority import (
     require_names,
     warning_about,
 )
-from .._certificates._authority_change import BEGIN, FINISH, MOVE, STAY
+from .._certificates._authority_change import BEGIN, FINISH, MOVE, ONE, STAY, Change
 from .._certificates._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
 from .._certificates._certificate_make import host_made
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
@@ -54,7 +54,7 @@ LOST_CLIENTS = (
     "Set nodered_tls_client_dir to a folder that is kept, or make them on a machine that keeps its files and leave "
     "nodered_tls_client_users empty here."
 )
-NO_CHANGE = {"step": STAY, "issuer": "", "beside": ""}
+NO_CHANGE = Change(STAY, ONE, "", "")._asdict()
 _STEPS = {
     BEGIN: "new private authority, trusted beside the present one",
     MOVE: "the new private authority issues certificates",
@@ -271,6 +271,23 @@ class Certificates:
             "client_passphrase": self._aim.text("nodered_tls_client_passphrase"),
             "days": int(self._aim.days),
             "renew_days": int(self._aim.renew_days),
+        }
+
+    def rotation(self) -> dict[str, Any]:
+        """What the summary of a rotation needs to know, see `_tls_summary`; empty if this is none."""
+        rotation, aim = self._rotation, self._aim
+        if rotation == Rotation():
+            return {}
+        in_folder = rotation.authority and aim.needs_authority and not aim.given
+        return {
+            "certificate": rotation.certificates or (rotation.authority and aim.issued),
+            "made_here": aim.made_here,
+            "made_before": rotation.certificate_before(issued=aim.issued),
+            "issuer": self._issuer if aim.issued else "",
+            "refresh": aim.number("nodered_tls_refresh_hours") * 3600,
+            "authority": {name: self._change[name] for name in ("phase", "issuer", "beside")} if in_folder else {},
+            "both": bool(self._beside),
+            "folder": aim.folder,
         }
 
     def warnings(self) -> list[str]:

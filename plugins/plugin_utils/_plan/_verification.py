@@ -65,6 +65,13 @@ def main_request(state: State) -> Options:
     }
 
 
+def certificate_request(state: State) -> Options:
+    """The request that shows whether Node-RED presents the certificate that it was given, as only that is trusted."""
+    main = main_request(state)
+    kept = {name: main[name] for name in ("url", "local_url", "run_on", *CLIENT) if name in main}
+    return {**kept, "authorities": state.instance["tls"]["certificate"], "only": ["certificate_trusted"]}
+
+
 def outside_request(state: State) -> Options | None:
     """What is checked from outside where the host itself is asked everything else: that the port cannot be reached."""
     if _place(state) == HOST or state.instance["port"] is None:

@@ -75,6 +75,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     result.certificate = certificates.due()
     result.restart = certificates.restart()
     result.warnings = certificates.warnings()
+    rotation = certificates.rotation()
+    result.details |= {"rotation": rotation} if rotation else {}
     result.notes = _notes(found, aim, certificates)
     result.checks = _checks(aim, certificates)
     return result

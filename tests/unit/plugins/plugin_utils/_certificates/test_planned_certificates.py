@@ -10,7 +10,7 @@ import threading
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _planned_certificates
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import STAY, Change
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import ONE, STAY, Change
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._planned_certificates import (
@@ -40,7 +40,7 @@ def planned(pair=None, authority=None, client_authority="", trusted=""):
 
 def authority(folder, *, before="", new=NEW, **different):
     kept = {"folder": str(folder.path), "before": before, "new": new._asdict() if new else None, "key": ""}
-    kept |= {"change": Change(STAY, new.certificate if new else before, "")._asdict(), "made_before": 0}
+    kept |= {"change": Change(STAY, ONE, new.certificate if new else before, "")._asdict(), "made_before": 0}
     common = {"passphrase": PASSPHRASE, "client_passphrase": "for ada", "days": 397, "renew_days": 30}
     clients = {name: str(folder.clients) for name in different.pop("clients", ())}
     return {**kept, **common, "clients": clients, **different}

@@ -365,7 +365,7 @@ def test_a_host_that_was_not_verified_has_not_reached_the_phase(fleet):
 
 def test_the_hosts_of_a_run_take_the_step_of_the_first_one(fleet):
     assert fleet.run(["pi1"]) == BOTH
-    fleet.authorities.record("pi2", Change(STAY, *fleet.authorities.present()[1:]))
+    fleet.authorities.record("pi2", Change(STAY, *fleet.authorities.present()))
     assert fleet.run(["pi1"], verified=False) == MOVED
     assert fleet.run(["pi1", "pi2"]) == MOVED, "pi1 was not verified when the run began"
 

@@ -13,7 +13,13 @@ import subprocess
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate_make
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import STAY, Change
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import (
+    BOTH,
+    MOVED,
+    ONE,
+    STAY,
+    Change,
+)
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _https_function, tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import DropIn, Plan
@@ -65,7 +71,7 @@ def wanted(**variables):
 
 def authority(before=PRIVATE.certificate, new=None, due=(), problem="", proof=None, change=None):
     kept = {"before": before, "new": new._asdict() if new else None, "due": list(due)}
-    change = change or Change(STAY, new.certificate if new else before, "")
+    change = change or Change(STAY, ONE, new.certificate if new else before, "")
     kept |= {"change": change._asdict(), "made_before": 0}
     return {**kept, "problem": problem, "proof": proof._asdict() if proof else None}
 
@@ -213,7 +219,7 @@ def test_the_authority_issues_certificates_for_what_it_may_certify():
     kept = {"folder": "/inventory/.nodered-authority", "before": PRIVATE.certificate, "new": None, "days": 397}
     assert plan.certificate["authority"] == {
         **kept,
-        "change": {"step": "", "issuer": PRIVATE.certificate, "beside": "", "key": ""},
+        "change": Change(STAY, ONE, PRIVATE.certificate, "")._asdict(),
         "made_before": 0,
         "passphrase": PASSPHRASE,
         "key": "",
@@ -747,11 +753,11 @@ def test_a_rotation_leaves_a_certificate_of_the_user(source):
 
 
 OLD, NEXT = PRIVATE.certificate, NEW_PRIVATE.certificate
-BEGINS = Change("begin", OLD, NEXT, NEW_PRIVATE.key)
-IS_BOTH = Change(STAY, OLD, NEXT)
-MOVES = Change("move", NEXT, OLD)
-IS_MOVED = Change(STAY, NEXT, OLD)
-FINISHES = Change("finish", NEXT, "")
+BEGINS = Change("begin", BOTH, OLD, NEXT, NEW_PRIVATE.key)
+IS_BOTH = Change(STAY, BOTH, OLD, NEXT)
+MOVES = Change("move", MOVED, NEXT, OLD)
+IS_MOVED = Change(STAY, MOVED, NEXT, OLD)
+FINISHES = Change("finish", ONE, NEXT, "")
 
 
 def clients_of(plan):
@@ -823,7 +829,7 @@ def test_a_job_cannot_change_the_authority_in_a_folder():
 
 
 def test_the_other_authority_has_to_be_one():
-    other = Change(STAY, OLD, PUBLIC.issue(ADDRESS).certificate)
+    other = Change(STAY, BOTH, OLD, PUBLIC.issue(ADDRESS).certificate)
     assert "is not an authority" in planned(in_use(issued(), controller=rotating(other)), **AUTHORITY).errors[0]
 
 
