@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint unit lowest sanity corpus fuzz molecule integration power-cut attack matrix benchmark clean
+.PHONY: help demo demo-down test machine lint docs unit lowest sanity corpus fuzz molecule integration power-cut attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +24,13 @@ demo-down: ## Remove everything that the demo started
 	@demo/down
 
 test: machine ## Run everything; about 40 minutes on two cores
-	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest sanity corpus lint
+	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest sanity corpus lint docs
 	$(MAKE) integration
 
 machine: ## Check or install what the tests need beside Python: Docker, Node.js, npm
 	containers/pi/ensure-docker
 
-lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
+lint: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Check style, types and documentation
 	ruff check .
 	ruff format --check .
 	mypy -p ansible_collections.pifleet.nodered.plugins
@@ -38,6 +38,10 @@ lint: .venv/test.stamp $(COLLECTION) ## Check style, types and documentation
 	ansible-lint --offline -c .config/ansible-lint.yml
 	antsibull-changelog lint
 	reuse lint --lines
+	build/docs-tools/bin/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
+
+docs: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Build the documentation site into build/docs/html
+	build/docs-tools/bin/python docs/site/build.py
 
 unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins
 	pytest tests/unit
@@ -90,6 +94,12 @@ clean: demo-down ## Remove what was built in this folder
 .venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
 	@echo "Installing the test tools into .venv ..."
 	$(BIN)/pip install --quiet -r tests/requirements.txt
+	touch $@
+
+build/docs-tools/stamp: docs/requirements.txt | .venv/bin/python
+	@echo "Installing the tools of the documentation into build/docs-tools ..."
+	$(BIN)/python -m venv build/docs-tools
+	build/docs-tools/bin/pip install --quiet -r $<
 	touch $@
 
 $(COLLECTION):
