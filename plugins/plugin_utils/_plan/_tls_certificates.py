@@ -273,17 +273,25 @@ class Certificates:
             "renew_days": int(self._aim.renew_days),
         }
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether no run has given Node-RED a certificate yet, or has required that it be reached by TLS."""
+        return self._aim.managed and not self._aim.ours
+
     def rotation(self) -> dict[str, Any]:
         """What the summary of a rotation needs to know, see `_tls_summary`; empty if this is none."""
         rotation, aim = self._rotation, self._aim
         if rotation == Rotation():
             return {}
         in_folder = rotation.authority and aim.needs_authority and not aim.given
+        left = "" if aim.made_here else "this collection has not made it"
+        if self.is_missing:
+            left = "there is none yet. Run pifleet.nodered.secure"
         return {
             "certificate": rotation.certificates or (rotation.authority and aim.issued),
-            "made_here": aim.made_here,
+            "left": left,
             "made_before": rotation.certificate_before(issued=aim.issued),
-            "issuer": self._issuer if aim.issued else "",
+            "issuer": self._issuer if aim.issued and not left else "",
             "refresh": aim.number("nodered_tls_refresh_hours") * 3600,
             "authority": {name: self._change[name] for name in ("phase", "issuer", "beside")} if in_folder else {},
             "both": bool(self._beside),

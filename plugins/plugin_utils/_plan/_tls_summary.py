@@ -29,8 +29,8 @@ def line(rotation: Mapping[str, Any], tls: Mapping[str, Any], *, presented: bool
     seconds since 1970.
     """
     parts = []
-    if rotation["certificate"] and not rotation["made_here"]:
-        parts.append("certificate left unchanged, as this collection has not made it")
+    if rotation["certificate"] and rotation["left"]:
+        parts.append(f"certificate left unchanged: {rotation['left']}")
     elif rotation["certificate"]:
         seen = {True: "in use", None: "not seen from outside"}.get(presented) or _later(rotation, tls, now)
         state = "new" if _is_new(rotation, tls["certificate"]) else "old"

@@ -70,13 +70,16 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     result.errors = certificates.errors()
     if result.errors:
         return result
+    rotation = certificates.rotation()
+    result.details |= {"rotation": rotation} if rotation else {}
+    if rotation and certificates.is_missing:
+        # That is for the playbook secure.
+        return result
     result.set, result.remove = _settings(found, aim, certificates.client_authority_path)
     result.drop_ins = _drop_ins(found, aim)
     result.certificate = certificates.due()
     result.restart = certificates.restart()
     result.warnings = certificates.warnings()
-    rotation = certificates.rotation()
-    result.details |= {"rotation": rotation} if rotation else {}
     result.notes = _notes(found, aim, certificates)
     result.checks = _checks(aim, certificates)
     return result

@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-
 from .._certificates._authority import AuthorityFolder
 from .._certificates._authority_change import STAY, Authorities, Change
 from .._core._arguments import names
@@ -23,28 +21,38 @@ LONGEST_WAIT, BETWEEN = 30, 1
 
 
 class RotatedCertificates:
-    """The certificates of one host, after the verification of what the rotation has changed there."""
+    """The certificates of one host, after the verification of what the rotation has changed there.
+
+    First `problems`, then `lines`.
+    """
 
     def __init__(self, step: VerifyStep, state: State) -> None:
         self._step, self._state = step, state
         plan = state.plans.get("tls")
+        self._seen: bool | None = None
         self._rotation: t.Mapping[str, t.Any] = plan.details.get("rotation", {}) if plan else {}
 
+    def problems(self) -> list[str]:
+        """Why the rotation is not verified: Node-RED presents another certificate than it was given."""
+        rotation, tls = self._rotation, self._state.instance["tls"]
+        if rotation and rotation["certificate"] and not rotation["left"]:
+            self._seen = self._presented()
+        if self._seen is not False or _tls_summary.is_pending(rotation, tls):
+            return []
+        return [
+            f"Node-RED presents another certificate than that in {tls['folder']}. Restart it (systemctl restart), then "
+            "run again."
+        ]
+
     def lines(self) -> list[str]:
-        """What to report. Raises AnsibleActionFail if Node-RED presents another certificate than it was given."""
+        """What to report. Notes on the controller what the host has."""
         rotation, tls = self._rotation, self._state.instance["tls"]
         if not rotation:
             return []
-        presented = self._presented() if rotation["certificate"] and rotation["made_here"] else None
-        if presented is False and not _tls_summary.is_pending(rotation, tls):
-            raise AnsibleActionFail(
-                f"{self._step.host}: Node-RED presents another certificate than that in {tls['folder']}. Restart it "
-                "(systemctl restart), then run again."
-            )
-        shown = [_tls_summary.line(rotation, tls, presented=presented, now=time.time())]
+        shown = [_tls_summary.line(rotation, tls, presented=self._seen, now=time.time())]
         if rotation["authority"]:
-            shown.append(self._noted(_tls_summary.has_reached(rotation, tls, presented=presented)))
-        return [f"{self._step.host}: {line}" for line in shown if line]
+            shown.append(self._noted(_tls_summary.has_reached(rotation, tls, presented=self._seen)))
+        return [line for line in shown if line]
 
     def _presented(self) -> bool | None:
         """Whether Node-RED presents the certificate that it has; None if that cannot be seen."""

@@ -36,6 +36,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import tls
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import tls
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, pem
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import (
+    EMPTY,
     TLS_DEFAULTS,
     found,
     settings_with,
@@ -90,7 +91,8 @@ def controller(tmp_path, monkeypatch):
             return read
 
         def planned(self, host="pi1", **variables):
-            about = found(host=host, clock=int(time.time()), controller=self.read(host=host, **variables))
+            text = settings_with("https: '/etc/nodered-tls/nodered/current/key.pem'") if self.rotates else EMPTY
+            about = found(text, host=host, clock=int(time.time()), controller=self.read(host=host, **variables))
             return tls.plan(about, self.variables(variables))
 
     return Controller()
@@ -353,8 +355,10 @@ def test_a_host_that_was_left_out_keeps_the_old_authority_trusted(fleet):
     assert fleet.run(["pi2"]) == MOVED
     assert fleet.run() == MOVED
     assert fleet.run(["pi1"]) == ONE
-    later = "2026-11-01" if time.time() > 1793491200 else "2026-01-01"
-    assert fleet.run(["pi1"], nodered_rotate_made_before=later) == ONE, "pi2 still trusts the old one"
+    now = {"nodered_rotate_made_before": datetime.datetime.now(datetime.timezone.utc).isoformat()}
+    assert fleet.run(["pi1"], **now) == ONE, "pi2 still trusts the old one"
+    assert fleet.run(["pi2"], **now) == ONE
+    assert fleet.run(["pi1"], **now) == BOTH, "the next rotation"
 
 
 def test_a_host_that_was_not_verified_has_not_reached_the_phase(fleet):

@@ -839,3 +839,24 @@ def test_another_authority_needs_one_that_is_given_as_text():
 
 def test_a_rotation_whose_variables_cannot_be_used_is_an_error():
     assert planned(about(controller=read(rotation_problem="is in the future"))).errors == ["is in the future"]
+
+
+def test_a_rotation_gives_no_certificate_to_a_host_that_has_none():
+    controller = rotating(MOVES, certificates=True, authority=True)
+    plan = planned(about(controller=controller), **CLIENTS)
+    assert (plan.errors, plan.changes, plan.set, plan.notes) == ([], False, {}, [])
+    assert plan.details["rotation"]["left"] == "there is none yet. Run pifleet.nodered.secure"
+    assert plan.details["rotation"]["issuer"] == "", "it waits for nothing"
+    assert planned(about(controller=rotating()), **CLIENTS).changes
+
+
+def test_the_summary_knows_what_was_planned():
+    controller = rotating(MOVES, certificates=True, authority=True)
+    kept = planned(in_use(issued(), controller=controller), **CLIENTS).details["rotation"]
+    assert kept["authority"] == {"phase": MOVED, "issuer": NEXT, "beside": OLD}
+    assert (kept["certificate"], kept["left"], kept["issuer"], kept["refresh"]) == (True, "", NEXT, 3600)
+    mine = planned(in_use(controller=rotating(certificates=True)), tls_source="none").details["rotation"]
+    assert (mine["left"], mine["authority"]) == ("this collection has not made it", {})
+    given = {"tls_authority_certificate": NEXT, "tls_authority_key": NEW_PRIVATE.key}
+    text = planned(in_use(issued(), controller=controller), **CLIENTS, **given).details["rotation"]
+    assert (text["authority"], text["both"]) == ({}, True)

@@ -33,7 +33,7 @@ def issued(authority):
 
 
 def rotation(phase=None, **different):
-    kept = {"certificate": True, "made_here": True, "made_before": (NOW - DAY).timestamp(), "issuer": ""}
+    kept = {"certificate": True, "left": "", "made_before": (NOW - DAY).timestamp(), "issuer": ""}
     if phase:
         kept |= {"issuer": IN_FLEET[phase]["issuer"], "made_before": 0}
     authority = IN_FLEET[phase] if phase else {}
@@ -54,7 +54,7 @@ def line(about, present, presented=True):
     [
         (rotation(), tls(), f"certificate new, {EXPIRES}, in use"),
         (rotation(made_before=NOW.timestamp()), tls(), f"certificate old, {EXPIRES}, in use"),
-        (rotation(made_here=False), tls(None), "certificate left unchanged, as this collection has not made it"),
+        (rotation(left="there is none yet"), tls(None), "certificate left unchanged: there is none yet"),
         (rotation(certificate=False, both=True), tls(), "authority both"),
         (rotation(BOTH), tls(issued(OLD)), f"certificate old, {EXPIRES}, in use; authority both"),
         (rotation(MOVED), tls(issued(NEW)), f"certificate new, {EXPIRES}, in use; authority both"),

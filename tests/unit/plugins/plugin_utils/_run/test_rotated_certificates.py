@@ -10,7 +10,6 @@ import ssl
 import threading
 
 import pytest
-from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate_make
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
@@ -97,7 +96,7 @@ def about(port, certificate, rotation, *, replaced=5):
 
 
 def rotation(authority=None, **different):
-    kept = {"certificate": True, "made_here": True, "made_before": 1, "issuer": "", "refresh": 3600}
+    kept = {"certificate": True, "left": "", "made_before": 1, "issuer": "", "refresh": 3600}
     return {**kept, "authority": authority or {}, "both": bool(authority), "folder": "", **different}
 
 
@@ -113,6 +112,13 @@ def folder(tmp_path):
     return folder
 
 
+def ended(step, state):
+    """What is reported if there is no problem."""
+    certificates = RotatedCertificates(step, state)
+    assert certificates.problems() == []
+    return certificates.lines()
+
+
 def moved(folder):
     authority = {"phase": MOVED, "issuer": NEW.certificate, "beside": OLD.certificate}
     return rotation(authority, issuer=NEW.certificate, folder=str(folder.path))
@@ -120,17 +126,17 @@ def moved(folder):
 
 def test_without_a_rotation_of_certificates_nothing_is_asked_and_reported(port):
     step = Step()
-    assert RotatedCertificates(step, about(port, BEFORE.certificate, {})).lines() == []
+    assert ended(step, about(port, BEFORE.certificate, {})) == []
     state = about(port, BEFORE.certificate, {})
     state.plans = {}
-    assert RotatedCertificates(step, state).lines() == []
+    assert ended(step, state) == []
     assert step.asked == 0
 
 
 def test_a_host_that_presents_the_new_certificate_has_moved(port, folder, tmp_path):
     (tmp_path / "server.pem").write_text(AFTER.certificate + AFTER.key)
-    lines = RotatedCertificates(Step(), about(port, AFTER.certificate, moved(folder))).lines()
-    assert lines[0].startswith("pi1: certificate new, expires ")
+    lines = ended(Step(), about(port, AFTER.certificate, moved(folder)))
+    assert lines[0].startswith("certificate new, expires ")
     assert lines[0].endswith(", in use; authority both")
     assert "not done yet on pi2." in lines[1]
     assert Authorities(folder).reached() == {"pi1": MOVED}
@@ -138,7 +144,7 @@ def test_a_host_that_presents_the_new_certificate_has_moved(port, folder, tmp_pa
 
 def test_a_host_that_presents_the_old_one_until_it_reads_the_new_one_has_not_moved(port, folder):
     step = Step()
-    lines = RotatedCertificates(step, about(port, AFTER.certificate, moved(folder))).lines()
+    lines = ended(step, about(port, AFTER.certificate, moved(folder)))
     assert "in use from" in lines[0]
     assert "not done yet on pi1, pi2." in lines[1]
     assert Authorities(folder).reached() == {}
@@ -148,20 +154,20 @@ def test_a_host_that_presents_the_old_one_until_it_reads_the_new_one_has_not_mov
 def test_a_short_time_is_waited_for(port, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(_rotated_certificates, "BETWEEN", 0.1)
     step = Step(later=lambda: (tmp_path / "server.pem").write_text(AFTER.certificate + AFTER.key))
-    lines = RotatedCertificates(step, about(port, AFTER.certificate, {**moved(folder), "refresh": 20})).lines()
+    lines = ended(step, about(port, AFTER.certificate, {**moved(folder), "refresh": 20}))
     assert step.asked == 2
     assert ", in use;" in lines[0]
 
 
 def test_an_old_certificate_that_is_presented_for_too_long_is_an_error(port, folder):
     state = about(port, AFTER.certificate, moved(folder), replaced=3700)
-    with pytest.raises(AnsibleActionFail, match="pi1: Node-RED presents another certificate than that in /etc"):
-        RotatedCertificates(Step(), state).lines()
+    (problem,) = RotatedCertificates(Step(), state).problems()
+    assert problem.startswith("Node-RED presents another certificate than that in /etc/nodered-tls/")
     assert Authorities(folder).reached() == {}
 
 
 def test_where_only_the_host_itself_is_asked_the_certificate_is_not_seen(port, folder):
-    lines = RotatedCertificates(Step("host"), about(port, AFTER.certificate, moved(folder))).lines()
+    lines = ended(Step("host"), about(port, AFTER.certificate, moved(folder)))
     assert "not seen from outside; authority both" in lines[0]
     assert Authorities(folder).reached() == {"pi1": MOVED}
 
@@ -169,8 +175,8 @@ def test_where_only_the_host_itself_is_asked_the_certificate_is_not_seen(port, f
 def test_a_certificate_of_the_user_is_not_asked_for(port, folder):
     step = Step()
     authority = {"phase": BOTH, "issuer": OLD.certificate, "beside": NEW.certificate}
-    given = rotation(authority, made_here=False, folder=str(folder.path))
-    lines = RotatedCertificates(step, about(port, None, given)).lines()
-    assert lines[0] == "pi1: certificate left unchanged, as this collection has not made it; authority both"
+    given = rotation(authority, left="there is none yet", folder=str(folder.path))
+    lines = ended(step, about(port, None, given))
+    assert lines[0] == "certificate left unchanged: there is none yet; authority both"
     assert step.asked == 0
     assert Authorities(folder).reached() == {}, "another run has gone on meanwhile"
