@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import yaml
 
@@ -29,6 +29,17 @@ FIRST = CHECKOUT / "README.md"
 TOOLS = pathlib.Path(sys.executable).parent
 # What antsibull-docs names NAME_KIND.rst, in the order of the site's menu.
 KINDS = {"role": "Variables of roles", "module": "Modules", "lookup": "Lookups", "filter": "Filters"}
+# What readers with a keyboard or a screen reader miss in the pages of Sphinx, its theme and antsibull-docs.
+REPAIRS = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="This page">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    "<pre>": '<pre tabindex="0">',
+    ' aria-role="button"': "",
+}
+# The theme lists the headings of a page beside it.
+CONTENTS = re.compile(r"^\.\. contents::\n(?: +:.*\n)+", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:)([^)#\s]+)")
 
 
@@ -38,6 +49,7 @@ def main() -> None:
     collect(source)
     make_reference(source / "reference")
     run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", SITE, source, BUILD / "html")
+    change((BUILD / "html").rglob("*.html"), repaired)
 
 
 def collect(source: pathlib.Path) -> None:
@@ -71,6 +83,7 @@ def make_reference(folder: pathlib.Path) -> None:
     folder.mkdir()
     options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", folder)
     run("antsibull-docs", "collection", *options, "pifleet.nodered")
+    change(folder.glob("*.rst"), lambda text: CONTENTS.sub("", text))
     (folder / "menu.md").write_text(menu(sorted(path.stem for path in folder.glob("*_*.rst"))))
 
 
@@ -81,6 +94,17 @@ def menu(pages: list[str]) -> str:
         entries = [f"{page.removesuffix('_' + kind)} <{page}>" for page in pages if page.endswith("_" + kind)]
         text += "\n".join(("", f"## {title}", "", "```{toctree}", *entries, "```", ""))
     return text
+
+
+def repaired(text: str) -> str:
+    for wrong, right in REPAIRS.items():
+        text = text.replace(wrong, right)
+    return text
+
+
+def change(files: Iterable[pathlib.Path], edit: Callable[[str], str]) -> None:
+    for file in files:
+        file.write_text(edit(file.read_text()))
 
 
 def run(program: str, *arguments: object) -> None:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
 from collections.abc import Callable
 from typing import TypeVar
 
+from ansible_collections.pifleet.nodered.tests.corpus.packages import archives, text_in
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -19,6 +21,7 @@ from .machine import ensure_installed
 
 PICTURES = CHECKOUT / "build" / "browser"
 PATIENCE = 60
+AXE = "axe-core@4.14.1"
 
 T = TypeVar("T")
 
@@ -57,3 +60,30 @@ def picture(browser: webdriver.Chrome, name: str) -> None:
 def until(browser: webdriver.Chrome, condition: Callable[[], T]) -> T:
     """Wait until the condition is true; its value."""
     return WebDriverWait(browser, PATIENCE, poll_frequency=0.3).until(lambda _browser: condition())
+
+
+def emulate(
+    browser: webdriver.Chrome, width: int = 1280, height: int = 900, scheme: str = "light", media: str = ""
+) -> None:
+    """Set the size of the window, and what the style asks for."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+def complaints(browser: webdriver.Chrome) -> list[str]:
+    """What rules of WCAG 2.2 A and AA the page breaks, as axe-core finds out."""
+    if not browser.execute_script("return window.axe !== undefined"):
+        browser.execute_script(text_in(archives("axe-core@")[AXE], "axe.min.js"))
+    found = browser.execute_async_script(
+        """const done = arguments[0];
+        const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+        axe.run(document, {runOnly: tags}).then((result) => done(result.violations));"""
+    )
+    return [json.dumps([one["id"], [node["html"][:200] for node in one["nodes"][:3]]]) for one in found]
+
+
+def is_wider_than_the_screen(browser: webdriver.Chrome) -> bool:
+    """Whether the page has to be scrolled sideways."""
+    return browser.execute_script("return document.documentElement.scrollWidth > innerWidth")

@@ -8,20 +8,17 @@ It needs no machine. Pictures are left in build/browser/.
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _write
-from ansible_collections.pifleet.nodered.tests.corpus.packages import archives, text_in
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._report import fleets
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from .browser import chromium, install, picture, until
+from .browser import chromium, complaints, emulate, install, is_wider_than_the_screen, picture, until
 
-AXE = "axe-core@4.14.1"
 LARGEST_PAGE = 3_000_000
 
 
@@ -50,11 +47,8 @@ def pages(tmp_path_factory) -> dict[str, str]:
 def screen(browser):
     """Set the size of the window, and what the style asks for; a wide and light screen after the test."""
 
-    def run(width: int = 1280, height: int = 900, scheme: str = "light", media: str = "") -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+    def run(**wanted) -> None:
+        emulate(browser, **wanted)
 
     run()
     yield run
@@ -94,18 +88,6 @@ def press(browser, *keys: str) -> None:
 
 def focused(browser) -> str:
     return browser.switch_to.active_element.text.strip()
-
-
-def complaints(browser) -> list[str]:
-    """What rules of WCAG 2.2 A and AA the page breaks, as axe-core finds out."""
-    if not browser.execute_script("return window.axe !== undefined"):
-        browser.execute_script(text_in(archives("axe-core@")[AXE], "axe.min.js"))
-    found = browser.execute_async_script(
-        """const done = arguments[0];
-        const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-        axe.run(document, {runOnly: tags}).then((result) => done(result.violations));"""
-    )
-    return [json.dumps([one["id"], [node["html"][:200] for node in one["nodes"][:3]]]) for one in found]
 
 
 def test_text_filters_hosts_by_name_finding_and_version(page):
@@ -223,7 +205,7 @@ def test_the_page_can_be_read_by_all(page, screen, scheme, width):
     until(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, ".findings .advice")) == 6)
     browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert complaints(browser) == []
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert not is_wider_than_the_screen(browser)
     browser.execute_script("scrollTo(0, 0)")
     picture(browser, f"report-{scheme}-{width}")
 
