@@ -96,6 +96,8 @@ class ActionModule(VerifyStep):
             for plan in state.plans.values():
                 for path, password in plan.passwords.items():
                     _password_files.keep(path, password)
+                for path, pair in plan.rotations.items():
+                    _password_files.begin(path, **pair)
                 for path, enrolment in plan.enrolments.items():
                     _totp_files.keep(path, **enrolment)
             certificate = self._certificate(state)
@@ -103,7 +105,7 @@ class ActionModule(VerifyStep):
             failed: Result = {"failed": True, "msg": f"{self.host}: {error}"}
             self._note(store, state, failed)
             return failed
-        wanted = _request.request(state, certificate, firewall=firewall_waits)
+        wanted = _request.request(state, certificate, firewall=firewall_waits, **self.awaited())
         changes = _request.changes(wanted)
         if not (changes or firewall_waits):
             return {"changed": False}
@@ -112,6 +114,10 @@ class ActionModule(VerifyStep):
             # Node-RED is what it was. A new firewall is verified by its own probe.
             return result
         return self.verified(store, state, result, firewall_waits=firewall_waits)
+
+    def awaited(self) -> dict[str, t.Any]:
+        """The confirmation that the change waits for, for `_request.request`; none."""
+        return {}
 
     def _executed(self, store: Store, state: State, name: str, **arguments: t.Any) -> Result:
         """The result of a module that may restart Node-RED, which is kept."""
@@ -165,6 +171,7 @@ def _applied(plan: Plan) -> Plan:
         restore=0,
         restart="",
         passwords={},
+        rotations={},
         enrolments={},
     )
 

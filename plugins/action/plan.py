@@ -42,8 +42,8 @@ class ActionModule(Step):
         if errors:
             notes = [f"{self.host}: {note}" for plan in plans for note in plan.notes]
             warnings = [warning for plan in plans for warning in plan.warnings]
-            return {"failed": True, "msg": _listed(self.host, errors), "warnings": [*warnings, *notes]}
-        return _together([self._result(*step) for step in steps])
+            return {"failed": True, "msg": listed(self.host, errors), "warnings": [*warnings, *notes]}
+        return together([self._result(*step) for step in steps])
 
     def _step(self, state: State, role: str) -> tuple[Found, Plan, _settings_js.Edit]:
         """Plan a role, and keep its plan."""
@@ -101,7 +101,7 @@ class ActionModule(Step):
         return result
 
 
-def _together(results: t.Sequence[Result]) -> Result:
+def together(results: t.Sequence[Result]) -> Result:
     merged: Result = {"changed": any(result["changed"] for result in results)}
     for name in ("warnings", "msg", "diff"):
         lines = [line for result in results for line in result.get(name, ())]
@@ -109,7 +109,7 @@ def _together(results: t.Sequence[Result]) -> Result:
     return merged | ({"_ansible_verbose_always": True} if "msg" in merged else {})
 
 
-def _listed(host: str, errors: t.Sequence[str]) -> str:
+def listed(host: str, errors: t.Sequence[str]) -> str:
     """All errors in one message that names the host."""
     if len(errors) == 1:
         return f"{host}: {errors[0]}"

@@ -35,6 +35,9 @@ options:
   request:
     description: Private; what the action plugin sends to the host.
     type: str
+  answer:
+    description: Private; whether a change that waits for its confirmation is kept, sent by the action plugin.
+    type: str
   time_limit:
     description: Private; the seconds that the host may take, a restart and a rollback not counted.
     type: float
@@ -63,7 +66,7 @@ restore_point:
 """
 
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _points, _transaction
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline
@@ -76,6 +79,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "restart": {"type": "bool", "default": False},
     # Text, not a dictionary: of that, no_log would hide each single word wherever it occurs in the result.
     "request": {"type": "str", "no_log": True},
+    "answer": {"type": "str"},
     "time_limit": _deadline.OPTION,
 }
 
@@ -87,13 +91,19 @@ def _firewall_files() -> Tuple[List[_points.Subject], List[str]]:
     return subjects, sorted(found) if _guard.edited_before() else []
 
 
+def _work(params: Dict[str, Any]) -> Callable[[], Dict[str, Any]]:
+    """What is to be done. Raises Failure and ValueError."""
+    if params["answer"]:
+        answer = _transaction.answer(json.loads(params["answer"]))
+        return lambda: _transaction.settle(answer, params["time_limit"])
+    wanted = _transaction.request(json.loads(params["request"] or "{}"))
+    return lambda: _transaction.apply(wanted, params["time_limit"], _firewall_files)
+
+
 def main() -> None:
     module = Module(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        wanted = _transaction.request(json.loads(module.params["request"] or "{}"))
-        result = _background.finish(
-            lambda: _transaction.apply(wanted, module.params["time_limit"], _firewall_files), "Change of Node-RED"
-        )
+        result = _background.finish(_work(module.params), "Change of Node-RED")
     except (Failure, ValueError) as failure:
         module.fail_json(msg=str(failure))
     if result.get("failed"):

@@ -421,6 +421,10 @@ instance:
     unconfirmed:
       description: Whether a change made by this collection waits for a restart.
       type: bool
+    confirmation:
+      description: The confirmation that a change by the playbook C(rotate) waits for, empty if none does. Without it,
+        the change is rolled back.
+      type: str
     others:
       description: Other Node-REDs on this machine, also those that do not run now and start at boot.
       type: list
@@ -676,7 +680,7 @@ def discover(
             )
         instance = _description.describe(plan, loaded, others)
         instance.update(neighbours.found(instance["user_dir"]))
-    instance["unconfirmed"] = _change.waiting(plan.service, unit.main_pid)
+    instance.update(_change.described(plan.service, unit.main_pid))
     result: Dict[str, Any] = {"changed": False, "instance": instance}
     if with_source:
         result["source"] = {

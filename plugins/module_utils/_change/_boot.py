@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from typing import Iterator, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change, _restart
@@ -58,21 +57,23 @@ def writing(service: str, places: Sequence[str], remount: bool) -> Iterator[None
 
 
 def _prepare(service: str, remount: bool) -> None:
-    program, unit, link = _change.boot_program(service), _change.boot_unit(service), _change.boot_link(service)
+    unit, link = _change.boot_unit(service), _change.boot_link(service)
+    _write(_change.boot_program(service), _program.archive(__name__), 0o700)
     if os.path.islink(unit):
         # An administrator has masked it.
         return
-    command = [sys.executable, "-I", program, service, *(["--remount"] if remount else [])]
-    text = _unit_files.text(_unit(service, command), ABOUT)
-    for path, data in ((program, _program.archive(__name__)), (unit, text.encode())):
-        with _files.explained(path):
-            _files.make_folders(os.path.dirname(path), 0o700 if path == program else 0o755)
-        if not os.path.exists(path) or _files.read(path).data != data:
-            _files.replace(path, data, Attributes(os.geteuid(), os.getegid(), 0o644, {}))
+    _write(unit, _unit_files.text(_unit(service, _change.boot_command(service, remount)), ABOUT).encode(), 0o755)
     with _files.explained(link):
         _files.make_folders(os.path.dirname(link), 0o755)
     if not os.path.islink(link):
         _files.make_link(link, unit)
+
+
+def _write(path: str, data: bytes, folder_mode: int) -> None:
+    with _files.explained(path):
+        _files.make_folders(os.path.dirname(path), folder_mode)
+    if not os.path.exists(path) or _files.read(path).data != data:
+        _files.replace(path, data, Attributes(os.geteuid(), os.getegid(), 0o644, {}))
 
 
 def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
@@ -99,12 +100,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Finish, or undo, a change of Node-RED that the power failed in.")
     parser.add_argument("service")
     parser.add_argument("--remount", action="store_true")
+    parser.add_argument("--unconfirmed", default="", help="roll back the change that waits for this confirmation")
     given = parser.parse_args()
     try:
         # While a machine boots, much takes longer than it does otherwise.
         with contextlib.suppress(Failure):
             _systemd.run(["systemctl", "is-system-running", "--wait"], SECONDS)
-        result = _restart.finish(given.service, SECONDS, given.remount) or {}
+        if given.unconfirmed:
+            result = _restart.roll_back_unconfirmed(given.service, given.unconfirmed, SECONDS, given.remount) or {}
+        else:
+            result = _restart.finish(given.service, SECONDS, given.remount) or {}
     except Failure as failure:
         _background.log(str(failure), failed=True)
         raise SystemExit(1) from None

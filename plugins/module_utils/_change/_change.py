@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import secrets
+import sys
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -81,6 +82,8 @@ class Change:
     settings: Sequence[str]
     under_old: bool = True
     """Whether the process that ran when it was made had been started with the copies."""
+    confirmation: str = ""
+    """Which confirmation it waits for although Node-RED responds with it; empty if the response is enough."""
 
     def in_place(self) -> bool:
         """Whether something of it is still as it was written."""
@@ -104,8 +107,10 @@ class Change:
 
         While the process from before runs on, they are, even if a file was edited once more since. Without a process,
         or with one that was started since (by a boot, for example) and listens nowhere, the change must still be in
-        place.
+        place. So it must if it waits for a confirmation, whatever runs.
         """
+        if self.confirmation:
+            return self.in_place()
         if pid and _processes.process(pid):
             return self.made_under(pid) or (not _listens(pid) and self.in_place())
         return self.in_place()
@@ -142,6 +147,11 @@ def boot_program(service: str) -> str:
     return os.path.join(folder(service), "at-boot.zip")
 
 
+def boot_command(service: str, remount: bool) -> List[str]:
+    """The words that run this program."""
+    return [sys.executable, "-I", boot_program(service), service, *(["--remount"] if remount else [])]
+
+
 def boot_unit(service: str) -> str:
     return os.path.join(_systemd.UNIT_FOLDER, "pifleet-%s-interrupted.service" % _user_units.file_name(service))
 
@@ -172,13 +182,14 @@ def interrupted(service: str) -> Optional[Change]:
     """The change that the power failed in; None where there is none.
 
     An older one was activated by other means, and its record was left: a machine that boots has the time at which it
-    went down, or a later one. One that was made since the boot belongs to a run that is under way.
+    went down, or a later one. One that was made since the boot belongs to a run that is under way. How old one is that
+    waits for its confirmation does not matter.
     """
     change = recorded(service)
     if change is None or not change.in_place() or not change.from_another_boot():
         return None
     age = time.time() - os.path.getmtime(record_file(service))
-    return change if age < INTERRUPTED_SECONDS else None
+    return change if change.confirmation or age < INTERRUPTED_SECONDS else None
 
 
 def _make_folder(service: str) -> None:
@@ -192,10 +203,22 @@ def recorded(service: str) -> Optional[Change]:
         with open(record_file(service), encoding="utf-8") as stream:
             found = json.load(stream)
         files = [ChangedFile.loaded(file) for file in found["files"]]
-        under_old = found.get("under_old", True)
-        return Change(found["boot"], found["pid"], found["start"], files, found["settings"], under_old)
+        added = {"under_old": found.get("under_old", True), "confirmation": found.get("confirmation", "")}
+        return Change(found["boot"], found["pid"], found["start"], files, found["settings"], **added)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def unconfirmed(service: str, confirmation: str) -> Optional[Change]:
+    """The change that waits for this confirmation; None if it does not, or not any more."""
+    change = recorded(service)
+    return change if change is not None and confirmation and change.confirmation == confirmation else None
+
+
+def described(service: str, pid: Optional[int]) -> Dict[str, Any]:
+    """What a description of the instance has of this."""
+    change = recorded(service)
+    return {"unconfirmed": waiting(service, pid), "confirmation": change.confirmation if change else ""}
 
 
 def waiting(service: str, pid: Optional[int]) -> bool:
@@ -256,6 +279,16 @@ def extend(
             "under_old": change is None or change.runs_old(pid),
         },
     )
+
+
+def await_confirmation(service: str, confirmation: str) -> None:
+    """Let the recorded change wait for this confirmation; with an empty one, for the response of Node-RED alone.
+
+    Raises Failure if that cannot be recorded.
+    """
+    with _files.explained(record_file(service)), open(record_file(service), encoding="utf-8") as stream:
+        record = json.load(stream)
+    _write(service, dict(record, confirmation=confirmation))
 
 
 def change_file(

@@ -20,6 +20,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _ban_files,
     _change,
+    _clock,
     _points,
     _sessions_file,
 )
@@ -135,6 +136,8 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
         if change is None or _is_off(service):
             return None
         _background.log("The power failed before a change of %s was finished. It is finished now." % service)
+        if change.confirmation:
+            return _roll_back_unconfirmed(service, change, timeout, remount, "before the machine was started again")
         unit, others = _find.find(service)
         state = _read_state_after_start(unit.name, remount, timeout)
         if not change.ends_sessions() and _responds_within(state, timeout):
@@ -142,6 +145,41 @@ def finish(service: str, timeout: float, remount: bool) -> Optional[Dict[str, An
             _background.log("%s responds with the change." % unit.name)
             return _result(_refreshed(state), others)
         return restart_locked(unit.name, others, timeout, remount)
+
+
+def roll_back_unconfirmed(service: str, confirmation: str, timeout: float, remount: bool) -> Optional[Dict[str, Any]]:
+    """Roll back the change that waits for this confirmation; the result of `restart`, None if none waits for it."""
+    with _change.locked(service, timeout):
+        change = _change.unconfirmed(service, confirmation)
+        return _roll_back_unconfirmed(service, change, timeout, remount, "in time") if change else None
+
+
+def _roll_back_unconfirmed(service: str, change: Change, timeout: float, remount: bool, when: str) -> Dict[str, Any]:
+    unit, others = _find.find(service)
+    state = _read_state_after_start(unit.name, remount, timeout)
+    return roll_back_locked(state.name, others, change, timeout, remount, "It was not confirmed %s." % when)
+
+
+def roll_back_locked(
+    name: str, others: Sequence[Seen], change: Change, timeout: float, remount: bool, why: str
+) -> Dict[str, Any]:
+    """Roll back a change with which Node-RED responds, for a caller that holds the lock."""
+    state = _read_state(name, remount)
+    with _change.rollback():
+        return _roll_back(state, change, others, Trouble(why, "Run again."), timeout, responded=True)
+
+
+def confirm_locked(name: str, others: Sequence[Seen], change: Change, remount: bool) -> Dict[str, Any]:
+    """Keep a change that waits for its confirmation, for a caller that holds the lock. Raises Failure if it may not
+    be kept."""
+    state = _read_state(name, remount)
+    service = state.plan.service
+    with _remount.writable(_change.places(service), remount):
+        # From here on, neither the clock nor a boot rolls it back.
+        _change.await_confirmation(service, "")
+        _change.forget(service)
+    _clock.stop(service, change.confirmation)
+    return dict(_result(_refreshed(state), others), changed=True, rolled_back=False)
 
 
 def _is_off(service: str) -> bool:
@@ -173,9 +211,18 @@ def _responds_within(state: State, timeout: float) -> bool:
 
 
 def restart_locked(
-    name: str, others: Sequence[Seen], timeout: float, remount: bool, loaded: Optional[_node.Loaded] = None
+    name: str,
+    others: Sequence[Seen],
+    timeout: float,
+    remount: bool,
+    loaded: Optional[_node.Loaded] = None,
+    confirm_within: int = 0,
 ) -> Dict[str, Any]:
-    """As `restart`, for a caller that holds the lock and may have loaded the settings file already."""
+    """As `restart`, for a caller that holds the lock and may have loaded the settings file already.
+
+    A change that waits for its confirmation goes on waiting; with `confirm_within`, it is rolled back after so many
+    seconds.
+    """
     unit = _systemd.show(name)[0]
     if any(one and one.text("NeedDaemonReload") == "yes" for one in (unit, _systemd.socket_of(unit))):
         _systemd.reload(name)
@@ -195,6 +242,8 @@ def restart_locked(
         started = time.monotonic()
         try:
             trouble = _stop_and_start(state, change, timeout, ends_sessions)
+            if change and confirm_within and not trouble:
+                _clock.start(state.plan.service, change.confirmation, confirm_within, remount)
         except (Failure, OSError) as failure:
             # A failure halfway must not leave Node-RED stopped.
             trouble = Trouble(str(failure))
@@ -202,7 +251,8 @@ def restart_locked(
                 _start_in_background(state)
         if trouble:
             return _roll_back(state, change, others, trouble, timeout)
-        _forget(state)
+        if not (change and change.confirmation):
+            _forget(state)
         took = time.monotonic() - started
     state = _refreshed(state)
     _background.log("%s was restarted and responds%s." % (name, " at " + state.where.url if state.where.url else ""))
@@ -469,9 +519,14 @@ def _refuse(
 
 
 def _roll_back(
-    state: State, change: Optional[Change], others: Sequence[Seen], trouble: Trouble, timeout: float
+    state: State,
+    change: Optional[Change],
+    others: Sequence[Seen],
+    trouble: Trouble,
+    timeout: float,
+    responded: bool = False,
 ) -> Dict[str, Any]:
-    parts = ["Node-RED does not respond after the restart. " + trouble.text]
+    parts = [("" if responded else "Node-RED does not respond after the restart. ") + trouble.text]
     remedy = trouble.remedy or _general_remedy(state.name)
     if change is None:
         # What is recorded was confirmed before, so it must not be undone later, either.
@@ -482,6 +537,8 @@ def _roll_back(
     undone = False
     try:
         not_stopped = _try_to_stop(state, timeout)
+        if responded and change.ends_sessions():
+            _end_new_sessions(state)
         kept = _undo(state, change)
         undone = True
         state = _read_state(state.name, state.remount, last=state.plan.running)
@@ -511,6 +568,14 @@ def _roll_back(
     return _failed(
         _refreshed(state), others, "\n".join(parts), remedy, rolled_back=undone, rejected=kept, serving=not second
     )
+
+
+def _end_new_sessions(state: State) -> None:
+    """End those of logins that are rolled back. What hinders it is logged, and hinders no rollback."""
+    try:
+        _end_sessions(state)
+    except Failure as failure:
+        _background.log(str(failure), failed=True)
 
 
 def _try_to_stop(state: State, timeout: float) -> Optional[Trouble]:
@@ -578,7 +643,7 @@ def _failed(
 
 def _result(state: State, others: Sequence[Seen]) -> Dict[str, Any]:
     instance = _description.describe(state.plan, state.loaded, others)
-    instance["unconfirmed"] = _change.waiting(state.plan.service, state.plan.unit.main_pid)
+    instance.update(_change.described(state.plan.service, state.plan.unit.main_pid))
     return {"instance": instance}
 
 

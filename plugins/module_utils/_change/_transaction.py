@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
@@ -19,6 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _boot,
     _certificate_files,
     _change,
+    _clock,
     _companion,
     _drop_in,
     _managed,
@@ -85,6 +87,24 @@ class Request(NamedTuple):
     """Whether the firewall is changed around this transaction."""
     restore: int = 0
     """The number of the restore point whose companions, drop-ins and files of fail2ban come back; 0 for none."""
+    confirmation: str = ""
+    """Which confirmation the change waits for, although Node-RED responds with it; empty if that is enough."""
+    confirm_within: int = 0
+    """After how many seconds it is rolled back without that."""
+
+
+class Answer(NamedTuple):
+    """What the controller has found out about a change that waits for its confirmation."""
+
+    service: str
+    confirmation: str
+    keep: bool
+    """Whether the change stays; else it is rolled back."""
+    timeout: int
+    remount: bool
+
+
+_CONFIRMATION = re.compile("[0-9a-f]{0,32}")
 
 
 def request(given: Mapping[str, Any]) -> Request:
@@ -108,9 +128,50 @@ def request(given: Mapping[str, Any]) -> Request:
             restore_points=given["restore_points"],
             firewall=given["firewall"],
             restore=int(given["restore"]),
+            confirmation=_checked(given["confirmation"]),
+            confirm_within=int(given["confirm_within"]),
         )
     except (KeyError, TypeError, ValueError):
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
+
+
+def answer(given: Mapping[str, Any]) -> Answer:
+    """The answer from JSON. Raises Failure if it is not what the action plugin sends."""
+    try:
+        return Answer(**dict(given, confirmation=_checked(given["confirmation"])))
+    except (KeyError, TypeError, ValueError):
+        raise Failure("answer is not what the action plugin sends.", "Use the roles instead.") from None
+
+
+def _checked(confirmation: str) -> str:
+    """It becomes a part of the name of a unit. Raises ValueError."""
+    if not _CONFIRMATION.fullmatch(confirmation):
+        raise ValueError(confirmation)
+    return confirmation
+
+
+def settle(given: Answer, seconds: float) -> Dict[str, Any]:
+    """Keep or roll back the change that waits for this confirmation; the result of the module.
+
+    Raises Failure if no change waits for it (any more).
+    """
+    with _deadline.within(seconds):
+        unit, others = _find.find(given.service)
+        with _change.locked(unit.service, 2 * given.timeout):
+            change = _change.unconfirmed(unit.service, given.confirmation)
+            if change is None:
+                raise Failure(
+                    "The change of %s does not wait for its confirmation any more. It was rolled back, because the "
+                    "confirmation came too late, or another run has changed more." % unit.name,
+                    "Run again.",
+                )
+            if given.keep:
+                return _restart.confirm_locked(unit.name, others, change, given.remount)
+            why = "The verification failed."
+            result = _restart.roll_back_locked(unit.name, others, change, given.timeout, given.remount, why)
+            _clock.stop(unit.service, given.confirmation)
+            _drop_point(unit.service, given.remount)
+            return result
 
 
 def apply(wanted: Request, seconds: float, firewall: Callable[[], Firewall] = lambda: ((), ())) -> Dict[str, Any]:
@@ -148,7 +209,7 @@ def _finish(
     unit: Unit, others: Sequence[_find.Seen], wanted: Request, loaded: Optional[_node.Loaded]
 ) -> Dict[str, Any]:
     if wanted.restart:
-        return _restart.restart_locked(unit.name, others, wanted.timeout, wanted.remount, loaded)
+        return _restart.restart_locked(unit.name, others, wanted.timeout, wanted.remount, loaded, wanted.confirm_within)
     return _restart.described(unit.name, others, wanted.remount, loaded)
 
 
@@ -180,6 +241,8 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
             written = _write_recorded(unit, wanted, drop_ins, repairs, needed)
             if point:
                 _points.complete(point, wanted.restore_points)
+            if wanted.confirmation:
+                _change.await_confirmation(unit.service, wanted.confirmation)
         except BaseException:
             _undo(unit)
             raise

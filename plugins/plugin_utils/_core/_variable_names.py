@@ -58,6 +58,7 @@ VARIABLES = (
     "nodered_restore",
     "nodered_restore_force",
     "nodered_restore_points",
+    "nodered_rotate",
     "nodered_serial",
     "nodered_service",
     "nodered_sessions_store",

@@ -16,6 +16,8 @@ from .._plan._base import Wanted
 if TYPE_CHECKING:
     from .._run._step import Step
 
+_KNOWN = ("known_password", "next_password", "planned_password", "planned_next")
+
 
 def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
     """The password of this host with this purpose (the role), its file, and what is or could be in that.
@@ -23,14 +25,15 @@ def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
     A relative path of the folder is relative to the playbook, as for the lookups of Ansible.
 
     Returns:
-        `password_file`: its path. `known_password`: what it holds, None without a file. `planned_password`: what this
-        play is going to write to it, None if nothing. `new_password`: a random one. `derived_passwords`: those that are
+        `password_file`: its path. `known_password`: what it holds, None without a file. `next_password`: the one that
+        replaces it, None if it is not being rotated. `planned_password` and `planned_next`: what this play is going to
+        write as such, None if nothing. `new_password`: a random one. `derived_passwords`: those that are
         derived from the secret of the fleet, the current one first; empty without a secret. `ephemeral`: what shows
         that files are lost when this run ends, empty if they are kept. `problem`: why the file or the secret cannot
         be used, else empty.
     """
     variable = f"nodered_{purpose}_password_dir"
-    found: dict[str, Any] = dict.fromkeys(("known_password", "planned_password"))
+    found: dict[str, Any] = dict.fromkeys(_KNOWN)
     found |= {"password_file": "", "new_password": _password_files.new(), "problem": ""}
     found |= {"derived_passwords": [], "ephemeral": ""}
     try:
@@ -48,12 +51,19 @@ def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
         return found | {"problem": f"{variable}: {error}"}
     except UnicodeError:
         return found | {"problem": f"{variable} has characters that no path can have."}
-    return found | {"password_file": path, "known_password": known, "planned_password": _planned(step, path)}
+    found["password_file"] = path
+    if known:
+        found |= {"known_password": known.password, "next_password": known.next}
+    return found | _planned(step, path)
 
 
-def _planned(step: Step, path: str) -> str | None:
+def _planned(step: Step, path: str) -> dict[str, str]:
     """What another role, another service of this host or an earlier plan of the same role is going to write there."""
     states = [state for state in (store.load() for store in step.stores()) if state]
-    return next(
-        (plan.passwords[path] for state in states for plan in state.plans.values() if path in plan.passwords), None
-    )
+    plans = [plan for state in states for plan in state.plans.values()]
+    first = [plan.passwords[path] for plan in plans if path in plan.passwords]
+    following = [plan.rotations[path]["new"] for plan in plans if path in plan.rotations]
+    return {
+        **({"planned_password": first[0]} if first else {}),
+        **({"planned_next": following[0]} if following else {}),
+    }

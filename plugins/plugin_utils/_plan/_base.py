@@ -152,6 +152,9 @@ class Plan:
     """What the user should know, also if nothing changes."""
     passwords: dict[str, str] = field(default_factory=dict)
     """New random passwords: path on the controller to text. Written before anything is sent."""
+    rotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Random passwords that replace others, as `_password_files.begin` takes them: path on the controller to `old` and
+    `new`. Both are kept before anything is sent, and the new one alone when it is verified."""
     enrolments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """New secrets of two-step logins, as `_totp_files.keep` takes them: path on the controller to `record`, `picture`
     and `replaces`. Written before anything is sent."""
@@ -159,6 +162,10 @@ class Plan:
     """What the verification needs to know of this role, see `_verification`."""
     credentials: dict[str, str] = field(default_factory=dict)
     """What the verification logs in with, by the names of the options of `probe`."""
+    more_credentials: list[dict[str, str]] = field(default_factory=list)
+    """The same for further users whose passwords change; a rotation tries them, too."""
+    rotation: dict[str, str] = field(default_factory=dict)
+    """What a rotation does to the passwords of this role, see `_rotation`; empty in every other run."""
     details: dict[str, Any] = field(default_factory=dict)
     """What later roles may know of this plan, such as whether the role manages its settings."""
 

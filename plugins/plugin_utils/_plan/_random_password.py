@@ -12,6 +12,7 @@ from typing import Any
 from .._core._arguments import ArgumentError
 from .._passwords import _ephemeral, _fleet_secret
 from .._passwords._bcrypt import HIGHEST_COST, cost, is_bcrypt, verify
+from .._passwords._password_files import NEXT
 
 # A hash that costs more is compared with the current password only: an attacker may have written it.
 MOST_FOR_EARLIER = 10
@@ -34,17 +35,24 @@ class RandomPassword:
     it, or it is or was derived. Then a hash of it can be in the settings already, and another one would lock the user
     out."""
     derived: bool = False
+    replaces: str = field(default="", repr=False)
+    """The one in the file that it replaces in this run; empty if it replaces none."""
+    unfinished: bool = False
+    """Whether it is the next one in the file, and the host has it, although this run rotates nothing."""
     ephemeral: str = ""
     """What shows that files are lost when this run ends; empty if they are kept."""
 
     @classmethod
-    def gathered(cls, controller: Mapping[str, Any], present: Sequence[str] = (), *, rounds: int = 0) -> RandomPassword:
+    def gathered(
+        cls, controller: Mapping[str, Any], present: Sequence[str] = (), *, rounds: int = 0, rotates: bool = False
+    ) -> RandomPassword:
         """From what `_gather._passwords.password` returned.
 
         Args:
             controller: that.
             present: the hashes that the settings have now in the place of this password.
             rounds: the bcrypt cost of new hashes.
+            rotates: whether this run replaces it.
 
         Raises:
             ArgumentError: if the file or the secret of the fleet cannot be used.
@@ -57,6 +65,19 @@ class RandomPassword:
             known = kept is not None or any(_is_ours(one, derived, rounds) for one in present)
             path = controller["password_file"] if kept is not None else ""
             return cls(path, derived[0], written=False, known=known, derived=True)
+        begun = controller["planned_next"] or controller["next_password"]
+        rotates = kept is not None and (rotates or controller["planned_next"] is not None)
+        unfinished = begun is not None and not rotates and any(_is_ours(one, [begun], rounds) for one in present)
+        if rotates or unfinished:
+            return cls(
+                controller["password_file"],
+                begun or controller["new_password"],
+                written=True,
+                known=True,
+                replaces=kept if rotates else "",
+                unfinished=unfinished,
+                ephemeral=controller["ephemeral"],
+            )
         return cls(
             controller["password_file"],
             kept or planned or controller["new_password"],
@@ -70,9 +91,14 @@ class RandomPassword:
         """For `Plan.passwords`."""
         return {} if self.written or self.derived else {self.path: self.text}
 
+    @property
+    def to_replace(self) -> dict[str, dict[str, str]]:
+        """For `Plan.rotations`."""
+        return {self.path: {"old": self.replaces, "new": self.text}} if self.replaces else {}
+
     def require_kept(self, whose: str) -> None:
         """Raise ArgumentError if it would be written to a file that is lost when this run ends."""
-        if self.to_write and self.ephemeral:
+        if (self.to_write or self.to_replace) and self.ephemeral:
             what = f"The random password of {whose}, in {self.path} on the controller,"
             raise ArgumentError(_ephemeral.lost(what, self.ephemeral, REMEDY))
 
@@ -81,6 +107,11 @@ class RandomPassword:
         if self.derived:
             shown = f"The password of {whose} is derived from {_fleet_secret.SECRET}; {LOOKUP} shows it."
             return shown + (f" {self.path} is no longer used: remove it." if self.path else "")
+        if self.unfinished:
+            return (
+                f"The password of {whose} is the next one ({NEXT}) in {self.path} on the controller. Its rotation is "
+                "not finished: run pifleet.nodered.rotate."
+            )
         if self.written:
             return f"The password of {whose} is in {self.path} on the controller."
         return f"{whose} gets a random password, which is written to {self.path} on the controller with the change."

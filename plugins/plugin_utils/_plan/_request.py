@@ -12,11 +12,19 @@ from .._settings import _settings_change
 from ._run_state import State
 
 
-def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bool = False) -> dict[str, Any]:
+def request(
+    state: State,
+    certificate: Mapping[str, Any] | None,
+    *,
+    firewall: bool = False,
+    confirmation: str = "",
+    confirm_within: int = 0,
+) -> dict[str, Any]:
     """What the module `apply` takes, as JSON can hold it.
 
     `certificate` has the pair that is sent, or the files that it is copied from on the host. `firewall`: whether the
-    firewall is changed around this, of which the host keeps a restore point.
+    firewall is changed around this, of which the host keeps a restore point. `confirmation`: what the change waits for
+    on the host, which rolls it back after `confirm_within` seconds; without one, the response of Node-RED confirms it.
     """
     plans = list(state.plans.values())
     return {
@@ -41,6 +49,8 @@ def request(state: State, certificate: Mapping[str, Any] | None, *, firewall: bo
         "restore_points": state.restore_points,
         "firewall": firewall,
         "restore": next((plan.restore for plan in plans if plan.restore), 0),
+        "confirmation": confirmation,
+        "confirm_within": confirm_within,
     }
 
 

@@ -14,7 +14,7 @@ from .._core import _variable_names
 from .._core._arguments import ArgumentError, truth, whole_number
 from .._passwords._bcrypt import is_bcrypt
 from .._settings import _http_auth, _settings_js
-from . import _neighbours, _weak_passwords
+from . import _neighbours, _rotation, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 
@@ -32,6 +32,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
     try:
         random = _random(result, found, wanted)
         password = random.text if random else wanted.get("nodered_http_auth_password")
+        if found.rotates and _leaves(result, found, wanted, password):
+            return result
         closing = _closing(found, wanted, password)
         result.notes += [*closing.left_alone, *closing.not_closed]
         if closing.managed:
@@ -43,14 +45,34 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             if password is not None and not _static_files_differ(found, wanted):
                 result.credentials = _credentials(found, wanted, password, changes=changes)
                 result.checks["untried"] = not result.credentials
+            if found.rotates:
+                result.rotation = _rotation.of_password(
+                    _whose(wanted), random, changes=changes, variable="nodered_http_auth_password"
+                )
             if random:
-                result.passwords = random.to_write
-                if result.passwords or result.credentials or changes:
+                result.passwords, result.rotations = random.to_write, random.to_replace
+                if random.unfinished or result.passwords or ((result.credentials or changes) and not found.rotates):
                     # An unchanged run of many hosts does not repeat it.
                     result.notes.append(random.note(_whose(wanted)))
     except ArgumentError as error:
         result.errors += error.problems
     return result
+
+
+def _leaves(result: Plan, found: Found, wanted: Wanted, password: object) -> bool:
+    """Whether a rotation leaves the password, as there is none yet, or none that is known here."""
+    why = ""
+    if _is_open(found):
+        why = "there is none yet. Run pifleet.nodered.secure"
+    elif password is None:
+        why = "it is not from this collection"
+    elif _static_files_differ(found, wanted):
+        why = (
+            "static files have a password of their own (nodered_http_auth_static_password), so no page shows that a "
+            "new password works. pifleet.nodered.secure changes it without that"
+        )
+    result.rotation = _rotation.left(_whose(wanted), why) if why else {}
+    return bool(why)
 
 
 def _judge(result: Plan, found: Found, wanted: Wanted) -> None:
@@ -71,17 +93,20 @@ def _random(result: Plan, found: Found, wanted: Wanted) -> RandomPassword | None
         return None
     rounds = whole_number(wanted["nodered_http_auth_rounds"], "nodered_http_auth_rounds")
     hashes = _hashes(found)
-    password = RandomPassword.gathered(found.controller, hashes, rounds=rounds)
-    # None: not known, because the settings file cannot be loaded.
-    kinds = {found.instance["http_node_password"], found.instance["http_static_password"]}
+    password = RandomPassword.gathered(found.controller, hashes, rounds=rounds, rotates=bool(found.rotates))
     replace = password.derived and truth(wanted["nodered_http_auth_replace"], "nodered_http_auth_replace")
-    if password.known or kinds <= {"none", None} or replace:
+    if password.known or _is_open(found) or replace:
         password.require_kept(_whose(wanted))
         return password
     if password.derived and hashes:
         where = str(found.instance["settings_file"])
         result.notes.append(password.note_of_another("pages and dashboards", where, "nodered_http_auth_replace"))
     return None
+
+
+def _is_open(found: Found) -> bool:
+    # None: not known, because the settings file cannot be loaded.
+    return {found.instance["http_node_password"], found.instance["http_static_password"]} <= {"none", None}
 
 
 def _whose(wanted: Wanted) -> str:

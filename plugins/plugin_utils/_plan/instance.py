@@ -14,6 +14,10 @@ from ._base import Found, Plan, Wanted, other_services
 
 # Each has about 100 KB.
 MOST_POINTS = 100
+ROTATING = (
+    "A rotation waits for its confirmation, and without that it is rolled back soon. To finish it, run "
+    "pifleet.nodered.rotate."
+)
 UNCONFIRMED = "The settings were changed before without a restart, so Node-RED is restarted now."
 
 
@@ -32,7 +36,9 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             "the play, then run again."
         )
     result.errors += [_shared_settings(found, one) for one in _sharing(found, "settings_file")]
-    if found.instance["unconfirmed"]:
+    if found.instance["confirmation"]:
+        result.notes += [] if found.rotates else [ROTATING]
+    elif found.instance["unconfirmed"]:
         result.restart = UNCONFIRMED
         result.notes.append(UNCONFIRMED)
     return result

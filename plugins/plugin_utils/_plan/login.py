@@ -11,7 +11,7 @@ from typing import Any
 from .._core._arguments import ArgumentError, truth, whole_number
 from .._passwords import _totp
 from .._settings import _admin_auth, _settings_js
-from . import _two_step, _weak_passwords
+from . import _rotation, _two_step, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
 from ._random_password import RandomPassword
 from ._two_step import TwoStep
@@ -37,6 +37,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             result.errors.append(_without_effect(found))
         elif _is_foreign(present) and not (users and replace):
             result.notes.append(_left_unchanged(found))
+        elif found.rotates and not present:
+            result.rotation = _rotation.left("login", "there is none yet. Run pifleet.nodered.secure")
         elif users:
             if ineffective:
                 result.notes.append(_replaced(found))
@@ -44,13 +46,31 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             if not random:
                 _judge(result, users, present)
             else:
-                result.passwords = random.to_write
-                if result.passwords or result.credentials:
+                result.passwords, result.rotations = random.to_write, random.to_replace
+                if random.unfinished or result.passwords or (result.credentials and not found.rotates):
                     # An unchanged run of many hosts does not repeat it.
                     result.notes.append(random.note(GENERATED_USER))
+            result.rotation = _rotated(found, users, random, present, result)
+        if found.rotates and not result.rotation:
+            result.rotation = _rotation.left("login", "its password is not from this collection")
     except ArgumentError as error:
         result.errors += error.problems
     return result
+
+
+def _rotated(
+    found: Found, users: Sequence[Any], random: RandomPassword | None, present: object, result: Plan
+) -> dict[str, str]:
+    """For the summary of a rotation."""
+    if not found.rotates:
+        return {}
+    unknown = [user["username"] for user in users if "password" not in user]
+    if unknown:
+        result.notes.append(f"Not tried: the login of {', '.join(unknown)}, of whom only the hash is given.")
+    auth = result.set[SETTING]
+    changes = isinstance(auth, Mapping) and bool(_admin_auth.changed_users(auth, present))
+    names = ", ".join(user["username"] for user in users)
+    return _rotation.of_password(f"login of {names}", random, changes=changes, variable="nodered_login_users")
 
 
 def _listed(users: object) -> Sequence[object]:
@@ -83,7 +103,8 @@ def _random(result: Plan, found: Found, wanted: Wanted, present: object) -> Rand
     if present and _names(present) != [GENERATED_USER]:
         return None
     rounds = whole_number(wanted["nodered_login_rounds"], "nodered_login_rounds")
-    password = RandomPassword.gathered(found.controller, _hashes(present), rounds=rounds)
+    rotates = bool(found.rotates)
+    password = RandomPassword.gathered(found.controller, _hashes(present), rounds=rounds, rotates=rotates)
     replace = password.derived and truth(wanted["nodered_login_replace"], "nodered_login_replace")
     if not present or password.known or replace:
         password.require_kept(GENERATED_USER)
@@ -165,15 +186,17 @@ def _set(result: Plan, found: Found, wanted: Wanted, users: Sequence[object], pr
         auth["authenticate"] = second.setting
     result.set[SETTING] = auth
     result.details["managed"] = True
-    result.credentials = _credentials(found, wanted, auth, present, second)
+    credentials = _credentials(found, wanted, auth, present, second)
+    result.credentials = credentials[0] if credentials else {}
+    result.more_credentials = credentials[1:] if found.rotates else []
     if _known(auth) and not result.credentials:
         result.checks = {"untried": True}
 
 
 def _credentials(
     found: Found, wanted: Wanted, auth: Mapping[str, Any], present: object, second: TwoStep
-) -> dict[str, str]:
-    """What the verification logs in with: a user whose password is known, and only if needed, as the host receives it.
+) -> list[dict[str, str]]:
+    """What the verification logs in with: users whose password is known, and only if needed, as the host receives it.
 
     That is if this play changes that user, if an earlier run has changed settings and was interrupted before the
     restart, or if it is asked for. A user with a second step is preferred.
@@ -184,7 +207,7 @@ def _credentials(
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
     names = [name for name in known if name in changed] or (list(known) if every_time else [])
     names.sort(key=lambda name: not second.credentials(name))
-    return {"username": names[0], "password": known[names[0]], **second.credentials(names[0])} if names else {}
+    return [{"username": name, "password": known[name], **second.credentials(name)} for name in names]
 
 
 def _known(auth: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import time
 import types
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _restart
+from ansible_collections.pifleet.nodered.plugins.module_utils._change import _boot, _change, _clock, _restart
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _find
@@ -230,3 +230,51 @@ def test_a_service_that_is_switched_off_stays_so(settings, boot):
     booted.properties |= {"UnitFileState": ["disabled"], "ActiveState": ["inactive"]}
     assert booted.finish() is None
     assert booted.restarts == []
+
+
+def test_a_change_that_waits_for_its_confirmation_is_rolled_back_at_a_boot_however_late(settings, boot, monkeypatch):
+    change(settings, "adminAuth")
+    _change.await_confirmation("nodered", "c0ffee")
+    os.utime(_change.record_file("nodered"), (0, 0))
+    rolled_back = []
+    monkeypatch.setattr(_restart, "roll_back_locked", lambda *arguments: rolled_back.append(arguments[-1]) or {})
+    machine = boot()
+    machine.serves_after = 0
+    machine.finish()
+    assert rolled_back == ["It was not confirmed before the machine was started again."]
+    assert machine.restarts == []
+
+
+def test_the_clock_rolls_back_the_change_that_waits_for_that_confirmation_only(settings, boot, monkeypatch):
+    change(settings, "adminAuth")
+    _change.await_confirmation("nodered", "c0ffee")
+    rolled_back = []
+    monkeypatch.setattr(_restart, "roll_back_locked", lambda *arguments: rolled_back.append(arguments[-1]) or {})
+    boot()
+    assert _restart.roll_back_unconfirmed("nodered", "another", 0.5, False) is None
+    assert rolled_back == []
+    assert _restart.roll_back_unconfirmed("nodered", "c0ffee", 0.5, False) == {}
+    assert rolled_back == ["It was not confirmed in time."]
+
+
+def test_the_clock_runs_the_program_of_the_next_boot(settings, monkeypatch):
+    commands = []
+    answer = types.SimpleNamespace(returncode=0)
+    monkeypatch.setattr(_systemd, "run", lambda command, _seconds: commands.append(command) or answer)
+    _clock.start("nodered", "c0ffee", 90, True)
+    program = _change.boot_command("nodered", True)
+    assert commands[0][:5] == ["systemd-run", "--quiet", "--collect", commands[0][3], "--on-active=90s"]
+    assert commands[0][-len(program) - 1 :] == [*program, "--unconfirmed=c0ffee"]
+    _clock.stop("nodered", "c0ffee")
+    assert commands[1] == ["systemctl", "stop", commands[0][3].removeprefix("--unit=") + ".timer"]
+    answer.returncode, answer.stderr = 1, "no bus"
+    with pytest.raises(Failure, match="no bus"):
+        _clock.start("nodered", "c0ffee", 90, False)
+
+
+def test_an_administrator_who_masks_the_unit_still_leaves_the_program_for_the_clock(settings):
+    _files.make_folders(os.path.dirname(_change.boot_unit("nodered")), 0o755)
+    os.symlink("/dev/null", _change.boot_unit("nodered"))
+    change(settings)
+    assert os.path.exists(_change.boot_program("nodered"))
+    assert os.readlink(_change.boot_unit("nodered")) == "/dev/null"

@@ -311,3 +311,30 @@ def test_a_link_that_was_made_is_undone_whether_or_not_it_leads_anywhere(tmp_pat
         assert _change.undo(change) == [str(link)]
         assert not os.path.lexists(link)
         assert target.exists() == exists
+
+
+def test_a_change_that_waits_for_its_confirmation_waits_under_the_node_red_that_responds_with_it(
+    settings, process, serving
+):
+    change(settings, "new", process.pid)
+    _change.await_confirmation("nodered", "c0ffee")
+    assert _change.described("nodered", os.getpid()) == {"unconfirmed": True, "confirmation": "c0ffee"}
+    assert _change.unconfirmed("nodered", "c0ffee").counts(os.getpid())
+    assert _change.unconfirmed("nodered", "another") is _change.unconfirmed("nodered", "") is None
+    _change.await_confirmation("nodered", "")
+    assert _change.described("nodered", os.getpid()) == {"unconfirmed": False, "confirmation": ""}
+
+
+def test_one_more_change_leads_back_to_before_the_one_that_waits_and_ends_its_waiting(settings, process, serving):
+    change(settings, "new", process.pid)
+    _change.await_confirmation("nodered", "c0ffee")
+    change(settings, "newer", os.getpid())
+    record = _change.recorded("nodered")
+    assert record.confirmation == ""
+    _change.undo(record)
+    assert settings.read_text() == "old"
+
+
+def test_nothing_waits_for_a_confirmation_without_a_change():
+    with pytest.raises(Failure):
+        _change.await_confirmation("nodered", "c0ffee")

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import (
     _boot,
     _change,
+    _clock,
     _drop_in,
     _points,
     _restart,
@@ -55,7 +56,7 @@ def machine(tmp_path, monkeypatch):
             raise Failure(found.error)
         return "loaded"
 
-    def restart(_name, _others, _timeout, _remount, loaded):
+    def restart(_name, _others, _timeout, _remount, loaded, _confirm_within):
         found.events.append(("restart", loaded))
         return {"changed": True, "instance": {}}
 
@@ -94,7 +95,7 @@ def request(machine, **given):
         "close_files": "",
     }
     common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
-    kept = {"restore_points": 5, "firewall": False, "restore": 0}
+    kept = {"restore_points": 5, "firewall": False, "restore": 0, "confirmation": "", "confirm_within": 0}
     return _transaction.request(
         {**empty, **common, **kept, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
     )
@@ -388,3 +389,39 @@ def test_without_a_restart_none_happens(machine):
 def test_a_request_of_another_form_is_rejected(given):
     with pytest.raises(Failure, match="not what the action plugin sends"):
         _transaction.request(given)
+
+
+def answer(keep):
+    asked = {"service": "nodered", "confirmation": "c0ffee", "keep": keep, "timeout": 10, "remount": False}
+    return _transaction.answer(asked)
+
+
+@pytest.fixture
+def settled(machine, monkeypatch):
+    """What was done with the change that waits."""
+    done = []
+    monkeypatch.setattr(_restart, "confirm_locked", lambda *_: done.append("kept") or {"changed": True})
+    monkeypatch.setattr(_restart, "roll_back_locked", lambda *_: done.append("rolled back") or {"failed": True})
+    monkeypatch.setattr(_clock, "stop", lambda *_: None)
+    return done
+
+
+def test_a_change_that_waits_for_its_confirmation_is_kept_or_rolled_back_as_the_answer_says(machine, settled):
+    _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90), 60)
+    assert _change.recorded("nodered").confirmation == "c0ffee"
+    assert _transaction.settle(answer(True), 60) == {"changed": True}
+    assert _transaction.settle(answer(False), 60) == {"failed": True}
+    assert settled == ["kept", "rolled back"]
+
+
+def test_an_answer_for_a_change_that_does_not_wait_any_more_is_an_error(machine, settled):
+    _transaction.apply(request(machine), 60)
+    with pytest.raises(Failure, match="does not wait for its confirmation any more"):
+        _transaction.settle(answer(True), 60)
+    assert settled == []
+
+
+@pytest.mark.parametrize("confirmation", ["../x", "A", "0" * 33, 7])
+def test_a_confirmation_that_no_unit_name_can_have_is_rejected(machine, confirmation):
+    with pytest.raises(Failure):
+        request(machine, confirmation=confirmation)

@@ -97,6 +97,12 @@ def test_two_services_of_one_host_share_what_is_in_one_file(gathered, tmp_path):
     assert gathered(Plan(passwords={"/another": "x"}))["planned_password"] is None
 
 
+def test_a_role_that_shares_a_file_gets_the_password_that_another_one_rotates_to(gathered, tmp_path):
+    path = str(tmp_path / "passwords" / HOST)
+    assert gathered(Plan(rotations={path: {"old": "x", "new": "y"}}), role=http_auth)["planned_next"] == "y"
+    assert gathered(Plan(rotations={"/another": {"old": "x", "new": "y"}}))["planned_next"] is None
+
+
 def test_without_a_secret_nothing_is_derived_and_an_ordinary_controller_keeps_files(gathered):
     assert (gathered()["derived_passwords"], gathered()["ephemeral"]) == ([], "")
 
@@ -147,3 +153,31 @@ def test_a_password_that_cannot_be_kept_is_an_error_that_names_the_file(tmp_path
     (tmp_path / "passwords").write_text("a file")
     with pytest.raises(_password_files.PasswordFileError, match=f"passwords/{HOST}.*Make that folder writable"):
         _password_files.keep(str(tmp_path / "passwords" / HOST), "first")
+
+
+def test_a_rotation_keeps_both_passwords_and_then_the_new_one(gathered, tmp_path):
+    path = tmp_path / "passwords" / HOST
+    write(tmp_path, b"old salt=abcdef\na note\n")
+    for _again in range(2):
+        _password_files.begin(str(path), "old", "new")
+        assert path.read_text() == "old\nnext=new\na note\n"
+    asked = gathered()
+    assert (asked["known_password"], asked["next_password"]) == ("old", "new")
+    for _again in range(2):
+        _password_files.promote(str(path), "new")
+        assert path.read_text() == "new\na note\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    asked = gathered()
+    assert (asked["known_password"], asked["next_password"]) == ("new", None)
+
+
+@pytest.mark.parametrize("content", [b"another\n", b"old\nnext=another\n", None])
+def test_a_rotation_replaces_no_password_that_another_run_has_written(tmp_path, content):
+    if content:
+        write(tmp_path, content)
+    path = tmp_path / "passwords" / HOST
+    with pytest.raises(_password_files.PasswordFileError, match="Another run"):
+        _password_files.begin(str(path), "old", "new")
+    with pytest.raises(_password_files.PasswordFileError, match="Another run"):
+        _password_files.promote(str(path), "new")
+    assert not content or path.read_bytes() == content

@@ -109,6 +109,7 @@ INSTANCE: dict[str, Any] = {
     },
     "fail2ban": {"installed": False, "running": False, "action": None, "files": {}},
     "unconfirmed": False,
+    "confirmation": "",
 }
 
 
@@ -135,6 +136,7 @@ def found(
     later_roles: tuple[str, ...] = (),
     firewall: dict[str, Any] | None = None,
     controller: dict[str, Any] | None = None,
+    rotates: frozenset[str] = frozenset(),
     **different: Any,
 ) -> Found:
     """One Node-RED as discovered, with the settings file `text`; `different` is as in `instance`."""
@@ -146,6 +148,7 @@ def found(
         later_roles=frozenset(later_roles),
         firewall=firewall,
         controller=controller or {},
+        rotates=rotates,
     )
 
 
@@ -161,7 +164,7 @@ def settings_with(*members: str) -> str:
 
 def random_password(file: str, new: str) -> dict[str, Any]:
     """What `_gather._passwords.password` returns for a host without a password file."""
-    known = {"known_password": None, "planned_password": None}
+    known = dict.fromkeys(("known_password", "next_password", "planned_password", "planned_next"))
     without = {"derived_passwords": [], "ephemeral": "", "problem": ""}
     return {"password_file": file, **known, "new_password": new, **without}
 

@@ -399,3 +399,43 @@ def test_a_short_password_that_is_there_already_is_a_warning():
 def test_custom_code_that_stays_is_no_reason_to_judge_the_password():
     variables = {"nodered_http_auth_password": "1234"}
     assert planned(MIDDLEWARE, http_node_password="middleware", variables=variables).errors == []
+
+
+# Rotation
+
+ROTATES = {"rotates": frozenset({"http_auth"})}
+
+
+def test_a_rotation_replaces_the_password_of_the_file():
+    text, state = closed({})
+    plan = planned(text, controller={"known_password": NEW, "new_password": "another one"}, **ROTATES, **state)
+    assert password_in(plan) == "another one"
+    assert plan.rotations == {FILE: {"old": NEW, "new": "another one"}}
+    assert plan.credentials == {"http_username": "nodered", "http_password": "another one"}
+    assert plan.rotation["state"] == "new"
+
+
+def test_a_given_password_that_is_the_same_is_not_rotated():
+    text, state = closed(GIVEN)
+    assert planned(text, variables=GIVEN, **ROTATES, **state).rotation["state"] == "unchanged"
+    other = planned(text, variables={"nodered_http_auth_password": "another for the house"}, **ROTATES, **state)
+    assert (other.rotation["state"], other.rotation["text"]) == ("new", "in nodered_http_auth_password")
+
+
+@pytest.mark.parametrize(
+    "text, variables, different, why",
+    [
+        (EMPTY, GIVEN, {}, "Run pifleet.nodered.secure"),
+        (OTHER, {}, {"http_node_password": "bcrypt"}, "not from this collection"),
+        (
+            OTHER,
+            {**GIVEN, "nodered_http_auth_static_password": "for files only"},
+            {"http_node_password": "bcrypt", "static_roots": ["/"]},
+            "static files",
+        ),
+    ],
+)
+def test_a_rotation_leaves_what_it_cannot_verify_or_does_not_know(text, variables, different, why):
+    plan = planned(text, variables=variables, **ROTATES, **different)
+    assert (plan.set, plan.rotation["state"]) == ({}, "left")
+    assert why in plan.rotation["text"]

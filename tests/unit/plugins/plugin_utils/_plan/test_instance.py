@@ -34,6 +34,12 @@ def test_settings_that_were_changed_without_a_restart_lead_to_one():
     assert "without a restart" in plan.restart
 
 
+def test_a_change_that_waits_for_its_confirmation_is_left_to_the_rotation():
+    waits = {"unconfirmed": True, "confirmation": "c0ffee"}
+    assert planned(**waits) == Plan(notes=[instance.ROTATING])
+    assert planned(**waits, rotates=frozenset({"login"})) == Plan()
+
+
 def test_every_misspelled_variable_is_an_error_that_names_the_right_one():
     plan = planned({"nodered_prot": 1885, "nodered_login_user": []})
     assert len(plan.errors) == 2

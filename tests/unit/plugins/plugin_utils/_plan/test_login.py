@@ -429,3 +429,86 @@ def test_the_verification_does_not_log_in_as_a_user_whose_password_is_not_known(
 def test_the_verification_does_not_log_in_where_the_role_leaves_the_login_unchanged():
     variables = {"nodered_login_users": [ADA], "nodered_verify_login": True}
     assert planned(STRATEGY, variables=variables, admin_auth="strategy").credentials == {}
+
+
+# Rotation
+
+ROTATES = {"rotates": frozenset({"login"}), "variables": {"nodered_verify_login": True}}
+
+
+def rotated(text, **controller):
+    return planned(text, controller={"known_password": "from the file", **controller}, **ROTATES)
+
+
+def test_a_rotation_replaces_the_password_of_the_file():
+    plan = rotated(login_of("admin", "from the file"))
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked(NEW)
+    assert plan.rotations == {FILE: {"old": "from the file", "new": NEW}}
+    assert (plan.passwords, plan.credentials) == ({}, {"username": "admin", "password": NEW})
+    assert (plan.rotation["state"], plan.rotation["text"]) == ("new", f"in {FILE} on the controller")
+
+
+def test_a_rotation_goes_on_with_the_password_that_an_earlier_run_has_begun():
+    plan = rotated(login_of("admin", "from the file"), next_password="begun")
+    assert plan.rotations == {FILE: {"old": "from the file", "new": "begun"}}
+    assert plan.rotation["state"] == "new"
+    there = rotated(login_of("admin", "begun"), next_password="begun")
+    assert there.rotations == plan.rotations
+    assert there.rotation["state"] == "finished"
+    assert there.credentials["password"] == "begun"
+
+
+@pytest.mark.parametrize("valid", ["from the file", "begun"])
+def test_without_a_rotation_both_passwords_of_the_file_are_right_and_stay(valid):
+    text = login_of("admin", valid)
+    plan = planned(text, controller={"known_password": "from the file", "next_password": "begun"})
+    assert _settings_js.edit(text, set=plan.set).changed == ()
+    assert (plan.passwords, plan.rotations, plan.rotation) == ({}, {}, {})
+    assert bool(plan.notes) == (valid == "begun")
+    assert all("run pifleet.nodered.rotate" in note and "begun" not in note for note in plan.notes)
+
+
+def test_what_is_in_neither_line_becomes_the_first_one():
+    plan = planned(login_of("admin", "x"), controller={"known_password": "from the file", "next_password": "begun"})
+    assert plan.set["adminAuth"]["users"][0]["password"] == marked("from the file")
+
+
+def test_a_rotation_on_an_ephemeral_controller_is_rejected():
+    plan = rotated(login_of("admin", "from the file"), **EPHEMERAL)
+    assert len(plan.errors) == 1 and _random_password.REMEDY in plan.errors[0]
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        (EMPTY, "Run pifleet.nodered.secure"),
+        (login_of("bob", "his own"), "not from this collection"),
+        (STRATEGY, "not from this collection"),
+    ],
+)
+def test_a_rotation_leaves_what_this_collection_has_not_made(text, why):
+    plan = planned(text, controller={"known_password": "from the file"}, admin_auth="strategy", **ROTATES)
+    assert (plan.set, plan.rotations, plan.rotation["state"]) == ({}, {}, "left")
+    assert why in plan.rotation["text"]
+
+
+def test_a_rotation_tries_each_given_password_and_names_whose_it_cannot_try():
+    users = [ADA, {"username": "bob", "password": "his new one"}, {"username": "eve", "password_hash": hashed("x")}]
+    rotates = {**ROTATES, "variables": {"nodered_login_users": users, "nodered_verify_login": True}}
+    plan = planned(login_of("ada", "an old one"), **rotates)
+    assert [plan.credentials, *plan.more_credentials] == [
+        {"username": "ada", "password": SECRET},
+        {"username": "bob", "password": "his new one"},
+    ]
+    assert plan.rotation == {"whose": "login of ada, bob, eve", "state": "new", "text": "in nodered_login_users"}
+    assert plan.notes == ["Not tried: the login of eve, of whom only the hash is given."]
+    again = planned(_settings_js.edit(EMPTY, set=plan.set).text, **rotates)
+    assert again.rotation["state"] == "unchanged"
+
+
+def test_a_derived_password_is_rotated_by_its_generation():
+    plan = planned(login_of("admin", "the one before"), controller=DERIVED, **ROTATES)
+    assert (plan.rotation["state"], plan.rotations) == ("new", {})
+    unchanged = planned(login_of("admin", "the current one"), controller=DERIVED, **ROTATES)
+    assert unchanged.rotation["state"] == "unchanged"
+    assert "nodered_password_generation" in unchanged.rotation["text"]
