@@ -30,8 +30,10 @@ from ._certificate_make import Authority
 
 ONE, BOTH, MOVED = "one", "both", "moved"
 STAY, BEGIN, MOVE, FINISH = "", "begin", "move", "finish"
+UNCONCERNED = "unconcerned"
+"""In place of the phase, for a host without certificates of the authority."""
 # In the order in which a host reaches them; with ONE, it trusts the new authority only.
-_REACHED = {BOTH: 1, MOVED: 2, ONE: 3}
+_REACHED = {BOTH: 1, MOVED: 2, ONE: 3, UNCONCERNED: 4}
 
 
 class Present(NamedTuple):
@@ -92,7 +94,7 @@ def change(present: Present, step: str, new: Candidate | None = None) -> Change:
 class Authorities:
     """The folder of the private authority, with the one that replaces it or that it has replaced.
 
-    The caller holds the lock of the folder, except for `present_unlocked`.
+    The caller holds the lock of the folder for what changes something.
     """
 
     def __init__(self, folder: AuthorityFolder) -> None:
@@ -102,15 +104,15 @@ class Authorities:
         self._record = folder.path / "rotation.json"
 
     def present(self) -> Present:
-        here, following, previous = (one.certificate() for one in (self._folder, self._next, self._previous))
+        """Those that are there now; also while another run changes them, and if there is no folder yet."""
+        while True:
+            following, previous = others = self._next.certificate(), self._previous.certificate()
+            here = self._folder.certificate()
+            if others == (self._next.certificate(), self._previous.certificate()):
+                break
         if previous:
             return Present(MOVED, following or here, previous)
         return Present(BOTH if following else ONE, here, following)
-
-    def present_unlocked(self) -> Present:
-        """As `present`, also if there is no folder yet, which is not made. Raises OSError."""
-        with self._folder.locked() if self._folder.path.is_dir() else contextlib.nullcontext():
-            return self.present()
 
     def opened(self, certificate: str, passphrase: str) -> Authority:
         """The one of these authorities with this certificate. Raises AuthorityError, see `AuthorityFolder.opened`."""
@@ -160,12 +162,17 @@ class Authorities:
         # Without it, hosts are visited once more.
         return {}
 
-    def record(self, host: str, wanted: Change) -> None:
-        """Note that this host has what these authorities require. Without a rotation, there is nothing to note."""
+    def record(self, host: str, wanted: Change | None) -> None:
+        """Note that this host has what these authorities require; None if it is unconcerned.
+
+        Without a rotation, there is nothing to note.
+        """
         present, reached = self.present(), self.reached()
-        if present != (wanted.phase, wanted.issuer, wanted.beside) or (present.phase == ONE and not reached):
+        if present.phase == ONE and not reached:
             return
-        hosts = {**reached, host: present.phase}
+        if wanted and present != (wanted.phase, wanted.issuer, wanted.beside):
+            return
+        hosts = {**reached, host: present.phase if wanted else UNCONCERNED}
         data = json.dumps({"authority": fingerprint(self._newest()), "hosts": hosts}, indent=1)
         _kept_files.write(self._record, data.encode(), 0o600)
 

@@ -100,7 +100,7 @@ def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:
 def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str, rotation: Rotation, play: str) -> _Read:
     folder = AuthorityFolder(aim.folder)
     authorities = Authorities(folder)
-    present = authorities.present_unlocked()
+    present = authorities.present()
     # Also before it is replaced: its successor has the same passphrase, which may be misspelled.
     opened = authorities.opened(present.issuer, passphrase) if present.issuer else None
     wanted = wanted_constraints(inventory, aim)

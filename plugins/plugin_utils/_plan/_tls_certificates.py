@@ -283,7 +283,7 @@ class Certificates:
         rotation, aim = self._rotation, self._aim
         if rotation == Rotation():
             return {}
-        in_folder = rotation.authority and aim.needs_authority and not aim.given
+        in_folder = rotation.authority and not aim.given
         left = "" if aim.made_here else "this collection has not made it"
         if self.is_missing:
             left = "there is none yet. Run pifleet.nodered.secure"
@@ -293,10 +293,14 @@ class Certificates:
             "made_before": rotation.certificate_before(issued=aim.issued),
             "issuer": self._issuer if aim.issued and not left else "",
             "refresh": aim.number("nodered_tls_refresh_hours") * 3600,
-            "authority": {name: self._change[name] for name in ("phase", "issuer", "beside")} if in_folder else {},
+            "authority": self._authorities() if in_folder and aim.needs_authority else {},
             "both": bool(self._beside),
-            "folder": aim.folder,
+            "folder": aim.folder if in_folder else "",
         }
+
+    def _authorities(self) -> dict[str, str]:
+        """Those in the folder after this run, as `_authority_change.Present`."""
+        return {name: self._change[name] for name in ("phase", "issuer", "beside")}
 
     def warnings(self) -> list[str]:
         """What is wrong with the private authority that stays in use."""

@@ -50,7 +50,7 @@ class RotatedCertificates:
         if not rotation:
             return []
         shown = [_tls_summary.line(rotation, tls, presented=self._seen, now=time.time())]
-        if rotation["authority"]:
+        if rotation["folder"]:
             shown.append(self._noted(_tls_summary.has_reached(rotation, tls, presented=self._seen)))
         return [line for line in shown if line]
 
@@ -67,11 +67,15 @@ class RotatedCertificates:
 
     def _noted(self, has_reached: bool) -> str:
         """Note on the controller what the host has, and return how far the fleet is."""
-        folder = AuthorityFolder(self._rotation["folder"])
+        folder, wanted = AuthorityFolder(self._rotation["folder"]), self._rotation["authority"]
         authorities = Authorities(folder)
+        if not authorities.present().issuer:
+            return ""
         with folder.locked():
             if has_reached:
-                authorities.record(self._step.host, Change(STAY, **self._rotation["authority"]))
+                authorities.record(self._step.host, Change(STAY, **wanted) if wanted else None)
             reached = authorities.reached()
+        if not wanted:
+            return "authority: not used on this host"
         fleet = names(self._step.variables.get(FLEET) or [], FLEET)
         return _tls_summary.of_the_fleet(self._rotation, reached, fleet)

@@ -24,6 +24,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._aut
     MOVED,
     ONE,
     STAY,
+    UNCONCERNED,
     Authorities,
     Change,
     Present,
@@ -164,7 +165,7 @@ def test_what_another_run_has_changed_meanwhile_is_left(authorities, wanted):
 
 def test_nothing_is_made_to_look_at_a_folder_that_is_not_there(tmp_path):
     folder = AuthorityFolder(tmp_path / "authority")
-    assert Authorities(folder).present_unlocked() == Present(ONE, "", "")
+    assert Authorities(folder).present() == Present(ONE, "", "")
     assert not folder.path.exists()
 
 
@@ -183,6 +184,7 @@ FLEET = ("pi1", "pi2")
         (MOVED, {"pi1": MOVED, "pi2": MOVED}, False, FINISH, []),
         (ONE, {"pi1": ONE, "pi2": MOVED}, True, STAY, ["pi2"]),
         (ONE, {"pi1": ONE, "pi2": ONE}, True, BEGIN, []),
+        (BOTH, {"pi1": UNCONCERNED, "pi2": BOTH}, False, MOVE, []),
         (BOTH, {"pi1": "odd", "pi2": BOTH}, True, STAY, ["pi1"]),
     ],
 )
@@ -205,6 +207,30 @@ def test_a_host_is_recorded_in_the_phase_in_which_the_run_has_left_it(authoritie
     authorities.take(change(IN_MOVED, FINISH))
     authorities.record("pi2", change(IN_MOVED, FINISH))
     assert authorities.reached() == {"pi1": MOVED, "pi2": ONE}
+
+
+def test_a_host_without_certificates_of_the_authority_is_unconcerned(authorities):
+    until(authorities, IN_BOTH)
+    authorities.record("pi1", None)
+    assert authorities.reached() == {"pi1": UNCONCERNED}
+    authorities.take(change(IN_BOTH, MOVE))
+    authorities.record("pi1", change(IN_BOTH, MOVE))
+    assert authorities.reached() == {"pi1": MOVED}, "it has got some meanwhile"
+
+
+def test_what_another_run_changes_meanwhile_is_read_as_a_whole(authorities, folder, monkeypatch):
+    until(authorities, IN_BOTH)
+    real, reads = AuthorityFolder.certificate, []
+
+    def certificate(self):
+        reads.append(self.path)
+        if len(reads) == 3:
+            monkeypatch.undo()
+            authorities.take(change(IN_BOTH, MOVE))
+        return real(self)
+
+    monkeypatch.setattr(AuthorityFolder, "certificate", certificate)
+    assert authorities.present() == IN_MOVED
 
 
 def test_nothing_is_recorded_without_a_rotation(authorities, folder):

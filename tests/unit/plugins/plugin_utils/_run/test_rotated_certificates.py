@@ -18,6 +18,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._aut
     BOTH,
     MOVE,
     MOVED,
+    UNCONCERNED,
     Authorities,
     change,
 )
@@ -170,6 +171,15 @@ def test_where_only_the_host_itself_is_asked_the_certificate_is_not_seen(port, f
     lines = ended(Step("host"), about(port, AFTER.certificate, moved(folder)))
     assert "not seen from outside; authority both" in lines[0]
     assert Authorities(folder).reached() == {"pi1": MOVED}
+
+
+def test_a_host_without_certificates_of_the_authority_is_not_waited_for(port, folder, tmp_path):
+    lines = ended(Step(), about(port, BEFORE.certificate, rotation(folder=str(folder.path))))
+    assert lines[1] == "authority: not used on this host"
+    assert Authorities(folder).reached() == {"pi1": UNCONCERNED}
+    nowhere = tmp_path / "nowhere"
+    assert len(ended(Step(), about(port, BEFORE.certificate, rotation(folder=str(nowhere))))) == 1
+    assert not nowhere.exists()
 
 
 def test_a_certificate_of_the_user_is_not_asked_for(port, folder):
