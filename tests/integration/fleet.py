@@ -321,6 +321,13 @@ class Fleet:
         command = ["ansible-playbook", "-i", str(self.inventory), "--limit", limit, *verbosity]
         return [*command, *extra, *options, str(path)]
 
+    def connection(self, name: str) -> dict[str, str]:
+        """The variables of a machine for an inventory elsewhere."""
+        group = yaml.safe_load(self.inventory.read_text())["nodered"]
+        variables = {**group["vars"], **group["hosts"][name]}
+        here = str(self.inventory.parent)
+        return {key: value.replace("{{ inventory_dir }}", here) for key, value in variables.items()}
+
     def site(self, roles: list[str]) -> pathlib.Path:
         """A site playbook with these roles alone, which takes less time than all of them."""
         path = self.inventory.parent / f"{'-'.join(roles)}.yml"

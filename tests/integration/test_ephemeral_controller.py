@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs of ansible-runner, each in a private data directory of its own, with the examples of docs/secrets.md."""
+"""Jobs of ansible-runner, each in a data directory of its own: examples/awx with the files of docs/secrets.md."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -22,8 +23,7 @@ from .recording import leaks
 from .test_secrets import keys_in
 from .users import LOGIN_WORKS, PAGES_WORK
 
-# What each job does, in this order.
-PLAYBOOKS = ["pifleet.nodered.secure", "pifleet.nodered.audit"]
+PROJECT = CHECKOUT / "examples" / "awx"
 PAGE = (CHECKOUT / "docs" / "secrets.md").read_text()
 FLEET_SECRET = "4f9c-the-secret-of-a-whole-fleet-b18e"
 VAULT_PASSWORD = "opens the vault"
@@ -38,30 +38,28 @@ def examples():
     return {path.replace("kitchen", "pi50"): text for path, text in blocks if not path.endswith("/vault.yml")}
 
 
+def sliced(hosts, number, count):
+    """The hosts of one slice of a job, as AWX chooses them."""
+    return sorted(hosts)[number - 1 :: count]
+
+
 @pytest.fixture
 def job(fleet, tmp_path):
-    """Run a job for some hosts from a new private data directory; `files` are beside its inventory."""
+    """Run a job for some hosts from a new private data directory; `files` are in it."""
     vault_password = tmp_path / "vault-password"
     vault_password.write_text(VAULT_PASSWORD)
     options = f"-v --vault-password-file {vault_password}"
     common = {"nodered_ufw_manage": False, "nodered_restart_timeout": 60, "ansible_pipelining": True}
 
-    def start(name, hosts, files):
+    def start(name, hosts, files, playbook="secure.yml"):
         folder = tmp_path / name
-        inventory = yaml.safe_load(fleet.inventory.read_text())
-        inventory["nodered"]["hosts"] = {host: inventory["nodered"]["hosts"][host] for host in hosts}
-        inventory["nodered"].setdefault("vars", {}).update(common)
-        # The key for SSH stays where it is.
-        text = yaml.safe_dump(inventory).replace("{{ inventory_dir }}", str(fleet.inventory.parent))
-        files = {**files, "hosts.yml": text}
-        for path, text in files.items():
-            (folder / "inventory" / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "inventory" / path).write_text(text)
-        (folder / "project").mkdir()
-        site = [{"import_playbook": playbook} for playbook in PLAYBOOKS]
-        (folder / "project" / "site.yml").write_text(yaml.safe_dump(site))
+        inventory = {"nodered": {"vars": common, "hosts": {host: fleet.connection(host) for host in hosts}}}
+        shutil.copytree(PROJECT, folder / "project")
+        for path, content in {**files, "inventory/hosts.yml": yaml.safe_dump(inventory)}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(content)
         return subprocess.Popen(
-            ["ansible-runner", "run", str(folder), "-p", "site.yml", "--ident", name, f"--cmdline={options}"],
+            ["ansible-runner", "run", str(folder), "-p", playbook, "--ident", name, f"--cmdline={options}"],
             env=fleet.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,8 +96,9 @@ def documented(tmp_path):
     (tmp_path / "vault-password").write_text(VAULT_PASSWORD)
     command = ["ansible-vault", "encrypt", "--vault-password-file", tmp_path / "vault-password", vault_file]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    files = {path: text.replace("/srv/nodered-clients", str(tmp_path / "kept")) for path, text in examples().items()}
-    return vault, {**files, "group_vars/nodered/vault.yml": vault_file.read_text()}
+    kept = str(tmp_path / "kept")
+    files = {f"inventory/{path}": text.replace("/srv/nodered-clients", kept) for path, text in examples().items()}
+    return vault, {**files, "project/group_vars/nodered/vault.yml": vault_file.read_text()}
 
 
 def test_every_example_of_the_page_is_known():
@@ -112,8 +111,9 @@ def test_what_a_job_would_lose_is_rejected_before_anything_is_written(job, pi50,
     before = [(pi.settings, pi.main_pid()) for pi in (pi50, alex)]
     needs_authority = {"nodered_tls_source": "authority", "nodered_tls_authority_passphrase": "opens it"}
     secret = {"nodered_fleet_secret": FLEET_SECRET}
-    files = {"group_vars/nodered.yml": yaml.safe_dump({**needs_authority, **secret})}
-    without_secret, with_secret = job(first=(["pi50"], {}), second=(["pi41-alex"], files))
+    bare = {"project/group_vars/nodered/main.yml": "---\n"}
+    files = {**bare, "inventory/group_vars/nodered.yml": yaml.safe_dump({**needs_authority, **secret})}
+    without_secret, with_secret = job(first=(["pi50"], bare), second=(["pi41-alex"], files))
     for run in (without_secret, with_secret):
         assert run.failed
         assert run.says("would be lost when this run ends", "AWX_ISOLATED_DATA_DIR is set in the environment")
@@ -126,7 +126,7 @@ def test_what_a_job_would_lose_is_rejected_before_anything_is_written(job, pi50,
 def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job, pi50, alex, documented, tmp_path):
     vault, files = documented
     pis = {pi.name: pi for pi in (pi50, alex)}
-    for run in job(slice1=(["pi50"], files), slice2=(["pi41-alex"], files)):
+    for run in job(slice1=(sliced(pis, 1, 2), files), slice2=(sliced(pis, 2, 2), files)):
         assert not run.failed
         assert run.judged(LOGIN_WORKS) == run.judged(PAGES_WORK) == ["pass"]
     for name, pi in pis.items():
@@ -139,13 +139,15 @@ def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job
     assert set(clients) == {"ada.p12", "ada.pem"}
 
     before = {name: (pi.main_pid(), pi.settings) for name, pi in pis.items()}
-    (second,) = job(second=(list(pis), files))
+    second, audit = job(second=(list(pis), files)) + job(audit=(list(pis), files, "audit.yml"))
     assert not second.failed
+    assert not audit.failed
     for name, pi in pis.items():
         assert second.recap[name]["changed"] == 0
         assert (pi.main_pid(), pi.settings) == before[name]
     assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == clients
-    for host in json.loads((tmp_path / "second" / "inventory" / "nodered-report" / "report.json").read_text())["hosts"]:
+    report = tmp_path / "audit" / "inventory" / "nodered-report" / "report.json"
+    for host in json.loads(report.read_text())["hosts"]:
         assert host["status"] == "audited"
         asked = {"editor-open", "api-open", "pages-open", "tls-old", "certificate-untrusted"}
         assert {*asked, "drift", "secure-rejects"} <= set(host["passed"])
@@ -172,7 +174,9 @@ def _derived():
 def _the_lookup_shows_it(fleet, tmp_path):
     """By the command of the page."""
     (line,) = re.findall(r"^```console\nansible kitchen (.*)\n```", PAGE, re.MULTILINE)
-    options = f"-i {tmp_path}/second/inventory/hosts.yml --vault-password-file {tmp_path}/vault-password"
+    job = tmp_path / "second"
+    vault = f"--vault-password-file {tmp_path}/vault-password"
+    options = f"-i {job}/inventory/hosts.yml --playbook-dir {job}/project {vault}"
     shown = subprocess.run(
         ["bash", "-c", f"ansible pi50 {options} {line}"],
         env=fleet.environment(),
