@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine lint docs unit lowest sanity corpus fuzz molecule integration power-cut attack matrix benchmark clean
+.PHONY: help demo demo-down test machine style lint docs release publish unit lowest sanity corpus fuzz molecule integration power-cut attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,21 +30,39 @@ test: machine ## Run everything; about 40 minutes on two cores
 machine: ## Check or install what the tests need beside Python: Docker, Node.js, npm
 	containers/pi/ensure-docker
 
-lint: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Check style, types and documentation
+style: .venv/test.stamp ## Check style, licenses and workflows, in seconds
 	ruff check .
 	ruff format --check .
-	mypy -p ansible_collections.pifleet.nodered.plugins
 	yamllint --strict .
+	reuse lint --lines
+	check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/pipelines/github.yml
+	check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	check-jsonschema --quiet --builtin-schema vendor.gitlab-ci examples/pipelines/gitlab.yml
+	zizmor --offline --quiet .github examples/pipelines/github.yml
+
+lint: style build/docs-tools/stamp $(COLLECTION) ## Check style, types and documentation
+	mypy -p ansible_collections.pifleet.nodered.plugins
 	ansible-lint --offline -c .config/ansible-lint.yml
 	antsibull-changelog lint
-	reuse lint --lines
 	build/docs-tools/bin/antsibull-docs lint-collection-docs --plugin-docs .
 
 docs: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Build the documentation site into build/docs/html
 	build/docs-tools/bin/python docs/site/build.py
 
-unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins
-	pytest tests/unit
+release: .venv/test.stamp ## Build the release with the tag TAG into build/dist, if changelog and version agree
+	python .ci/release.py "$(TAG)"
+	rm -rf build/dist
+	ansible-galaxy collection build --output-path build/dist
+
+# The token is in no command line.
+publish: export ANSIBLE_GALAXY_SERVER_LIST := galaxy
+publish: export ANSIBLE_GALAXY_SERVER_GALAXY_URL := https://galaxy.ansible.com/
+publish: export ANSIBLE_GALAXY_SERVER_GALAXY_TOKEN = $(GALAXY_TOKEN)
+publish: .venv/test.stamp ## Publish what make release has built on Galaxy, with the token in GALAXY_TOKEN
+	ansible-galaxy collection publish build/dist/*.tar.gz
+
+unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins, and the files around them
+	pytest tests/unit tests/project
 
 lowest: $(COLLECTION) ## Test the controller's part with the lowest versions that are promised
 	test -x build/lowest/bin/pytest || $(PYTHON) -m venv build/lowest
