@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Passwords are rotated on a real machine, and at every moment one of those in the controller's file is valid.
 
-Runs are killed at random moments. ROTATE_KILLS in the environment is their number (`make rotate-kills`: 20, with a run
-that completes after each); ROTATE_SEED repeats the moments of a failed run.
+Runs are killed at random moments. With `make rotate-kills` these are 20, with a power cut of the machine after each
+second one, and a run that completes after each. ROTATE_SEED in the environment repeats the moments of a failed run.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from .fleet import CHECKOUT
+from .test_power_cut import SETTLED, cut_power
 
 KILLS = int(os.environ.get("ROTATE_KILLS", "2"))
+EACH_COMPLETES = KILLS > 2
 SEED = int(os.environ.get("ROTATE_SEED") or random.SystemRandom().randrange(10**6))
+PAGE = (CHECKOUT / "docs" / "rotate.md").read_text()
 ROLES = ["login", "http_auth"]
 RECORD = "/var/lib/pifleet.nodered/nodered/unconfirmed.json"
 # Nothing listens there, so no login can be verified.
@@ -87,6 +91,11 @@ def files(passwords, tmp_path):
     return [passwords / "pi41", tmp_path / "http-auth" / "pi41"]
 
 
+def example():
+    """The variables of the page, whose passwords are in a vault."""
+    return yaml.safe_load(PAGE.rpartition("```yaml\n")[2].partition("```")[0])
+
+
 def kept(file):
     """The password in a file, and the next one if there is one."""
     first, *more = file.read_text().splitlines()
@@ -137,11 +146,14 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     both = [kept(file) for file in files]
     assert [len(passwords) for passwords in both] == [2, 2]
 
-    for _kill in range(KILLS):
+    for number in range(KILLS):
         killed(lambda: time.sleep(moments.uniform(1, 14)))
+        if number % 2 and EACH_COMPLETES:
+            cut_power(pi41)
+            pi41.run(SETTLED)
         login, pages = valid(pi41, files)
         assert len(login) == len(pages) == 1
-        if KILLS > 2:
+        if EACH_COMPLETES:
             assert not play("rotate").failed
             assert valid(pi41, files) == ([0], [0]) and [len(kept(file)) for file in files] == [1, 1]
 
@@ -176,3 +188,11 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     assert run.says(*(f"new password, in {file} on the controller" for file in files))
     assert not [word for passwords in both for word in passwords if word in run.output]
     assert run.executions(pi41.address) <= 4
+
+    secrets = {"vault_ada_password": "Gr8-unguessable-phrase", "vault_page_password": "only for the house"}
+    given = play("rotate", "-vvv", **secrets, **example())
+    assert not given.failed
+    assert given.says("login of ada: new password, in nodered_login_users", "in nodered_http_auth_password")
+    assert pi41.login("ada", secrets["vault_ada_password"]) and not pi41.login("admin", kept(files[0])[0])
+    assert opens_pages(pi41, secrets["vault_page_password"]) and not opens_pages(pi41, kept(files[1])[0])
+    assert not [word for word in secrets.values() if word in given.output]

@@ -122,6 +122,21 @@ def restored_in_check_mode(fleet, environment):
     return done.stdout + done.stderr
 
 
+def rotated(fleet, environment, playbook, *options):
+    """What a rotation prints that changes the password of ada."""
+    rotation = playbook.with_name("rotation.yml")
+    rotation.write_text(playbook.read_text().replace("pifleet.nodered.secure", "pifleet.nodered.rotate"))
+    # Another machine gets no password, so no new one could be verified from there.
+    here = ("-e", "nodered_verify_from=controller")
+    command = fleet.command(rotation, "-vvv", "--diff", *options, *here, limit="pi41")
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "login of ada, bob: new password, in nodered_login_users" in done.stdout
+    return done.stdout + done.stderr
+
+
 def hashes_in(text):
     """Hashes as they are, and within anything that looks like Base64."""
     blobs = [base64.b64decode(blob + "==") for blob in re.findall(r"[A-Za-z0-9+/]{200,}", text)]
@@ -174,6 +189,8 @@ def test_no_password_is_printed_stored_or_sent(
         if password is None:
             assert done.stdout.count("is derived from nodered_fleet_secret") == len(PURPOSES)
     outputs.append(restored_in_check_mode(fleet, environment))
+    if secret:
+        outputs.append(rotated(fleet, environment, *sources(PASSWORDS[2], secret)))
     for pi in (pi41, pi50):
         pi.run("rm /run/sampling; sleep 1")
         assert int(pi.run("wc -l </run/rounds")) > 10, "the search must have been under way"

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the pifleet.nodered authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which order the action rotate keeps, sends, verifies and confirms passwords, and what it reports if that fails."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import types
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible_collections.pifleet.nodered.plugins.action import rotate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget import Budget
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
+
+OLD, NEW = "an old password", "a new password"
+LATER = {
+    "nodered_address": "pi1",
+    "nodered_remount": False,
+    "nodered_restart_timeout": 60,
+    "nodered_restore_points": 5,
+}
+PASSED = {"id": "login_works", "title": "The user can log in", "status": "pass", "expected": "", "found": ""}
+FAILED = {**PASSED, "status": "fail", "expected": "a token", "found": "403"}
+UNDONE = {"failed": True, "rolled_back": True, "msg": "The change was rolled back."}
+
+
+class Rotation(rotate.ActionModule):
+    """Does not connect: `asked` has what would have been sent, with what the file held at that time."""
+
+    def __init__(self, file, *, checks=(PASSED,), change=None, answer=None, waits="", changed=True):
+        file.write_text(f"{OLD}\n")
+        self.file, self.checks, self.asked, self.budget = file, list(checks), [], Budget()
+        self.change = change or {"changed": True, "instance": instance(confirmation="c0ffee"), "restore_point": 2}
+        self.answer, self.changed = answer or {"changed": True}, changed
+        self.host, self.variables = "pi1", LATER
+        self._task = types.SimpleNamespace(check_mode=False)
+        self.saved = types.SimpleNamespace(save=lambda _state: None)
+        plan = Plan(
+            restart="for the test",
+            rotations={str(file): {"old": OLD, "new": NEW}},
+            rotation={"whose": "login of admin", "state": "new", "text": f"in {file} on the controller"},
+            credentials={"username": "admin", "password": NEW},
+        )
+        self.state = State(
+            instance(confirmation=waits, url="http://127.0.0.1:1880/"),
+            EMPTY,
+            "",
+            EMPTY,
+            {"login": plan},
+            variables=LATER,
+        )
+
+    def _note_asked(self, what):
+        self.asked.append((what, self.file.read_text().split()))
+
+    def counted_module(self, _step, name, *, uncounted=0, **arguments):
+        self.sent = json.loads(arguments["request"])
+        self._note_asked(name)
+        if isinstance(self.change, Exception):
+            raise self.change
+        return dict(self.change)
+
+    def module(self, name, **arguments):
+        given = json.loads(arguments["answer"])
+        self._note_asked("keep" if given["keep"] else "undo")
+        self.answered = given["confirmation"]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return dict(self.answer)
+
+    def decide_origin(self, state):
+        state.origin = {"place": "controller", "note": ""}
+
+    def probed(self, options):
+        self._note_asked("probe")
+        assert options["only"] == ["login_works", "code_required"]
+        if isinstance(self.checks[0], Exception):
+            raise self.checks[0]
+        return self.checks
+
+    def go(self):
+        return self._rotated(self.saved, self.state, {"changed": self.changed})
+
+
+@pytest.fixture
+def file(tmp_path) -> pathlib.Path:
+    return tmp_path / "pi1"
+
+
+BOTH = [*OLD.split(), *f"next={NEW}".split()]
+
+
+def test_the_old_password_is_dropped_after_the_new_one_was_verified_and_confirmed(file):
+    action = Rotation(file)
+    result = action.go()
+    assert action.asked == [("apply", BOTH), ("probe", BOTH), ("keep", BOTH)]
+    assert file.read_text() == f"{NEW}\n"
+    assert action.sent["confirmation"] == action.answered
+    assert action.sent["confirm_within"] > action.budget.seconds
+    assert result["msg"] == [f"pi1: login of admin: new password, in {file} on the controller"]
+    assert (result["changed"], result["restore_point"], result.get("failed")) == (True, 2, None)
+
+
+@pytest.mark.parametrize("checks", [[FAILED], [AnsibleActionFail("pi50 cannot be reached")]])
+def test_a_password_that_cannot_be_verified_is_rolled_back(file, checks):
+    action = Rotation(file, checks=checks, answer=UNDONE)
+    result = action.go()
+    assert [what for what, _file in action.asked] == ["apply", "probe", "undo"]
+    assert file.read_text().split() == BOTH, "the next run goes on with it"
+    assert result["failed"] and result["rolled_back"] and "restore_point" not in result
+    assert f"The old password is valid: the first line of {file}" in result["msg"]
+    assert NEW not in result["msg"] and OLD not in result["msg"]
+
+
+def test_a_change_that_was_confirmed_too_late_is_an_error_and_keeps_both(file):
+    action = Rotation(file, answer={"failed": True, "msg": "It does not wait for its confirmation any more."})
+    result = action.go()
+    assert result["failed"] and file.read_text().split() == BOTH
+    assert "does not wait" in result["msg"] and f"Either the first password in {file} is valid" in result["msg"]
+
+
+@pytest.mark.parametrize("lost_at", ["change", "answer"])
+def test_a_host_that_is_lost_is_unreachable_and_both_passwords_are_named(file, lost_at):
+    action = Rotation(file, **{lost_at: AnsibleConnectionFailure("timed out")})
+    with pytest.raises(AnsibleConnectionFailure, match=f"timed out\npi1: Either the first password in {file}"):
+        action.go()
+    assert file.read_text().split() == BOTH
+
+
+def test_what_an_earlier_run_has_left_waiting_is_verified_and_confirmed(file):
+    action = Rotation(file, waits="abcd", changed=False)
+    file.write_text(f"{OLD}\nnext={NEW}\n")
+    result = action.go()
+    assert action.asked == [("probe", BOTH), ("keep", BOTH)]
+    assert action.answered == "abcd"
+    assert file.read_text() == f"{NEW}\n"
+    assert result["changed"]
+
+
+def test_what_an_earlier_run_has_confirmed_is_verified_before_the_old_password_goes(file):
+    action = Rotation(file, changed=False)
+    file.write_text(f"{OLD}\nnext={NEW}\n")
+    assert not action.go().get("failed")
+    assert action.asked == [("probe", BOTH)]
+    assert file.read_text() == f"{NEW}\n"
+
+
+def test_nothing_is_sent_if_another_run_has_written_the_file(file):
+    action = Rotation(file)
+    file.write_text("another one\n")
+    result = action.go()
+    assert result["failed"] and "Another run has written" in result["msg"]
+    assert action.asked == []
