@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine style lint docs release publish unit lowest sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
+.PHONY: help demo demo-down test machine style lint docs pictures release publish unit lowest sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: style build/docs-tools/stamp $(COLLECTION) ## Check style, types and docum
 
 docs: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Build the documentation site into build/docs/html
 	build/docs-tools/bin/python docs/site/build.py
+
+pictures: .venv/test.stamp $(COLLECTION) ## Make the pictures of the documentation from the machines of the demo
+	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.docs.site.pictures
 
 release: .venv/test.stamp ## Build the release with the tag TAG into build/dist, if changelog and version agree
 	python .ci/release.py "$(TAG)"

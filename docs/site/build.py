@@ -23,7 +23,15 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SITE = CHECKOUT / "docs" / "site"
 BUILD = CHECKOUT / "build" / "docs"
 REPOSITORY = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text())["repository"]
-PAGES = ["*.md", "docs/*.md", "docs/how-to/*.md", "docs/images/*.*", "docs/*.json", "roles/*/README.md"]
+PAGES = [
+    "*.md",
+    "docs/*.md",
+    "docs/how-to/*.md",
+    "docs/images/*.*",
+    "docs/*.json",
+    "roles/*/README.md",
+    "examples/**/README.md",
+]
 FIRST = CHECKOUT / "README.md"
 # The programs of docs/requirements.txt are beside the Python that runs this; ansible-doc is the one in the PATH.
 TOOLS = pathlib.Path(sys.executable).parent
