@@ -15,6 +15,7 @@ import types
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.action import apply
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import ONE, STAY, Change
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import APPLY, State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
@@ -67,6 +68,7 @@ def test_an_authority_that_cannot_be_used_prevents_the_change_and_names_the_host
     if written:
         (tmp_path / "authority.pem").write_text("another one")
     authority = {"folder": str(tmp_path), "before": "", "new": None, "passphrase": "secret", "clients": {}, "key": ""}
+    authority["change"] = Change(STAY, ONE, "", "")._asdict()
     action, state, result = applied({"pair": {}, "authority": authority})
     assert result["failed"]
     assert result["msg"].startswith(f"pi1: {tmp_path}/authority")
