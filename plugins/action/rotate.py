@@ -23,7 +23,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget impo
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather._planning import gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _password_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _rotation, _rotation_checks
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _rotation, _rotation_checks, _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars, message_lines
@@ -87,12 +87,13 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         return result
 
     def _checks_only(self, state: State, role: str) -> Plan:
-        """What the verification needs to know of this role, if the host is as it wants."""
+        """What the verification needs to know of this role."""
         found = gathered(role, self, self._found(state, role), self.variables)
         found = dataclasses.replace(found, text=state.source)
         whole, edit = planned(role, found, self.variables)
         if role == "tls" and (whole.changes or edit.changed):
-            return Plan()
+            # The host has another certificate than the role wants, but the clients that it accepts are the same.
+            return Plan(checks={name: value for name, value in whole.checks.items() if name in _verification.CLIENT})
         return Plan(checks=whole.checks)
 
     def _rotated(self, store: Store, state: State, result: Result) -> Result:

@@ -170,8 +170,10 @@ def roll_back_locked(
 
 
 def confirm_locked(name: str, others: Sequence[Seen], change: Change, remount: bool) -> Dict[str, Any]:
-    """Keep a change that waits for its confirmation, for a caller that holds the lock. Raises Failure if it may not
-    be kept."""
+    """Keep a change that waits for its confirmation, for a caller that holds the lock.
+
+    Raises Failure if that cannot be recorded; then it still waits.
+    """
     state = _read_state(name, remount)
     service = state.plan.service
     with _remount.writable(_change.places(service), remount):

@@ -15,7 +15,7 @@ from ansible_collections.pifleet.nodered.plugins.action import rotate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget import Budget
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, found, instance
 
 OLD, NEW = "an old password", "a new password"
 LATER = {
@@ -156,3 +156,16 @@ def test_nothing_is_sent_if_another_run_has_written_the_file(file):
     result = action.go()
     assert result["failed"] and "Another run has written" in result["msg"]
     assert action.asked == []
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_host_with_another_certificate_than_it_should_have_is_trusted_with_its_own(file, monkeypatch, renews):
+    checks = {"authorities": "PEM", "client_cert": "a", "client_key": "b", "min_tls": "1.3"}
+    whole = Plan(checks=checks, certificate={"due": True} if renews else {})
+    monkeypatch.setattr(rotate, "gathered", lambda _role, _step, found, _variables: found)
+    monkeypatch.setattr(rotate, "planned", lambda *_: (whole, types.SimpleNamespace(changed=())))
+    action = Rotation(file)
+    monkeypatch.setattr(rotate.plan.ActionModule, "_found", lambda _self, state, _role: found(state.text))
+    action.rotates = frozenset({"login"})
+    kept = {"client_cert": "a", "client_key": "b"} if renews else checks
+    assert action._checks_only(action.state, "tls") == Plan(checks=kept)
