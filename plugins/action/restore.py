@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List the restore points of a Node-RED, or plan the restore of one, apply it and report what is open.
+"""Plan the restore of a restore point, apply it and report what is open.
 
 The module of the same name carries the documentation.
 """
@@ -29,7 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._guarded_fire
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars, message_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "point": {"type": "str", "default": _restore_points.LIST},
+    "point": {"type": "str", "required": True},
     "force": {"type": "bool", "default": False},
 }
 # Of what the host returns.
@@ -37,22 +37,26 @@ _SHOWN = ("changed", "failed", "msg", "restore_point", "rolled_back", "warnings"
 
 
 class ActionModule(apply.ActionModule):
-    """One remote execution lists; a second one restores, with four more if the firewall differs. One more where the
-    host is asked itself."""
+    """One remote execution finds the restore points; a second one restores, with four more if the firewall differs. One
+    more where the host is asked itself."""
+
+    argument_spec = ARGUMENT_SPEC
 
     def run(self, tmp: str | None = None, task_vars: TaskVars | None = None) -> Result:
         super(apply.ActionModule, self).run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        _spec, options = self.validate_argument_spec(argument_spec=self.argument_spec)
         self.begin_with_role_defaults(task_vars or {})
         try:
             self._require_variables()
-            state, listed = self._found(options["point"])
-            if options["point"] == _restore_points.LIST:
-                return self._listed(listed)
-            point = _restore_points.chosen(listed, options["point"])
-            return self._restored(state, listed, point, force=options["force"])
+            return self.done(options)
         except (RestoreError, ArgumentError) as error:
             return {"failed": True, "msg": f"{self.host}: {error}"}
+
+    def done(self, options: t.Mapping[str, t.Any]) -> Result:
+        """Restore. Raises RestoreError and ArgumentError."""
+        state, listed = self.restore_points(with_texts=True)
+        point = _restore_points.chosen(listed, options["point"])
+        return self._restored(state, listed, point, force=options["force"])
 
     def _require_variables(self) -> None:
         """Raise ArgumentError for variables of the collection that are misspelled or cannot be used."""
@@ -62,9 +66,8 @@ class ActionModule(apply.ActionModule):
         instance.require_usable(self.variables)
         ufw.confirm_seconds(self.variables)
 
-    def _found(self, wanted: str) -> tuple[State, Listed]:
+    def restore_points(self, *, with_texts: bool) -> tuple[State, Listed]:
         """What was discovered, with the restore points. Keeps the firewall."""
-        with_texts = wanted != _restore_points.LIST
         self.more_to_find = {"restore_points": "texts" if with_texts else "list"}
         if with_texts and ufw.manages(self.variables):
             self.more_to_find = {**self.more_to_find, "firewall": True}
@@ -93,14 +96,6 @@ class ActionModule(apply.ActionModule):
         if self.firewall["unconfirmed"]:
             raise RestoreError("A change of the firewall waits for its confirmation. Wait, then run again.")
         return ""
-
-    def _listed(self, listed: Listed) -> Result:
-        lines = listed.lines() or ["no restore point: no run has changed anything here yet"]
-        return {
-            "changed": False,
-            "msg": [f"{self.host}: {line}" for line in lines],
-            "_ansible_verbose_always": True,
-        }
 
     def _restored(self, state: State, listed: Listed, point: Point, *, force: bool) -> Result:
         settings = str(state.instance["settings_file"])

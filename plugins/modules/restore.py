@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: restore
-short_description: List the restore points of a Node-RED, or restore one
+short_description: Restore what was before a run
 description:
   - Each run of the roles that changes something keeps on the host what was there before, as a restore point. This
-    module lists them, or restores the settings file, the files and drop-ins of this collection, and ufw from one.
+    module restores the settings file, the files and drop-ins of this collection, and ufw from one.
   - What is restored is applied as the roles apply their plans. The machine's own node loads the settings, Node-RED is
     restarted and must respond, and otherwise everything is rolled back on the machine. All users have to log in again
     if the login changes. Then it is verified from outside, and what is open is reported.
@@ -26,10 +26,10 @@ author: The pifleet authors (@pifleet)
 options:
   point:
     description:
-      - V(list) only lists the restore points. V(last) is the newest one, the state before the last change. V(original)
-        is the state before the first run. A number is that restore point.
+      - V(last) is the newest one, the state before the last change. V(original) is the state before the first run. A
+        number is that restore point, see M(pifleet.nodered.restore_points_info).
     type: str
-    default: list
+    required: true
   force:
     description: Restore even if files were edited since. The edited files are in the restore point of this restore.
     type: bool
@@ -50,13 +50,10 @@ attributes:
 extends_documentation_fragment: pifleet.nodered.attributes
 seealso:
   - module: pifleet.nodered.apply
+  - module: pifleet.nodered.restore_points_info
 """
 
 EXAMPLES = r"""
-- name: List the restore points
-  pifleet.nodered.restore:
-  become: true
-
 - name: Undo the last change
   pifleet.nodered.restore:
     point: last
@@ -65,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The restore points, or what was restored and what is open.
+  description: What was restored and what is open.
   returned: always
   type: list
   elements: str

@@ -10,7 +10,7 @@ import json
 import types
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.action import restore
+from ansible_collections.pifleet.nodered.plugins.action import restore, restore_points_info
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, instance
@@ -60,7 +60,7 @@ class Observed(restore.ActionModule):
         pass
 
     def validate_argument_spec(self, argument_spec):
-        given = {name: option["default"] for name, option in argument_spec.items()}
+        given = {name: option.get("default") for name, option in argument_spec.items()}
         return None, {**given, **self.given}
 
     def discovered(self):
@@ -87,8 +87,12 @@ class Observed(restore.ActionModule):
         return self.run(None, {})
 
 
+class Listing(Observed, restore_points_info.ActionModule):
+    """Lists, and does not connect."""
+
+
 def test_the_list_needs_one_execution_and_no_text(monkeypatch):
-    action = Observed()
+    action = Listing()
     result = action.go(monkeypatch)
     assert action.asked == [("instance_info", {"restore_points": "list"})]
     assert not result["changed"]
