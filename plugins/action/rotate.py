@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replace passwords of a Node-RED, which takes the new ones for good after they were verified.
+"""Replace passwords and certificates of a Node-RED, which keeps the new ones after they were verified.
 
 The module of the same name carries the documentation. In this order, so that the controller has the valid password at
 every moment: it keeps both passwords; the host changes to the new one, and rolls back unless that is confirmed; the new
@@ -23,15 +23,22 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget impo
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather import ufw
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._gather._planning import gathered, planned
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords import _password_files
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _rotation, _rotation_checks, _verification
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import (
+    _rotation,
+    _rotation_checks,
+    _tls_summary,
+    _verification,
+)
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Found, Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._rotated_certificates import RotatedCertificates
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._step import Result, TaskVars, message_lines
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "what": {"type": "list", "elements": "str", "choices": list(_rotation.PASSWORDS), "required": True}
+    "what": {"type": "list", "elements": "str", "choices": list(_rotation.CHOICES), "required": True}
 }
-# Planned to find out how the host is reached; what they would change is left to the playbook secure.
+# Planned to find out how the host is reached; what they would change is left to the playbook secure. Not `tls`, if
+# certificates are rotated.
 REACHED_BY = ("tls", "ufw")
 # Of what the host returns.
 _SHOWN = ("changed", "failed", "msg", "restore_point", "rolled_back", "warnings")
@@ -66,23 +73,25 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         return str(self._task._uuid) if ufw.manages(self.variables) else None
 
     def _found(self, state: State, role: str) -> Found:
-        rotates = self.rotates if role not in REACHED_BY else frozenset()
+        rotates = self.rotates if role in ("instance", *_rotation.roles(self.rotates)) else frozenset()
         return dataclasses.replace(super()._found(state, role), rotates=rotates)
 
     def _planned(self, state: State) -> Result:
         """Plan, and keep the plans in `state`."""
         state.plans = {}
-        roles = ["instance", *(role for role in _rotation.PASSWORDS if role in self.rotates)]
+        roles = ["instance", *_rotation.roles(self.rotates)]
         steps = [self._step(state, role) for role in roles]
         errors = [error for _found, one, _edit in steps for error in one.errors]
         if errors:
             return {"failed": True, "msg": plan.listed(self.host, errors)}
         for role in REACHED_BY:
-            state.plans[role] = self._checks_only(state, role)
+            if role not in roles:
+                state.plans[role] = self._checks_only(state, role)
         results = [self._result(*step) for step in steps]
         result = plan.together(results)
         if self._task.check_mode:
-            lines = [*message_lines(result), *self._lines(_rotation.planned_lines(state.plans))]
+            planned_lines = [*_rotation.planned_lines(state.plans), *_tls_summary.planned_lines(state.plans["tls"])]
+            lines = [*message_lines(result), *self._lines(planned_lines)]
             return {**result, "msg": lines, "_ansible_verbose_always": True}
         return result
 
@@ -98,20 +107,22 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
 
     def _rotated(self, store: Store, state: State, result: Result) -> Result:
         self.files = _rotation.rotations(state.plans)
+        self.certificates = RotatedCertificates(self, state)
+        self.is_verified = False
         self.confirmation = str(state.instance["confirmation"]) or secrets.token_hex(8)
         # All steps after this one, and the start of each execution.
         self.seconds = int(self.budget.left) + 3 * START_SECONDS
         try:
-            if result["changed"]:
-                applied = self._transaction(store, state)
-            else:
-                applied = self.verified(store, state, {"changed": False})
+            applied: Result = self._transaction(store, state) if result["changed"] else {"changed": False}
+            if not (self.is_verified or applied.get("failed")):
+                # Nothing has changed, or files of the controller only.
+                applied = self.verified(store, state, applied)
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure("\n".join([str(error), *self._after_failure({})])) from None
         if applied.get("failed"):
             applied["msg"] = "\n".join([*message_lines(applied), *self._after_failure(applied)])
         else:
-            lines = self._lines(_rotation.lines(state.plans))
+            lines = self._lines([*_rotation.lines(state.plans), *self.certificates.lines()])
             applied = {**applied, "msg": [*message_lines(result), *message_lines(applied), *lines]}
             applied["_ansible_verbose_always"] = True
         shown = {name: value for name, value in applied.items() if name in (*_SHOWN, "_ansible_verbose_always")}
@@ -128,8 +139,9 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         return {"confirmation": self.confirmation, "confirm_within": self.seconds}
 
     def verified(self, store: Store, state: State, result: Result, *, firewall_waits: bool = False) -> Result:
-        """`result` after the new passwords were verified and the host has confirmed them; or after it has rolled them
-        back."""
+        """`result` after the new passwords and certificates were verified and the host has confirmed them; or after it
+        has rolled them back."""
+        self.is_verified = True
         waits = bool(state.instance["confirmation"])
         problems = self._problems(state)
         if problems:
@@ -154,7 +166,7 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         return {**result, "changed": bool(result.get("changed") or self.files)}
 
     def _problems(self, state: State) -> list[str]:
-        """Why the new passwords are not verified."""
+        """Why the new passwords and certificates are not verified."""
         if not state.instance["url"]:
             return [self._no_response(state)]
         options = _rotation_checks.request(state)
@@ -163,9 +175,9 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         try:
             self.decide_origin(state)
             checks = [check for one in (options, *_rotation_checks.more_requests(state)) for check in self.probed(one)]
+            return _rotation_checks.problems(state, checks) or self.certificates.problems()
         except AnsibleActionFail as error:
             return [str(error)]
-        return _rotation_checks.problems(state, checks)
 
     def _answered(self, store: Store, state: State, *, keep: bool) -> Result:
         """Have the host keep or roll back what waits. Not within the budget, which a failed verification may have used

@@ -241,7 +241,8 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
             written = _write_recorded(unit, wanted, drop_ins, repairs, needed)
             if point:
                 _points.complete(point, wanted.restore_points)
-            if wanted.confirmation:
+            # A certificate alone is in no record: it was tried out, and a good one comes in the place of a bad one.
+            if wanted.confirmation and _change.recorded(unit.service):
                 _change.await_confirmation(unit.service, wanted.confirmation)
         except BaseException:
             _undo(unit)

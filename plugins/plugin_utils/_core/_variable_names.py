@@ -59,6 +59,8 @@ VARIABLES = (
     "nodered_restore_force",
     "nodered_restore_points",
     "nodered_rotate",
+    "nodered_rotate_fleet",
+    "nodered_rotate_made_before",
     "nodered_serial",
     "nodered_service",
     "nodered_sessions_store",

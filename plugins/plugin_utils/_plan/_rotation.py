@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the playbook rotate does to passwords and reports. Private; knows no Ansible."""
+"""What the playbook rotate does to passwords and reports. Private; knows no Ansible.
+
+`_tls_rotation` is about certificates.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,19 @@ from .._passwords import _fleet_secret
 from .._passwords._password_files import NEXT
 from ._base import Plan, Wanted
 from ._random_password import LOOKUP, RandomPassword
+from ._tls_rotation import KINDS
 
 PASSWORDS = ("login", "http_auth")
-"""What can be rotated: the roles whose passwords are replaced."""
+"""The roles whose passwords are replaced."""
+_ROLES = {"login": ("login",), "tls": KINDS, "http_auth": ("http_auth",)}
+CHOICES = (*PASSWORDS, *KINDS)
+"""What can be rotated."""
 _NEW, _FINISHED, _UNCHANGED, _LEFT = "new", "finished", "unchanged", "left"
+
+
+def roles(rotates: Collection[str]) -> list[str]:
+    """The roles that plan this, in the order of the playbook secure."""
+    return [role for role, kinds in _ROLES.items() if not set(kinds).isdisjoint(rotates)]
 
 
 def require_usable(rotates: Collection[str], wanted: Wanted) -> None:
@@ -96,8 +108,6 @@ def lines_after_failure(files: Collection[str], *, rolled_back: bool, seconds: i
         else:
             yield f"Either the first password in {path} is valid, or the one after {NEXT}."
     if not rolled_back:
-        yield (
-            f"Unless the change was confirmed, the host rolls it back within {seconds} seconds, and the old passwords "
-            "are valid."
-        )
+        valid = ", and the old passwords are valid" if files else ""
+        yield f"Unless the change was confirmed, the host rolls it back within {seconds} seconds{valid}."
     yield "Correct what is named above and run pifleet.nodered.rotate again: it finishes what was begun."

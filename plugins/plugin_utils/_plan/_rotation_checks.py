@@ -17,10 +17,14 @@ from ._verification import Check, Options
 _CHECKS = {"login": ("login_works", "code_required"), "http_auth": ("pages_work", "dashboards_work")}
 
 
+_OF_CERTIFICATES = ("certificate_trusted", "client_certificate_required")
+
+
 def request(state: State) -> Options:
     """The request that verifies the rotation, and nothing else."""
     options = _verification.main_request(state)
-    return {**options, "only": [check for role in _rotated(state) for check in _CHECKS[role]]}
+    tls = _OF_CERTIFICATES if state.plans.get("tls", Plan()).details.get("rotation") else ()
+    return {**options, "only": [*tls, *(check for role in _rotated(state) for check in _CHECKS[role])]}
 
 
 def more_requests(state: State) -> list[Options]:

@@ -19,7 +19,8 @@ from ._base import Wanted
 
 BEFORE = "nodered_rotate_made_before"
 FLEET = "nodered_rotate_fleet"
-CERTIFICATES, CLIENTS, AUTHORITY = "certificates", "clients", "authority"
+KINDS = CERTIFICATES, CLIENTS, AUTHORITY = ("certificates", "clients", "authority")
+"""What can be rotated."""
 # What was made more recently is new already.
 USUAL_SECONDS = 24 * 3600
 
@@ -39,7 +40,7 @@ class Rotation:
     @classmethod
     def of(cls, what: Set[str], wanted: Wanted, now: float) -> Rotation:
         """`what` is `Found.rotates`. Raises ArgumentError."""
-        if what.isdisjoint((CERTIFICATES, CLIENTS, AUTHORITY)):
+        if what.isdisjoint(KINDS):
             return cls()
         return cls(
             certificates=CERTIFICATES in what,

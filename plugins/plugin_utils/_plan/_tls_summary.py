@@ -16,6 +16,7 @@ from .._certificates._authority import listed
 from .._certificates._authority_change import BOTH, MOVED, ONE, waiting_for
 from .._certificates._certificate import expiry, is_issued_by
 from .._certificates._certificate_make import host_made
+from ._base import Plan
 from ._tls_certificates import LATEST_REFRESH
 from ._tls_rotation import BEFORE
 
@@ -38,6 +39,17 @@ def line(rotation: Mapping[str, Any], tls: Mapping[str, Any], *, presented: bool
     if rotation["authority"] or rotation["both"]:
         parts.append(f"authority {'both' if rotation['both'] else 'new'}")
     return "; ".join(parts)
+
+
+def planned_lines(plan: Plan) -> list[str]:
+    """The same in check mode, by the plan of the role `tls`."""
+    rotation, due = plan.details.get("rotation"), plan.certificate.get("lines")
+    if not rotation:
+        return []
+    if due:
+        return [f"certificates would change: {', '.join(due)}"]
+    left = rotation["left"] if rotation["certificate"] else ""
+    return [f"certificate left unchanged: {left}" if left else "certificates: nothing would change"]
 
 
 def is_pending(rotation: Mapping[str, Any], tls: Mapping[str, Any]) -> bool:

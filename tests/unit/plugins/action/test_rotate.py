@@ -12,9 +12,11 @@ import types
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.pifleet.nodered.plugins.action import rotate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_make import self_signed_pair
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._budget import Budget
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State
+from ansible_collections.pifleet.nodered.tests.certificates import now
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, found, instance
 
 OLD, NEW = "an old password", "a new password"
@@ -169,3 +171,50 @@ def test_a_host_with_another_certificate_than_it_should_have_is_trusted_with_its
     action.rotates = frozenset({"login"})
     kept = {"client_cert": "a", "client_key": "b"} if renews else checks
     assert action._checks_only(action.state, "tls") == Plan(checks=kept)
+
+
+CERTIFICATE = self_signed_pair(["pi1"], called="pi1", now=now(), days=397).certificate
+
+
+class OfCertificates(Rotation):
+    """A certificate was made in this run or an earlier one; `seen` is what each probe finds of it."""
+
+    def __init__(self, file, seen, *, replaced=5, **different):
+        super().__init__(file, **different)
+        about = {"certificate": True, "left": "", "made_before": 1, "issuer": "", "refresh": 3600, "authority": {}}
+        self.state.plans = {"tls": Plan(details={"rotation": {**about, "both": False, "folder": ""}})}
+        self.state.instance["tls"] = {**self.state.instance["tls"], "certificate": CERTIFICATE, "replaced": replaced}
+        self.seen, self.only = list(seen), []
+
+    def probed(self, options):
+        self.only.append(options["only"])
+        return [{**PASSED, "id": "certificate_trusted", "status": self.seen.pop(0)}]
+
+
+def test_the_certificate_that_is_presented_is_verified_also_if_nothing_changes(file):
+    action = OfCertificates(file, ["pass", "pass"], changed=False)
+    result = action.go()
+    assert action.only == [["certificate_trusted", "client_certificate_required"], ["certificate_trusted"]]
+    assert (action.asked, result["changed"]) == ([], False)
+    assert result["msg"][0].startswith("pi1: certificate new, expires 20") and result["msg"][0].endswith("in use")
+
+
+def test_what_changes_on_the_controller_only_is_verified_too(file):
+    action = OfCertificates(file, ["pass", "pass"])
+    result = action.go()
+    assert (action.asked, len(action.only), result["changed"]) == ([], 2, True), "nothing is sent to the host"
+
+
+def test_a_change_is_rolled_back_if_the_old_certificate_is_presented_for_too_long(file):
+    action = OfCertificates(file, ["pass", "fail"], replaced=4000, waits="abcd", changed=False, answer=UNDONE)
+    result = action.go()
+    assert [what for what, _file in action.asked] == ["undo"]
+    assert result["failed"] and "presents another certificate than that in" in result["msg"]
+    assert "password" not in result["msg"]
+
+
+def test_a_certificate_that_node_red_reads_later_is_kept(file):
+    action = OfCertificates(file, ["pass", "fail"], waits="abcd", changed=False)
+    result = action.go()
+    assert [what for what, _file in action.asked] == ["keep"]
+    assert "in use from" in result["msg"][0]

@@ -421,6 +421,13 @@ def test_an_answer_for_a_change_that_does_not_wait_any_more_is_an_error(machine,
     assert settled == []
 
 
+def test_what_is_in_no_record_waits_for_no_confirmation(machine):
+    """A certificate was tried out. Node-RED reads it while it runs, or is restarted."""
+    result = _transaction.apply(request(machine, edit=None, confirmation="c0ffee", confirm_within=90), 60)
+    assert result["changed"]
+    assert _change.recorded("nodered") is None
+
+
 @pytest.mark.parametrize("confirmation", ["../x", "A", "0" * 33, 7])
 def test_a_confirmation_that_no_unit_name_can_have_is_rejected(machine, confirmation):
     with pytest.raises(Failure):
