@@ -110,12 +110,12 @@ clean: demo-down ## Remove what was built in this folder
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || demo/ensure-python
 	$(PYTHON) -m venv .venv
 
-.venv/demo.stamp: requirements.txt | .venv/bin/python
+.venv/demo.stamp: meta/requirements.txt | .venv/bin/python
 	@echo "Installing ansible-core and requirements.txt into .venv ..."
 	$(BIN)/pip install --quiet 'ansible-core>=2.17' -r requirements.txt
 	touch $@
 
-.venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
+.venv/test.stamp: tests/requirements.txt meta/requirements.txt | .venv/bin/python
 	@echo "Installing the test tools into .venv ..."
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	touch $@

@@ -59,10 +59,15 @@ class ActionModule(ActionBase):
         return {"changed": False, "msg": lines, "warnings": warnings, "_ansible_verbose_always": True}
 
     def _version(self) -> str:
-        """The release of this collection: an installed one has the manifest, a clone the file that it is made from."""
+        """The release of this collection: an installed one has the manifest, a clone the file that it is made from.
+
+        A collection has to work without both.
+        """
         if (ROOT / "MANIFEST.json").exists():
             return str(self._loader.load_from_file(str(ROOT / "MANIFEST.json"))["collection_info"]["version"])
-        return str(self._loader.load_from_file(str(ROOT / "galaxy.yml"))["version"])
+        if (ROOT / "galaxy.yml").exists():
+            return str(self._loader.load_from_file(str(ROOT / "galaxy.yml"))["version"])
+        return "unknown"
 
 
 def _hosts_of_later_batches(play: str, variables: t.Mapping[str, t.Any]) -> int:

@@ -17,6 +17,8 @@ import yaml
 from .fleet import CHECKOUT, Run, recap
 
 EXAMPLES = CHECKOUT / "examples"
+# A collection has to work if everything else of it is deleted.
+FOLDERS = ("meta", "playbooks", "plugins", "roles")
 MACHINES = {"garage.local": "pi41", "greenhouse.local": "pi41-alex", "kitchen.local": "pi50"}
 VAULT_PASSWORD = "opens the vault"
 PASSWORDS = {f"vault_{name}": f"the password of {name}" for name in ("ada", "wall", "family")}
@@ -41,10 +43,13 @@ def gitlab() -> str:
 
 @pytest.fixture
 def repository(fleet, tmp_path) -> pathlib.Path:
-    """A copy of the examples, with the addresses of the machines. Installed is what the pipelines would install."""
+    """A copy of the examples, with the addresses of the machines, and what the pipelines would install."""
     folder = tmp_path / "repository"
     shutil.copytree(EXAMPLES, folder)
     (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+    for name in FOLDERS:
+        collection = folder / "collections" / "ansible_collections" / "pifleet" / "nodered"
+        shutil.copytree(CHECKOUT / name, collection / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name, machine in MACHINES.items():
         variables = {**fleet.connection(machine), "nodered_ufw_manage": False, "nodered_restart_timeout": 60}
         own = folder / "inventory" / "host_vars" / name
@@ -62,11 +67,12 @@ def shell(fleet, repository, tmp_path):
     vault_password.write_text(VAULT_PASSWORD)
 
     def run(command: str, folder: str = ".", **environment: str) -> Run:
-        with_vault = {"ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password)}
+        installed = {"ANSIBLE_COLLECTIONS_PATH": str(repository / "collections")}
+        vault = {"ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password)}
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", command],
             cwd=repository / folder,
-            env=fleet.environment() | with_vault | environment,
+            env=fleet.environment() | installed | vault | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ def builder(*arguments: object) -> str:
 
 def test_an_execution_environment_gets_what_the_controller_needs():
     found = yaml.safe_load(builder("introspect", COLLECTIONS))
-    lines = (CHECKOUT / "requirements.txt").read_text().splitlines()
+    lines = (CHECKOUT / "meta" / "requirements.txt").read_text().splitlines()
     assert [line.partition(" ")[0] for line in found["python"]] == [line for line in lines if not line.startswith("#")]
     assert found["system"] == []
 

@@ -17,7 +17,7 @@ _FRAME_WIDTH = 100
 # Names and values of the file that a message quotes can be of any length.
 _LONGEST_PROBLEM = 1000
 _LINE_END = re.compile(r"\r\n?|\n")
-_REQUIREMENTS = pathlib.Path(__file__).parents[3] / "requirements.txt"
+_REQUIREMENTS = pathlib.Path(__file__).parents[3] / "meta" / "requirements.txt"
 
 
 class SettingsError(Exception):
