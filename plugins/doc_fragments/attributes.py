@@ -8,6 +8,8 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+requirements:
+  - Python 3.8 or later on the host
 attributes:
   check_mode:
     support: full
