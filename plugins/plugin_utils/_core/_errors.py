@@ -62,13 +62,12 @@ class SettingsError(Exception):
 class MissingLibraryError(SettingsError):
     """A Python library that the collection needs on the controller is not installed, or does not work there."""
 
-    def __init__(self, library: str, cause: Exception) -> None:
+    def __init__(self, library: str, cause: Exception, *, remedy: str = "") -> None:
         super().__init__(
             f"the Python library {library} is missing on the controller: {cause}",
-            remedy=(
-                "Install the collection's requirements into the Python that runs Ansible: "
-                f"{sys.executable} -m pip install -r {_REQUIREMENTS}"
-            ),
+            remedy=remedy
+            or "Install the collection's requirements into the Python that runs Ansible: "
+            f"{sys.executable} -m pip install -r {_REQUIREMENTS}",
             filename=sys.executable,
         )
 

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
+import logging
 import re
+import sys
 
 from .._core._errors import MissingLibraryError
 
 try:
     from passlib.exc import MissingBackendError  # type: ignore[import-untyped]  # libpass has no stubs
     from passlib.hash import bcrypt  # type: ignore[import-untyped]
+
+    # passlib 1.7.4 logs the traceback of a harmless error with bcrypt 4.1 and later.
+    logging.getLogger("passlib.handlers.bcrypt").setLevel(logging.ERROR)
 except ImportError as error:
     _IMPORT_ERROR: ImportError | None = error
 else:
@@ -126,11 +132,36 @@ def _encoded(password: str) -> bytes:
 def require_library() -> None:
     """Raise MissingLibraryError where this machine can neither hash nor verify a password."""
     if _IMPORT_ERROR is not None:
-        raise MissingLibraryError("libpass (passlib)", _IMPORT_ERROR)
+        raise MissingLibraryError("libpass (passlib)", _IMPORT_ERROR, remedy=_remedy())
     try:
         bcrypt.get_backend()
     except (ImportError, MissingBackendError) as error:
         raise MissingLibraryError("bcrypt", error) from None
     except ValueError as error:
         # passlib 1.7.4 tries a password that bcrypt 5 refuses; libpass replaces it.
-        raise MissingLibraryError("libpass in place of passlib", error) from None
+        raise MissingLibraryError("libpass in place of passlib", error, remedy=_remedy()) from None
+
+
+def _remedy() -> str:
+    """What repairs an installation that pip reports as complete; empty if pip knows of none.
+
+    Both packages install the folder `passlib`: the one that was installed last works, and the removal of one removes
+    the files of the other.
+    """
+    installed = {one for one in ("libpass", "passlib") if _is_installed(one)}
+    if not installed:
+        return ""
+    pip = f"{sys.executable} -m pip"
+    remove = f"{pip} uninstall --yes passlib && " if "passlib" in installed else ""
+    return (
+        "libpass replaces passlib, and both have the same files. Install it again into the Python that runs Ansible: "
+        f"{remove}{pip} install --force-reinstall libpass"
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -90,10 +90,25 @@ def test_the_cost_of_what_is_no_hash_is_an_error_that_does_not_show_it() -> None
     assert "secret" not in str(refusal.value)
 
 
-def test_a_missing_library_is_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_bcrypt, "_IMPORT_ERROR", ImportError("No module named 'passlib'"))
-    with pytest.raises(MissingLibraryError, match=r"passlib(.|\n)*-m pip install -r /\S+/requirements\.txt"):
+@pytest.mark.parametrize(
+    ("installed", "remedy"),
+    [
+        ([], r"-m pip install -r /\S+/requirements\.txt$"),
+        (["libpass"], r"Ansible: /\S+ -m pip install --force-reinstall libpass$"),
+        (["libpass", "passlib"], r"-m pip uninstall --yes passlib && /\S+ -m pip install --force-reinstall libpass$"),
+    ],
+    ids=["none", "passlib was removed", "both"],
+)
+def test_a_missing_library_is_named_with_what_to_run(monkeypatch, installed, remedy) -> None:
+    monkeypatch.setattr(_bcrypt, "_IMPORT_ERROR", ImportError("No module named 'passlib.hash'"))
+    monkeypatch.setattr(_bcrypt, "_is_installed", installed.__contains__)
+    with pytest.raises(MissingLibraryError, match=rf"passlib(.|\n)*{remedy}"):
         _bcrypt.hash_password("x")
+
+
+def test_pip_reports_the_library_that_is_used() -> None:
+    assert [one for one in ("libpass", "passlib") if _bcrypt._is_installed(one)]
+    assert not _bcrypt._is_installed("pifleet-no-such-package")
 
 
 @pytest.mark.parametrize(
