@@ -26,6 +26,7 @@ LONGEST_FIRST = (
         "test_secrets",
         "test_secure",
         "test_audit",
+        "test_rotate",
         "test_ephemeral_controller",
     ),
     *("test_read_only", "test_several", "test_port", "test_sessions", "test_clock", "test_boards", "test_old_release"),

@@ -23,7 +23,7 @@ import time
 import pytest
 import yaml
 
-from .fleet import CHECKOUT
+from .fleet import CHECKOUT, UNDISTURBED
 from .test_power_cut import SETTLED, cut_power
 
 KILLS = int(os.environ.get("ROTATE_KILLS", "2"))
@@ -54,7 +54,7 @@ def play(fleet, options):
 def killed(fleet, options):
     """Start a rotation, and kill it with all its processes when `wait` returns."""
 
-    def run(wait):
+    def run(wait, *arguments):
         process = subprocess.Popen(
             fleet.command("rotate", **options),
             env=fleet.environment(),
@@ -64,7 +64,7 @@ def killed(fleet, options):
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait()
+            wait(*arguments)
         finally:
             for pid in family(process.pid):
                 with contextlib.suppress(ProcessLookupError):
@@ -114,7 +114,7 @@ def opens_pages(pi, password):
 
 def valid(pi, files):
     """The positions of the valid passwords in both files."""
-    pi.run("flock -w 120 /run/pifleet.nodered/nodered.lock true")
+    pi.run(UNDISTURBED)
     pi.wait_until_it_serves()
     return (
         [number for number, password in enumerate(kept(files[0])) if pi.login("admin", password)],
@@ -139,7 +139,13 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     moments = random.Random(SEED)
     assert not play(ROLES).failed
 
+    checked = play("rotate", "--check")
+    assert checked.says("login of admin: would get a new password") and checked.recap["pi41"]["changed"] == 1
+    assert [len(kept(file)) for file in files] == [1, 1]
+
+    begun = time.monotonic()
     failed = play("rotate", nodered_address=WRONG_ADDRESS)
+    seconds = time.monotonic() - begun
     assert failed.failed
     assert failed.says("The change was rolled back", f"The old password is valid: the first line of {files[0]}")
     assert valid(pi41, files) == ([0], [0]) and not confirmation(pi41)
@@ -147,7 +153,8 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     assert [len(passwords) for passwords in both] == [2, 2]
 
     for number in range(KILLS):
-        killed(lambda: time.sleep(moments.uniform(1, 14)))
+        # The rollback took about as long as the verification and the confirmation will.
+        killed(time.sleep, moments.uniform(1, seconds))
         if number % 2 and EACH_COMPLETES:
             cut_power(pi41)
             pi41.run(SETTLED)
@@ -160,7 +167,7 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     if any(len(kept(file)) == 1 for file in files):
         # A run was killed after the last moment that matters.
         assert not play("rotate", nodered_address=WRONG_ADDRESS).says("rotation that an earlier run has begun")
-    killed(lambda: until_it_waits(pi41))
+    killed(until_it_waits, pi41)
     assert valid(pi41, files) == ([1], [1])
     both = [kept(file) for file in files]
     new_token = pi41.login("admin", both[0][1])
