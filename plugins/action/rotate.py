@@ -109,7 +109,6 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         self.files = _rotation.rotations(state.plans)
         self.certificates = RotatedCertificates(self, state)
         self.is_verified = False
-        self.confirmation = str(state.instance["confirmation"]) or secrets.token_hex(8)
         # All steps after this one, and the start of each execution.
         self.seconds = int(self.budget.left) + 3 * START_SECONDS
         try:
@@ -136,7 +135,8 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         return self._lines([*_rotation.lines_after_failure(self.files, rolled_back=rolled_back, seconds=self.seconds)])
 
     def awaited(self) -> dict[str, t.Any]:
-        return {"confirmation": self.confirmation, "confirm_within": self.seconds}
+        # One of its own: the clock of an earlier change may go on.
+        return {"confirmation": secrets.token_hex(8), "confirm_within": self.seconds}
 
     def verified(self, store: Store, state: State, result: Result, *, firewall_waits: bool = False) -> Result:
         """`result` after the new passwords and certificates were verified and the host has confirmed them; or after it
@@ -182,8 +182,8 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
     def _answered(self, store: Store, state: State, *, keep: bool) -> Result:
         """Have the host keep or roll back what waits. Not within the budget, which a failed verification may have used
         up."""
-        answer = {"service": state.instance["service"], "confirmation": self.confirmation, "keep": keep}
-        answer |= {"timeout": state.restart_timeout, "remount": state.remount}
+        answer = {name: state.instance[name] for name in ("service", "confirmation")}
+        answer |= {"keep": keep, "timeout": state.restart_timeout, "remount": state.remount}
         seconds = START_SECONDS + apply.RESTARTS * state.restart_timeout + apply.MORE_SECONDS
         try:
             with _time_limit.within(seconds):

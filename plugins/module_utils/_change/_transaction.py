@@ -242,7 +242,7 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
             if point:
                 _points.complete(point, wanted.restore_points)
             # A certificate alone is in no record: it was tried out, and a good one comes in the place of a bad one.
-            if wanted.confirmation and _change.recorded(unit.service):
+            if wanted.confirmation and wanted.restart and _change.recorded(unit.service):
                 _change.await_confirmation(unit.service, wanted.confirmation)
         except BaseException:
             _undo(unit)

@@ -37,7 +37,7 @@ class Rotation(rotate.ActionModule):
     def __init__(self, file, *, checks=(PASSED,), change=None, answer=None, waits="", changed=True):
         file.write_text(f"{OLD}\n")
         self.file, self.checks, self.asked, self.budget = file, list(checks), [], Budget()
-        self.change = change or {"changed": True, "instance": instance(confirmation="c0ffee"), "restore_point": 2}
+        self.change = change or {"changed": True, "restore_point": 2}
         self.answer, self.changed = answer or {"changed": True}, changed
         self.host, self.variables = "pi1", LATER
         self._task = types.SimpleNamespace(check_mode=False)
@@ -65,7 +65,7 @@ class Rotation(rotate.ActionModule):
         self._note_asked(name)
         if isinstance(self.change, Exception):
             raise self.change
-        return dict(self.change)
+        return {**self.change, "instance": instance(confirmation=self.sent["confirmation"])}
 
     def module(self, name, **arguments):
         given = json.loads(arguments["answer"])
@@ -142,6 +142,12 @@ def test_what_an_earlier_run_has_left_waiting_is_verified_and_confirmed(file):
     assert action.answered == "abcd"
     assert file.read_text() == f"{NEW}\n"
     assert result["changed"]
+
+
+def test_a_change_does_not_wait_for_the_confirmation_of_an_earlier_one(file):
+    action = Rotation(file, waits="abcd")
+    action.go()
+    assert action.sent["confirmation"] == action.answered != "abcd"
 
 
 def test_what_an_earlier_run_has_confirmed_is_verified_before_the_old_password_goes(file):

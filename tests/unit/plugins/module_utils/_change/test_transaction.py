@@ -414,6 +414,11 @@ def test_a_change_that_waits_for_its_confirmation_is_kept_or_rolled_back_as_the_
     assert settled == ["kept", "rolled back"]
 
 
+def test_a_change_without_a_restart_waits_for_no_confirmation(machine):
+    _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90, restart=False), 60)
+    assert _change.recorded("nodered").confirmation == ""
+
+
 def test_an_answer_for_a_change_that_does_not_wait_any_more_is_an_error(machine, settled):
     _transaction.apply(request(machine), 60)
     with pytest.raises(Failure, match="does not wait for its confirmation any more"):
