@@ -302,6 +302,22 @@ class Fleet:
         print(done.stdout)
         return Run(done.returncode, done.stdout, recap(done.stdout))
 
+    def shell(self, command: str, folder: pathlib.Path, **environment: str) -> Run:
+        """Run a command of a page in this folder, in a shell as those of GitHub and GitLab."""
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", command],
+            cwd=folder,
+            env=self.environment() | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        print(done.stdout)
+        return Run(done.returncode, done.stdout, recap(done.stdout))
+
     def command(
         self,
         playbook: str | pathlib.Path | list[str],

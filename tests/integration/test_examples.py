@@ -9,12 +9,11 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
 
 import pytest
 import yaml
 
-from .fleet import CHECKOUT, Run, recap
+from .fleet import CHECKOUT, Run
 
 EXAMPLES = CHECKOUT / "examples"
 # A collection has to work if everything else of it is deleted.
@@ -62,26 +61,16 @@ def repository(fleet, tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def shell(fleet, repository, tmp_path):
-    """Run a command as a shell of GitHub and GitLab does."""
+    """Run a command in a folder of the repository, with the password of the vault."""
     vault_password = tmp_path / "vault-password"
     vault_password.write_text(VAULT_PASSWORD)
 
     def run(command: str, folder: str = ".", **environment: str) -> Run:
-        installed = {"ANSIBLE_COLLECTIONS_PATH": str(repository / "collections")}
-        vault = {"ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password)}
-        done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", command],
-            cwd=repository / folder,
-            env=fleet.environment() | installed | vault | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        print(done.stdout)
-        return Run(done.returncode, done.stdout, recap(done.stdout))
+        own = {
+            "ANSIBLE_COLLECTIONS_PATH": str(repository / "collections"),
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password),
+        }
+        return fleet.shell(command, repository / folder, **own, **environment)
 
     return run
 

@@ -21,6 +21,8 @@ HTML = CHECKOUT / "build" / "docs" / "html"
 # One of each kind.
 KINDS = {
     "first": "index",
+    "start": "docs/start",
+    "design": "docs/design",
     "how-to": "docs/how-to/several",
     "table": "docs/compatibility",
     "role": "roles/login/README",
