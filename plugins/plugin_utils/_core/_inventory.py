@@ -73,6 +73,9 @@ def _read(hostvars: Mapping[str, Mapping[str, object]], hosts: Sequence[str]) ->
     by_host, authority_names = {}, set()
     for host in hosts:
         variables = hostvars[host]
+        # Some releases (2.18.19) list the controller, too, which is in no group unless the inventory has it.
+        if host == "localhost" and not variables["group_names"]:
+            continue
         found = [name for variable in NAMES for name in _texts(variables, variable)]
         by_host[host] = list(dict.fromkeys([host, *found]))
         authority_names.update(_texts(variables, AUTHORITY_NAMES))

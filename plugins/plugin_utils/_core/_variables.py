@@ -18,7 +18,8 @@ from ._arguments import ArgumentError, mapping
 class Templar(Protocol):
     """What is used here of Ansible's own class."""
 
-    def template(self, variable: object) -> object: ...
+    def template(self, variable: object) -> object:
+        """The variable's value."""
 
 
 def named_mapping(name: object, what: str, task_vars: Mapping[str, object], templar: Templar) -> Mapping[str, object]:

@@ -31,6 +31,13 @@ FAILED = {**PASSED, "status": "fail", "expected": "a token", "found": "403"}
 UNDONE = {"failed": True, "rolled_back": True, "msg": "The change was rolled back."}
 
 
+def given(answer):
+    """The answer of a stand-in, or its error."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 class Rotation(rotate.ActionModule):
     """Does not connect: `asked` has what would have been sent, with what the file held at that time."""
 
@@ -63,17 +70,13 @@ class Rotation(rotate.ActionModule):
     def counted_module(self, _step, name, *, uncounted=0, **arguments):
         self.sent = json.loads(arguments["request"])
         self._note_asked(name)
-        if isinstance(self.change, Exception):
-            raise self.change
-        return {**self.change, "instance": instance(confirmation=self.sent["confirmation"])}
+        return {**given(self.change), "instance": instance(confirmation=self.sent["confirmation"])}
 
     def module(self, name, **arguments):
-        given = json.loads(arguments["answer"])
-        self._note_asked("keep" if given["keep"] else "undo")
-        self.answered = given["confirmation"]
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return dict(self.answer)
+        sent = json.loads(arguments["answer"])
+        self._note_asked("keep" if sent["keep"] else "undo")
+        self.answered = sent["confirmation"]
+        return dict(given(self.answer))
 
     def decide_origin(self, state):
         state.origin = {"place": "controller", "note": ""}
@@ -81,8 +84,7 @@ class Rotation(rotate.ActionModule):
     def probed(self, options):
         self._note_asked("probe")
         assert options["only"] == ["login_works", "code_required"]
-        if isinstance(self.checks[0], Exception):
-            raise self.checks[0]
+        given(self.checks[0])
         return self.checks
 
     def go(self):

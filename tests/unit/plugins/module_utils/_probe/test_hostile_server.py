@@ -300,7 +300,7 @@ def test_an_answer_over_tls_comes_whole(tmp_path):
             method="POST",
             body=b"y" * 300000 + b"!" * 10,
             timeout=10,
-            context=ssl.create_default_context(cadata=AUTHORITY.certificate),
+            context=_http.verifying_context(authorities=AUTHORITY.certificate),
         )
     assert response.body == b"x" * 300000
 

@@ -88,9 +88,11 @@ class Machine(VerifyStep):
         self.asked = []
         self._display = Display()
 
-    def run(self, tmp=None, task_vars=None): ...
+    def run(self, tmp=None, task_vars=None):
+        pass
 
-    def decide_origin(self, _state): ...
+    def decide_origin(self, _state):
+        pass
 
     def module(self, _name, **arguments):
         self.asked.append(arguments)

@@ -269,10 +269,10 @@ def test_a_controller_that_cannot_judge_certificates_is_reported(controller, mon
 
 # A rotation of the private authority.
 
-FLEET = ["pi1", "pi2"]
+FLEET = ("pi1", "pi2")
 ROTATE = {
     **{**AUTHORITY, **CLIENTS},
-    "nodered_rotate_fleet": FLEET,
+    "nodered_rotate_fleet": list(FLEET),
     "nodered_rotate_made_before": "2026-01-01",
 }
 LONG_AGO = datetime.datetime(2025, 12, 31, tzinfo=datetime.timezone.utc)
@@ -436,7 +436,7 @@ def test_an_authority_that_is_given_is_trusted_with_the_other_one(controller):
     assert change["beside"] == other
     assert other.strip() in controller.planned(**variables).certificate["client_authority"]
     controller.rotates = frozenset(["authority"])
-    assert controller.read(**variables, nodered_rotate_fleet=FLEET)["authority"]["change"] == change, (
+    assert controller.read(**variables, nodered_rotate_fleet=list(FLEET))["authority"]["change"] == change, (
         "the variables decide"
     )
     assert not controller.folder.path.exists()
