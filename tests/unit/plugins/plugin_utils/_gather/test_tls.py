@@ -8,10 +8,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import pathlib
+import re
 import time
 import types
 
 import pytest
+import yaml
 from ansible import constants
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _certificate_make
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import (
@@ -452,3 +455,27 @@ def test_a_rotation_with_variables_that_cannot_be_used_is_an_error(controller):
     controller.rotates = frozenset(["certificates"])
     errors = controller.planned(**ROTATE | {"nodered_rotate_made_before": "odd"}).errors
     assert "nodered_rotate_made_before must be a time" in errors[0]
+
+
+PAGE = (pathlib.Path(__file__).parents[5] / "docs" / "rotate.md").read_text()
+EXAMPLES = re.findall(r"```yaml\n# group_vars/nodered/authority.yml: .*?\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_steps_of_the_page_exchange_an_authority_that_is_given_as_text(controller):
+    old, new = (candidate(constraints(["pi1", "192.168.1.2", "203.0.113.4"]), PASSPHRASE) for _each in range(2))
+    vault = {"vault_authority_passphrase": PASSPHRASE}
+    for name, one in {"old": old, "new": new}.items():
+        vault |= {f"vault_{name}_certificate": one.certificate, f"vault_{name}_key": one.key}
+    first, second = (
+        {name: vault.get(value.strip("{} "), value) for name, value in yaml.safe_load(example).items()}
+        for example in EXAMPLES
+    )
+    third = {name: value for name, value in second.items() if name != "nodered_tls_authority_trusted"}
+    for variables, issuer, beside in ((first, old, new), (second, new, old), (third, new, None)):
+        plan = controller.planned(**{**variables, **CLIENTS})
+        assert plan.errors == []
+        assert plan.certificate["authority"]["before"] == issuer.certificate
+        accepted = plan.certificate["client_authority"]
+        assert [one.certificate.strip() in accepted for one in (old, new)] == [
+            one in (issuer, beside) for one in (old, new)
+        ]
