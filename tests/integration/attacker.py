@@ -28,6 +28,8 @@ install -d -o {OPERATOR} -m 0700 ~{OPERATOR}/.ssh
 install -o {OPERATOR} -m 0600 ~{{user}}/.ssh/authorized_keys ~{OPERATOR}/.ssh/
 mv /etc/sudoers.d/010_pi-nopasswd /root/
 """
+# What an attacker brings along, where only root can change it.
+KIT = "/root/hostile-kit"
 # What tells that code of the attacker has run as root, or was about to.
 AS_ROOT = "/var/tmp/*-ran-as-0"
 TRACES = ("Traceback", "MODULE FAILURE", "ended without a result", "report this as a bug", "Unexpected Exception")
@@ -44,15 +46,11 @@ class Attacker:
         self._started: list[str] = []
 
     def arrive(self) -> None:
-        self.run(f"mkdir -p {self.folder}/bin")
-        for program in ("exchange.py", "stop.py", "pause.py", "listen.py"):
-            self.write(f"{self.folder}/{program}", (HERE / "hostile" / program).read_text())
-        self.write(f"{self.folder}/evil_server.py", (HERE / "evil_server.py").read_text())
-        for program, name in (("fake_node.py", "node"), ("fake_node_red.py", "node-red")):
-            self.write(f"{self.folder}/bin/{name}", "#!/usr/bin/python3\n" + (HERE / "hostile" / program).read_text())
-            self.run(f"chmod 0755 {self.folder}/bin/{name}")
-        # As root, for it has to stay as it is.
-        self.pi.run(f"tar -C {self.user_dir} --exclude ./node_modules -cf /root/hostile-before.tar .")
+        """Bring what `equip` has put on the machine, and keep as root what has to stay as it is."""
+        self.pi.run(
+            f"cp -r {KIT} {self.folder} && chown -R {self.pi.user}: {self.folder}"
+            f" && tar -C {self.user_dir} --exclude ./node_modules -cf /root/hostile-before.tar ."
+        )
 
     def run(self, command: str) -> str:
         return self.pi.run(f"cd /; {self._as_user} bash -c {shlex.quote(command)}")
@@ -79,9 +77,11 @@ class Attacker:
         self.stop()
         end = f"crontab -u {self.pi.user} -r; systemctl restart cron; pkill -KILL -f {self.home}/[h]ostile"
         self.pi.run(end, check=False)
-        self.pi.run(f"find {self.user_dir} -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {{}} +")
-        self.pi.run(f"tar -C {self.user_dir} -xf /root/hostile-before.tar")
-        self.pi.run(f"rm -rf {self.folder} {self.user_dir}.decoy /var/tmp/*-ran-as-*")
+        self.pi.run(
+            f"find {self.user_dir} -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {{}} +"
+            f" && tar -C {self.user_dir} -xf /root/hostile-before.tar"
+            f" && rm -rf {self.folder} {self.user_dir}.decoy /var/tmp/*-ran-as-*"
+        )
 
     def crontab_now(self, line: str) -> None:
         """Have cron run this as the service user, as it does after the next boot."""
@@ -95,6 +95,18 @@ class Attacker:
     def _as_user(self) -> str:
         user = self.pi.user
         return f"setpriv --reuid {user} --regid {user} --init-groups --no-new-privs env HOME={self.home}"
+
+
+def equip(pi: Pi) -> None:
+    """Make a machine ready for attackers: an operator of its own, and what they bring along."""
+    pi.run(OPERATED.format(user=pi.user))
+    pi.run(f"mkdir -p {KIT}/bin")
+    for program in ("exchange.py", "stop.py", "pause.py", "listen.py"):
+        pi.write(f"{KIT}/{program}", (HERE / "hostile" / program).read_text())
+    pi.write(f"{KIT}/evil_server.py", (HERE / "evil_server.py").read_text())
+    for program, name in (("fake_node.py", "node"), ("fake_node_red.py", "node-red")):
+        pi.write(f"{KIT}/bin/{name}", "#!/usr/bin/python3\n" + (HERE / "hostile" / program).read_text())
+    pi.run(f"chmod 0755 {KIT}/bin/*")
 
 
 @dataclass

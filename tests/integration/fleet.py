@@ -230,6 +230,11 @@ class Run:
         """Whether the output holds all of these, wherever its lines were broken."""
         return all(word in self.output for word in words)
 
+    def failure(self, host: str) -> str:
+        """What was printed about the task that failed on this host; empty where none did."""
+        lines = rf"^fatal: \[{re.escape(host)}\]: (.*?)(?=^\w+: \[|^[A-Z ]+ [\[*]|\Z)"
+        return "".join(re.findall(lines, self.output, re.MULTILINE | re.DOTALL))
+
     def judged(self, title: str) -> list[str]:
         """How the verification of each host judged the check with this title: pass, fail or skip."""
         return re.findall(rf'"(pass|fail|skip) - {re.escape(title)} - ', self.output)

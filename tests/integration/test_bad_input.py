@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+import yaml
+
+from .recording import Recording
 
 GOOD = {"username": "ada", "password": "correct horse battery staple"}
 HASH = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
@@ -73,18 +78,6 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("variables, named", CASES.values(), ids=CASES)
-def test_it_is_refused_with_the_variable_named(fleet, untouched, recording, variables, named):
-    # A good login beside a bad port must not be written either.
-    variables = {"nodered_login_users": [GOOD], **variables}
-    run = fleet.play("secure", "-vvv", variables=variables, limit="pi31", environment=recording.environment)
-    assert run.failed
-    assert run.says(named)
-    # Ansible prints the command line at -vvv, and with it what was given there.
-    assert "correct horse" not in run.output.partition("PLAYBOOK: ")[2] + recording.text
-    assert untouched()
-
-
 @pytest.fixture(scope="module")
 def machine(fleet):
     pi = fleet.pis["pi31"]
@@ -92,7 +85,48 @@ def machine(fleet):
     return pi
 
 
-@pytest.fixture
-def untouched(machine):
+@pytest.fixture(scope="module")
+def names():
+    """The name that the machine has in the inventory for each case."""
+    return {case: f"case{number}" for number, case in enumerate(CASES)}
+
+
+@pytest.fixture(scope="module")
+def refused(fleet, machine, names, tmp_path_factory):
+    """A run in which each case is a host, what callback plugins received, and whether the machine is as before."""
+    folder = tmp_path_factory.mktemp("refused")
+    inventory = yaml.safe_load(fleet.inventory.read_text())
+    usual = {
+        **inventory["nodered"]["hosts"][machine.name],
+        "nodered_login_password_dir": str(folder / "passwords"),
+        "nodered_http_auth_password_dir": str(folder / "pages"),
+        # A good login beside a bad port must not be written either.
+        "nodered_login_users": [GOOD],
+    }
+    inventory["nodered"]["hosts"] = {names[case]: {**usual, **variables} for case, (variables, _named) in CASES.items()}
+    path = fleet.inventory.parent / "cases.yml"
+    path.write_text(yaml.safe_dump(inventory, allow_unicode=True))
+    recording = Recording(folder / "events")
     before = (machine.settings, machine.main_pid())
-    return lambda: (machine.settings, machine.main_pid()) == before and machine.is_open()
+    run = dataclasses.replace(fleet, inventory=path).play(
+        "secure",
+        "-vvv",
+        variables={"nodered_serial": ["100%"], "nodered_max_fail_percentage": 100},
+        environment=recording.environment,
+    )
+    untouched = (machine.settings, machine.main_pid()) == before and machine.is_open()
+    return run, recording, untouched
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused_with_the_variable_named(refused, names, case):
+    run, _recording, _untouched = refused
+    _variables, named = CASES[case]
+    assert named in run.failure(names[case])
+
+
+def test_nothing_was_touched_and_no_password_is_shown(refused):
+    run, recording, untouched = refused
+    assert run.failed
+    assert untouched
+    assert "correct horse" not in run.output + recording.text

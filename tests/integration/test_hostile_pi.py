@@ -28,7 +28,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 
 from . import on_machine
-from .attacker import HERE, OPERATED, TRACES, Attacker, play
+from .attacker import HERE, TRACES, Attacker, equip, play
 from .fleet import CHECKOUT, FLEET_NAME, Fleet
 from .users import USERS
 
@@ -57,13 +57,13 @@ def fleet():
 @pytest.fixture(scope="module")
 def machines(fleet):
     pis = [fleet.pis[name] for name in MACHINES]
-    on_all(lambda pi: pi.run(OPERATED.format(user=pi.user)), pis)
+    on_all(equip, pis)
     return pis
 
 
-@pytest.fixture
-def attackers(machines):
-    """One on each machine."""
+@contextlib.contextmanager
+def arrived(machines):
+    """An attacker on each of these machines."""
     on_all(lambda pi: pi.reset(), machines)
     attackers = [Attacker(pi) for pi in machines]
     on_all(lambda attacker: attacker.arrive(), attackers)
@@ -72,9 +72,16 @@ def attackers(machines):
 
 
 @pytest.fixture
-def attacker(attackers):
+def attackers(machines):
+    with arrived(machines) as attackers:
+        yield attackers
+
+
+@pytest.fixture
+def attacker(machines):
     """One of them, on a machine with Node-RED 4."""
-    return attackers[1]
+    with arrived(machines[1:2]) as (attacker,):
+        yield attacker
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import pytest
+from passlib.hash import bcrypt
 
 from .recording import leaks
 from .two_step import (
@@ -26,29 +26,29 @@ from .users import LOGIN_WORKS, USERS
 ROLES = ["login"]
 
 
-def test_read_permission_may_look_but_not_change(fleet, pi41, variables):
-    fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi41")
-    token = pi41.login("wall", "only looking")
-    assert pi41.get("/flows", token=token).status == 200
-    assert pi41.post("/flows", {}, token=token).status == 401
+def test_each_change_of_the_users_ends_the_sessions_of_those_whom_it_concerns(fleet, pi31, variables):
+    def give(*users):
+        assert not fleet.play(ROLES, variables=variables | {"nodered_login_users": list(users)}, limit="pi31").failed
 
+    ada, wall = USERS
+    give(ada, wall)
+    only_looking = pi31.login("wall", wall["password"])
+    assert pi31.get("/flows", token=only_looking).status == 200
+    assert pi31.post("/flows", {}, token=only_looking).status == 401
 
-@pytest.mark.parametrize(
-    "users",
-    [
-        [{"username": "ada", "password": "another secret of hers"}],
-        [{"username": "ada", "password": USERS[0]["password"], "permissions": "read"}],
-        [{"username": "bob", "password": "somebody else"}],
-    ],
-    ids=["changed password", "demoted", "removed"],
-)
-def test_old_sessions_end_with_the_login_they_came_from(fleet, pi31, variables, users):
-    fleet.play(ROLES, variables=variables | {"nodered_login_users": USERS}, limit="pi31")
-    token = pi31.login("ada", USERS[0]["password"])
-    assert pi31.get("/flows", token=token).status == 200
-    run = fleet.play(ROLES, variables=variables | {"nodered_login_users": users}, limit="pi31")
-    assert not run.failed
-    assert pi31.get("/flows", token=token).status == 401
+    changed = {**ada, "password": "another secret of hers"}
+    ready = bcrypt.using(rounds=8, ident="2b").hash("made elsewhere")
+    for old, new in (
+        (ada, changed),
+        (changed, {**changed, "permissions": "read"}),
+        ({**changed, "permissions": "read"}, {"username": "bob", "password_hash": ready}),
+    ):
+        token = pi31.login("ada", old["password"])
+        assert pi31.get("/flows", token=token).status == 200
+        give(new)
+        assert pi31.get("/flows", token=token).status == 401
+    assert ready in pi31.settings, "a ready hash is taken as it is"
+    assert pi31.login("bob", "made elsewhere")
 
 
 def test_the_verification_uses_only_passwords_that_have_changed(fleet, play, pi41, variables):
@@ -61,17 +61,6 @@ def test_the_verification_uses_only_passwords_that_have_changed(fleet, play, pi4
     change = {"path": pi41.settings_file, "service": "nodered", "set": {"uiPort": 1885}}
     assert not play(pi41, {"pifleet.nodered.settings": change}).failed
     assert fleet.play(ROLES, variables=one, limit="pi41").judged(LOGIN_WORKS) == ["pass"]
-
-
-def test_a_ready_hash_is_taken_as_it_is(fleet, pi41, variables):
-    from passlib.hash import bcrypt
-
-    ready = bcrypt.using(rounds=8, ident="2b").hash("made elsewhere")
-    users = [{"username": "ada", "password_hash": ready}]
-    run = fleet.play(ROLES, variables=variables | {"nodered_login_users": users}, limit="pi41")
-    assert not run.failed
-    assert ready in pi41.settings
-    assert pi41.login("ada", "made elsewhere")
 
 
 def test_a_login_that_somebody_else_set_up_is_left_alone(fleet, pi41, variables, passwords):

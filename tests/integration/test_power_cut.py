@@ -32,7 +32,7 @@ from .fleet import Fleet, Pi, Run, recap
 from .test_firewall import FORGET
 
 # Each is a moment on each of four machines.
-ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "1"))
 SEED = int(os.environ.get("POWER_CUT_SEED") or random.SystemRandom().randrange(10**6))
 USER = "ada"
 # The first thing that a run writes on a machine.

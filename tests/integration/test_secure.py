@@ -151,6 +151,7 @@ def test_roles_work_in_a_site_playbook(fleet, pi41, variables, tmp_path):
     run = fleet.play(site, variables=variables | {"nodered_login_users": USERS, "nodered_port": 1885}, limit="pi41")
     assert not run.failed
     assert pi41.login("ada", USERS[0]["password"], port=1885)
+    assert not pi41.serves(1880)
     assert pi41.run("systemctl show -P NRestarts nodered").strip() == "0"
     assert pi41.main_pid() != pid
     assert run.output.count("RUNNING HANDLER") == 1
