@@ -40,11 +40,12 @@ style: .venv/test.stamp ## Check style, licenses and workflows, in seconds
 	check-jsonschema --quiet --builtin-schema vendor.gitlab-ci examples/pipelines/gitlab.yml
 	zizmor --offline --quiet .github examples/pipelines/github.yml
 
-lint: style build/docs-tools/stamp $(COLLECTION) ## Check style, types and documentation
+lint: style build/docs-tools/stamp build/galaxy/stamp $(COLLECTION) ## Check style, types and documentation
 	mypy -p ansible_collections.pifleet.nodered.plugins
 	ansible-lint --offline -c .config/ansible-lint.yml
 	antsibull-changelog lint
 	build/docs-tools/bin/antsibull-docs lint-collection-docs --plugin-docs .
+	tests/galaxy/run
 
 docs: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Build the documentation site into build/docs/html
 	build/docs-tools/bin/python docs/site/build.py
@@ -126,6 +127,12 @@ build/docs-tools/stamp: docs/requirements.txt | .venv/bin/python
 	@echo "Installing the tools of the documentation into build/docs-tools ..."
 	$(BIN)/python -m venv build/docs-tools
 	build/docs-tools/bin/pip install --quiet -r $<
+	touch $@
+
+build/galaxy/stamp: tests/galaxy/requirements.txt | .venv/bin/python
+	@echo "Installing galaxy-importer into build/galaxy ..."
+	$(BIN)/python -m venv build/galaxy
+	build/galaxy/bin/pip install --quiet -r $<
 	touch $@
 
 $(COLLECTION):
