@@ -146,7 +146,7 @@ def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job
         assert second.recap[name]["changed"] == 0
         assert (pi.main_pid(), pi.settings) == before[name]
     assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == clients
-    report = tmp_path / "audit" / "inventory" / "nodered-report" / "report.json"
+    report = tmp_path / "audit" / "nodered-report" / "report.json"
     for host in json.loads(report.read_text())["hosts"]:
         assert host["status"] == "audited"
         asked = {"editor-open", "api-open", "pages-open", "tls-old", "certificate-untrusted"}
