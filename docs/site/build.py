@@ -37,6 +37,8 @@ FIRST = CHECKOUT / "README.md"
 TOOLS = pathlib.Path(sys.executable).parent
 # What antsibull-docs names NAME_KIND.rst, in the order of the site's menu.
 KINDS = {"role": "Variables of roles", "module": "Modules", "lookup": "Lookups", "filter": "Filters"}
+# On the page of a plugin of earlier releases, which names what to use instead.
+REMOVED = " has been removed\n"
 # What readers with a keyboard or a screen reader miss in the pages of Sphinx, its theme and antsibull-docs.
 REPAIRS = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
@@ -92,7 +94,8 @@ def make_reference(folder: pathlib.Path) -> None:
     options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", folder)
     run("antsibull-docs", "collection", *options, "pifleet.nodered")
     change(folder.glob("*.rst"), lambda text: CONTENTS.sub("", text))
-    (folder / "menu.md").write_text(menu(sorted(path.stem for path in folder.glob("*_*.rst"))))
+    present = [path.stem for path in folder.glob("*_*.rst") if REMOVED not in path.read_text()]
+    (folder / "menu.md").write_text(menu(sorted(present)))
 
 
 def menu(pages: list[str]) -> str:
