@@ -10,7 +10,7 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.pifleet.nodered.docs.site import build
+from ansible_collections.pifleet.nodered.docs.site import build, pictures
 
 CHECKOUT = build.CHECKOUT
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
@@ -67,3 +67,16 @@ def test_the_reference_is_listed_by_short_names():
     assert "login <login_role>" in listed
     assert "settings <settings_module>" in listed
     assert "settings_js <settings_js_filter>" in listed
+
+
+def audited(**severities: str) -> pictures.Report:
+    findings = [{"id": id, "severity": severity, "title": f"<{id}>"} for id, severity in severities.items()]
+    return {"hosts": [{"host": host, "findings": findings} for host in pictures.MACHINES]}
+
+
+def test_the_picture_shows_what_was_found_before_and_after_the_worst_first():
+    picture = pictures.before_and_after(audited(weak="medium", open="critical"), audited(weak="medium"))
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    hosts = len(pictures.MACHINES)
+    rows = ["&lt;open&gt;", *["critical", "passed"] * hosts, "&lt;weak&gt;", *["medium", "medium"] * hosts]
+    assert texts[-len(rows) :] == rows
