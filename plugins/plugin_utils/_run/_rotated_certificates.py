@@ -56,8 +56,7 @@ class RotatedCertificates:
 
     def _presented(self) -> bool | None:
         """Whether Node-RED presents the certificate that it has; None if that cannot be seen."""
-        refresh = self._rotation["refresh"]
-        end = time.monotonic() + (refresh + BETWEEN if refresh <= LONGEST_WAIT else 0)
+        end = time.monotonic() + (LONGEST_WAIT if self._rotation["refresh"] < LONGEST_WAIT else 0)
         while True:
             checks = self._step.probed(_verification.certificate_request(self._state))
             status = next(check["status"] for check in checks if check["id"] == "certificate_trusted")
