@@ -95,20 +95,23 @@ def names():
 def refused(fleet, machine, names, tmp_path_factory):
     """A run in which each case is a host, what callback plugins received, and whether the machine is as before."""
     folder = tmp_path_factory.mktemp("refused")
-    inventory = yaml.safe_load(fleet.inventory.read_text())
+    inventory = yaml.safe_load(fleet.inventory.read_text().replace("{{ inventory_dir }}", str(fleet.inventory.parent)))
+    address = inventory["nodered"]["hosts"][machine.name]
+    inventory["nodered"]["hosts"] = dict.fromkeys(names.values(), address)
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
     usual = {
-        **inventory["nodered"]["hosts"][machine.name],
         "nodered_login_password_dir": str(folder / "passwords"),
         "nodered_http_auth_password_dir": str(folder / "pages"),
         # A good login beside a bad port must not be written either.
         "nodered_login_users": [GOOD],
     }
-    inventory["nodered"]["hosts"] = {names[case]: {**usual, **variables} for case, (variables, _named) in CASES.items()}
-    path = fleet.inventory.parent / "cases.yml"
-    path.write_text(yaml.safe_dump(inventory, allow_unicode=True))
+    # Not in the inventory itself: callback plugins receive what is there, whatever a collection does.
+    (folder / "host_vars").mkdir()
+    for case, (variables, _named) in CASES.items():
+        (folder / "host_vars" / f"{names[case]}.yml").write_text(yaml.safe_dump(usual | variables))
     recording = Recording(folder / "events")
     before = (machine.settings, machine.main_pid())
-    run = dataclasses.replace(fleet, inventory=path).play(
+    run = dataclasses.replace(fleet, inventory=folder / "hosts.yml").play(
         "secure",
         "-vvv",
         variables={"nodered_serial": ["100%"], "nodered_max_fail_percentage": 100},
