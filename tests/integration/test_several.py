@@ -66,16 +66,23 @@ def rules(pi):
     return {port: comment for port, comment in found if comment != "SSH"}
 
 
-def test_both_move_in_one_batch_and_keep_their_rules(two, pi, variables):
+def test_both_move_in_one_batch_on_a_read_only_root_and_keep_their_rules(two, pi, variables):
     usual = {**variables, "nodered_ufw_keep": []}
-    ports = {**usual, "nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}"}
-    run = two.play(ROLES, variables=ports)
-    assert not run.failed
-    assert rules(pi) == {"1885": "Node-RED", "1895": "Node-RED"}
-    assert pi.serves(1885)
-    assert pi.serves(1895)
-    again = two.play(ROLES, variables=ports)
-    assert {one["changed"] for one in again.recap.values()} == {0}
+    batch = {"nodered_ufw_manage": True, "nodered_serial": "100%"}
+    ports = {**usual, **batch, "nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}"}
+    tags = "--tags", "login,port,sessions,ufw"
+    pi.run(MAKE_READ_ONLY)
+    try:
+        run = two.play("secure", *tags, variables={**ports, "nodered_remount": True})
+        assert not run.failed
+        assert root_is_read_only(pi)
+        assert rules(pi) == {"1885": "Node-RED", "1895": "Node-RED"}
+        for port in (1885, 1895):
+            assert pi.get("/flows", port=port).status == 401
+        again = two.play("secure", *tags, variables=ports)
+        assert {one["changed"] for one in again.recap.values()} == {0}
+    finally:
+        pi.run(MAKE_WRITABLE)
 
     # To the port that the other one has left, planned while the run of that one changes the firewall.
     with concurrent.futures.ThreadPoolExecutor() as threads:
@@ -120,23 +127,6 @@ def test_what_cannot_work_is_an_error_with_what_to_do(two, pi):
     pi.run(UNIT.format(options="-s /home/pi/.node-red/b.js"))
     disk = two.play(["sessions"], variables={"nodered_sessions_store": "disk"}, limit="kitchen-b")
     assert disk.says("nodered.service uses the user directory /home/pi/.node-red as well.", "runtime or memory")
-
-
-def test_both_are_changed_on_a_read_only_root_and_leave_it_so(two, pi, variables):
-    ports = {**variables, "nodered_port": "{{ 1885 if nodered_service == 'nodered' else 1895 }}"}
-    ports |= {"nodered_ufw_manage": True, "nodered_serial": "100%"}
-    pi.run(MAKE_READ_ONLY)
-    try:
-        run = two.play("secure", variables={**ports, "nodered_remount": True})
-        assert not run.failed
-        assert root_is_read_only(pi)
-        assert rules(pi) == {"1885": "Node-RED", "1895": "Node-RED"}
-        for port in (1885, 1895):
-            assert pi.get("/flows", port=port).status == 401
-        again = two.play("secure", variables=ports)
-        assert {one["changed"] for one in again.recap.values()} == {0}
-    finally:
-        pi.run(MAKE_WRITABLE)
 
 
 def test_a_run_that_was_killed_is_waited_for_by_that_of_the_other(two, pi, variables):

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import ssl
 import time
 
 import pytest
+import yaml
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, pem
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -136,66 +138,63 @@ def test_what_a_renewal_brings_is_copied_and_goes_live(pi50, secure, authority, 
     pi50.run("rm -rf /etc/letsencrypt")
 
 
+def bad_certificates(authority, address):
+    """The faults that the field knows, and what is said about them; tests/unit has the others."""
+    good, weak = authority.issue(address), rsa.generate_private_key(65537, 1024)
+    return {
+        "expired": (content(authority.issue(address, since=-30, until=-1)), "expired on"),
+        "mismatched": (content(Issued(good.certificate, authority.issue(address).key)), "key does not belong"),
+        "half-written key": (content(Issued(good.certificate, good.key[:-60])), "half-written"),
+        "too weak": (content(authority.issue(address, key=weak)), "too weak"),
+        "wrong authority": (content(Authority("Somebody else").issue(address)), "nodered_tls_ca"),
+        "missing file": (files("/etc/nowhere/privkey.pem"), "/etc/nowhere/privkey.pem cannot be read"),
+        "mismatched files": (files("/root/other.key"), "does not belong"),
+    }
+
+
+def content(issued):
+    return {
+        "nodered_tls_source": "content",
+        "nodered_tls_certificate": issued.certificate,
+        "nodered_tls_key": issued.key,
+    }
+
+
+def files(key):
+    return {"nodered_tls_source": "files", "nodered_tls_certificate": "/root/good.pem", "nodered_tls_key": key}
+
+
 @pytest.fixture(scope="module")
-def served_by_an_authority(fleet, authority, tmp_path_factory):
-    """A Node-RED that serves a good certificate, and how to ask for another one."""
+def refused(fleet, authority, tmp_path_factory):
+    """A run in which a machine with a good certificate has a name for each bad one; what it said about each."""
     pi = fleet.pis["pi41"]
     pi.reset()
     folder = tmp_path_factory.mktemp("tls")
     (folder / "ca.pem").write_text(authority.certificate)
     common = {"nodered_tls_ca": str(folder / "ca.pem"), "nodered_login_password_dir": str(folder / "passwords")}
-
-    def run(issued=None, **variables):
-        if issued:
-            variables |= {
-                "nodered_tls_source": "content",
-                "nodered_tls_certificate": issued.certificate,
-                "nodered_tls_key": issued.key,
-            }
-        return fleet.play(ROLES, variables=common | variables, limit=pi.name)
-
     good = authority.issue(pi.address)
-    assert not run(good).failed
-    return pi, good, run
-
-
-def bad_certificates(authority, address):
-    """The faults that the field knows; tests/unit has the others."""
-    good, weak = authority.issue(address), rsa.generate_private_key(65537, 1024)
-    return {
-        "expired": (authority.issue(address, since=-30, until=-1), "expired on"),
-        "mismatched": (Issued(good.certificate, authority.issue(address).key), "key does not belong"),
-        "half-written key": (Issued(good.certificate, good.key[:-60]), "half-written"),
-        "too weak": (authority.issue(address, key=weak), "too weak"),
-        "wrong authority": (Authority("Somebody else").issue(address), "nodered_tls_ca"),
-    }
-
-
-@pytest.mark.parametrize("fault", sorted(bad_certificates(Authority(), "192.0.2.1")))
-def test_a_bad_certificate_is_refused_and_the_old_one_stays(served_by_an_authority, authority, fault):
-    pi, good, run = served_by_an_authority
-    bad, said = bad_certificates(authority, pi.address)[fault]
-    before = (pi.settings, pi.main_pid(), good.serial)
-    refused = run(bad)
-    assert refused.failed
-    assert refused.says(said)
-    assert (pi.settings, pi.main_pid(), served(pi)) == before
-
-
-@pytest.mark.parametrize(
-    "key_file, said",
-    [("/etc/nowhere/privkey.pem", "/etc/nowhere/privkey.pem cannot be read"), ("/root/other.key", "does not belong")],
-    ids=["missing", "mismatched"],
-)
-def test_files_that_are_no_pair_are_refused_with_the_file_named(served_by_an_authority, authority, key_file, said):
-    pi, good, run = served_by_an_authority
+    assert not fleet.play(ROLES, variables=common | content(good), limit=pi.name).failed
     pi.run("cat > /root/good.pem", stdin=good.certificate)
     pi.run("cat > /root/other.key", stdin=authority.issue(pi.address).key)
     before = (pi.settings, pi.main_pid(), good.serial)
-    refused = run(nodered_tls_source="files", nodered_tls_certificate="/root/good.pem", nodered_tls_key=key_file)
-    assert refused.failed
-    assert refused.says(said)
+
+    inventory = yaml.safe_load(fleet.inventory.read_text())
+    machine, bad = inventory["nodered"]["hosts"][pi.name], bad_certificates(authority, pi.address)
+    names = {fault: f"fault{number}" for number, fault in enumerate(bad)}
+    inventory["nodered"]["hosts"] = {
+        names[fault]: {**machine, **variables} for fault, (variables, _said) in bad.items()
+    }
+    path = fleet.inventory.parent / "faults.yml"
+    path.write_text(yaml.safe_dump(inventory))
+    run = dataclasses.replace(fleet, inventory=path).play(ROLES, variables=common)
     assert (pi.settings, pi.main_pid(), served(pi)) == before
+    return {fault: (run.failure(names[fault]), said) for fault, (_variables, said) in bad.items()}
+
+
+@pytest.mark.parametrize("fault", bad_certificates(Authority(), "192.0.2.1"))
+def test_a_bad_certificate_is_refused_and_the_old_one_stays(refused, fault):
+    failure, said = refused[fault]
+    assert said in failure
 
 
 def test_a_key_that_only_root_can_read_is_named_and_the_old_configuration_keeps_serving(pi41, secure):
