@@ -56,7 +56,13 @@ class ChangedFile:
 
     @classmethod
     def loaded(cls, record: Dict[str, Any]) -> "ChangedFile":
-        """From a record, which knows no classes. Raises TypeError or KeyError where it is damaged."""
+        """From a record, which knows no classes. Raises TypeError or KeyError where it is damaged.
+
+        Version 0.2.0 recorded the folder, and worked on all files as root. The owner of the folder is the user then.
+        """
+        if "folder" in record:
+            known = {key: value for key, value in record.items() if key != "folder"}
+            return cls(**known, user=_identity.owner(record["path"]))
         user = record.get("user")
         identity = user and Identity(user["name"], user["uid"], user["gid"], tuple(user["groups"]))
         return cls(**dict(record, user=identity))
@@ -205,7 +211,7 @@ def recorded(service: str) -> Optional[Change]:
         files = [ChangedFile.loaded(file) for file in found["files"]]
         added = {"under_old": found.get("under_old", True), "confirmation": found.get("confirmation", "")}
         return Change(found["boot"], found["pid"], found["start"], files, found["settings"], **added)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, Failure):
         return None
 
 

@@ -195,6 +195,30 @@ def test_a_record_that_cannot_be_read_is_none(settings):
         assert _change.recorded("nodered") is None
 
 
+def as_in_0_2_0(record):
+    """Rewrite the record with the members that version 0.2.0 gave a file."""
+    path = pathlib.Path(record)
+    found = json.loads(path.read_text())
+    for file in found["files"]:
+        state = os.stat(os.path.dirname(file["path"]))
+        file["folder"] = [state.st_dev, state.st_ino]
+        del file["user"], file["second_name"]
+    path.write_text(json.dumps(found))
+
+
+def test_a_record_of_version_0_2_0_can_be_undone_as_the_owner_of_the_folder(settings, process, monkeypatch):
+    change(settings, "new", process.pid)
+    as_in_0_2_0(_change.record_file("nodered"))
+    assert _change.waiting("nodered", process.pid)
+    recorded = _change.recorded("nodered")
+    assert recorded.files[0].user is None
+    assert _change.undo(recorded) == [str(settings)]
+    assert settings.read_text() == "old"
+
+    monkeypatch.setattr(_identity, "owner", lambda path: NOBODY)
+    assert _change.recorded("nodered").files[0].user == NOBODY
+
+
 def test_on_a_full_disk_the_backup_takes_the_place_of_the_file(settings, tmp_path, monkeypatch, process):
     backup = tmp_path / "settings.js.1~"
     backup.write_text("old")
