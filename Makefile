@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine style lint docs pictures release publish unit lowest sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
+.PHONY: help demo demo-down test machine style lint docs pictures release publish unit lowest newest versions sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo-down: ## Remove everything that the demo started
 	@demo/down
 
 test: machine ## Run everything; about 28 minutes on two cores
-	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest sanity corpus lint docs
+	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest newest sanity corpus lint docs
 	$(MAKE) integration
 
 machine: ## Check or install what the tests need beside Python: Docker, Node.js, npm
@@ -68,12 +68,16 @@ publish: .venv/test.stamp ## Publish what make release has built on Galaxy, with
 unit: .venv/test.stamp $(COLLECTION) ## Test the Python of the plugins, and the files around them
 	pytest tests/unit tests/project
 
-lowest: $(COLLECTION) ## Test the controller's part with the lowest versions that are promised
-	test -x build/lowest/bin/pytest || $(PYTHON) -m venv build/lowest
-	build/lowest/bin/pip install --quiet -r tests/requirements-lowest.txt
-	# How long hostile text takes is no question of versions.
-	build/lowest/bin/pytest tests/unit/plugins/plugin_utils tests/unit/plugins/filter tests/unit/plugins/action \
-	    --ignore tests/unit/plugins/plugin_utils/_settings/test_hostile_text.py
+VERSIONS_TEST = PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.tests.versions
+
+lowest: .venv/test.stamp $(COLLECTION) ## Test the controller's part with the lowest versions that are promised
+	$(VERSIONS_TEST) 2.17-3.11-lowest
+
+newest: .venv/test.stamp $(COLLECTION) ## Test the controller's part with the newest ansible-core and libraries
+	$(VERSIONS_TEST) 2.21-3.13-newest
+
+versions: .venv/test.stamp $(COLLECTION) ## Test all versions of ansible-core, Python and libraries; writes docs/compatibility.md
+	$(VERSIONS_TEST) $(VERSIONS)
 
 sanity: .venv/test.stamp ## Run ansible-test sanity
 	tests/sanity/run

@@ -4,7 +4,7 @@
 """Run `secure` on every Node-RED release and Debian that is promised, and write the table for the documentation.
 
 `make matrix`, or `make matrix VARIANTS="nr50-trixie bone"`. For each machine: `secure` with all roles and its
-verification, a reboot, and a run that must change nothing. The table of a run with all machines is
+verification, a reboot, and a run that must change nothing. The table of a run with all machines is a part of
 `docs/compatibility.md`; that of some machines is only printed.
 """
 
@@ -19,12 +19,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from . import generated
 from .integration.fleet import CHECKOUT, Fleet, Pi, Run
 
 # Each machine takes about as much CPU time as it waits.
 AT_ONCE = 2
 LOGS = CHECKOUT / "build" / "matrix"
-TABLE = CHECKOUT / "docs" / "compatibility.md"
 VARIABLES = {"nodered_tls_source": "selfsigned", "nodered_ufw_manage": True, "nodered_serial": "100%"}
 BOARDS = ["root", "dietpi", "bone", "user-unit"]
 VERSIONS = """
@@ -35,7 +35,7 @@ systemctl --version | awk 'NR == 1 { print $2 }'
 uname -m
 """
 INTRODUCTION = """\
-# Compatibility
+## Node-RED and Debian
 
 `make matrix` wrote this table on {date}. Each row is one machine: `secure` with all roles and the verification from
 outside, then a reboot, then a second run that must change nothing. All machines are containers with systemd; the CPU
@@ -83,11 +83,10 @@ def main(names: Sequence[str]) -> int:
     chosen = list(names) or [name for name in known if name.startswith("nr")] + BOARDS
     with concurrent.futures.ProcessPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(tested, chosen, (known[name] for name in chosen)))
-    text = table(rows)
+    text = generated.table([HEADER, *(row.cells() for row in rows)])
     print(text)
     if not names:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(INTRODUCTION.format(date=datetime.datetime.now(tz=datetime.UTC).date()) + text)
+        generated.write("matrix", INTRODUCTION.format(date=datetime.datetime.now(tz=datetime.UTC).date()) + text)
     return 0 if all(row.passed for row in rows) else 1
 
 
@@ -143,12 +142,6 @@ def _failure(run: Run) -> str:
 
 def _first_line(text: str) -> str:
     return text.strip().splitlines()[0].replace("|", "/")[:200]
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = [HEADER, ["---"] * len(HEADER), *(row.cells() for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 if __name__ == "__main__":
