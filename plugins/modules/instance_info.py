@@ -368,6 +368,10 @@ instance:
         The files with secrets that this collection has written to the user directory, with their SHA-256. One that
         other users can read is left out.
       type: dict
+    backups:
+      description: The names of copies of the settings file beside it, which can hold old hashes. At most 20.
+      type: list
+      elements: str
     fail2ban:
       description: What is there of fail2ban.
       type: dict

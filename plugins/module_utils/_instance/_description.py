@@ -148,6 +148,7 @@ def _seen_as_service_user(
         **sessions(plan_, settings, folder, mounts),
         "companions": companions(plan_.settings_file),
         "private_files": _private_files.own(folder, plan_.identity),
+        "backups": _private_files.backups(plan_.settings_file),
         **sockets(plan_, settings, folder, where),
     }
 

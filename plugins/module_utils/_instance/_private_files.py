@@ -26,6 +26,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._identity i
 MOST_NAMES = 10000
 # With what Node-RED itself keeps beside them (.backup, and .$$$ while it writes).
 SECRET_FILE = re.compile(r"^(\.sessions\.json|.*_cred\.json|\.config(\.[a-z]+)?\.json|\.pifleet-[^/]*\.json)(\..*)?$")
+# Copies of the settings file that version 0.2.0, or the module `settings`, has left beside it.
+BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~\Z")
+MOST_BACKUPS = 20
 # What this collection itself keeps in the user directory, and its mode. The list of used codes is the companion's own.
 OWN_FILE = re.compile(r"^\.pifleet-[A-Za-z0-9_.@:-]+(?<!-used)\.json\Z")
 OWN_MODE = 0o600
@@ -111,6 +114,13 @@ def _names(folder: str) -> List[str]:
             return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
     except OSError:
         return []
+
+
+def backups(settings_file: str) -> List[str]:
+    """The names of copies of the settings file beside it, which can hold old hashes."""
+    folder, settings = os.path.split(os.path.realpath(settings_file))
+    found = [name for name in _names(folder) if name.startswith(settings) and BACKUP.fullmatch(name[len(settings) :])]
+    return [printable_line(name) for name in found[:MOST_BACKUPS]]
 
 
 def _judged(path: str, state: os.stat_result, need: str, identity: Identity) -> Optional[Exposed]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from urllib.parse import urlsplit
 
 from .._core import _variable_names
@@ -96,6 +97,13 @@ def _notes(found: Found, *, may_remount: bool) -> list[str]:
             "runtime (role sessions) for both."
             for other in _sharing(found, "user_dir")
         ]
+    if found.instance["backups"]:
+        settings = found.instance["settings_file"]
+        notes.append(
+            f"Copies of settings.js with what it held before, old hashes included, are beside it on {found.host}: "
+            f"{', '.join(found.instance['backups'])}. Version 0.2.0 of this collection, or the module settings, has "
+            f"left them. If you do not need them, delete them: rm {shlex.quote(settings)}.*~"
+        )
     read_only = ", ".join(one["mount"] for one in found.instance["read_only"])
     if read_only and not may_remount:
         notes.append(f"{read_only} is read-only. A change needs nodered_remount set to true.")

@@ -199,3 +199,10 @@ def test_own_files_that_are_open_are_closed_like_others_with_secrets(user_dir):
     make(user_dir / ".pifleet-two-step-nodered.json", 0o644)
     make(user_dir / ".pifleet-two-step-nodered-used.json", 0o644)
     assert {".pifleet-two-step-nodered.json", ".pifleet-two-step-nodered-used.json"} <= set(exposed(user_dir))
+
+
+def test_copies_of_the_settings_file_are_listed_and_nothing_else(user_dir):
+    copy = "settings.js.335.2026-11-30@08:59:09~"
+    for name in (copy, "settings.js.rejected", "settings.js~", "other.js.335.2026-11-30@08:59:09~", f"{copy}\n"):
+        make(user_dir / name)
+    assert _private_files.backups(str(user_dir / "settings.js")) == [copy]

@@ -107,6 +107,7 @@ INSTANCE: dict[str, Any] = {
         "client_authorities": [],
         "follows": False,
     },
+    "backups": [],
     "fail2ban": {"installed": False, "running": False, "action": None, "files": {}},
     "unconfirmed": False,
     "confirmation": "",

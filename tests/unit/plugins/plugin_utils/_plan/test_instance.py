@@ -109,3 +109,9 @@ def test_a_place_of_the_verification_that_is_not_possible_is_an_error_before_any
 def test_without_root_nothing_is_planned():
     (error,) = planned(as_root=False).errors
     assert "become: true" in error
+
+
+def test_copies_of_the_settings_beside_them_are_reported_with_the_command_that_deletes_them():
+    (note,) = planned(backups=["settings.js.335.2026-11-30@08:59:09~"]).notes
+    assert "old hashes" in note and "settings.js.335.2026-11-30@08:59:09~" in note
+    assert note.endswith("delete them: rm /home/pi/.node-red/settings.js.*~")
