@@ -92,7 +92,7 @@ def all_combinations() -> Iterator[str]:
 
 def part(rows: Sequence[Row], date: datetime.date) -> str:
     """What the documentation shows of a run with all combinations."""
-    tried = {row.python.rpartition(".")[0] for row in rows}
+    tried = {".".join(row.python.split(".")[:2]) for row in rows}
     lacking = sorted({python for _requirement, pythons in CORES.values() for python in pythons} - tried)
     table = generated.table([HEADER, *(list(dataclasses.astuple(row)) for row in rows)])
     note = "\n" + LACKING.format(" and ".join(lacking)) if lacking else ""

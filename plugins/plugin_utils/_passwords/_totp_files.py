@@ -61,7 +61,8 @@ def keep(path: str, *, record: str, picture: str, replaces: str) -> None:
             if secret != replaces:
                 raise TotpError(f"Another run has written {path} meanwhile. Run again.")
             # The text file last: it is what the next run reads.
-            _kept_files.write(file.with_suffix(PICTURE), picture.encode(), 0o600)
+            # Python 3.14 sees no suffix in "..txt", the file of a user with the name ".".
+            _kept_files.write(pathlib.Path(path.removesuffix(RECORD) + PICTURE), picture.encode(), 0o600)
             _kept_files.write(file, record.encode(), 0o600)
     except OSError as error:
         raise TotpError(f"The secret cannot be kept in {path}: {error}. Make that folder writable.") from None

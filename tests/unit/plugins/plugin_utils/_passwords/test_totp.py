@@ -173,7 +173,8 @@ def test_each_user_has_a_file_in_the_folder_of_the_host(tmp_path, user):
     _totp_files.keep(path, **kept())
     assert _totp_files.read(path) == ADA
     files = sorted((tmp_path / "pi1").iterdir())
-    assert [file.suffix for file in files] == [".svg", ".txt"]
+    assert [file.name[-4:] for file in files] == [".svg", ".txt"]
+    assert len({file.name[:-4] for file in files}) == 1
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert (tmp_path / "pi1").stat().st_mode & 0o777 == 0o700
 
