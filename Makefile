@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine style lint docs pictures release publish unit lowest newest versions sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
+.PHONY: help demo demo-down test machine style lint docs messages pictures release publish unit lowest newest versions sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: style build/docs-tools/stamp build/galaxy/stamp $(COLLECTION) ## Check sty
 
 docs: .venv/test.stamp build/docs-tools/stamp $(COLLECTION) ## Build the documentation site into build/docs/html
 	build/docs-tools/bin/python docs/site/build.py
+
+messages: .venv/test.stamp ## Write the error messages into docs/troubleshooting.md, from the source
+	python docs/site/messages.py
 
 pictures: .venv/test.stamp $(COLLECTION) ## Make the pictures of the documentation from the machines of the demo
 	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.docs.site.pictures
