@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import re
 import socket
 import ssl
 import time
@@ -17,7 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .failed_logins import fail_to_log_in, logged
+from .fleet import CHECKOUT
 
+PAGE = (CHECKOUT / "docs" / "rotate.md").read_text()
 FOLDER = "/etc/nodered-tls/nodered/current"
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
 ROLES = ["login", "tls"]
@@ -74,6 +78,15 @@ def test_a_renewed_certificate_goes_live_without_a_restart(pi41, secure):
     assert "PRIVATE KEY" not in renewed.output
     assert placed(pi41) != old
     wait_until_served(pi41, placed(pi41))
+    assert pi41.main_pid() == pid
+
+    old, now = placed(pi41), datetime.datetime.now(datetime.timezone.utc).isoformat()
+    (options,) = re.findall(r"pifleet\.nodered\.rotate (-e nodered_rotate=certificates,clients)$", PAGE, re.MULTILINE)
+    about = {"nodered_tls_source": "selfsigned", "nodered_rotate_made_before": now}
+    rotated = secure(pi41, *options.split(), roles="rotate", **about, **OFTEN)
+    assert not rotated.failed
+    assert rotated.says("pi41: certificate new, expires 20", ", in use")
+    assert served(pi41) == placed(pi41) != old
     assert pi41.main_pid() == pid
 
     pi41.run(f"head -c 100 {FOLDER}/key.pem > /tmp/half; cat /tmp/half > {FOLDER}/key.pem; rm /tmp/half")

@@ -56,6 +56,9 @@ def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
         rotation = Rotation.of(found.rotates, wanted, read["now"])
     except ArgumentError as error:
         return {**read, "rotation_problem": str(error)}
+    if aim.given:
+        # The variables decide which one issues certificates and which one is trusted.
+        rotation = dataclasses.replace(rotation, authority=False)
     if rotation != Rotation():
         read["rotation"] = {**dataclasses.asdict(rotation), "fleet": []}
     passphrase = aim.text("nodered_tls_authority_passphrase")

@@ -283,7 +283,6 @@ class Certificates:
         rotation, aim = self._rotation, self._aim
         if rotation == Rotation():
             return {}
-        in_folder = rotation.authority and not aim.given
         left = "" if aim.made_here else "this collection has not made it"
         if self.is_missing:
             left = "there is none yet. Run pifleet.nodered.secure"
@@ -293,9 +292,9 @@ class Certificates:
             "made_before": rotation.certificate_before(issued=aim.issued),
             "issuer": self._issuer if aim.issued and not left else "",
             "refresh": aim.number("nodered_tls_refresh_hours") * 3600,
-            "authority": self._authorities() if in_folder and aim.needs_authority else {},
+            "authority": self._authorities() if rotation.authority and aim.needs_authority else {},
             "both": bool(self._beside),
-            "folder": aim.folder if in_folder else "",
+            "folder": aim.folder if rotation.authority else "",
         }
 
     def _authorities(self) -> dict[str, str]:

@@ -442,6 +442,10 @@ def test_an_authority_that_is_given_is_trusted_with_the_other_one(controller):
     assert controller.read(**variables, nodered_rotate_fleet=list(FLEET))["authority"]["change"] == change, (
         "the variables decide"
     )
+    controller.rotates = frozenset(["authority", "certificates"])
+    rotation = controller.planned(**variables).details["rotation"]
+    assert (rotation["authority"], rotation["both"], rotation["folder"]) == ({}, True, "")
+    assert rotation["made_before"] > 0, "certificates are replaced by their date"
     assert not controller.folder.path.exists()
 
 

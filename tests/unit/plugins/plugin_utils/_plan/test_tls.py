@@ -857,6 +857,4 @@ def test_the_summary_knows_what_was_planned():
     assert (kept["certificate"], kept["left"], kept["issuer"], kept["refresh"]) == (True, "", NEXT, 3600)
     mine = planned(in_use(controller=rotating(certificates=True)), tls_source="none").details["rotation"]
     assert (mine["left"], mine["authority"]) == ("this collection has not made it", {})
-    given = {"tls_authority_certificate": NEXT, "tls_authority_key": NEW_PRIVATE.key}
-    text = planned(in_use(issued(), controller=controller), **CLIENTS, **given).details["rotation"]
-    assert (text["authority"], text["both"]) == ({}, True)
+    assert mine["folder"] == "" != kept["folder"]
