@@ -14,7 +14,18 @@ import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 WANTED = {
-    *("CHANGELOG.md", "FILES.json", "LICENSE", "LICENSES", "MANIFEST.json", "README.md", "REUSE.toml", "SECURITY.md"),
+    *(
+        "CHANGELOG.md",
+        "CODE_OF_CONDUCT.md",
+        "CONTRIBUTING.md",
+        "FILES.json",
+        "LICENSE",
+        "LICENSES",
+        "MANIFEST.json",
+        "README.md",
+        "REUSE.toml",
+        "SECURITY.md",
+    ),
     *("changelogs", "docs", "examples", "meta", "playbooks", "plugins", "requirements.txt", "roles"),
 }
 # Left by tests, runs and editors.
