@@ -19,7 +19,7 @@ def write(target: str, part: str) -> None:
 def replaced(page: str, target: str, part: str) -> str:
     """The page with this part in place of the one that the make target wrote before."""
     begin, end = f"<!-- make {target} -->\n", f"<!-- end of make {target} -->\n"
-    before, _, rest = page.partition(begin)
+    before, _begin, rest = page.partition(begin)
     after = rest.partition(end)[2]
     return f"{before}{begin}{part}{end}{after}"
 

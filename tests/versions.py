@@ -116,7 +116,12 @@ class Environment:
         path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
         with self.log.open("a") as log:
             done = subprocess.run(
-                [*self.prefix, "env", path, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=CHECKOUT
+                [*self.prefix, "env", path, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=CHECKOUT,
+                check=False,
             )
         return done.returncode == 0
 
@@ -180,7 +185,7 @@ def interpreter(python: str) -> str | None:
     ]
     for candidate in filter(None, found):
         # The first one can be a file of pyenv that only knows where the interpreter is not.
-        if subprocess.run([candidate, "-c", "import ensurepip"], capture_output=True).returncode == 0:
+        if subprocess.run([candidate, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0:
             return str(candidate)
     return None
 

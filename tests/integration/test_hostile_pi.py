@@ -67,8 +67,10 @@ def arrived(machines):
     on_all(lambda pi: pi.reset(), machines)
     attackers = [Attacker(pi) for pi in machines]
     on_all(lambda attacker: attacker.arrive(), attackers)
-    yield attackers
-    on_all(lambda attacker: attacker.leave(), attackers)
+    try:
+        yield attackers
+    finally:
+        on_all(lambda attacker: attacker.leave(), attackers)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def options(path: pathlib.Path) -> set[str]:
     found = set(documentation.get("options", {}))
     fragments = documentation.get("extends_documentation_fragment", [])
     for fragment in [fragments] if isinstance(fragments, str) else fragments:
-        name, _, part = fragment.removeprefix("pifleet.nodered.").partition(".")
+        name, _dot, part = fragment.removeprefix("pifleet.nodered.").partition(".")
         found |= set(fragment_options(name, part or "documentation"))
     return {name for name in found if not name.startswith("_")}
 
@@ -78,7 +78,7 @@ def test_each_plugin_is_public_or_named_as_private(kind):
 def test_the_options_and_results_of_each_public_plugin_are_listed(kind):
     for name, text in items(KINDS[kind]).items():
         path = CHECKOUT / "plugins" / kind / f"{name}.py"
-        listed_options, _, listed_results = text.partition("; results")
+        listed_options, _separator, listed_results = text.partition("; results")
         assert words(listed_options) == options(path), name
         assert words(listed_results) == (set(documented(path, "RETURN")) if kind == "modules" else set()), name
 
