@@ -70,6 +70,8 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(_systemd, "show", found.show)
     monkeypatch.setattr(_find, "_running", lambda: [(None, one) for one in found.processes])
     monkeypatch.setattr(_user_units, "of_process", found.unit_of)
+    # These processes have no control group. In a container, they would seem to be in another one.
+    monkeypatch.setattr(_processes, "in_container", lambda _pid: False)
     found.lingers("nobody", "daemon")
     return found
 
