@@ -12,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/build/ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
-.PHONY: help demo demo-down test machine style lint docs messages pictures release publish unit lowest newest versions sanity corpus fuzz molecule integration power-cut rotate-kills attack matrix benchmark clean
+.PHONY: help demo demo-down test machine style lint docs messages pictures release publish unit lowest newest versions sanity corpus fuzz molecule integration power-cut rotate-kills upgrade attack matrix benchmark clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ power-cut: .venv/test.stamp $(COLLECTION) ## Cut the power at 20 random moments 
 
 rotate-kills: .venv/test.stamp $(COLLECTION) ## Kill 20 rotations of passwords at random moments; make test does it with 3
 	ROTATE_KILLS=20 pytest -s tests/integration/test_rotate.py
+
+upgrade: .venv/test.stamp $(COLLECTION) ## Upgrade machines that version 0.2.0 has secured, all cases; make test does one
+	UPGRADE_ALL=1 pytest tests/integration/test_upgrade.py
 
 attack: .venv/test.stamp $(COLLECTION) ## Attack runs as the service user, 200 rounds of what depends on luck
 	ATTACK_ROUNDS=200 pytest -s tests/integration/test_hostile_pi.py

@@ -17,8 +17,8 @@ from .recording import Recording
 LONGEST_FIRST = (
     *("test_hostile_pi", "test_faults", "test_several", "test_tls", "test_sessions", "test_hardening", "test_login"),
     *("test_launchers", "test_firewall", "test_restore", "test_power_cut", "test_rotate", "test_secure"),
-    *("test_examples", "test_secrets", "test_old_release", "test_rotate_certificates", "test_read_only"),
-    *("test_http_auth", "test_verify_from", "test_boards", "test_start", "test_port"),
+    *("test_examples", "test_secrets", "test_upgrade", "test_old_release", "test_rotate_certificates"),
+    *("test_read_only", "test_http_auth", "test_verify_from", "test_boards", "test_start", "test_port"),
 )
 
 

@@ -4,7 +4,8 @@
 """When the major releases of Node-RED and Node.js get their last fixes. Private; data only.
 
 Sources: https://nodered.org/about/releases/ (updated on 2026-06-09) and https://github.com/nodejs/Release. Projects
-move these dates, so update this file with each release of the collection.
+move these dates. To update them before each release of the collection, compare both tables with these pages (for
+Node.js: schedule.json), and set DATED to the day on which you did.
 """
 
 from __future__ import annotations

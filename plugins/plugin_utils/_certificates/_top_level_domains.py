@@ -4,6 +4,7 @@
 """The top-level domains of the Internet. Private.
 
 From https://data.iana.org/TLD/tlds-alpha-by-domain.txt, version 2026100300, without the internationalized ones (xn--).
+To update it: grep -v '^#\\|^XN--' tlds-alpha-by-domain.txt | tr A-Z a-z | tr '\\n' ' ' | fold -s -w 110
 """
 
 from __future__ import annotations

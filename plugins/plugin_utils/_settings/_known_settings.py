@@ -6,6 +6,7 @@
 Node-RED ignores an unknown name in silence: with `adminauth` instead of `adminAuth` the editor stays open.
 Collected from the sources of node-red 0.14.6 to 5.0.7 (red.js, the packages @node-red/*, the default settings.js), and
 of both dashboards (node-red-dashboard 3.6.6, @flowfuse/node-red-dashboard 1.31.0).
+To update it for a new release, add what its default settings.js has and what its sources read as `settings.NAME`.
 """
 
 from __future__ import annotations
