@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import secrets
 import shlex
@@ -16,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .fleet import CHECKOUT, Fleet, Pi, Run, recap
+from .fleet import CHECKOUT, Fleet, Pi, Run, kill, recap
 
 HERE = pathlib.Path(__file__).parent
 # The operator logs in as a user of its own, who may do everything, and the service user may do nothing with sudo.
@@ -143,13 +142,12 @@ def play(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         try:
             code = controller.wait(patience)
         except subprocess.TimeoutExpired:
             code = -signal.SIGKILL
-            os.killpg(controller.pid, signal.SIGKILL)
+            kill(controller.pid)
             controller.wait()
             for pi in pis:
                 pi.run(f"pkill -KILL -u {OPERATOR}; pkill -KILL -f '^/usr/bin/python[3]( -I)?$'", check=False)

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import pathlib
 import re
 import shlex
+import signal
 import ssl
 import subprocess
 import time
@@ -364,6 +366,20 @@ class Fleet:
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_FORKS": "4",
         }
+
+
+def kill(pid: int) -> None:
+    """Kill a run with all its processes: since ansible-core 2.19, workers have sessions of their own."""
+    parents = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    family = [pid]
+    for one in family:
+        family += [child for child, parent in parents.items() if parent == one]
+    for one in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def recap(output: str) -> dict[str, dict[str, int]]:

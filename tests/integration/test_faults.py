@@ -13,7 +13,7 @@ import time
 import pytest
 import yaml
 
-from .fleet import UNDISTURBED
+from .fleet import UNDISTURBED, kill
 
 LOGIN = {"nodered_login_users": [{"username": "ada", "password": "correct horse battery staple"}]}
 # Only what this is about: test_secure.py and the Molecule scenarios have all roles together.
@@ -180,13 +180,12 @@ def test_a_killed_controller_does_not_stop_the_restart(fleet, pi41, tmp_path, wa
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
     end = time.monotonic() + 60
     while "uiPort: 1887" not in pi41.settings or pi41.main_pid() == pid:
         assert time.monotonic() < end
         time.sleep(0.1)
-    os.killpg(controller.pid, signal.SIGKILL)
+    kill(controller.pid)
     controller.wait()
     # The connection goes with the controller: its multiplexed ssh is killed too.
     subprocess.run(["pkill", "-KILL", "-f", f"ssh.*{pi41.address}"], check=False)

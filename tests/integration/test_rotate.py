@@ -10,20 +10,17 @@ second one, and a run that completes after each. ROTATE_SEED in the environment 
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import os
-import pathlib
 import random
 import re
-import signal
 import subprocess
 import time
 
 import pytest
 import yaml
 
-from .fleet import CHECKOUT, UNDISTURBED
+from .fleet import CHECKOUT, UNDISTURBED, kill
 from .test_power_cut import SETTLED, cut_power
 
 KILLS = int(os.environ.get("ROTATE_KILLS", "2"))
@@ -66,24 +63,10 @@ def killed(fleet, options):
         try:
             wait(*arguments)
         finally:
-            for pid in family(process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill(process.pid)
             process.wait()
 
     return run
-
-
-def family(pid):
-    """A process and its descendants: since ansible-core 2.19, those that work have sessions of their own."""
-    parents = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
 
 
 @pytest.fixture

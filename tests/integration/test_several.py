@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import os
 import re
-import signal
 import subprocess
 
 import pytest
 import yaml
 
+from .fleet import kill
 from .test_firewall import FORGET
 from .test_read_only import MAKE_READ_ONLY, MAKE_WRITABLE, root_is_read_only
 
@@ -132,16 +131,16 @@ def test_what_cannot_work_is_an_error_with_what_to_do(two, pi):
 def test_a_run_that_was_killed_is_waited_for_by_that_of_the_other(two, pi, variables):
     usual = {**variables, "nodered_ufw_confirm_seconds": 30, "nodered_restart_timeout": 20}
     command = two.command(ROLES, variables={**usual, "nodered_port": 1886}, limit="kitchen")
-    with subprocess.Popen(command, env=two.environment(), stdout=subprocess.DEVNULL, start_new_session=True) as killed:
+    with subprocess.Popen(command, env=two.environment(), stdout=subprocess.DEVNULL) as killed:
         pi.run(f"timeout 60 sh -c 'until test -e {ARMED}; do sleep 0.1; done'")
-        os.killpg(killed.pid, signal.SIGKILL)
+        kill(killed.pid)
     run = two.play(ROLES, variables={**usual, "nodered_port": 1895}, limit="kitchen-b")
     assert not run.failed
     assert rules(pi)["1895"] == "Node-RED"
     assert pi.serves(1895)
     first = two.play(ROLES, variables={**usual, "nodered_port": 1886}, limit="kitchen")
     assert not first.failed
-    # The run of the other one has let in what listened there: the killed run had moved it, and not confirmed its rule.
-    assert rules(pi) == {"1886": "kept", "1895": "Node-RED"}
+    # If the killed run had moved the first one already, the run of the other one has let in what listened there.
+    assert rules(pi) in ({"1886": comment, "1895": "Node-RED"} for comment in ("Node-RED", "kept"))
     assert pi.serves(1886)
     assert not pi.run("ls /var/lib/pifleet.nodered/firewall")
