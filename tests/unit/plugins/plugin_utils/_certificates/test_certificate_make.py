@@ -136,7 +136,8 @@ def test_a_long_name_is_cut_in_the_subject_only():
 def test_the_key_of_the_authority_is_encrypted():
     text = AUTHORITY.protected_key("only here")
     assert "BEGIN ENCRYPTED PRIVATE KEY" in text
-    with pytest.raises(ValueError, match="(?i)password|decrypt"):
+    # The message differs: about one wrong passphrase in 256 fails only when the key is read.
+    with pytest.raises(ValueError):
         load_pem_private_key(text.encode(), b"another one")
     assert load_pem_private_key(text.encode(), b"only here").public_key() == AUTHORITY.certificate.public_key()
 
