@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import socket
 import threading
@@ -23,7 +22,6 @@ from .test_read_only import LOGIN, MAKE_READ_ONLY, MAKE_WRITABLE
 from .test_restore import POINTS
 from .users import LOGIN_WORKS, PAGES_WORK, USERS
 
-only_on_request = pytest.mark.skipif("UPGRADE_ALL" not in os.environ, reason="make upgrade runs it")
 # Files that the collection, or a program that it uses, writes: path, mode, owner, target, sum. Folders do not count.
 FILES = r"""
 places="/etc/systemd/system /etc/nodered-tls /usr/local/lib/pifleet.nodered /etc/ufw /var/lib/pifleet.nodered"
@@ -154,7 +152,7 @@ def test_all_roles_are_taken_over_and_old_passwords_work(pi, secure, of_0_2_0, t
     assert (changed(after, files_of(pi)), pi.main_pid()) == (set(), pid)
 
 
-@only_on_request
+@pytest.mark.exhaustive
 def test_with_default_variables_nothing_changes(pi, secure, of_0_2_0, tmp_path):
     secure(pi, DEFAULTS, environment=of_0_2_0)
     before, pid, kept = files_of(pi), pi.main_pid(), controller_files(tmp_path)
@@ -167,7 +165,7 @@ def test_with_default_variables_nothing_changes(pi, secure, of_0_2_0, tmp_path):
     assert pi.login("admin", (tmp_path / "passwords" / pi.name).read_text().strip())
 
 
-@only_on_request
+@pytest.mark.exhaustive
 def test_on_a_read_only_root_nothing_changes(pi, secure, of_0_2_0):
     pi.run(MAKE_READ_ONLY)
     try:
@@ -180,7 +178,7 @@ def test_on_a_read_only_root_nothing_changes(pi, secure, of_0_2_0):
     assert (changed(before, files_of(pi)), pi.main_pid()) == (set(), pid)
 
 
-@only_on_request
+@pytest.mark.exhaustive
 def test_a_change_that_was_written_and_not_activated_is_activated(pi, fleet, secure, of_0_2_0, tmp_path):
     write = {"pifleet.nodered.settings": {"path": pi.settings_file, "service": "nodered", "set": {"uiPort": 1885}}}
     site = tmp_path / "site.yml"
@@ -192,7 +190,7 @@ def test_a_change_that_was_written_and_not_activated_is_activated(pi, fleet, sec
     assert waiting(pi) == ""
 
 
-@only_on_request
+@pytest.mark.exhaustive
 def test_a_firewall_that_waits_for_its_confirmation_is_waited_for(pi, fleet, secure, of_0_2_0, tmp_path):
     guard = {"pifleet.nodered.firewall_guard": {"state": "armed", "seconds": 20}}
     site = tmp_path / "site.yml"
