@@ -75,7 +75,7 @@ def _exceptions() -> set[str]:
     classes = [node for tree in _trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     named = {"Failure", "Exception", "ValueError"}
     ours: set[str] = set()
-    for _ in range(3):
+    for _generation in range(3):
         ours |= {one.name for one in classes if any(_last_name(base) in named | ours for base in one.bases)}
     return ours
 
