@@ -11,6 +11,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import subprocess
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _change
@@ -190,10 +191,16 @@ def test_the_user_that_loads_the_text_has_no_descriptor_of_the_file_that_replace
     note = path.parent / "note"
     note.touch()
     note.chmod(0o666)
-    text = b"require('fs').writeFileSync(__dirname + '/note', String(require('fs').statSync(__filename).ino));"
-    write(path, text + b"module.exports = {uiPort: 1881};", user="nobody")
+    # A number of a deleted file is given to the next one, so the time of birth counts as well.
+    look = (
+        "const {ino, birthtimeNs} = require('fs').statSync(FILE, {bigint: true});const found = `${ino} ${birthtimeNs}`;"
+    )
+    text = look.replace("FILE", "__filename") + "require('fs').writeFileSync(__dirname + '/note', found);"
+    write(path, text.encode() + b"module.exports = {uiPort: 1881};", user="nobody")
     assert path.owner() == "root"
-    assert int(note.read_text()) != path.stat().st_ino
+    command = ["node", "-e", look.replace("FILE", "process.argv[1]") + "console.log(found)", path]
+    written = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert note.read_text() != written
 
 
 @pytest.fixture

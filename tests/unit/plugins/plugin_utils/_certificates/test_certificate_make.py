@@ -10,7 +10,6 @@ import datetime
 import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _certificate_make
@@ -42,22 +41,15 @@ def openssl_accepts(pair, folder, *options):
 
 @contextlib.contextmanager
 def served(pair, folder):
-    """A server with this pair; where it is."""
+    """A server with this pair, in a process of its own; where it is."""
     (folder / "server.pem").write_text(pair.certificate + pair.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer():
-            with contextlib.suppress(OSError):
-                visitor, _where = server.accept()
-                with visitor, context.wrap_socket(visitor, server_side=True) as secure:
-                    secure.recv(1)
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        yield server.getsockname()
-        thread.join(10)
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", folder / "server.pem"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            line = next(line for line in server.stdout if line.startswith("ACCEPT "))
+            yield "127.0.0.1", int(line.rpartition(":")[2])
+        finally:
+            server.kill()
 
 
 def shake_hands(address, name):
