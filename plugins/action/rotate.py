@@ -63,6 +63,8 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
             raise AnsibleActionFail(
                 f"{self.host}: plans of other roles wait to be applied. Rotate in a play of its own."
             )
+        if state.instance["confirmation"] and not self.rotates.issuperset(_rotation.PASSWORDS):
+            raise AnsibleActionFail(f"{self.host}: {_rotation.WAITS}")
         state.variables |= self.variables_for_later()
         result = self._planned(state)
         if result.get("failed") or self._task.check_mode:

@@ -103,12 +103,12 @@ def main() -> None:
     parser.add_argument("--unconfirmed", default="", help="roll back the change that waits for this confirmation")
     given = parser.parse_args()
     try:
-        # While a machine boots, much takes longer than it does otherwise.
-        with contextlib.suppress(Failure):
-            _systemd.run(["systemctl", "is-system-running", "--wait"], SECONDS)
         if given.unconfirmed:
             result = _restart.roll_back_unconfirmed(given.service, given.unconfirmed, SECONDS, given.remount) or {}
         else:
+            # While a machine boots, much takes longer than it does otherwise.
+            with contextlib.suppress(Failure):
+                _systemd.run(["systemctl", "is-system-running", "--wait"], SECONDS)
             result = _restart.finish(given.service, SECONDS, given.remount) or {}
     except Failure as failure:
         _background.log(str(failure), failed=True)

@@ -121,6 +121,13 @@ class Change:
             return self.made_under(pid) or (not _listens(pid) and self.in_place())
         return self.in_place()
 
+    def runs_unconfirmed(self, pid: Optional[int]) -> bool:
+        """Whether this main process runs with the change, which waits for its confirmation.
+
+        The files must not be put back without a restart then: after the next one, the old ones would be in effect.
+        """
+        return bool(self.confirmation and pid and _processes.process(pid) and not self.runs_old(pid))
+
     def touches(self, setting: str) -> bool:
         return any(name == setting or name.startswith(setting + ".") for name in self.settings)
 
@@ -283,6 +290,7 @@ def extend(
             "files": [dataclasses.asdict(file) for file in files],
             "settings": sorted(set(unconfirmed.settings if unconfirmed else ()) | set(settings)),
             "under_old": change is None or change.runs_old(pid),
+            "confirmation": change.confirmation if change else "",
         },
     )
 

@@ -27,6 +27,9 @@ def start(service: str, confirmation: str, seconds: int, remount: bool) -> None:
         "--unit=" + unit(service, confirmation),
         "--on-active=%ds" % seconds,
         "--timer-property=AccuracySec=100ms",
+        # What hinders a rollback can end: another run, or a process that pretends to be a Node-RED.
+        "--property=Restart=on-failure",
+        "--property=RestartSec=60s",
         *_change.boot_command(service, remount),
         "--unconfirmed=" + confirmation,
     ]

@@ -45,6 +45,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._instance._serving
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance._start_plan import StartPlan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import (
     _background,
+    _identity,
     _processes,
     _systemd,
     _user_units,
@@ -576,8 +577,11 @@ def _end_new_sessions(state: State) -> None:
     """End those of logins that are rolled back. What hinders it is logged, and hinders no rollback."""
     try:
         _end_sessions(state)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         _background.log(str(failure), failed=True)
+    finally:
+        # The rollback works as the same user, who can have stopped what ends the sessions.
+        _identity.give_time_again()
 
 
 def _try_to_stop(state: State, timeout: float) -> Optional[Trouble]:

@@ -162,7 +162,7 @@ def settle(given: Answer, seconds: float) -> Dict[str, Any]:
             if change is None:
                 raise Failure(
                     "The change of %s does not wait for its confirmation any more. It was rolled back, because the "
-                    "confirmation came too late, or another run has changed more." % unit.name,
+                    "confirmation came too late, or another run has confirmed or rolled it back." % unit.name,
                     "Run again.",
                 )
             if given.keep:
@@ -224,6 +224,7 @@ class Written(NamedTuple):
 
 def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: Firewall) -> Written:
     """Write everything. Raises Failure if something cannot be written, and undoes the rest before."""
+    _require_no_rotation(unit.service, wanted)
     plan = _start_plan.plan(unit)
     wanted, drop_ins = _with_point(plan, wanted)
     certificate = wanted.certificate and _certificate_files.work(wanted.certificate, plan)
@@ -248,6 +249,16 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
             _undo(unit)
             raise
     return written._replace(restore_point=point.number) if point else written
+
+
+def _require_no_rotation(service: str, wanted: Request) -> None:
+    """Raise Failure if a change waits for its confirmation: a restart for another one would confirm it untried."""
+    change = _change.recorded(service)
+    if change and change.confirmation and change.in_place() and not wanted.confirmation:
+        raise Failure(
+            "A rotation of passwords waits for its confirmation.",
+            "Run pifleet.nodered.rotate, which finishes it, or run again after the host has rolled it back.",
+        )
 
 
 def _with_point(plan: StartPlan, wanted: Request) -> Tuple[Request, Sequence[Restored]]:
@@ -400,8 +411,9 @@ def _described_exposed(user_dir: str, plan: StartPlan, needed: Sequence[str]) ->
 @_change.rollback()
 def _undo_written(unit: Unit, remount: bool) -> None:
     """As `_undo`, after the folders could be written; not if Node-RED runs with the new files."""
-    change = _change.to_extend(unit.service, _systemd.show(unit.name)[0].main_pid)
-    if change is None:
+    pid = _systemd.show(unit.name)[0].main_pid
+    change = _change.to_extend(unit.service, pid)
+    if change is None or change.runs_unconfirmed(pid):
         return
     with _remount.writable(_change.places_of_undo(unit.service, change), remount):
         _undo(unit)
@@ -411,6 +423,9 @@ def _undo_written(unit: Unit, remount: bool) -> None:
 def _undo(unit: Unit) -> None:
     """Put back what this transaction has written. Node-RED was not stopped and continues with the old configuration."""
     change = _change.recorded(unit.service)
+    if change and change.runs_unconfirmed(_systemd.show(unit.name)[0].main_pid):
+        # The clock rolls everything back, with a restart.
+        return
     try:
         if change:
             _change.undo(change)

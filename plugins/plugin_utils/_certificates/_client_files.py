@@ -52,14 +52,16 @@ class ClientFolder:
     def make(self, client: str, authority: Authority, *, days: int, passphrase: str) -> None:
         """A certificate for a person, whose key is in the encrypted .p12 file only, or for the verification."""
         pair = authority.client_pair(client, now=datetime.datetime.now(datetime.timezone.utc), days=days)
-        key = self.path / f"{client}.key"
+        key, certificate = self.path / f"{client}.key", self.path / f"{client}.pem"
+        # Without it, an interruption from here on leads to another pair, not to halves of two.
+        certificate.unlink(missing_ok=True)
         if client == PROOF:
             _kept_files.write(key, pair.key.encode(), 0o600)
         else:
             data = packed(pair, authority, called=client, passphrase=passphrase)
             _kept_files.write(self.path / f"{client}.p12", data, 0o600)
             key.unlink(missing_ok=True)
-        _kept_files.write(self.path / f"{client}.pem", pair.certificate.encode(), 0o600)
+        _kept_files.write(certificate, pair.certificate.encode(), 0o600)
 
 
 def pair_of_a_run(authority: Authority, renew_days: float) -> Pair:

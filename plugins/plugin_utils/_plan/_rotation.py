@@ -22,6 +22,10 @@ PASSWORDS = ("login", "http_auth")
 _ROLES = {"login": ("login",), "tls": KINDS, "http_auth": ("http_auth",)}
 CHOICES = (*PASSWORDS, *KINDS)
 """What can be rotated."""
+WAITS = (
+    "An earlier rotation waits for its confirmation, which needs a login with each new password. Run again with "
+    "nodered_rotate: [login, http_auth], which finishes it, or after the host has rolled it back."
+)
 _NEW, _FINISHED, _UNCHANGED, _LEFT = "new", "finished", "unchanged", "left"
 
 

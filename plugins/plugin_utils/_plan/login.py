@@ -205,8 +205,10 @@ def _credentials(
     earlier = found.planned["login"].credentials if "login" in found.planned else {}
     changed = [*_admin_auth.changed_users(auth, present), *second.changed, earlier.get("username")]
     every_time = truth(wanted["nodered_verify_login"], "nodered_verify_login") or found.instance["unconfirmed"]
-    names = [name for name in known if name in changed] or (list(known) if every_time else [])
-    names.sort(key=lambda name: not second.credentials(name))
+    names = sorted(known, key=lambda name: not second.credentials(name))
+    # Each password that is tried reaches the host, so where nothing changes, one is enough.
+    unchanged = names if found.instance["confirmation"] else names[:1]
+    names = [name for name in names if name in changed] or (unchanged if every_time else [])
     return [{"username": name, "password": known[name], **second.credentials(name)} for name in names]
 
 

@@ -192,9 +192,7 @@ def test_the_user_that_loads_the_text_has_no_descriptor_of_the_file_that_replace
     note.touch()
     note.chmod(0o666)
     # A number of a deleted file is given to the next one, so the time of birth counts as well.
-    look = (
-        "const {ino, birthtimeNs} = require('fs').statSync(FILE, {bigint: true});const found = `${ino} ${birthtimeNs}`;"
-    )
+    look = "const {ino, birthtimeNs} = require('fs').statSync(FILE, {bigint: true}), found = `${ino} ${birthtimeNs}`;"
     text = look.replace("FILE", "__filename") + "require('fs').writeFileSync(__dirname + '/note', found);"
     write(path, text.encode() + b"module.exports = {uiPort: 1881};", user="nobody")
     assert path.owner() == "root"

@@ -349,14 +349,22 @@ def test_a_change_that_waits_for_its_confirmation_waits_under_the_node_red_that_
     assert _change.described("nodered", os.getpid()) == {"unconfirmed": False, "confirmation": ""}
 
 
-def test_one_more_change_leads_back_to_before_the_one_that_waits_and_ends_its_waiting(settings, process, serving):
+def test_one_more_change_leads_back_to_before_the_one_that_waits_and_waits_with_it(settings, process, serving):
     change(settings, "new", process.pid)
     _change.await_confirmation("nodered", "c0ffee")
     change(settings, "newer", os.getpid())
     record = _change.recorded("nodered")
-    assert record.confirmation == ""
+    assert record.confirmation == "c0ffee"
     _change.undo(record)
     assert settings.read_text() == "old"
+
+
+def test_only_a_node_red_that_was_started_with_a_change_that_waits_runs_with_it(settings, process):
+    change(settings, "new", process.pid)
+    assert not _change.recorded("nodered").runs_unconfirmed(os.getpid()), "it waits for no confirmation"
+    _change.await_confirmation("nodered", "c0ffee")
+    waits = _change.recorded("nodered")
+    assert [waits.runs_unconfirmed(pid) for pid in (process.pid, os.getpid(), None)] == [False, True, False]
 
 
 def test_nothing_waits_for_a_confirmation_without_a_change():

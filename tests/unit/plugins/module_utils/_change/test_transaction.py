@@ -414,6 +414,29 @@ def test_a_change_that_waits_for_its_confirmation_is_kept_or_rolled_back_as_the_
     assert settled == ["kept", "rolled back"]
 
 
+def test_another_change_does_not_confirm_the_one_that_waits(machine):
+    _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90), 60)
+    edit = {"content": base64.b64encode(OLD.encode()).decode(), "checksum": _files.checksum(NEW.encode())}
+    with pytest.raises(Failure, match="A rotation of passwords waits for its confirmation"):
+        _transaction.apply(request(machine, edit={**edit, "wanted": [], "changed": ["uiPort"]}), 60)
+    assert machine.settings.read_text() == NEW
+    assert _change.recorded("nodered").confirmation == "c0ffee"
+
+
+def test_an_error_after_the_restart_leaves_a_change_that_waits_to_the_clock(machine, monkeypatch):
+    """Node-RED has the new password then. With the old files beside it, the old one would be valid after a restart."""
+
+    def restart(*_):
+        monkeypatch.setattr(_systemd, "show", lambda name: [Unit(name, {"MainPID": [str(os.getpid())]})])
+        raise Failure("no time is left")
+
+    monkeypatch.setattr(_restart, "restart_locked", restart)
+    with pytest.raises(Failure, match="no time is left"):
+        _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90), 60)
+    assert machine.settings.read_text() == NEW
+    assert _change.recorded("nodered").confirmation == "c0ffee"
+
+
 def test_a_change_without_a_restart_waits_for_no_confirmation(machine):
     _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90, restart=False), 60)
     assert _change.recorded("nodered").confirmation == ""

@@ -11,10 +11,32 @@ import ssl
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate, given
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._client_files import pair_of_a_run, unseen
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._client_files import (
+    PROOF,
+    ClientFolder,
+    pair_of_a_run,
+    unseen,
+)
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _kept_files
 
 AUTHORITY = given(*candidate(constraints(["pi1"]), "opens it"), "opens it")
 PAIR = pair_of_a_run(AUTHORITY, 30)
+
+
+def test_an_interrupted_rotation_of_the_verification_is_not_left_with_halves_of_two_pairs(monkeypatch, tmp_path):
+    files = ClientFolder(tmp_path)
+    files.make(PROOF, AUTHORITY, days=90, passphrase="")
+    assert not files.is_due(PROOF, AUTHORITY.pem, 30)
+    write = _kept_files.write
+
+    def killed(path, *arguments):
+        write(path, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_kept_files, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.make(PROOF, AUTHORITY, days=90, passphrase="")
+    assert files.is_due(PROOF, AUTHORITY.pem, 30)
 
 
 @pytest.mark.parametrize("in_memory", [True, False], ids=["Linux", "another system"])

@@ -504,6 +504,9 @@ def test_a_rotation_tries_each_given_password_and_names_whose_it_cannot_try():
     assert plan.notes == ["Not tried: the login of eve, of whom only the hash is given."]
     again = planned(_settings_js.edit(EMPTY, set=plan.set).text, **rotates)
     assert again.rotation["state"] == "unchanged"
+    assert (again.credentials["username"], again.more_credentials) == ("ada", []), "a host gets no more than it needs"
+    waits = planned(_settings_js.edit(EMPTY, set=plan.set).text, **rotates, confirmation="c0ffee")
+    assert [one["username"] for one in (waits.credentials, *waits.more_credentials)] == ["ada", "bob"]
 
 
 def test_a_derived_password_is_rotated_by_its_generation():
