@@ -16,11 +16,12 @@ import ansible
 
 from .fleet import CHECKOUT, Pi
 
-# A request to the module `apply` that changes nothing, without what names the Node-RED.
+# A request to the module `apply` that changes nothing, without what names the Node-RED. Unit tests use it as well, so
+# that it is complete.
 NO_CHANGE = {
     **{"edit": None, "companions": {}, "private_files": {}, "fail2ban": {}, "drop_ins": [], "certificate": None},
     **{"sessions": "", "close_files": "", "firewall": False, "restore": 0, "restore_points": 5},
-    **{"restart": False, "timeout": 60, "remount": False},
+    **{"restart": False, "timeout": 60, "remount": False, "confirmation": "", "confirm_within": 0},
 }
 FOLDER = "/var/tmp/modules-on-machine"
 COLLECTION = "ansible_collections/pifleet/nodered"

@@ -33,6 +33,13 @@ RECORD = "/var/lib/pifleet.nodered/nodered/unconfirmed.json"
 WRONG_ADDRESS = "127.0.0.9"
 
 
+@pytest.fixture(autouse=True)
+def no_clock_is_left(pi41):
+    yield
+    # That of a killed run would go on into the next test.
+    pi41.run("systemctl stop 'pifleet-nodered-unconfirmed-*.timer'", check=False)
+
+
 @pytest.fixture
 def options(fleet, variables):
     """The arguments of a run for `Fleet.play` and `Fleet.command`."""

@@ -29,6 +29,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._files import _fil
 from ansible_collections.pifleet.nodered.plugins.module_utils._instance import _fail2ban, _find, _start_plan
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity, _systemd
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux._systemd import Unit
+from ansible_collections.pifleet.nodered.tests.integration.on_machine import NO_CHANGE
 
 OLD, NEW = "module.exports = {};\n", "module.exports = {uiPort: 1885};\n"
 
@@ -85,20 +86,8 @@ def request(machine, **given):
         "wanted": [],
         "changed": ["uiPort"],
     }
-    empty = {
-        "companions": {},
-        "private_files": {},
-        "fail2ban": {},
-        "drop_ins": [],
-        "certificate": None,
-        "sessions": "",
-        "close_files": "",
-    }
     common = {"service": "nodered", "settings_file": str(machine.settings), "user_dir": str(machine.settings.parent)}
-    kept = {"restore_points": 5, "firewall": False, "restore": 0, "confirmation": "", "confirm_within": 0}
-    return _transaction.request(
-        {**empty, **common, **kept, "edit": edit, "restart": True, "timeout": 10, "remount": False, **given}
-    )
+    return _transaction.request({**NO_CHANGE, **common, "edit": edit, "restart": True, "timeout": 10, **given})
 
 
 def drop_in(**sections):
