@@ -62,7 +62,9 @@ def name(page: pathlib.Path) -> str:
 SHELL_BLOCKS = [one for one in blocks() if one.language in SHELLS - {""} or COMMAND.match(one.text)]
 YAML_BLOCKS = [one for one in blocks() if one.language == "yaml"]
 COMMANDS = [(block, line) for block in SHELL_BLOCKS for line in block.text.splitlines()]
-OUR_PLAYBOOKS = sorted({line for _, line in COMMANDS if re.match(r"ansible-playbook .*pifleet\.nodered\.\w+", line)})
+OUR_PLAYBOOKS = sorted(
+    {line for _page, line in COMMANDS if re.match(r"ansible-playbook .*pifleet\.nodered\.\w+", line)}
+)
 
 
 TESTED = {line for block, line in COMMANDS if block.mark == "tested"}
@@ -109,7 +111,7 @@ def test_a_playbook_gets_hosts_tags_and_variables_that_it_knows(command, tmp_pat
 
 def test_each_target_of_make_exists():
     targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    used = {line.split()[1] for _, line in COMMANDS if line.startswith("make ")}
+    used = {line.split()[1] for _page, line in COMMANDS if line.startswith("make ")}
     assert used
     assert used <= targets
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import socket
 import ssl
 import subprocess
@@ -46,7 +47,7 @@ def served(pair, folder):
     command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", folder / "server.pem"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
-            line = next(line for line in server.stdout if line.startswith("ACCEPT "))
+            [line] = itertools.islice((line for line in server.stdout if line.startswith("ACCEPT ")), 1)
             yield "127.0.0.1", int(line.rpartition(":")[2])
         finally:
             server.kill()
