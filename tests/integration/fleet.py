@@ -295,31 +295,22 @@ class Fleet:
         if not any(name.startswith("nodered_tls") for name in variables or {}):
             variables = {**(variables or {}), "nodered_tls_source": "none"}
         command = self.command(playbook, *options, variables=variables, limit=limit)
-        done = subprocess.run(
-            command,
-            env=self.environment() | (environment or {}),
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        print(done.stdout)
-        return Run(done.returncode, done.stdout, recap(done.stdout))
+        return self._ran(command, CHECKOUT, environment or {}, 900)
 
     def shell(self, command: str, folder: pathlib.Path, **environment: str) -> Run:
         """Run a command of a page in this folder, in a shell as those of GitHub and GitLab."""
+        return self._ran(["bash", "-e", "-o", "pipefail", "-c", command], folder, environment, 300)
+
+    def _ran(self, command: list[str], folder: pathlib.Path, environment: dict[str, str], seconds: float) -> Run:
         done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", command],
+            command,
             cwd=folder,
             env=self.environment() | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=seconds,
             check=False,
         )
         print(done.stdout)
