@@ -31,7 +31,7 @@ mv /etc/sudoers.d/010_pi-nopasswd /root/
 KIT = "/root/hostile-kit"
 # What tells that code of the attacker has run as root, or was about to.
 AS_ROOT = "/var/tmp/*-ran-as-0"
-TRACES = ("Traceback", "MODULE FAILURE", "ended without a result", "report this as a bug", "Unexpected Exception")
+TRACES = ("Traceback", "MODULE FAILURE", "ended without a result", "Report this as an issue", "Unexpected Exception")
 
 
 class Attacker:

@@ -31,7 +31,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._linux._unit_files
 # A small Pi that is booting is slow.
 SECONDS = 300
 
-ABOUT = "Written by pifleet.nodered; it goes when the change is confirmed or undone."
+ABOUT = "Written by pifleet.nodered; it is removed when the change is confirmed or rolled back."
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def _write(path: str, data: bytes, folder_mode: int) -> None:
 
 
 def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
-    about = "Restart %s to finish a change, or undo that, where the power failed before" % service
+    about = "Restart %s to finish or roll back a change that the power failed in" % service
     user = _user_units.owner(service)
     manager = [_user_units.after_manager(user)] if user else []
     return {
@@ -97,7 +97,7 @@ def _unit(service: str, command: Sequence[str]) -> _unit_files.Sections:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Finish, or undo, a change of Node-RED that the power failed in.")
+    parser = argparse.ArgumentParser(description="Finish or roll back a change of Node-RED that the power failed in.")
     parser.add_argument("service")
     parser.add_argument("--remount", action="store_true")
     parser.add_argument("--unconfirmed", default="", help="roll back the change that waits for this confirmation")

@@ -302,8 +302,15 @@ def _foreseen(state: State) -> Optional[Trouble]:
             _node.explain(state.loaded.error, state.plan.settings_file, state.plan.identity),
         )
     if state.where.problem:
-        return Trouble(state.where.problem, "Set uiPort to a number from 1 to 65535.")
+        return Trouble(state.where.problem, _remedy_for_port(state))
     return _held_by_another(state, family=set(_service_ports.family(state.plan.unit)))
+
+
+def _remedy_for_port(state: State) -> str:
+    socket = state.plan.socket
+    if socket is not None and _endpoint.takes_socket(state.plan, state.loaded):
+        return "Give %s one ListenStream= with a TCP port (systemctl edit %s)." % (socket.name, socket.name)
+    return "Set uiPort to a number from 1 to 65535."
 
 
 def _held_by_another(state: State, family: Set[int]) -> Optional[Trouble]:
@@ -534,7 +541,7 @@ def _roll_back(
     if change is None:
         # What is recorded was confirmed before, so it must not be undone later, either.
         _forget(state)
-        parts.append("No change by this collection waited for this restart, so there was nothing to undo.")
+        parts.append("No change by this collection waited for this restart, so there was nothing to roll back.")
         return _failed(_refreshed(state), others, "\n".join(parts), remedy)
     kept: List[str] = []
     undone = False

@@ -18,6 +18,9 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._masking imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._pattern import LatePattern
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import printable
 
+REPORT_ISSUE = "Report this as an issue at https://github.com/pifleet/nodered/issues, with this message."
+"""The remedy for what can only be a bug of this collection."""
+
 
 class Failure(Exception):
     """What was found and what to do about it. Its text is shown to the user: it is printable and holds no secret.

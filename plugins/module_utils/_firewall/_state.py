@@ -86,7 +86,7 @@ def active() -> bool:
     answer = _iptables("-w", "-n", "-L", "ufw-user-input")
     if answer.returncode not in (0, 1):
         raise Failure(
-            "iptables cannot tell whether ufw is active: %s" % answer.stderr.strip(),
+            "iptables does not show whether ufw is active: %s" % answer.stderr.strip(),
             "See what iptables -n -L prints on the machine.",
         )
     return bool(answer.returncode == 0)
@@ -111,7 +111,7 @@ def _loaded(program: str) -> str:
         return ""
     if answer.returncode != 0:
         raise Failure(
-            "%s cannot tell which rules are loaded: %s" % (name, answer.stderr.strip()),
+            "%s does not show which rules are loaded: %s" % (name, answer.stderr.strip()),
             "See what %s prints on the machine." % name,
         )
     return "".join(line + "\n" for line in answer.stdout.splitlines() if _UFW_LINE.fullmatch(line))
@@ -265,6 +265,8 @@ def requirements_problem(answer: str, kernel: str, has_modules: bool) -> Optiona
     )
     if has_modules and not os.path.isdir("/lib/modules/" + kernel):
         text += " The running kernel %s has no modules in /lib/modules any more: it was upgraded. Reboot." % kernel
+    else:
+        text += " Run sh %s -f there to see what is missing." % CHECK_REQUIREMENTS
     return text
 
 

@@ -350,7 +350,7 @@ def explain(error: str, path: str, identity: Identity) -> str:
     module_folder = es_module_folder(path, identity)
     if module_folder and re.search(r"ES module|ERR_REQUIRE_ESM|import statement|module is not defined", error):
         return (
-            '%s says "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
+            '%s has "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
             "Remove that line from it." % os.path.join(module_folder, "package.json")
         )
     if "ES module" in error:

@@ -135,7 +135,7 @@ def _why_not_removed(folder: str) -> Optional[str]:
     if not os.listdir(folder):
         return None
     return (
-        "%s is a folder with files in it, where Node-RED wants a file: it would end at the next login. Move the folder "
+        "%s is a folder with files in it, where Node-RED needs a file: it would end at the next login. Move the folder "
         "away." % folder
     )
 

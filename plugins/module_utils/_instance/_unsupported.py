@@ -166,8 +166,8 @@ def _snap(facts: UnitFacts) -> Optional[Failure]:
 def snap(who: str, found: str) -> Failure:
     """The Failure for Node-RED from a snap; `found` is what shows it."""
     return Failure(
-        "%s runs Node-RED from a snap (%s). A snap is read-only, keeps its settings in /root/snap or ~/snap, and may "
-        "not read files elsewhere, so certificates of this collection would not reach it." % (who, short_line(found)),
+        "%s runs Node-RED from a snap (%s). A snap is read-only, keeps its settings in /root/snap or ~/snap, and "
+        "cannot read other files, so certificates of this collection would not reach it." % (who, short_line(found)),
         "Save the flows, remove the snap (snap remove node-red) and install Node-RED as a service "
         "(nodered.org/docs/getting-started/raspberrypi); or take this host out of the inventory of these roles.",
     )
@@ -278,8 +278,8 @@ def in_containers(seen: str, groups: Sequence[str], marks: Iterable[str]) -> Fai
     names = sorted({_runtime(group) for group in groups})
     return Failure(
         "The only Node-RED here runs in a container (%s)." % ", ".join(names) + seen,
-        "This collection handles Node-RED that runs as a systemd service. A container's settings belong to "
-        "what builds and starts the container: change them there.",
+        "This collection handles Node-RED that runs as a systemd service. Change the settings where the container "
+        "is built and started.",
     )
 
 

@@ -23,7 +23,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _descriptors
-from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import Failure
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure import REPORT_ISSUE, Failure
 
 # The service user can stop (SIGSTOP) a process that runs as that user, and let it continue, again and again.
 SECONDS = 20
@@ -106,7 +106,7 @@ class Identity:
         if "unexpected" in found:
             raise Failure(
                 "Something unexpected happened with the files of user %s: %s" % (self.name, found["unexpected"]),
-                "Please report this as a bug of this collection.",
+                REPORT_ISSUE,
             )
         return found["result"]
 

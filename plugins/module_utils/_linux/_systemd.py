@@ -329,7 +329,7 @@ def _user_unit(name: str, user: Identity) -> Unit:
     identity = (properties.get("Id") or ("",))[0]
     if not _user_units.SERVICE.fullmatch(identity):
         raise Failure(
-            "The systemd of user %s does not tell what %s is." % (user.name, name),
+            "The systemd of user %s does not report what %s is." % (user.name, name),
             "Look at %s." % _user_units.by_hand(name[: -len(".service")], "status"),
         )
     return Unit("%s/%s" % (user.name, identity), properties, user)

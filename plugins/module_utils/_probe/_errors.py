@@ -53,7 +53,7 @@ def why_unreachable(error: BaseException, url: str) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "%s refuses the connection: nothing listens there; see the port, uiHost and the journal" % where
     if isinstance(error, socket.gaierror):
-        return "the name %s is not known here (%s)" % (parts.hostname, cause(error))
+        return "the name %s is not known here (%s); correct it, or use an address" % (parts.hostname, cause(error))
     if isinstance(error, TimeoutError):
         return "%s does not answer in time: it may be off, behind a firewall, or overloaded" % where
     if isinstance(error, ConnectionError):
@@ -62,10 +62,10 @@ def why_unreachable(error: BaseException, url: str) -> str:
             "speak https only" if parts.scheme == "http" else "demand a client certificate",
         )
     if isinstance(error, TooMuch):
-        return "%s answers, but not as Node-RED does: it sends %s" % (where, error)
+        return "%s answers, but not as Node-RED does: it sends %s; see what listens there" % (where, error)
     if isinstance(error, http.client.HTTPException):
-        return "%s answers, but not with HTTP (%s)" % (where, type(error).__name__)
-    return "%s cannot be reached: %s" % (where, cause(error))
+        return "%s answers, but not with HTTP (%s); see what listens there" % (where, type(error).__name__)
+    return "%s cannot be reached: %s; see the address and the network" % (where, cause(error))
 
 
 def _why_no_tls(reason: str) -> str:

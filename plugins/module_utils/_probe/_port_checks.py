@@ -50,7 +50,7 @@ def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
             answer = request(url, timeout=examination.limit(limit), context=anyone)
             return "%s answers with %s" % (scheme, described(answer))
         except TimeoutError:
-            return "something accepts connections, but says nothing in %g seconds" % limit
+            return "something accepts connections, but sends nothing in %g seconds" % limit
         except ssl.SSLError as error:
             # Only a TLS server reports a missing client certificate.
             if "CERTIFICATE_REQUIRED" in str(error):

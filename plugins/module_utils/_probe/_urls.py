@@ -57,13 +57,15 @@ def checked_url(url: str) -> str:
         parts = urlsplit(url)
         port_is_usable = parts.port is None or parts.port > 0
     except ValueError as error:
-        raise ProbeError("this is not the URL of a Node-RED: %s." % error) from error
+        raise ProbeError(
+            "this is not the URL of a Node-RED: %s; write it as http://raspberrypi.local:1880" % error
+        ) from error
     if parts.username is not None or parts.password is not None:
         raise ProbeError("the URL holds a user name or password; give them as username and password.")
     if re.search(r"[^\x21-\x7e]", url):
         raise ProbeError("the URL holds a space, a control character or one outside ASCII; write it percent-encoded.")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_usable:
-        raise ProbeError("%s is not the URL of a Node-RED, such as http://raspberrypi.local:1880" % url)
+        raise ProbeError("%s is not the URL of a Node-RED; write it as http://raspberrypi.local:1880" % url)
     if parts.query or parts.fragment:
         raise ProbeError("%s must end with the admin root, without ? or #." % url)
     return url.rstrip("/")

@@ -106,6 +106,7 @@ def test_a_socket_unit_without_a_tcp_port_is_foreseen():
         state(settings={"uiPort": "systemd"}, socket_unit=listening("/run/nodered.sock (Stream)"))
     )
     assert "nodered.socket listens on /run/nodered.sock" in trouble.text
+    assert "ListenStream=" in trouble.remedy
 
 
 def test_what_systemd_holds_for_the_service_is_its_own(monkeypatch):

@@ -137,7 +137,7 @@ def test_what_is_loaded_again_later_is_ufws_own_and_the_default_policies(monkeyp
 def test_loaded_rules_that_cannot_be_read_are_no_empty_ones(monkeypatch, codes):
     answers(monkeypatch, **codes)
     monkeypatch.setattr(_state, "_has_ipv6", lambda: True)
-    with pytest.raises(Failure, match="tables-save cannot tell"):
+    with pytest.raises(Failure, match="tables-save does not show"):
         _state.loaded_rules()
 
 
@@ -254,7 +254,9 @@ def test_a_kernel_that_cannot_filter_is_told_with_its_reason(monkeypatch):
     assert "6.1.21-v8+ has no modules" in text
     assert "Reboot" in text
     # A container has no folder of modules and needs none.
-    assert "Reboot" not in str(_state.requirements_problem(answer, "6.1.21-v8+", has_modules=False))
+    text = str(_state.requirements_problem(answer, "6.1.21-v8+", has_modules=False))
+    assert "Reboot" not in text
+    assert text.endswith("Run sh /usr/share/ufw/check-requirements -f there to see what is missing.")
     assert _state.requirements_problem("TCP: pass\nAll tests passed\n", "6.1", has_modules=False) is None
 
 

@@ -138,7 +138,7 @@ def test_an_es_module_is_refused_with_the_reason(load, tmp_path):
     loaded = load("module.exports = {}")
     assert loaded.error
     remedy = _node.explain(loaded.error, str(tmp_path / "settings.js"), _identity.of(ME))
-    assert f'{tmp_path}/package.json says "type": "module"' in remedy
+    assert f'{tmp_path}/package.json has "type": "module"' in remedy
 
 
 def test_exporting_by_default_is_refused(load):

@@ -177,7 +177,7 @@ def test_what_only_the_machine_decides_is_left_out(answers):
 @pytest.mark.parametrize("identity", ["../x.service", "a/b.service", "nr.socket", "", "a b.service"])
 def test_a_name_that_is_none_is_rejected(answers, identity):
     answers(shown(Id=identity))
-    with pytest.raises(Failure, match="does not tell what nobody/nr.service is"):
+    with pytest.raises(Failure, match="does not report what nobody/nr.service is"):
         _systemd.show("nobody/nr")
 
 
