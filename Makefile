@@ -5,6 +5,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# Most of what these install is never imported, so compiling it all would only take time.
+INSTALL := pip install --quiet --no-compile
 BIN := .venv/bin
 COLLECTION := build/collections/ansible_collections/pifleet/nodered
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
@@ -126,24 +128,24 @@ clean: demo-down ## Remove what was built in this folder
 
 .venv/demo.stamp: meta/requirements.txt | .venv/bin/python
 	@echo "Installing ansible-core and requirements.txt into .venv ..."
-	$(BIN)/pip install --quiet 'ansible-core>=2.17' -r requirements.txt
+	$(BIN)/$(INSTALL) 'ansible-core>=2.17' -r requirements.txt
 	touch $@
 
 .venv/test.stamp: tests/requirements.txt meta/requirements.txt | .venv/bin/python
 	@echo "Installing the test tools into .venv ..."
-	$(BIN)/pip install --quiet -r tests/requirements.txt
+	$(BIN)/$(INSTALL) -r tests/requirements.txt
 	touch $@
 
 build/docs-tools/stamp: docs/requirements.txt | .venv/bin/python
 	@echo "Installing the tools of the documentation into build/docs-tools ..."
 	$(BIN)/python -m venv build/docs-tools
-	build/docs-tools/bin/pip install --quiet -r $<
+	build/docs-tools/bin/$(INSTALL) -r $<
 	touch $@
 
 build/galaxy/stamp: tests/galaxy/requirements.txt | .venv/bin/python
 	@echo "Installing galaxy-importer into build/galaxy ..."
 	$(BIN)/python -m venv build/galaxy
-	build/galaxy/bin/pip install --quiet -r $<
+	build/galaxy/bin/$(INSTALL) -r $<
 	touch $@
 
 $(COLLECTION):

@@ -132,7 +132,14 @@ class Environment:
         file = self.folder.with_name(f"{self.folder.name}.requirements")
         file.write_text(requirements)
         return self.run(python, "-m", "venv", self.folder) and self.run(
-            self.folder / "bin" / "pip", "install", "--quiet", "--upgrade", "--prefer-binary", "-r", file
+            self.folder / "bin" / "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--upgrade",
+            "--prefer-binary",
+            "-r",
+            file,
         )
 
     def sanity(self, options: Sequence[str]) -> str:
