@@ -26,8 +26,11 @@ from . import generated
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = CHECKOUT / "build" / "versions"
 LOWEST = CHECKOUT / "tests" / "requirements-lowest.txt"
-# What runs on the controller, and so depends on ansible-core and on libraries. The rest runs on the Pi, without both.
+# Packages of plugin_utils that do not import ansible-core. A unit test checks it.
+WITHOUT_CORE = ("_audit", "_certificates", "_firewall", "_js", "_passwords", "_plan", "_report", "_settings")
+# What runs on the controller, and so depends on libraries. The rest runs on the Pi, without any.
 CONTROLLER = [f"tests/unit/plugins/{folder}" for folder in ("action", "filter", "lookup", "plugin_utils")]
+CORE_ALONE = [*CONTROLLER, *(f"--ignore=tests/unit/plugins/plugin_utils/{package}" for package in WITHOUT_CORE)]
 EVERYTHING = ["tests/unit/plugins"]
 # How long hostile text takes is no question of versions.
 LEFT_OUT = "--ignore=tests/unit/plugins/plugin_utils/_settings/test_hostile_text.py"
@@ -49,9 +52,10 @@ HEADER = ["ansible-core", "Python", "libraries", "unit tests", "sanity"]
 INTRODUCTION = """\
 ## ansible-core, Python and libraries
 
-`make versions` wrote this table on {date}. It runs the unit tests of what runs on the controller, with the lowest
-libraries of `meta/requirements.txt` and with the newest. The last row of each Python also has the tests of what runs on
-the Pi.
+`make versions` wrote this table on {date}. It runs the unit tests of what imports ansible-core, with the lowest
+libraries of `meta/requirements.txt` and with the newest. What runs on the controller without ansible-core is tested
+once with each Python and each age of libraries, and what runs on the Pi once with each Python: these rows have more
+tests.
 
 """
 LACKING = "This machine had no Python {}, and no Debian has it: not tested.\n"
@@ -131,15 +135,9 @@ class Environment:
         self.log.unlink(missing_ok=True)
         file = self.folder.with_name(f"{self.folder.name}.requirements")
         file.write_text(requirements)
+        options = ["--quiet", "--no-compile", "--upgrade", "--prefer-binary"]
         return self.run(python, "-m", "venv", self.folder) and self.run(
-            self.folder / "bin" / "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            "--upgrade",
-            "--prefer-binary",
-            "-r",
-            file,
+            self.folder / "bin" / "pip", "install", *options, "-r", file
         )
 
     def sanity(self, options: Sequence[str]) -> str:
@@ -161,14 +159,20 @@ def tested(core: str, python: str, libraries: str, sanity: str = "") -> Row:
     environment = Environment(FOLDER / f"{core}-{python}-{libraries}", [] if local else container(python))
     if not environment.installed(local or f"python{python}", wanted(LOWEST.read_text(), core, libraries)):
         return Row(core, python, libraries, "failed to install")
-    last = [name for name, (_requirement, pythons) in CORES.items() if python in pythons][-1]
-    everything = libraries == "newest" and core == last
-    environment.run("pytest", "--numprocesses=2", LEFT_OUT, *(EVERYTHING if everything else CONTROLLER))
+    environment.run("pytest", "--numprocesses=2", LEFT_OUT, *tests_of(core, python, libraries))
     tests = outcome(environment.log.read_text())
     checked = ""
     if sanity:
         checked = environment.sanity(SANITY_OPTIONS.get(core, []))
     return Row(*environment.releases(), libraries, tests, checked)
+
+
+def tests_of(core: str, python: str, libraries: str) -> Sequence[str]:
+    """The arguments of pytest that choose the unit tests of a combination."""
+    cores = [name for name, (_requirement, pythons) in CORES.items() if python in pythons]
+    if libraries == "lowest":
+        return CONTROLLER if core == cores[0] else CORE_ALONE
+    return EVERYTHING if core == cores[-1] else CORE_ALONE
 
 
 def wanted(lowest: str, core: str, libraries: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -47,6 +49,38 @@ def test_libraries_have_the_lowest_or_the_newest_version(core, libraries, expect
     lines = versions.wanted(LOWEST, core, libraries).splitlines()
     assert [line for line in lines if not line.startswith(versions.TOOLS)] == expected
     assert "pytest" in lines
+
+
+@pytest.mark.parametrize(
+    "core, python, libraries, expected",
+    [
+        ("2.17", "3.11", "lowest", versions.CONTROLLER),
+        ("2.18", "3.11", "lowest", versions.CORE_ALONE),
+        ("2.18", "3.11", "newest", versions.CORE_ALONE),
+        ("2.19", "3.11", "newest", versions.EVERYTHING),
+        ("2.21", "3.13", "newest", versions.CORE_ALONE),
+    ],
+)
+def test_what_does_not_depend_on_ansible_core_is_tested_once_with_each_python_and_age_of_libraries(
+    core, python, libraries, expected
+):
+    assert versions.tests_of(core, python, libraries) == expected
+
+
+IMPORTED = """
+import importlib, pathlib, sys
+for package in sys.argv[1:]:
+    for file in pathlib.Path("plugins/plugin_utils", package).glob("*.py"):
+        importlib.import_module(f"ansible_collections.pifleet.nodered.plugins.plugin_utils.{package}.{file.stem}")
+print([name for name in sys.modules if name.partition(".")[0] == "ansible"])
+"""
+
+
+def test_what_is_tested_without_ansible_core_does_not_import_it():
+    command = [sys.executable, "-c", IMPORTED, *versions.WITHOUT_CORE]
+    path = {"PYTHONPATH": str(versions.CHECKOUT / "build" / "collections")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=versions.CHECKOUT, env=path)
+    assert done.stdout == "[]\n"
 
 
 def test_the_lowest_versions_are_those_that_are_promised():
