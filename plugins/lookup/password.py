@@ -35,7 +35,8 @@ options:
 
 EXAMPLES = r"""
 # On a terminal, with the inventory and the vault of the fleet:
-#   ansible kitchen -m ansible.builtin.debug -a "msg={{ lookup('pifleet.nodered.password', 'login') }}"
+#   ansible -i inventory.yml kitchen --ask-vault-pass -m ansible.builtin.debug \
+#     -a "msg={{ lookup('pifleet.nodered.password', 'login') }}"
 
 - name: Show the password of the dashboards of a host
   ansible.builtin.debug:

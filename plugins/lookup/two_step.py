@@ -37,7 +37,8 @@ seealso:
 
 EXAMPLES = r"""
 # On a terminal, with the inventory and the vault of the fleet:
-#   ansible kitchen -m ansible.builtin.debug -a "msg={{ lookup('pifleet.nodered.two_step', 'ada').splitlines() }}"
+#   ansible -i inventory.yml kitchen --ask-vault-pass -m ansible.builtin.debug \
+#     -a "msg={{ lookup('pifleet.nodered.two_step', 'ada').splitlines() }}"
 
 - name: Show the second step of a user
   ansible.builtin.debug:

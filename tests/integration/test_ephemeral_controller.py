@@ -172,13 +172,17 @@ def _derived():
 
 
 def _the_lookup_shows_it(fleet, tmp_path):
-    """By the command of the page."""
-    (line,) = re.findall(r"^```console\nansible kitchen (.*)\n```", PAGE, re.MULTILINE)
+    """By the command of the page, with the inventory and the vault of a job."""
+    (command,) = re.findall(r"^```console\n(ansible .*)\n```", PAGE, re.MULTILINE)
     job = tmp_path / "second"
-    vault = f"--vault-password-file {tmp_path}/vault-password"
-    options = f"-i {job}/inventory/hosts.yml --playbook-dir {job}/project {vault}"
+    for on_the_page, here in {
+        "-i inventory.yml kitchen": f"-i {job}/inventory/hosts.yml --playbook-dir {job}/project pi50",
+        "--ask-vault-pass": f"--vault-password-file {tmp_path}/vault-password",
+    }.items():
+        assert on_the_page in command
+        command = command.replace(on_the_page, here)
     shown = subprocess.run(
-        ["bash", "-c", f"ansible pi50 {options} {line}"],
+        ["bash", "-c", command],
         env=fleet.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
