@@ -13,6 +13,7 @@ import ast
 import functools
 import pathlib
 import re
+import types
 import typing
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ GROUP = re.compile(
 )
 TABLE = "| message | what to do |\n|---|---|\n"
 UNKNOWN = "…"
+IN_MESSAGE = "The message has the remedy."
 
 # An audit judges in its report, which has a text and a remedy for each check.
 WITHOUT_ERRORS = "plugin_utils/_audit"
@@ -35,10 +37,11 @@ MAKER = re.compile(r"error|problem|refus|mistake|failure|message|without_effect|
 _FIELD = re.compile(r"%(?:\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[sdrifxX]")
 _LETTER = re.compile("[A-Za-z]")
 _ONLY_REMEDY = re.compile("(?:… )?(?:Then run again|Change it|Correct what is named above)")
-_REMEDY = re.compile(r"(?<=[^.][.:])\s+(?=[A-Z])")
+_REMEDY = re.compile(r"(?<=[^.]\.|[^.…]:)\s+(?=[A-Z])")
 
 
 Names: typing.TypeAlias = "dict[str, list[ast.expr]]"
+Remedy: typing.TypeAlias = "ast.expr | ast.FunctionDef | None"
 
 
 class Message(typing.NamedTuple):
@@ -84,18 +87,53 @@ def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def template(node: ast.expr) -> str:
-    """The text of an expression, with … for what is known only in a run; empty if it has none of its own."""
+def template(node: ast.expr, known: typing.Mapping[str, str] = types.MappingProxyType({})) -> str:
+    """The text of an expression, with … for what is known only in a run; empty if it has none of its own.
+
+    `known` has the texts of names.
+    """
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else UNKNOWN for part in node.values)
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else _part(part, known) for part in node.values
+        )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _FIELD.sub(UNKNOWN, template(node.left)).replace("%%", "%")
+        return _FIELD.sub(UNKNOWN, template(node.left, known)).replace("%%", "%")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = template(node.left), template(node.right)
-        return (left or UNKNOWN) + (right or UNKNOWN) if left or right else ""
+        left, right = _part(node.left, known), _part(node.right, known)
+        return left + right if {left, right} != {UNKNOWN} else ""
     return ""
+
+
+def _part(node: ast.expr, known: typing.Mapping[str, str]) -> str:
+    value = node.value if isinstance(node, ast.FormattedValue) else node
+    of_object = isinstance(value, ast.Attribute) and _last_name(value.value) in ("self", "cls")
+    return ("" if of_object else known.get(_last_name(value))) or template(value, known) or UNKNOWN
+
+
+@functools.cache
+def _known_constants() -> dict[str, str]:
+    """The texts of the constants of all files, without names that several files use."""
+    found: dict[str, set[str]] = {}
+    for tree in _trees().values():
+        for name, text in _constant_texts(_constants(tree)).items():
+            found.setdefault(name, set()).add(text)
+    return {name: texts.pop() for name, texts in found.items() if len(texts) == 1}
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _constant_texts(constants: dict[str, ast.expr]) -> dict[str, str]:
+    return {name: template(value) for name, value in constants.items() if template(value)}
 
 
 class _File:
@@ -105,13 +143,8 @@ class _File:
         self.name = name
         self.tree = tree
         self.functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        self.constants = {
-            target.id: node.value
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        self.constants = _constants(tree)
+        self.known = {**_known_constants(), **_constant_texts(self.constants)}
 
     def messages(self) -> Iterator[Message]:
         for function in [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]:
@@ -120,15 +153,15 @@ class _File:
                 for problem, remedy in self._said(node, function.name):
                     yield from self._pairs(problem, remedy, local)
 
-    def _said(self, node: ast.AST, function: str) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-        """Message and remedy where this node makes an error, or hands one on."""
+    def _said(self, node: ast.AST, function: str) -> Iterator[tuple[ast.expr, Remedy]]:
+        """Message and remedy where this node makes an error, or hands one on. A function can make the remedy."""
         if isinstance(node, ast.Call):
             yield from _of_call(node)
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             name = _last_name(node.exc.func)
             if name.islower() and name not in OUR_OTHER_CALLS:
                 # A function that makes the error, from a reason.
-                yield from ((argument, None) for argument in node.exc.args)
+                yield from ((argument, self.functions.get(name)) for argument in node.exc.args)
         elif isinstance(node, (ast.AugAssign, ast.Assign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(HOLDER.search(_last_name(target)) for target in targets):
@@ -136,11 +169,24 @@ class _File:
         elif _gives(node) and MAKER.search(function) and node.value:
             yield node.value, None
 
-    def _pairs(self, problem: ast.expr, remedy: ast.expr | None, local: Names) -> Iterator[Message]:
-        remedies = [_one_line(text) for text, _none in self._texts(remedy, local, least=1)] if remedy else []
+    def _pairs(self, problem: ast.expr, remedy: Remedy, local: Names) -> Iterator[Message]:
+        remedies = self._remedies(remedy, local)
         for text, its_remedy in self._texts(problem, local):
             first, *rest = [text, its_remedy] if its_remedy else [text] if remedies else _REMEDY.split(text, maxsplit=1)
+            if first.endswith(f". {UNKNOWN}") and not remedies:
+                first, rest = first.removesuffix(f" {UNKNOWN}"), [IN_MESSAGE]
             yield Message(self.name, _one_line(first), _one_line("".join(rest)) or " / ".join(remedies))
+
+    def _remedies(self, remedy: Remedy, local: Names) -> list[str]:
+        """What the remedy can be."""
+        if isinstance(remedy, ast.FunctionDef):
+            names = _assigned(remedy)
+            made = [pair for node in _own_nodes(remedy) for pair in self._said(node, remedy.name)]
+            given = [text for _problem, its_remedy in made for text in self._remedies(its_remedy, names)]
+            return given or [one.remedy for pair in made for one in self._pairs(*pair, names) if one.remedy]
+        if remedy is None or (isinstance(remedy, ast.Constant) and not remedy.value):
+            return []
+        return [_one_line(text) for text, _none in self._texts(remedy, local, least=1)] or [IN_MESSAGE]
 
     def _texts(self, node: ast.expr | None, local: Names, depth: int = 5, least: int = 3) -> Iterator[tuple[str, str]]:
         """What the expression can be, with the remedies that it brings.
@@ -149,17 +195,22 @@ class _File:
         """
         if node is None or not depth:
             return
-        text = _one_line(template(node))
+        text = _one_line(template(node, self._known_in(local)))
         if _has_words(text, least):
             yield text, ""
             return
         if isinstance(node, ast.Tuple) and len(node.elts) >= 2:
-            problem, remedy = map(template, node.elts[-2:])
+            problem, remedy = (template(element, self._known_in(local)) for element in node.elts[-2:])
             if _has_words(problem, least) and remedy:
                 yield problem, remedy
                 return
         for part, names in self._parts(node, local):
             yield from self._texts(part, names, depth - 1, least)
+
+    def _known_in(self, local: Names) -> dict[str, str]:
+        """The texts of the constants, and of the names that are set once in a function."""
+        once = {name: values[0] for name, values in local.items() if len(values) == 1}
+        return {**self.known, **{name: template(value, self.known) for name, value in once.items()}}
 
     def _parts(self, node: ast.expr, local: Names) -> Iterator[tuple[ast.expr, Names]]:
         if isinstance(node, ast.Call) and (function := self.functions.get(_last_name(node.func))):
@@ -218,7 +269,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[ast.expr, ast.expr | None]]:
         remedy = keywords.get("remedy")
         if name == "error" and len(node.args) == 3:
             remedy = node.args[2]
-        elif name in {"Failure", "Trouble", "TooLarge"} and len(node.args) == 2:
+        elif name in {"Failure", "Trouble", "TooLarge", "OutOfTime"} and len(node.args) == 2:
             remedy = node.args[1]
         if message is not None:
             yield message, remedy

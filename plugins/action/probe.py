@@ -193,7 +193,7 @@ class ActionModule(ActionBase):
             return skipped + _marked(outside, checks, "fail", late)
         seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, end, task_vars)
         if seen[0]["status"] == "fail":
-            why = f"left out: on the host itself, {seen[0]['found']}; say with local_url how it reaches Node-RED"
+            why = f"left out: on the host itself, {seen[0]['found']}; set local_url to its own URL of Node-RED"
             return skipped + _skipped(outside, checks, why)
         return skipped + seen[1:]
 
@@ -213,7 +213,7 @@ class ActionModule(ActionBase):
         result = self._run_module(given, _seconds(arguments), self._host, task_vars)
         if result.get("failed"):
             cause = _probe_program.quoted(result.get("msg"), ())
-            raise AnsibleActionFail(f"{self._host} cannot make the probe: {cause}")
+            raise AnsibleActionFail(f"{self._host} cannot make the probe: {cause}. Correct that, then run again.")
         checks: Checks = result["checks"]
         used = [check for name in _given_passwords(arguments) for check in CHECKS_BY_PASSWORD[name]]
         return _with(checks, _skipped(checks, used, f"left out: {self._no_standard_input()}"))

@@ -191,7 +191,7 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
             with _time_limit.within(seconds):
                 result = self.module("apply", answer=json.dumps(answer))
         except _time_limit.Stalled:
-            result = {"failed": True, "msg": f"The host has not answered within {seconds} seconds."}
+            result = {"failed": True, "msg": f"The host did not answer within {seconds} seconds."}
         state.instance = {**state.instance, **result.pop("instance", {})}
         store.save(state)
         return {"rolled_back": False, **result}

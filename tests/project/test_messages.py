@@ -11,6 +11,15 @@ import re
 import pytest
 from ansible_collections.pifleet.nodered.docs.site import messages
 
+BEFORE = """
+REFUSED = "It is a folder."
+HOW = "Remove it."
+def explained():
+    return "It is full.", "Free some space."
+def _changed(reason):
+    return Failure(reason, "Run again.")
+"""
+
 
 def found(source: str) -> list[tuple[str, str]]:
     return [(one.problem, one.remedy) for one in messages.messages_of("file.py", ast.parse(source))]
@@ -42,12 +51,15 @@ def test_each_group_of_the_page_has_messages():
             ("It is full.", "Free some space."),
         ),
         ('raise because("module is something else")', ("module is something else", "")),
+        ('raise _changed("the file was replaced")', ("the file was replaced", "Run again.")),
+        ('raise Failure("%s is a link." % path, remedy)', ("… is a link.", messages.IN_MESSAGE)),
+        ('problems = [f"{REFUSED} {remedy}"]', ("It is a folder.", messages.IN_MESSAGE)),
+        ('problems = [f"{REFUSED} {HOW}"]', ("It is a folder.", "Remove it.")),
         ("return Plan(errors=[f'{x} has no effect.'])", ("… has no effect.", "")),
     ],
 )
 def test_a_message_is_found_with_its_remedy(statement, message):
-    explained = 'def explained():\n    return "It is full.", "Free some space."\n'
-    assert message in found(f"{explained}\ndef run():\n    {statement}\n")
+    assert message in found(f"{BEFORE}\ndef run():\n    {statement}\n")
 
 
 def test_what_is_no_error_is_left_out():
@@ -63,3 +75,36 @@ def test_a_file_without_a_group_is_an_error():
     page = re.sub(r"<!-- messages: plugin_utils/_js,", "<!-- messages:", messages.PAGE.read_text())
     with pytest.raises(LookupError, match="plugin_utils/_js"):
         messages.page_with_tables(page)
+
+
+# What is in a message that has its own correction: "must be true or false", "is empty; choose another one".
+CORRECTION = re.compile(r"\b(?:must|needs?|needed|known are)\b|; (?:a port is|choose|give|write|use)\b|, then: ")
+PARTS = {
+    *("The lookup pifleet.nodered.… for …: …", "Two-step login of …: …", "With the new rules: …"),
+    *("nodered_tls_certificate and nodered_tls_key: …", "pid … responds as Node-RED at …", "not a host name"),
+    *("Run again with -vv at most: ssh shows the error then.", "tree-sitter with tree-sitter-javascript"),
+    *("JSON that is nested too deeply", "no answer within … seconds", "… printed more than … bytes."),
+    *("more … than Node-RED sends", "more websocket messages than Node-RED sends"),
+    "a longer websocket message than Node-RED sends",
+    *("… is no list", "… is no object", "… is no text", "… is not the id of a check", "it is no JSON: …"),
+    *("… has more than … entries", "it has more than … bytes", "it is no report of version …"),
+    "certificate_days of a host is neither null nor a number of days",
+    "generated is no time in UTC such as 2026-01-31T23:59:59Z",
+}
+"""Causes that another message names, with the remedy."""
+BESIDE_A_REMEDY = {
+    "The host is reachable, and has its old firewall since ……",
+    "The host is reachable, and its firewall was not changed.",
+    "The old password is valid: the first line of ….",
+    "Either the first password in … is valid, or the one after next=.",
+    "Unless the change was confirmed, the host rolls it back within … seconds….",
+    "… listens on …, which is no TCP port.",
+    "… was not compared with known ones, as that would take too long.",
+}
+NEVER_SHOWN = {"Another run writes.", "this is no bcrypt hash"}
+
+
+def test_each_message_has_a_remedy():
+    explained = {one.problem for one in messages.messages() if one.remedy} | PARTS | BESIDE_A_REMEDY | NEVER_SHOWN
+    without = {one.problem for one in messages.messages()} - explained
+    assert [problem for problem in sorted(without) if not CORRECTION.search(problem)] == []

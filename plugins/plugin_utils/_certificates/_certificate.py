@@ -166,7 +166,7 @@ def require_judgement(now: datetime.datetime) -> None:
         raise CannotJudgeError(str(MissingLibraryError("cryptography", _IMPORT_ERROR)))
     if now < EARLIEST_POSSIBLE_TODAY:
         raise CannotJudgeError(
-            f"The controller's clock says {now:%Y-%m-%d}, so it is unknown whether a certificate is valid. "
+            f"The controller's clock shows {now:%Y-%m-%d}, so it is unknown whether a certificate is valid. "
             "Set the clock (timedatectl), then run again."
         )
 

@@ -31,5 +31,5 @@ def _named(name: object, what: str, task_vars: Mapping[str, object], templar: Te
     if not isinstance(name, str) or not name.isidentifier():
         raise ArgumentError(f"{what} must be the name of a variable, not an expression and not a value.")
     if name not in task_vars:
-        raise ArgumentError(f"{what} names the variable {name}, which is not defined.")
+        raise ArgumentError(f"{what} names the variable {name}, which is not defined. Correct the name.")
     return templar.template(task_vars[name])

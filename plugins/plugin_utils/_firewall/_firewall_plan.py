@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from ...module_utils._core._failure import REPORT_ISSUE
 from .._core._arguments import shown
 from ._firewall_rules import ANY, KEPT, NODE_RED, SSH, Network, Rule, Wanted, ranges, within, written
 
@@ -484,13 +485,13 @@ def _rule(found: Mapping[str, object]) -> Rule:
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info.")
+        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info. {REPORT_ISSUE}")
     return value
 
 
 def _list(value: object) -> list[object]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info.")
+        raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info. {REPORT_ISSUE}")
     return list(value)
 
 

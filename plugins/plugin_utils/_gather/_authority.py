@@ -31,6 +31,7 @@ from .._plan._tls_certificates import clients, new_constraints, wanted_constrain
 from .._plan._tls_rotation import Rotation
 
 NO_ROTATION = Rotation()
+USABLE = "Correct that, or set another folder, then run again."
 
 
 class _Read(NamedTuple):
@@ -62,10 +63,11 @@ def authority(
     except (AuthorityError, CertificateError, CertificateNameError) as error:
         return {"problem": str(error)}
     except ValueError as error:
-        return {"problem": f"nodered_tls_authority_dir cannot be the path of a folder: {error}."}
+        return {"problem": f"nodered_tls_authority_dir cannot be the path of a folder: {error}. Correct it."}
     except OSError as error:
         place = error.filename or aim.folder
-        return {"problem": f"nodered_tls_authority_dir: {place} on the controller cannot be used: {error.strerror}."}
+        problem = f"nodered_tls_authority_dir: {place} on the controller cannot be used: {error.strerror}. {USABLE}"
+        return {"problem": problem}
     proof = pair_of_a_run(found.opened, aim.renew_days)._asdict() if found.opened and not keeps_proof else None
     return {
         "before": found.before,
@@ -84,9 +86,11 @@ def _is_due(client: str, aim: Aim, certificate: str, made_before: float) -> bool
         return ClientFolder(folder).is_due(client, certificate, aim.renew_days, made_before)
     except OSError as error:
         place = error.filename or folder
-        raise AuthorityError(f"{variable}: {place} on the controller cannot be used: {error.strerror}.") from None
+        raise AuthorityError(
+            f"{variable}: {place} on the controller cannot be used: {error.strerror}. {USABLE}"
+        ) from None
     except ValueError as error:
-        raise AuthorityError(f"{variable} cannot be the path of a folder: {error}.") from None
+        raise AuthorityError(f"{variable} cannot be the path of a folder: {error}. Correct it.") from None
 
 
 def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:

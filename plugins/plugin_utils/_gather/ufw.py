@@ -41,7 +41,6 @@ def gather(step: Step, found: Found, wanted: Wanted) -> dict[str, Any]:
 def _read(step: Step) -> dict[str, Any]:
     result = step.counted_module(FIREWALL, "firewall_info")
     if "firewall" not in result:
-        raise AnsibleActionFail(
-            f"{step.host}: The firewall could not be read. {result.get('msg') or 'The module failed.'}"
-        )
+        look = f"To see the error, run: ansible {step.host} --become -m pifleet.nodered.firewall_info"
+        raise AnsibleActionFail(f"{step.host}: The firewall could not be read. {result.get('msg') or look}")
     return dict(result["firewall"])

@@ -65,11 +65,11 @@ def refused_by_node(source: Source) -> SettingsError | None:
 def _refused(source: Source) -> Iterator[tuple[int, str, str]]:
     """Place, problem and remedy of each."""
     for comma in source.all(","):
-        yield comma.start_byte, "this comma stands behind another one, or behind nothing", "Take it out."
+        yield comma.start_byte, "this comma follows another one, or nothing", "Take it out."
     for each in source.all("await_expression"):
         source.go_on()
         if not _in_async_function(source, each):
-            yield each.start_byte, "await can only stand in an async function", "Write async in front of the function."
+            yield each.start_byte, "await is only allowed in an async function", "Write async in front of the function."
     for each in source.all("try_statement"):
         if each.child_by_field_name("handler") is None and each.child_by_field_name("finalizer") is None:
             yield each.start_byte, "this try has no catch and no finally", "Add catch (error) { ... }."
@@ -103,7 +103,7 @@ def _typographic(source: Source) -> Iterator[tuple[int, str, str]]:
             # In a string or a comment.
             continue
         if match[0] in _INVISIBLE:
-            yield place, f"a character that cannot be seen stands here (U+{ord(match[0]):04X})", "Delete it."
+            yield place, f"here is an invisible character (U+{ord(match[0]):04X})", "Delete it."
         else:
             yield place, f"{match[0]} is no character of JavaScript", "Write plain quotes, dashes and dots."
         return

@@ -92,7 +92,7 @@ def _files(result: Plan, found: Found, wanted: Wanted, *, logged: bool, port: ob
     if not found.instance["fail2ban"]["running"]:
         result.notes.append(
             f"fail2ban does not run on {found.host}, so no address is banned. Start it there (systemctl enable --now "
-            "fail2ban; journalctl -u fail2ban says what is wrong, such as a jail whose log file does not exist)."
+            "fail2ban; journalctl -u fail2ban shows what is wrong, such as a jail whose log file does not exist)."
         )
     name = _jail(found)
     text = _JAIL.format(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from . import http_auth
 from ._base import is_loopback
 from ._run_state import State
+from ._verification_remedies import REMEDIES
 from ._verify_from import CONTROLLER, HOST
 
 Options = dict[str, Any]
@@ -103,9 +104,10 @@ def firewall_checks(state: State) -> tuple[str, ...]:
 
 
 def failures(state: State, checks: Sequence[Check]) -> list[str]:
-    """What each failed check expected and found."""
+    """What each failed check expected and found, and what to do."""
     return [
-        f"{check['title']}: not so at {_where(state)}. Expected {check['expected']}; found {check['found']}."
+        f"{check['title']}: not so at {_where(state)}. Expected {check['expected']}; found {check['found']}. "
+        f"{REMEDIES[check['id']]} Then run again."
         for check in checks
         if check["status"] == "fail"
     ]

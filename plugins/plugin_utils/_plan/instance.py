@@ -71,8 +71,8 @@ def _shared_settings(found: Found, other: str) -> str:
     file, service = found.instance["settings_file"], found.instance["service"]
     return (
         f"{other} uses {file} as well. Port, certificate and logins of {service} in it would be those of both, and a "
-        f"change for one would undo that for the other. Give each a settings file of its own (option -s in ExecStart: "
-        f"systemctl edit {other.removesuffix('.service')}), then run again."
+        f"change for one would overwrite that for the other. Give each a settings file of its own (option -s in "
+        f"ExecStart: systemctl edit {other.removesuffix('.service')}), then run again."
     )
 
 

@@ -165,7 +165,7 @@ def _without_effect(found: Found) -> str:
 def _replaced(found: Found) -> str:
     return (
         f"adminAuth in {found.instance['settings_file']} is code that gives no login on this host, so the editor is "
-        "open. It is replaced by a list of users. If you want the code instead, set the environment variable that it "
+        "open. It is replaced by a list of users. To keep the code, set the environment variable that it "
         f"reads for {found.instance['service']}, restore the settings file from its backup, then run again."
     )
 

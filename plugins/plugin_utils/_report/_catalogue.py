@@ -168,7 +168,7 @@ CHECKS: tuple[Check, ...] = (
         _TLS,
         "Wrong name",
         "The certificate is made for the address of the host",
-        "Clients cannot tell this Node-RED from another machine that answers in its place.",
+        "Clients cannot distinguish this Node-RED from another machine that answers in its place.",
         "medium",
     ),
     Check(
@@ -192,7 +192,7 @@ CHECKS: tuple[Check, ...] = (
         _TLS,
         "Untrusted",
         "The certificate comes from an authority that is trusted",
-        "Clients cannot tell this Node-RED from another machine that answers in its place.",
+        "Clients cannot distinguish this Node-RED from another machine that answers in its place.",
         "low",
     ),
     Check(
@@ -200,7 +200,7 @@ CHECKS: tuple[Check, ...] = (
         _PAGES,
         "Pages",
         "Pages of flows require a password",
-        "Everything that flows serve (http in, dashboards) can be read and used by anyone.",
+        "Everything that flows publish (http in, dashboards) can be read and used by anyone.",
         "medium",
     ),
     Check(

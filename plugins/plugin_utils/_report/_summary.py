@@ -9,13 +9,14 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...module_utils._core._failure import REPORT_ISSUE
 from ._changes import Changes
 from ._findings import SEVERITIES, FleetReport, HostReport, ReportError
 
 NEVER = "never"
 FAIL_ON = (NEVER, *reversed(SEVERITIES))
 _ENDED = "The audit of this host ended with an error, which is shown above."
-_UNREADABLE = "What the audit of this host has found cannot be in a report: {}."
+_UNREADABLE = f"What the audit of this host has found cannot be in a report: {{}}. {REPORT_ISSUE}"
 
 
 def fleet(generated: str, collection: str, hosts: Iterable[str], records: Mapping[str, Any]) -> FleetReport:
@@ -56,4 +57,9 @@ def failure(report: FleetReport, fail_on: str) -> str:
     unknown = [host.host for host in report.hosts if host.status != "audited"]
     reasons = [f"findings of the severity {fail_on} or worse on {', '.join(bad)}"] if bad else []
     reasons += [f"not audited: {', '.join(unknown)}"] if unknown else []
-    return f"The audit fails (nodered_audit_fail_on is {fail_on}): {'; '.join(reasons)}." if reasons else ""
+    if not reasons:
+        return ""
+    return (
+        f"The audit fails (nodered_audit_fail_on is {fail_on}): {'; '.join(reasons)}. Follow the remedies in the "
+        "report, then run again."
+    )

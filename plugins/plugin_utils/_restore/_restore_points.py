@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...module_utils._core._failure import REPORT_ISSUE
 from ...module_utils._core._text import short_line
 
 LIST, LAST, ORIGINAL = "list", "last", "original"
@@ -96,7 +97,9 @@ def listed(data: object) -> Listed:
         now = [_entry(one) for one in _of(list, found["now"])[:_MOST_ENTRIES]]
         texts = {str(key): _text(str(key), value) for key, value in _of(dict, found["texts"]).items()}
     except (KeyError, TypeError, ValueError, binascii.Error):
-        raise RestoreError("What the host lists as its restore points is something else.") from None
+        raise RestoreError(
+            "The host gave a list of restore points that is malformed. Run again. " + REPORT_ISSUE
+        ) from None
     edited = found.get("firewall_edited") is True
     return Listed(sorted(points, key=lambda one: one.number), now, texts, edited)
 
@@ -143,7 +146,9 @@ def _text(checksum: str, value: object) -> str:
 def chosen(found: Listed, wanted: str) -> Point:
     """The point of this name: `last`, `original` or a number. Raises RestoreError."""
     if not found.points:
-        raise RestoreError("There is no restore point: no run has changed anything here yet.")
+        raise RestoreError(
+            "There is no restore point, because no run has changed anything here yet. Leave this host out (--limit)."
+        )
     if wanted == LAST:
         return found.points[-1]
     number = FIRST if wanted == ORIGINAL else int(wanted) if wanted.isascii() and wanted.isdigit() else None

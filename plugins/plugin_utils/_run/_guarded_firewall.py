@@ -156,7 +156,7 @@ class _Guard:
         except AnsibleConnectionFailure:
             return (
                 "The host cannot be reached. It restores its old firewall at the latest "
-                f"{self._deadline} seconds after the change, or at its next boot."
+                f"{self._deadline} seconds after the change, or at its next boot. Then run again."
             )
         except (_Failed, AnsibleError) as error:
             return _cause(error)
@@ -296,13 +296,17 @@ class GuardedFirewall(_Guard):
     def _confirm(self) -> None:
         """Keep the new rules, if a new connection gets through and they do what they should."""
         firewall = self._read_over_new_connection(
-            closed="The new rules let no new SSH connection in.",
+            closed="The new rules let no new SSH connection in. Find the rule that blocks it (ufw status, "
+            "/etc/ufw/before.rules), then run again.",
             undone=f"The host has restored its old firewall already: {self._seconds} seconds "
-            "(nodered_ufw_confirm_seconds) were not enough.",
+            "(nodered_ufw_confirm_seconds) were not enough. Give it more, then run again.",
         )
         missing = ufw.lines(ufw.decide(firewall, self._request()))
         if missing:
-            raise _Failed(f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}.")
+            raise _Failed(
+                f"ufw does not have the rules that it was given. Missing: {'; '.join(missing)}. "
+                "See ufw status on the host, then run again."
+            )
         self._probe()
         self._keep()
 
@@ -399,8 +403,9 @@ class RestoredFirewall(_Guard):
                 raise _Failed("Another run changes it, or it was changed after it was read. Run again.")
             self._guard("restored", service=self._state.instance["service"], restore_point=point, **given)
             self._read_over_new_connection(
-                closed="The restored rules let no new SSH connection in.",
-                undone="The host has restored the firewall from before already.",
+                closed="The restored rules let no new SSH connection in. Choose another restore point, or set "
+                "nodered_ufw_manage: false.",
+                undone="The host has restored the firewall from before already. Run again.",
             )
             result = change(True)
             if result.get("failed"):
@@ -433,10 +438,13 @@ def _can_go_on(owner: str) -> bool:
 
 
 def _message(result: Result) -> str:
-    return "\n".join(message_lines(result)) or "A module failed without a message."
+    return (
+        "\n".join(message_lines(result))
+        or "A module failed without a message. See journalctl -t pifleet.nodered there."
+    )
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, AnsibleConnectionFailure):
-        return f"The connection to the host failed: {error}"
+        return f"The connection to the host failed: {error}. See that it works, then run again."
     return str(error)

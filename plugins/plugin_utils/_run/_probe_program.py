@@ -118,7 +118,10 @@ def parsed(
     except ValueError:
         raise wrong_answer(host, "text that is no JSON") from None
     if isinstance(answer, dict) and isinstance(answer.get("error"), str):
-        raise AnswerError(f"{host} cannot make the probe: on the host: {quoted(answer['error'], passwords)}")
+        raise AnswerError(
+            f"{host} cannot make the probe: on the host: {quoted(answer['error'], passwords)}. Correct that, then run "
+            "again."
+        )
     return trusted(answer.get("checks") if isinstance(answer, dict) else None, host, passwords, only)
 
 

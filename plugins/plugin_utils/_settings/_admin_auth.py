@@ -274,5 +274,6 @@ def _duplicates(users: Sequence[object], variable: str) -> Iterator[str]:
     for index, user in enumerate(users):
         name = user.get("username") if isinstance(user, Mapping) else None
         if isinstance(name, str) and name in names:
-            yield f"{variable}[{index}].username: {name} is listed twice; Node-RED would use only the last one."
+            place = f"{variable}[{index}].username"
+            yield f"{place}: {name} is listed twice; Node-RED would use only the last one. Remove one."
         names.append(name)

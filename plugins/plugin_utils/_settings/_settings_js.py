@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from ...module_utils._core._failure import REPORT_ISSUE
 from .._core._errors import MissingLibraryError, SettingsError
 from .._js._damage import refused_by_node
 from .._js._editor import REMOVED, Editor, Members
@@ -223,7 +224,7 @@ def _verify(after: Source, before: View, wishes: list[_Wish], wanted: Members) -
 
 def _unverified(before: View, problem: str) -> SettingsError:
     place = before.home if before.home is not None else before.source.root.named_children[0]
-    remedy = "Set this by hand, and please report the file's structure as a bug of this collection."
+    remedy = f"Set this by hand. {REPORT_ISSUE}"
     return before.source.error(problem, place, remedy)
 
 
@@ -531,7 +532,7 @@ def _refuse_doubtful_parent(view: View, found: Found, name: str) -> None:
     doubt = found.doubt()
     if doubt is not None and found.winner is None:
         raise view.source.error(
-            f"{name} lies in {found.key}, and what else that holds is not certain: {doubt.reason}",
+            f"{name} is part of {found.key}, and what else that holds is not certain: {doubt.reason}",
             doubt.place,
             f"Write {found.key}: {{ ... }} with all its members into the object literal below this, or set all of "
             f"{found.key}.",
@@ -618,7 +619,7 @@ def _doubtful(source: Source, doubt: Uncertain, name: str, remedy: str = REMEDY)
 def _not_an_object(source: Source, found: Found, name: str) -> SettingsError:
     place = found.value if found.value is not None else place_of(cast("Property | Assignment", found.winner))
     return source.error(
-        f"{name} lies in {found.key}, whose value is not an object literal",
+        f"{name} is part of {found.key}, whose value is not an object literal",
         place,
         f"Set all of {found.key}, or write its value as an object literal.",
     )

@@ -50,7 +50,7 @@ def test_the_controllers_clock_counts(dates, said):
 
 def test_a_controller_without_a_clock_judges_nothing():
     then = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    with pytest.raises(CannotJudgeError, match="clock says 1970-01-01.*Set the clock"):
+    with pytest.raises(CannotJudgeError, match="clock shows 1970-01-01.*Set the clock"):
         judged(AUTHORITY.issue(ADDRESS), now=then)
     with pytest.raises(CannotJudgeError):
         check_authorities(AUTHORITY.certificate, now=then, called="the authority")

@@ -161,7 +161,7 @@ def test_a_verification_without_time_reports_only_what_was_found():
         machine.budget.count("verifying the result", 30)
         checks = {"Flows need a login": "200", "Comms need a login": _errors.out_of_time(5)}
         return [
-            {"id": "x", "title": title, "status": "fail", "expected": "401", "found": found}
+            {"id": "flows_closed", "title": title, "status": "fail", "expected": "401", "found": found}
             for title, found in checks.items()
         ]
 

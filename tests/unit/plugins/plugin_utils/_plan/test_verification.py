@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _verification
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
@@ -107,6 +108,11 @@ def test_the_host_itself_reaches_the_port_behind_a_proxy():
 def test_the_report_names_the_place(place, where):
     assert f"verified {where}: 0 checks" in _verification.summary("pi1", state(place), CHECKS)
     assert f"not so {where}." in _verification.failures(state(place), CHECKS)[0]
+
+
+def test_each_check_that_fails_has_a_remedy():
+    assert [*_verification.REMEDIES] == [check.id for check in _probe.CHECKS]
+    assert _verification.failures(state(), CHECKS)[0].endswith("proxy between. Then run again.")
 
 
 def skipped(name):

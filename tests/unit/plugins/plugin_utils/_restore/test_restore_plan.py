@@ -233,7 +233,7 @@ def damaged(change):
     ],
 )
 def test_what_no_host_lists_is_rejected(data):
-    with pytest.raises(RestoreError, match="something else"):
+    with pytest.raises(RestoreError, match="malformed. Run again"):
         _restore_points.listed(data)
 
 

@@ -121,7 +121,7 @@ def test_the_rejection_names_the_spread_and_what_to_write() -> None:
     with pytest.raises(SettingsError) as refusal:
         edit("module.exports = {\n  ...require('./base'),\n};\n", set={"logging.console.audit": True})
     assert (refusal.value.line, refusal.value.column) == (2, 3)
-    assert "logging.console.audit lies in logging" in refusal.value.problem
+    assert "logging.console.audit is part of logging" in refusal.value.problem
     assert "logging: { ... }" in refusal.value.remedy
 
 
