@@ -31,6 +31,19 @@ attributes:
     details: Needs systemd, as on Raspberry Pi OS and Debian.
 """
 
+    # Of the modules that docs/interfaces.md does not list as public.
+    STEP = r"""
+attributes:
+  action:
+    description: An action plugin of the same name does the work of the controller.
+    support: full
+requirements:
+  - The Python libraries in C(meta/requirements.txt) of this collection on the controller
+notes:
+  - This module is a step of the roles of this collection, and private. Its options and results can change in any
+    release. Use the roles.
+"""
+
     # Comes before the standard fragment: of two that say the same, the first wins.
     INFO_MODULE = r"""
 attributes:

@@ -18,6 +18,7 @@ description:
 version_added: 0.3.0
 author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
   - pifleet.nodered.attributes.systemd
   - pifleet.nodered.attributes
 attributes:
@@ -26,6 +27,9 @@ attributes:
   diff_mode:
     support: none
     details: The plans show the differences.
+  idempotent:
+    support: partial
+    details: With O(restart=true), each run restarts Node-RED.
 options:
   restart:
     description: >-
@@ -52,9 +56,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was verified, or what failed.
-  returned: always
-  type: str
+  description: What was verified.
+  returned: success, if something was applied
+  type: list
+  elements: str
 rolled_back:
   description: Whether the change was rolled back.
   returned: if something was applied

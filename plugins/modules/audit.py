@@ -21,6 +21,7 @@ version_added: 0.3.0
 author:
   - The pifleet authors (@pifleet)
 extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
   - pifleet.nodered.attributes.info_module
   - pifleet.nodered.attributes
 options: {}

@@ -11,7 +11,6 @@ short_description: Plan what a role changes on a host
 description:
   - Plans on the controller what one role of this collection changes, from its variables and from what was found on the
     host. Writes nothing. M(pifleet.nodered.apply) applies the plans of all roles at once.
-  - The roles use it. A playbook uses the roles.
   - The first plan of a play for a host finds its Node-RED, with one remote execution.
   - Reports C(changed) if something would change, with a diff that shows no secret. Fails with all errors at once.
 version_added: 0.3.0
@@ -30,9 +29,9 @@ attributes:
     support: full
   idempotent:
     support: full
-  platform:
-    platforms: posix
-extends_documentation_fragment: pifleet.nodered.attributes
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
+  - pifleet.nodered.attributes
 """
 
 EXAMPLES = r"""

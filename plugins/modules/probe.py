@@ -31,6 +31,10 @@ attributes:
   diff_mode:
     details:
       - There is nothing to compare.
+  idempotent:
+    support: partial
+    details:
+      - Nothing stays but what logins leave behind, the sessions file of Node-RED and its count of failed logins.
   platform:
     details:
       - The host needs nothing but Python 3, and that only where a password travels through its connection.

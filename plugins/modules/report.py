@@ -18,14 +18,16 @@ version_added: 0.3.0
 author:
   - The pifleet authors (@pifleet)
 extends_documentation_fragment:
-  - pifleet.nodered.attributes.info_module
+  - pifleet.nodered.attributes.step
   - pifleet.nodered.attributes
 attributes:
   check_mode:
     details: Writes no files in check mode.
-  action:
-    description: The work is done by an action plugin on the controller.
-    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: Each run writes the files again, with the time of the audit. That does not count as a change.
 options:
   directory:
     description: The folder on the controller. A relative path is relative to the playbook.

@@ -45,9 +45,10 @@ attributes:
     details: >-
       Restoring V(original) or a number twice changes nothing the second time; each restore of V(last) undoes the one
       before.
-  platform:
-    platforms: posix
-extends_documentation_fragment: pifleet.nodered.attributes
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
+  - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.attributes
 seealso:
   - module: pifleet.nodered.apply
   - module: pifleet.nodered.restore_points_info
@@ -63,7 +64,7 @@ EXAMPLES = r"""
 RETURN = r"""
 msg:
   description: What was restored and what is open.
-  returned: always
+  returned: success
   type: list
   elements: str
 restore_point:

@@ -31,7 +31,7 @@ EXAMPLES = r"""
 RETURN = r"""
 msg:
   description: One line for each restore point, with its number, date, and what the run after it has changed.
-  returned: always
+  returned: success
   type: list
   elements: str
 """

@@ -38,11 +38,12 @@ attributes:
   idempotent:
     support: partial
     details: >-
-      Each run replaces random passwords again. Given and derived passwords change with the variables. Certificates
-      that are new stay.
-  platform:
-    platforms: posix
-extends_documentation_fragment: pifleet.nodered.attributes
+      Each run replaces random passwords again, and takes the replacement of an authority one step further, until it is
+      complete. Given and derived passwords change with the variables. Certificates that are new stay.
+extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
+  - pifleet.nodered.attributes.systemd
+  - pifleet.nodered.attributes
 seealso:
   - module: pifleet.nodered.apply
 """
@@ -57,7 +58,7 @@ EXAMPLES = r"""
 RETURN = r"""
 msg:
   description: What has become of each password and certificate, and where the password is on the controller.
-  returned: always
+  returned: success
   type: list
   elements: str
 restore_point:

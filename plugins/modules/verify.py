@@ -17,6 +17,7 @@ description:
 version_added: 0.3.0
 author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
+  - pifleet.nodered.attributes.step
   - pifleet.nodered.attributes.info_module
   - pifleet.nodered.attributes
 attributes:
@@ -34,7 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 msg:
   description: What was verified.
-  returned: always
+  returned: success
   type: list
   elements: str
 """

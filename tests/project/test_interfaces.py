@@ -45,13 +45,20 @@ def documented(path: pathlib.Path, block: str) -> dict[str, object]:
 
 def options(path: pathlib.Path) -> set[str]:
     """The public options of a plugin, with those of the documentation fragments that it names."""
-    documentation = documented(path, "DOCUMENTATION")
-    found = set(documentation.get("options", {}))
-    fragments = documentation.get("extends_documentation_fragment", [])
-    for fragment in [fragments] if isinstance(fragments, str) else fragments:
+    found = set(documented(path, "DOCUMENTATION").get("options", {}))
+    for fragment in fragments(path):
         name, _dot, part = fragment.removeprefix("pifleet.nodered.").partition(".")
         found |= set(fragment_options(name, part or "documentation"))
     return {name for name in found if not name.startswith("_")}
+
+
+def fragments(path: pathlib.Path) -> list[str]:
+    found = documented(path, "DOCUMENTATION").get("extends_documentation_fragment", [])
+    return [found] if isinstance(found, str) else found
+
+
+def private_modules() -> set[str]:
+    return words(section("Not public").partition("They are steps")[0])
 
 
 def fragment_options(name: str, part: str) -> dict[str, object]:
@@ -68,10 +75,15 @@ def fragment_options(name: str, part: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_plugin_is_public_or_named_as_private(kind):
-    private = words(section("Not public").partition("They are steps")[0]) if kind == "modules" else set()
+    private = private_modules() if kind == "modules" else set()
     public = set(items(KINDS[kind]))
     assert public | private == names(kind)
     assert not public & private
+
+
+def test_the_documentation_of_a_private_module_says_so():
+    modules = (CHECKOUT / "plugins" / "modules").glob("*.py")
+    assert {path.stem for path in modules if "pifleet.nodered.attributes.step" in fragments(path)} == private_modules()
 
 
 @pytest.mark.parametrize("kind", KINDS)
