@@ -170,6 +170,7 @@ armed:
     owner waits, or ufw has been changed since O(checksum) was read. Nothing was done then.
   returned: with O(state=armed) and O(state=closed), except in check mode
   type: bool
+  version_added: 0.3.0
 connection:
   description: The SSH connection over which the module runs; none without SSH.
   returned: with O(state=armed), O(state=closed) and O(state=confirmed), except in check mode
