@@ -63,7 +63,7 @@ open_all() {
     done <mounts
 }
 
-# While there is a note, nobody makes anything read-only, and nobody has to be waited for. A restart takes it away.
+# While there is a note, no run makes anything read-only, and none has to be waited for. A reboot removes it.
 make_writable() {
     [ -s mounts ] || return 0
     if [ -e "$held" ]; then
@@ -90,14 +90,14 @@ end() {
     exit "$1"
 }
 
-# --- the way back ---
+# --- the rollback ---
 
 give_up() {
     echo "The old firewall could not be restored: the present rules stay. The next boot tries again; see $folder."
     end 1
 }
 
-# Whoever renames it first decides: this, or the confirmation. "returning" is there already where the power failed.
+# What renames it first decides: this, or the confirmation. "returning" is there already where the power failed.
 take() {
     if [ -d returning ] || ! [ -d armed ]; then
         return 0

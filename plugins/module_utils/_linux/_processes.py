@@ -62,7 +62,7 @@ class Listener(NamedTuple):
         return self.address in ("0.0.0.0", "::")
 
     def hinders(self, address: str, port: int) -> bool:
-        """Whether nobody else can listen on this address and port."""
+        """Whether no other process can listen on this address and port."""
         return self.port == port and (self.everywhere or address in ("0.0.0.0", "::") or address == self.address)
 
 
@@ -190,7 +190,7 @@ def holders(address: str, port: int) -> List[Tuple[Optional[int], Listener]]:
 
 
 def why_not_listen(address: str, port: int) -> Optional[str]:
-    """Why nobody can listen there now ("Address already in use"), found out by trying; None when one could."""
+    """Why no process can listen there now ("Address already in use"), found out by trying; None when one could."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         socket.create_server((address, port), family=family, dualstack_ipv6=address == "::").close()
