@@ -57,7 +57,20 @@ def messages() -> list[Message]:
     for name, tree in _trees().items():
         if not name.startswith(WITHOUT_ERRORS):
             found.update(dict.fromkeys(messages_of(name, tree)))
-    return list(found)
+    return [*found, *_of_failed_checks()]
+
+
+def _of_failed_checks() -> Iterator[Message]:
+    """What the verification reports of each check that fails."""
+    name = "plugin_utils/_plan/_verification_remedies.py"
+    file = _File(name, _trees()[name])
+    remedies = file.constants["REMEDIES"]
+    assert isinstance(remedies, ast.Dict)
+    of_check = {template(key): value for key, value in zip(remedies.keys, remedies.values, strict=True) if key}
+    for node in ast.walk(_trees()["module_utils/_probe/_probe.py"]):
+        if isinstance(node, ast.Call) and _last_name(node.func) == "Check":
+            check, title = map(template, node.args[:2])
+            yield Message(name, f"{title}: not so at ….", _part(of_check[check], file.known))
 
 
 def messages_of(name: str, tree: ast.Module) -> Iterator[Message]:

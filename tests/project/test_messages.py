@@ -108,3 +108,8 @@ def test_each_message_has_a_remedy():
     explained = {one.problem for one in messages.messages() if one.remedy} | PARTS | BESIDE_A_REMEDY | NEVER_SHOWN
     without = {one.problem for one in messages.messages()} - explained
     assert [problem for problem in sorted(without) if not CORRECTION.search(problem)] == []
+
+
+def test_each_failed_check_of_a_verification_is_a_message():
+    of_checks = {one.problem: one.remedy for one in messages.messages() if ": not so at" in one.problem}
+    assert of_checks["The editor requires a login: not so at …."].startswith("Run the role login.")
