@@ -9,6 +9,7 @@ The module of the same name carries the documentation, and runs only where the t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ipaddress
 import shlex
 import time
@@ -18,12 +19,14 @@ from urllib.parse import urlsplit
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _errors, _login_checks, _probe, _urls
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 from ansible_collections.pifleet.nodered.plugins.modules.probe import (
     ARGUMENT_SPEC,
     CREDENTIALS,
     MUTUALLY_EXCLUSIVE,
-    PROBE_OPTIONS,
     REQUIRED_TOGETHER,
+    TARGET_OPTIONS,
+    target_of,
     with_answers,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _arguments, _time_limit, _variables
@@ -42,7 +45,6 @@ CHECKS_BY_PASSWORD = {
     "totp_secret": TWO_STEP_CHECKS,
     "http_password": HTTP_LOGIN_CHECKS,
 }
-WITHOUT_CREDENTIALS = dict.fromkeys(CREDENTIALS)
 # Seconds that a slow host gets on top of those of the checks, for the SSH login and the start of Python.
 START_SECONDS = 20
 
@@ -95,7 +97,7 @@ class ActionModule(ActionBase):
                 f"The probe is delegated to {host}: the password would get there among the module's arguments. Leave "
                 "out username and password, or use run_on in place of delegate_to."
             )
-        return self._run_module(dict(self._task.args), _seconds(options), host, task_vars)
+        return self._run_module(dict(self._task.args), target_of(options).all_seconds, host, task_vars)
 
     def _run_module(
         self, arguments: Options, seconds: float, host: str, task_vars: dict[str, t.Any]
@@ -114,28 +116,27 @@ class ActionModule(ActionBase):
 
     def _checks(self, options: Options, task_vars: dict[str, t.Any]) -> Checks:
         _urls.checked_url(options["url"])
-        arguments = {name: options[name] for name in PROBE_OPTIONS}
-        # Said also where the secret is not sent.
-        arguments["two_step"] = options["totp_secret"] is not None
-        end = time.monotonic() + _seconds(options)
+        target = target_of(options)
+        end = time.monotonic() + target.all_seconds
         place = HOST if options["run_on"] == self._host else options["run_on"]
         if place == HOST and not self._is_local():
-            return self._probe_on_host(_local_urls(options), arguments, end, task_vars)
-        without_password = not _given_passwords(options)
+            return self._probe_on_host(_local_urls(options), target, end, task_vars)
+        without_password = not _given_passwords(target)
         if place in (CONTROLLER, HOST):
-            reason = _urls.why_no_password(options["url"], validate_certs=options["validate_certs"])
+            reason = _urls.why_no_password(target.url, validate_certs=target.validate_certs)
             if without_password or reason is None or self._is_local():
-                return _probe.probe(options["url"], **arguments)
-            outside = _probe.probe(options["url"], **{**arguments, **WITHOUT_CREDENTIALS})
+                return _probe.probe(target)
+            outside = _probe.probe(target.without_credentials())
         else:
             # That machine could keep it, or be under the control of an attacker.
             reason = "the password is sent to no other machine than that of Node-RED"
-            outside = self._probe_from(place, options["url"], {**arguments, **WITHOUT_CREDENTIALS}, end, task_vars)
+            outside = self._probe_from(place, target.without_credentials(), end, task_vars)
             if without_password:
                 return outside
-        return _with(outside, self._login_through_connection(outside, reason, options, arguments, end, task_vars))
+        urls = _local_urls(options)
+        return _with(outside, self._login_through_connection(outside, reason, urls, target, end, task_vars))
 
-    def _probe_from(self, name: str, url: str, arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+    def _probe_from(self, name: str, target: Target, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks that another host of the inventory makes over the network. It gets no password and no key."""
         if name not in task_vars["groups"]["all"]:
             raise AnsibleActionFail(
@@ -149,10 +150,10 @@ class ActionModule(ActionBase):
                 f"{self._host} cannot be verified from {name}: {other._no_standard_input()}. Use the connection ssh "
                 "for it, or name another machine in nodered_verify_from, then run again."
             )
-        authorities = _text_of(arguments["ca"]) if arguments["ca"] else arguments["authorities"]
-        given = {**arguments, "ca": None, "authorities": authorities}
+        authorities = _text_of(target.ca) if target.ca else target.authorities
+        given = dataclasses.replace(target, ca=None, authorities=authorities)
         try:
-            return other._run_program([url], given, end, variables)
+            return other._run_program([target.url], given, end, variables)
         except AnsibleConnectionFailure as error:
             # Not the host of this task: that one can be reached.
             raise AnsibleActionFail(
@@ -166,69 +167,71 @@ class ActionModule(ActionBase):
         self,
         outside: Checks,
         reason: str,
-        options: Options,
-        arguments: Options,
+        urls: list[str],
+        target: Target,
         end: float,
         task_vars: dict[str, t.Any],
     ) -> Checks:
         """The checks that need a login; none where what was found outside already rules a login out."""
         state = {check["id"]: check["status"] for check in outside}
-        if options["client_cert"] is not None:
-            wanted = [check for name in _given_passwords(options) for check in CHECKS_BY_PASSWORD[name]]
+        if target.client_cert is not None:
+            wanted = [check for name in _given_passwords(target) for check in CHECKS_BY_PASSWORD[name]]
             return _skipped(outside, wanted, f"left out: {reason}, and the client's key stays on the controller")
         if state["answers"] == "fail":
             return []
-        checks = [check for check in LOGIN_CHECKS if check in state and options["password"] is not None]
-        checks += [check for check in TWO_STEP_CHECKS if check in state and options["totp_secret"] is not None]
+        checks = [check for check in LOGIN_CHECKS if check in state and target.password is not None]
+        checks += [check for check in TWO_STEP_CHECKS if check in state and target.totp_secret is not None]
         skipped = []
         if state.get("login_offered", "pass") != "pass":
             skipped, checks = _skipped(outside, checks, "left out: no login is offered"), []
-        checks += [check for check in HTTP_LOGIN_CHECKS if check in state and options["http_password"] is not None]
+        checks += [check for check in HTTP_LOGIN_CHECKS if check in state and target.http_password is not None]
         if not checks:
             return skipped
         if not self._connection.has_pipelining:
             return skipped + _skipped(outside, checks, f"left out: {reason}, and {self._no_standard_input()}")
         if time.monotonic() >= end:
-            late = _errors.out_of_time(_seconds(options))
-            return skipped + _marked(outside, checks, "fail", late)
-        seen = self._probe_on_host(_local_urls(options), {**arguments, "only": ("answers", *checks)}, end, task_vars)
+            return skipped + _marked(outside, checks, "fail", _errors.out_of_time(target.all_seconds))
+        login = dataclasses.replace(target, only=("answers", *checks))
+        seen = self._probe_on_host(urls, login, end, task_vars)
         if seen[0]["status"] == "fail":
             why = f"left out: on the host itself, {seen[0]['found']}; set local_url to its own URL of Node-RED"
             return skipped + _skipped(outside, checks, why)
         return skipped + seen[1:]
 
-    def _probe_on_host(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+    def _probe_on_host(self, urls: list[str], target: Target, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks made on the host with the seconds that are left until `end` (monotonic clock)."""
         # The authorities are the controller's, and the host needs no certificate to know itself:
         # `_urls.why_no_password` ensures that a password goes to no other machine from there.
-        given = {**arguments, "ca": None, "authorities": None, "validate_certs": False}
+        given = dataclasses.replace(target, ca=None, authorities=None, validate_certs=False)
         if self._connection.has_pipelining:
             return self._run_program(urls, given, end, task_vars)
-        return self._run_module_on_host(urls[0], given, task_vars)
+        return self._run_module_on_host(dataclasses.replace(given, url=urls[0]), task_vars)
 
-    def _run_module_on_host(self, url: str, arguments: Options, task_vars: dict[str, t.Any]) -> Checks:
+    def _run_module_on_host(self, target: Target, task_vars: dict[str, t.Any]) -> Checks:
         """The checks as a module, which gets no password: it would be among the arguments."""
-        given = {**arguments, **dict.fromkeys((*CREDENTIALS, "client_cert", "client_key")), "url": url}
-        del given["two_step"]
-        result = self._run_module(given, _seconds(arguments), self._host, task_vars)
+        given = dataclasses.replace(target.without_credentials(), client_cert=None, client_key=None)
+        arguments = {name: getattr(given, name) for name in TARGET_OPTIONS}
+        result = self._run_module(arguments, target.all_seconds, self._host, task_vars)
         if result.get("failed"):
             cause = _probe_program.quoted(result.get("msg"), ())
             raise AnsibleActionFail(f"{self._host} cannot make the probe: {cause}. Correct that, then run again.")
         checks: Checks = result["checks"]
-        used = [check for name in _given_passwords(arguments) for check in CHECKS_BY_PASSWORD[name]]
+        used = [check for name in _given_passwords(target) for check in CHECKS_BY_PASSWORD[name]]
         return _with(checks, _skipped(checks, used, f"left out: {self._no_standard_input()}"))
 
-    def _run_program(self, urls: list[str], arguments: Options, end: float, task_vars: dict[str, t.Any]) -> Checks:
+    def _run_program(self, urls: list[str], target: Target, end: float, task_vars: dict[str, t.Any]) -> Checks:
         """The checks made at the other end of the connection; client certificate and key stay here."""
         seconds = max(1.0, end - time.monotonic())
-        without = {"client_cert": None, "client_key": None, "lacks_client_cert": arguments["client_cert"] is not None}
+        given = dataclasses.replace(
+            target, client_cert=None, client_key=None, lacks_client_cert=target.client_cert is not None
+        )
         command = f"{self._interpreter(task_vars)} -I -c {shlex.quote(_probe_program.BOOTSTRAP)}"
         # Not sudoable: nothing of this needs root, and sudo could want standard input for itself.
-        in_data = _probe_program.program_input(urls, {**arguments, **without}, seconds)
+        in_data = _probe_program.program_input(urls, given, seconds)
         with _limited(seconds + _login_checks.REVOKE_LIMIT + START_SECONDS, self._host):
             outcome = self._low_level_execute_command(command, sudoable=False, in_data=in_data)
-        passwords = [arguments.get(name) for name in CHECKS_BY_PASSWORD]
-        return _probe_program.parsed(outcome, self._host, passwords, arguments.get("only"))
+        passwords = [getattr(target, name) for name in CHECKS_BY_PASSWORD]
+        return _probe_program.parsed(outcome, self._host, passwords, target.only)
 
     def _interpreter(self, task_vars: dict[str, t.Any]) -> str:
         configured = self._templar.template(task_vars.get("ansible_python_interpreter"))
@@ -239,13 +242,12 @@ class ActionModule(ActionBase):
         return "python3"
 
 
-def _given_passwords(options: Options) -> list[str]:
+def _given_passwords(target: Target) -> list[str]:
     """The passwords that a wanted check uses."""
-    only = options.get("only")
     return [
         name
         for name, checks in CHECKS_BY_PASSWORD.items()
-        if options[name] is not None and (only is None or not {*only}.isdisjoint(checks))
+        if getattr(target, name) is not None and (target.only is None or not {*target.only}.isdisjoint(checks))
     ]
 
 
@@ -257,12 +259,6 @@ def _text_of(path: str) -> str:
         raise AnsibleActionFail(
             f"the authority's certificate {path} cannot be used: {error}; give a file with certificates in PEM form"
         ) from None
-
-
-def _seconds(options: Options) -> float:
-    """The limit for all checks together."""
-    given = options["seconds"]
-    return float(_probe.ALL_CHECKS * options["timeout"] if given is None else given)
 
 
 def _local_urls(options: Options) -> list[str]:

@@ -282,11 +282,13 @@ checks:
       sample: 401, Node-RED asks for a login
 """
 
-from typing import List, Optional, Sequence
+import dataclasses
+from typing import Any, List, Mapping, Optional, Sequence
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._module import Module
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import TIMEOUT, probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import TIMEOUT, Target
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},
@@ -318,34 +320,17 @@ ARGUMENT_SPEC = {
 CREDENTIALS = ("username", "password", "http_username", "http_password", "totp_secret")
 REQUIRED_TOGETHER = [["username", "password"], ["http_username", "http_password"]]
 MUTUALLY_EXCLUSIVE = [["credentials_from", option] for option in CREDENTIALS]
-# What `probe` itself takes; the rest says where it runs.
-PROBE_OPTIONS = (
-    "username",
-    "password",
-    "validate_certs",
-    "ca",
-    "client_cert",
-    "client_key",
-    "authorities",
-    "min_tls",
-    "timeout",
-    "seconds",
-    "closed_ports",
-    "admin_api",
-    "node_root",
-    "static_roots",
-    "dashboard_sockets",
-    "websockets",
-    "http_username",
-    "http_password",
-    "only",
-    "totp_secret",
-)
+# What the probe itself is told; the rest says where it runs.
+TARGET_OPTIONS = [field.name for field in dataclasses.fields(Target) if field.name in ARGUMENT_SPEC]
 
 
 def with_answers(only: Optional[Sequence[str]]) -> Optional[List[str]]:
     """The checks that are wanted, with the one that all others depend on; None for all."""
     return None if only is None else ["answers", *(check for check in only if check != "answers")]
+
+
+def target_of(options: Mapping[str, Any]) -> Target:
+    return Target(**{name: options[name] for name in TARGET_OPTIONS})
 
 
 def main() -> None:
@@ -357,7 +342,7 @@ def main() -> None:
     )
     module.params["only"] = with_answers(module.params["only"])
     try:
-        checks = probe(module.params["url"], **{name: module.params[name] for name in PROBE_OPTIONS})
+        checks = probe(target_of(module.params))
     except ProbeError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, checks=checks, passed=all(check["status"] != "fail" for check in checks))

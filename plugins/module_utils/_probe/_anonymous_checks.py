@@ -33,7 +33,7 @@ DEFAULT_USER = "adminAuth has a default user"
 def node_red_answers(examination: Examination) -> Verdict:
     login = examination.anonymous("/auth/login")
     settings = examination.anonymous("/settings")
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         if is_not_there(login) and is_not_there(settings):
             return Verdict(PASS, "no admin API: %s" % described(login))
         return Verdict(FAIL, "an admin API was not expected (httpAdminRoot: false), but got %s" % described(login))
@@ -61,7 +61,7 @@ def node_red_answers(examination: Examination) -> Verdict:
 
 def login_required(examination: Examination) -> Verdict:
     settings = examination.anonymous("/settings")
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         return absent(settings)
     if demands_login(settings):
         return Verdict(PASS, described(settings))
@@ -83,7 +83,7 @@ def absent(response: Response) -> Verdict:
 
 def flows_closed(examination: Examination) -> Verdict:
     flows = examination.anonymous("/flows")
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         return absent(flows)
     if demands_login(flows) or lacks_permission(flows):
         return Verdict(PASS, described(flows))
@@ -96,7 +96,7 @@ def flows_closed(examination: Examination) -> Verdict:
 
 def flows_write_closed(examination: Examination) -> Verdict:
     settings = examination.anonymous("/settings")
-    if examination.admin_api and not demands_login(settings) and not examination.has_harmless_default_user():
+    if examination.target.admin_api and not demands_login(settings) and not examination.has_harmless_default_user():
         return Verdict(FAIL, "not tried: nothing asks for a login")
     return judge_write(try_to_write(examination, None), examination)
 
@@ -110,7 +110,7 @@ def try_to_write(examination: Examination, token: Optional[str]) -> Response:
 def judge_write(attempt: Response, examination: Examination) -> Verdict:
     if demands_login(attempt) or lacks_permission(attempt):
         return Verdict(PASS, described(attempt))
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         return absent(attempt)
     if attempt.status in (204, 400, 404):
         return Verdict(FAIL, "open: Node-RED did not refuse it (%d)" % attempt.status)

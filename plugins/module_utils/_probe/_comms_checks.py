@@ -48,14 +48,14 @@ def listen_to_comms(examination: Examination, limit: float) -> str:
 
     `limit` is in seconds; a subscription that is not refused by then is open.
     """
-    parts = urlsplit(examination.url)
+    parts = urlsplit(examination.target.url)
     try:
-        with connected(examination.url, examination.limit(limit), examination.context) as channel:
+        with connected(examination.target.url, examination.limit(limit), examination.context) as channel:
             return _conversation(channel, parts.netloc, parts.path)
     except TimeoutError:
         return "the websocket did not answer in %g seconds" % limit
     except (OSError, http.client.HTTPException) as error:
-        return "no websocket: %s" % why_unreachable(error, examination.url)
+        return "no websocket: %s" % why_unreachable(error, examination.target.url)
 
 
 def _conversation(channel: Websocket, host: str, root: str) -> str:

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import secrets
 import ssl
 import time
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response, request
@@ -23,6 +22,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._answers im
     user_in,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import OutOfTime
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
 LACKS_CLIENT_CERTIFICATE = "left out: it needs a client certificate, and that stays on the controller"
@@ -44,56 +44,26 @@ class Check:
     """Without what the check is left out."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Web:
-    """What is served beside the editor, as paths on the same server; what is not given is not asked for."""
-
-    node_root: Optional[str] = None
-    static_roots: Sequence[str] = ()
-    dashboard_sockets: Sequence[str] = ()
-    websockets: Sequence[str] = ()
-    username: Optional[str] = None
-    password: Optional[str] = dataclasses.field(default=None, repr=False)
-
-    def credentials(self) -> Dict[str, str]:
-        """The header with user name and password (RFC 7617)."""
-        pair = "%s:%s" % (self.username, self.password)
-        return {"Authorization": "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")}
-
-
 @dataclasses.dataclass
 class Examination:
     """One Node-RED under examination: how to reach it, and what was learned from it so far."""
 
-    url: str
-    timeout: float
-    context: Optional[ssl.SSLContext]
-    verified: bool
-    admin_api: bool
-    username: Optional[str]
-    password: Optional[str] = dataclasses.field(repr=False)
-    closed_ports: Sequence[int]
-    web: "Web"
-    demands_client_certificate: bool = False
-    lacks_client_certificate: bool = False
-    min_tls: str = "1.2"
+    target: Target
+    context: Optional[ssl.SSLContext] = None
     strangers_context: Optional[ssl.SSLContext] = None
+    """Like `context`, without the client certificate."""
     deadline: float = float("inf")
     """When all checks have to be done (monotonic clock)."""
-    seconds: float = float("inf")
     was_cut: bool = False
     """Whether an exchange of the present check got less time than it should have."""
     seen: Dict[str, Response] = dataclasses.field(default_factory=dict)
     write_attempt: Optional[Verdict] = None
-    two_step: bool = False
-    """Whether the user needs a code after the password."""
-    totp_secret: Optional[str] = dataclasses.field(default=None, repr=False)
     used: Optional[Tuple[str, int]] = dataclasses.field(default=None, repr=False)
     """The password with the code that the login was made with, and the step of that code."""
 
     def limit(self, most: Optional[float] = None) -> float:
         """Seconds for the next exchange, by default those of a request. Raises OutOfTime where none are left."""
-        wanted = self.timeout if most is None else most
+        wanted = self.target.timeout if most is None else most
         left = self.deadline - time.monotonic()
         if left < wanted:
             self.was_cut = True
@@ -123,12 +93,12 @@ class Examination:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(form).encode("ascii")
         return request(
-            self.url + path, method=method, headers=headers, body=body, timeout=timeout, context=self.context
+            self.target.url + path, method=method, headers=headers, body=body, timeout=timeout, context=self.context
         )
 
     def place(self, path: str) -> str:
         """The URL of a path on this server, wherever its admin root is."""
-        parts = urlsplit(self.url)
+        parts = urlsplit(self.target.url)
         return "%s://%s%s" % (parts.scheme, parts.netloc, path)
 
     def get_page(self, root: str, headers: Mapping[str, str]) -> Response:

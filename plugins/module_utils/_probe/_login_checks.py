@@ -41,7 +41,7 @@ TOKEN_LIMIT = 4096
 
 
 def login_offered(examination: Examination) -> Verdict:
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         return Verdict(SKIP, "left out: there is no admin API")
     kind = examination.login_type()
     if kind is not None:
@@ -76,7 +76,7 @@ def _token(response: Response) -> Optional[str]:
 
 
 def wrong_password_refused(examination: Examination) -> Verdict:
-    if not examination.admin_api or examination.login_type() != "credentials":
+    if not examination.target.admin_api or examination.login_type() != "credentials":
         return Verdict(SKIP, "left out: there is no login with user name and password")
     answer = _ask_for_token(examination, "probe-" + secrets.token_hex(8), secrets.token_urlsafe(18))
     token = _token(answer)
@@ -90,7 +90,7 @@ def wrong_password_refused(examination: Examination) -> Verdict:
 
 def _revoke(examination: Examination, token: str) -> bool:
     try:
-        limit = min(examination.timeout, REVOKE_LIMIT)
+        limit = min(examination.target.timeout, REVOKE_LIMIT)
         answer = examination.send("/auth/revoke", method="POST", token=token, form={"token": token}, limit=limit)
         return answer.status == 200
     except (OSError, http.client.HTTPException):
@@ -98,7 +98,7 @@ def _revoke(examination: Examination, token: str) -> bool:
 
 
 def login_works(examination: Examination) -> Verdict:
-    username, password = examination.username, examination.password
+    username, password = examination.target.username, examination.target.password
     if username is None or password is None:
         return Verdict(SKIP, "left out: no user name and password were given")
     untried = _why_not_tried(examination)
@@ -120,9 +120,9 @@ def login_works(examination: Examination) -> Verdict:
 
 
 def _why_not_tried(examination: Examination) -> Optional[Verdict]:
-    if not examination.admin_api:
+    if not examination.target.admin_api:
         return Verdict(SKIP, "left out: there is no admin API")
-    reason = why_no_password(examination.url, validate_certs=examination.verified)
+    reason = why_no_password(examination.target.url, validate_certs=examination.target.validate_certs)
     if reason is not None:
         return Verdict(SKIP, "left out: %s" % reason)
     kind = examination.login_type()
@@ -135,9 +135,9 @@ def _why_not_tried(examination: Examination) -> Optional[Verdict]:
 
 def _log_in(examination: Examination, username: str, password: str) -> Response:
     """The answer to a login, with a code where the user needs one."""
-    if examination.totp_secret is None:
+    if examination.target.totp_secret is None:
         return _ask_for_token(examination, username, password)
-    secret, step = from_text(examination.totp_secret), step_at(time.time())
+    secret, step = from_text(examination.target.totp_secret), step_at(time.time())
     # If the user has logged in with the present code, the next one works: Node-RED accepts it early.
     for tried in (step, step + 1):
         typed = password + code(secret, tried)
@@ -151,21 +151,21 @@ def _log_in(examination: Examination, username: str, password: str) -> Response:
 
 def code_required(examination: Examination) -> Verdict:
     """Whether the password alone is refused."""
-    if examination.username is None or examination.password is None:
+    if examination.target.username is None or examination.target.password is None:
         return Verdict(SKIP, "left out: no user name and password were given")
     untried = _why_not_tried(examination)
     if untried is not None:
         return untried
-    answer = _ask_for_token(examination, examination.username, examination.password)
+    answer = _ask_for_token(examination, examination.target.username, examination.target.password)
     return _judge_refusal(examination, answer, "open: the password was enough")
 
 
 def code_used_once(examination: Examination) -> Verdict:
     """Whether the code of the login is refused when it comes again."""
-    if examination.used is None or examination.username is None:
+    if examination.used is None or examination.target.username is None:
         return Verdict(SKIP, "left out: no user was logged in with a code")
     typed, step = examination.used
-    answer = _ask_for_token(examination, examination.username, typed)
+    answer = _ask_for_token(examination, examination.target.username, typed)
     if step_at(time.time()) > step + 1 and _token(answer) is None:
         return Verdict(SKIP, "left out: the checks took so long that the code has expired")
     return _judge_refusal(examination, answer, "the code was accepted twice")
@@ -189,7 +189,7 @@ def _why_no_token(answer: Response) -> str:
 
 def _judge_session(examination: Examination, seen: Response, afterwards: Response) -> Verdict:
     user = user_in(seen)
-    if seen.status == 200 and user.get("username") != examination.username:
+    if seen.status == 200 and user.get("username") != examination.target.username:
         return Verdict(FAIL, "logged in, but as another user: %s" % harmless(user.get("username", "unknown")))
     if seen.status != 200 and not lacks_permission(seen):
         return Verdict(FAIL, "logged in, but the session is not accepted: %s" % described(seen))

@@ -37,11 +37,11 @@ def _closed(response: Response) -> Verdict:
 
 
 def node_pages_closed(examination: Examination) -> Verdict:
-    return _closed(examination.get_page(examination.web.node_root or "/", {}))
+    return _closed(examination.get_page(examination.target.node_root or "/", {}))
 
 
 def static_closed(examination: Examination) -> Verdict:
-    return _worst((root, _closed(examination.get_page(root, {}))) for root in examination.web.static_roots)
+    return _worst((root, _closed(examination.get_page(root, {}))) for root in examination.target.static_roots)
 
 
 def _worst(verdicts: Iterable[Tuple[str, Verdict]]) -> Verdict:
@@ -65,7 +65,7 @@ def dashboards_closed(examination: Examination) -> Verdict:
 
 def _connections(examination: Examination, headers: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
     """What became of each way into each dashboard."""
-    for path in examination.web.dashboard_sockets:
+    for path in examination.target.dashboard_sockets:
         for way, connect in (("polling", socket_io_by_polling), ("websocket", socket_io_by_websocket)):
             outcome = connect(examination.place(path), headers, examination.limit(), examination.context)
             yield "%s by %s" % (path, way), outcome
@@ -82,22 +82,22 @@ def websockets_closed(examination: Examination) -> Verdict:
             return Verdict(FAIL, "open: no password is required")
         return Verdict(PASS, "%d, refused" % status)
 
-    return _worst((path, judged(path)) for path in examination.web.websockets)
+    return _worst((path, judged(path)) for path in examination.target.websockets)
 
 
 def _why_no_http_password(examination: Examination) -> Optional[str]:
-    if examination.web.username is None:
+    if examination.target.http_username is None:
         return "no user name and password were given for the pages"
-    return why_no_password(examination.url, validate_certs=examination.verified)
+    return why_no_password(examination.target.url, validate_certs=examination.target.validate_certs)
 
 
 def pages_work(examination: Examination) -> Verdict:
     reason = _why_no_http_password(examination)
     if reason:
         return Verdict(SKIP, "left out: %s" % reason)
-    web = examination.web
-    roots = [web.node_root or "/", *web.static_roots]
-    answers = [(root, examination.get_page(root, web.credentials())) for root in dict.fromkeys(roots)]
+    target = examination.target
+    roots = [target.node_root or "/", *target.static_roots]
+    answers = [(root, examination.get_page(root, target.http_credentials())) for root in dict.fromkeys(roots)]
     return _worst(
         (root, Verdict(FAIL if answer.status in (401, 403) or answer.status >= 500 else PASS, described(answer)))
         for root, answer in answers
@@ -115,5 +115,5 @@ def dashboards_work(examination: Examination) -> Verdict:
         return Verdict(PASS, "connected") if outcome == OPEN else Verdict(FAIL, outcome)
 
     return _worst(
-        (place, judged(outcome)) for place, outcome in _connections(examination, examination.web.credentials())
+        (place, judged(outcome)) for place, outcome in _connections(examination, examination.target.http_credentials())
     )

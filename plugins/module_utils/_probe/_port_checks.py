@@ -27,17 +27,17 @@ OLD_PORT_LIMIT = 3.0
 
 
 def old_port_closed(examination: Examination) -> Verdict:
-    answers = [(port, _answer_on_port(examination, port)) for port in examination.closed_ports]
+    answers = [(port, _answer_on_port(examination, port)) for port in examination.target.closed_ports]
     found = ["%d: %s" % (port, answer) for port, answer in answers if answer]
     if found:
         return Verdict(FAIL, "; ".join(found))
-    return Verdict(PASS, "nothing answers on %s" % ", ".join(str(port) for port in examination.closed_ports))
+    return Verdict(PASS, "nothing answers on %s" % ", ".join(str(port) for port in examination.target.closed_ports))
 
 
 def _answer_on_port(examination: Examination, port: int) -> Optional[str]:
     """What answers on this port of the same host; None where nothing does."""
-    host = urlsplit(examination.url).hostname or ""
-    limit = min(examination.timeout, OLD_PORT_LIMIT)
+    host = urlsplit(examination.target.url).hostname or ""
+    limit = min(examination.target.timeout, OLD_PORT_LIMIT)
     try:
         with channel_to(host, port, time.monotonic() + examination.limit(limit)):
             pass

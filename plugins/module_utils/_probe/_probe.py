@@ -16,10 +16,11 @@ the type, the size or the characters that Node-RED's own answers have.
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import re
 import time
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._totp import from_text
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._anonymous_checks import (
@@ -42,7 +43,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examinatio
     Check,
     Examination,
     Verdict,
-    Web,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._login_checks import (
     code_required,
@@ -61,6 +61,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._page_check
     websockets_closed,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._port_checks import old_port_closed
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._tls import tls_context
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._tls_checks import (
     certificate_trusted,
@@ -69,12 +70,6 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe._tls_checks
     plain_http_refused,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls import checked_url
-
-# The limit for one request, in seconds.
-TIMEOUT = 10
-# All checks together get this many times the limit of one request. A Pi 1 with TLS, pages and both dashboards needs
-# some 50 requests and about half of the 30 seconds that follow from the default.
-ALL_CHECKS = 3
 
 # What can be tried without the client certificate that Node-RED demands.
 WITHOUT_CLIENT_CERTIFICATE = (
@@ -86,80 +81,30 @@ WITHOUT_CLIENT_CERTIFICATE = (
 FOUND_LIMIT = 2000
 
 
-def probe(
-    url: str,
-    *,
-    username: Optional[str] = None,
-    password: Optional[str] = None,
-    ca: Optional[str] = None,
-    client_cert: Optional[str] = None,
-    client_key: Optional[str] = None,
-    lacks_client_cert: bool = False,
-    authorities: Optional[str] = None,
-    min_tls: str = "1.2",
-    timeout: float = TIMEOUT,
-    validate_certs: bool = True,
-    closed_ports: Sequence[int] = (),
-    admin_api: bool = True,
-    node_root: Optional[str] = None,
-    static_roots: Sequence[str] = (),
-    dashboard_sockets: Sequence[str] = (),
-    websockets: Sequence[str] = (),
-    http_username: Optional[str] = None,
-    http_password: Optional[str] = None,
-    totp_secret: Optional[str] = None,
-    two_step: Optional[bool] = None,
-    only: Optional[Sequence[str]] = None,
-    seconds: Optional[float] = None,
-) -> List[Dict[str, str]]:
+def probe(target: Target) -> List[Dict[str, str]]:
     """Try what must fail and what must work against a Node-RED: a list of `{id, title, status, expected, found}`.
 
-    `url` is scheme, host, port and admin root. `ca`, `client_cert` and `client_key` are paths of PEM files, and
-    `authorities` is PEM text in place of `ca`. With `lacks_client_cert`, Node-RED demands a client certificate that is
-    not here, and what needs one is left out. `min_tls` is the lowest version of TLS that may be spoken. `timeout` is in
-    seconds and bounds each request; `seconds` bounds all checks together (default: three times `timeout`). With
-    `validate_certs` false the certificate is not looked at, and no password is sent except to this very machine.
-    `closed_ports` are ports of the same host on which nothing may answer any more. `admin_api` is false where
-    `httpAdminRoot: false` was set: then nothing of it may answer. `node_root`, `static_roots`, `dashboard_sockets`
-    (with `/socket.io/` at their ends) and `websockets` are paths that require `http_username` and `http_password`.
-    `totp_secret` (Base32) is what the codes of the user are made from; with `two_step`, the user needs one although the
-    secret may not be here. `only` names the checks that are wanted; all by default.
-
     The list always holds the same checks in the same order (without those for which no ports or paths are given).
-    Raises ProbeError for arguments that cannot be used. Errors of the network and of Node-RED are in the checks.
+    Raises ProbeError for a target that cannot be used. Errors of the network and of Node-RED are in the checks.
     """
-    _check_arguments(timeout, closed_ports, only)
-    seconds = ALL_CHECKS * timeout if seconds is None else seconds
+    _check_numbers_and_names(target)
+    target = dataclasses.replace(target, url=checked_url(target.url))
     examination = Examination(
-        url=checked_url(url),
-        timeout=timeout,
-        context=tls_context(url, ca, authorities, client_cert, client_key, validate_certs),
-        strangers_context=tls_context(url, ca, authorities, None, None, validate_certs),
-        demands_client_certificate=lacks_client_cert or client_cert is not None,
-        lacks_client_certificate=lacks_client_cert,
-        min_tls=min_tls,
-        seconds=seconds,
-        deadline=time.monotonic() + seconds,
-        verified=validate_certs,
-        admin_api=admin_api,
-        username=username,
-        password=password,
-        closed_ports=tuple(closed_ports),
-        two_step=totp_secret is not None if two_step is None else two_step,
-        totp_secret=totp_secret,
-        web=Web(node_root, static_roots, dashboard_sockets, websockets, http_username, http_password),
+        target,
+        context=tls_context(target),
+        strangers_context=tls_context(dataclasses.replace(target, client_cert=None)),
+        deadline=time.monotonic() + target.all_seconds,
     )
-    if (username is None) != (password is None) or (http_username is None) != (http_password is None):
-        raise ProbeError("a user name and a password are needed together; give both or none.")
-    _check_secret(totp_secret, username)
-    _check_paths([*([node_root] if node_root else []), *static_roots, *dashboard_sockets, *websockets])
-    wanted = [check for check in CHECKS if _is_wanted(check, examination, only)]
-    asks = not lacks_client_cert and any(check.needs_node_red for check in wanted)
+    _check_credentials(target)
+    _check_paths(target)
+    wanted = [check for check in CHECKS if _is_wanted(check, examination)]
+    asks = not target.lacks_client_cert and any(check.needs_node_red for check in wanted)
     answers = _judged(CHECKS[0], examination) if asks else None
     return [_as_result(check, _verdict(check, examination, answers)) for check in wanted]
 
 
-def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[str]]) -> bool:
+def _is_wanted(check: Check, examination: Examination) -> bool:
+    only = examination.target.only
     if only is not None and check.id not in only:
         return False
     return check.needs is None or bool(check.needs(examination))
@@ -168,7 +113,7 @@ def _is_wanted(check: Check, examination: Examination, only: Optional[Sequence[s
 def _verdict(check: Check, examination: Examination, answers: Optional[Verdict]) -> Verdict:
     if check.id == "answers" and answers is not None:
         return answers
-    if examination.lacks_client_certificate and check.id not in WITHOUT_CLIENT_CERTIFICATE:
+    if examination.target.lacks_client_cert and check.id not in WITHOUT_CLIENT_CERTIFICATE:
         return Verdict(SKIP, LACKS_CLIENT_CERTIFICATE)
     if check.needs_node_red and answers is not None and answers.status == FAIL:
         return Verdict(SKIP, "not tried: Node-RED does not answer")
@@ -180,12 +125,12 @@ def _judged(check: Check, examination: Examination) -> Verdict:
     try:
         verdict = check.judge(examination)
     except OutOfTime:
-        return Verdict(FAIL, out_of_time(examination.seconds))
+        return Verdict(FAIL, out_of_time(examination.target.all_seconds))
     except (OSError, http.client.HTTPException) as error:
-        verdict = Verdict(FAIL, why_unreachable(error, examination.url))
+        verdict = Verdict(FAIL, why_unreachable(error, examination.target.url))
     # To some checks silence is a good sign, but not where it was the probe that stopped listening.
     if examination.was_cut and examination.is_out_of_time():
-        return Verdict(FAIL, out_of_time(examination.seconds))
+        return Verdict(FAIL, out_of_time(examination.target.all_seconds))
     return verdict
 
 
@@ -199,31 +144,35 @@ def _as_result(check: Check, verdict: Verdict) -> Dict[str, str]:
     }
 
 
-def _check_arguments(timeout: float, closed_ports: Sequence[int], only: Optional[Sequence[str]]) -> None:
-    if timeout <= 0:
-        raise ProbeError("timeout is %s seconds; it must be more than 0." % timeout)
-    for port in closed_ports:
+def _check_numbers_and_names(target: Target) -> None:
+    if target.timeout <= 0:
+        raise ProbeError("timeout is %s seconds; it must be more than 0." % target.timeout)
+    for port in target.closed_ports:
         if not 1 <= port <= 65535:
             raise ProbeError("closed_ports holds %s; a port is a number from 1 to 65535." % port)
     known = [check.id for check in CHECKS]
-    unknown = set(only or ()).difference(known)
+    unknown = set(target.only or ()).difference(known)
     if unknown:
         raise ProbeError("there is no check named %s; known are %s." % (", ".join(sorted(unknown)), ", ".join(known)))
 
 
-def _check_secret(totp_secret: Optional[str], username: Optional[str]) -> None:
-    if totp_secret is None:
+def _check_credentials(target: Target) -> None:
+    pairs = (target.username, target.password), (target.http_username, target.http_password)
+    if any((user is None) != (password is None) for user, password in pairs):
+        raise ProbeError("a user name and a password are needed together; give both or none.")
+    if target.totp_secret is None:
         return
-    if username is None:
+    if target.username is None:
         raise ProbeError("totp_secret needs a user name and a password.")
     try:
-        from_text(totp_secret)
+        from_text(target.totp_secret)
     except ValueError:
         raise ProbeError("totp_secret must be Base32 text, as in the otpauth address of the user.") from None
 
 
-def _check_paths(paths: Sequence[str]) -> None:
-    for path in paths:
+def _check_paths(target: Target) -> None:
+    roots = [target.node_root] if target.node_root else []
+    for path in (*roots, *target.static_roots, *target.dashboard_sockets, *target.websockets):
         if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
             raise ProbeError("%r is not a path; write it as /ui/socket.io/, with %%20 for a space." % path)
 
@@ -265,7 +214,7 @@ CHECKS: Tuple[Check, ...] = (
         "The password alone is refused where a code is required",
         "POST auth/token with user name and password, without a code: 403",
         code_required,
-        needs=lambda examination: examination.two_step,
+        needs=lambda examination: examination.target.needs_code,
     ),
     Check(
         "login_works",
@@ -284,7 +233,7 @@ CHECKS: Tuple[Check, ...] = (
         "A code that was used is refused",
         "POST auth/token with the same code again: 403",
         code_used_once,
-        needs=lambda examination: examination.two_step,
+        needs=lambda examination: examination.target.needs_code,
     ),
     Check(
         "old_port_closed",
@@ -292,49 +241,49 @@ CHECKS: Tuple[Check, ...] = (
         "no answer to HTTP or HTTPS",
         old_port_closed,
         needs_node_red=False,
-        needs=lambda examination: examination.closed_ports,
+        needs=lambda examination: examination.target.closed_ports,
     ),
     Check(
         "node_pages_closed",
         "Pages of flows require a password",
         "GET of a page below httpNodeRoot: 401 with WWW-Authenticate Basic",
         node_pages_closed,
-        needs=lambda examination: examination.web.node_root,
+        needs=lambda examination: examination.target.node_root,
     ),
     Check(
         "static_closed",
         "Static files require a password",
         "GET of a file below httpStatic: 401 with WWW-Authenticate Basic",
         static_closed,
-        needs=lambda examination: examination.web.static_roots,
+        needs=lambda examination: examination.target.static_roots,
     ),
     Check(
         "dashboards_closed",
         "Dashboards require a password",
         "socket.io by polling and by websocket: 44, refused",
         dashboards_closed,
-        needs=lambda examination: examination.web.dashboard_sockets,
+        needs=lambda examination: examination.target.dashboard_sockets,
     ),
     Check(
         "websockets_closed",
         '"websocket in" nodes require a password',
         "upgrade to a websocket: 401",
         websockets_closed,
-        needs=lambda examination: examination.web.websockets,
+        needs=lambda examination: examination.target.websockets,
     ),
     Check(
         "pages_work",
         "With the password, pages of flows respond",
         "GET of a page below httpNodeRoot with user name and password: anything but 401",
         pages_work,
-        needs=lambda examination: examination.web.node_root,
+        needs=lambda examination: examination.target.node_root,
     ),
     Check(
         "dashboards_work",
         "With the password, dashboards accept a connection",
         "socket.io by polling and by websocket with user name and password: 40, connected",
         dashboards_work,
-        needs=lambda examination: examination.web.dashboard_sockets,
+        needs=lambda examination: examination.target.dashboard_sockets,
     ),
     Check(
         "certificate_trusted",
@@ -363,6 +312,6 @@ CHECKS: Tuple[Check, ...] = (
         "A response requires a client certificate",
         "HTTP, comms and the sockets of both dashboards without a client certificate: the handshake fails",
         client_certificate_required,
-        needs=lambda examination: _speaks_tls(examination) and examination.demands_client_certificate,
+        needs=lambda examination: _speaks_tls(examination) and examination.target.demands_client_cert,
     ),
 )

@@ -11,36 +11,30 @@ from urllib.parse import urlsplit
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import verifying_context
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError, cause
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 
 
-def tls_context(
-    url: str,
-    ca: Optional[str],
-    authorities: Optional[str],
-    client_cert: Optional[str],
-    client_key: Optional[str],
-    validate_certs: bool,
-) -> Optional[ssl.SSLContext]:
-    if urlsplit(url).scheme != "https":
+def tls_context(target: Target) -> Optional[ssl.SSLContext]:
+    if urlsplit(target.url).scheme != "https":
         return None
     try:
-        context = verifying_context(ca, authorities)
+        context = verifying_context(target.ca, target.authorities)
     except (OSError, ssl.SSLError) as error:
         raise ProbeError(
             "the authority's certificate %s cannot be used: %s; give a file with certificates in PEM form"
-            % (ca or "in the option authorities", cause(error))
+            % (target.ca or "in the option authorities", cause(error))
         ) from error
-    if not validate_certs:
+    if not target.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if client_cert is not None:
+    if target.client_cert is not None:
         try:
             # An empty password: without one, OpenSSL would ask for that of an encrypted key on the terminal.
-            context.load_cert_chain(client_cert, client_key, password="")
+            context.load_cert_chain(target.client_cert, target.client_key, password="")
         except (OSError, ssl.SSLError, ValueError) as error:
             raise ProbeError(
                 "the client certificate %s cannot be used: %s; give PEM files that belong together, the key without a "
-                "passphrase" % (client_cert, cause(error))
+                "passphrase" % (target.client_cert, cause(error))
             ) from error
     return context
 

@@ -34,16 +34,16 @@ PATHS_FOR_STRANGERS = (
 
 
 def certificate_trusted(examination: Examination) -> Verdict:
-    if not examination.verified or examination.context is None:
+    if not examination.target.validate_certs or examination.context is None:
         return Verdict(SKIP, "left out: the certificate was not to be looked at")
-    host, port = address_of(examination.url)
+    host, port = address_of(examination.target.url)
     deadline = time.monotonic() + examination.limit()
     try:
         with channel_to(host, port, deadline, context=examination.context, name=host) as channel:
             seen, version = channel.tls.getpeercert() or {}, channel.tls.version()
     except ssl.SSLError as error:
         # Up to TLS 1.2, a handshake without the client certificate ends before it has succeeded.
-        if examination.lacks_client_certificate and not isinstance(error, ssl.SSLCertVerificationError):
+        if examination.target.lacks_client_cert and not isinstance(error, ssl.SSLCertVerificationError):
             return Verdict(SKIP, LACKS_CLIENT_CERTIFICATE)
         raise
     expires = str(seen.get("notAfter", ""))
@@ -52,7 +52,7 @@ def certificate_trusted(examination: Examination) -> Verdict:
 
 
 def old_tls_refused(examination: Examination) -> Verdict:
-    newest = ssl.TLSVersion.TLSv1_1 if examination.min_tls == "1.2" else ssl.TLSVersion.TLSv1_2
+    newest = ssl.TLSVersion.TLSv1_1 if examination.target.min_tls == "1.2" else ssl.TLSVersion.TLSv1_2
     name = newest.name.replace("v", " ").replace("_", ".")
     context = any_server()
     try:
@@ -63,7 +63,7 @@ def old_tls_refused(examination: Examination) -> Verdict:
         return Verdict(SKIP, "left out: OpenSSL here does not support %s" % name)
     try:
         deadline = time.monotonic() + examination.limit()
-        with channel_to(*address_of(examination.url), deadline, context=context) as channel:
+        with channel_to(*address_of(examination.target.url), deadline, context=context) as channel:
             return Verdict(FAIL, "%s is accepted" % channel.tls.version())
     except ssl.SSLError as error:
         if "NO_PROTOCOLS_AVAILABLE" in str(error):
@@ -74,7 +74,7 @@ def old_tls_refused(examination: Examination) -> Verdict:
 
 
 def plain_http_refused(examination: Examination) -> Verdict:
-    url = "http" + examination.url[len("https") :]
+    url = "http" + examination.target.url[len("https") :]
     if urlsplit(url).port is None:
         return Verdict(SKIP, "left out: a proxy at the usual port has another one for http")
     try:
@@ -90,16 +90,16 @@ def plain_http_refused(examination: Examination) -> Verdict:
 
 def client_certificate_required(examination: Examination) -> Verdict:
     """Every path is asked, as sockets of dashboards are outside of what settings for HTTP cover."""
-    root = urlsplit(examination.url)._replace(path="").geturl()
+    root = urlsplit(examination.target.url)._replace(path="").geturl()
     for path in PATHS_FOR_STRANGERS:
-        base = examination.url if path in ("/auth/login", "/comms") else root
+        base = examination.target.url if path in ("/auth/login", "/comms") else root
         headers = {"Connection": "Upgrade", "Upgrade": "websocket"} if path == "/comms" else {}
         try:
             answer = request(
                 base + path, headers=headers, timeout=examination.limit(), context=examination.strangers_context
             )
         except ssl.SSLCertVerificationError as error:
-            return Verdict(FAIL, why_unreachable(error, examination.url))
+            return Verdict(FAIL, why_unreachable(error, examination.target.url))
         except (ssl.SSLError, ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError):
             continue
         return Verdict(

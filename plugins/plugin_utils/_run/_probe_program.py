@@ -21,6 +21,7 @@ from ...module_utils._probe import (
     _page_checks,
     _port_checks,
     _probe,
+    _target,
     _tls,
     _tls_checks,
     _urls,
@@ -40,6 +41,7 @@ PROBE_MODULES = (
     _answers,
     _errors,
     _urls,
+    _target,
     _tls,
     _examination,
     _anonymous_checks,
@@ -62,8 +64,8 @@ probe = sys.modules[given["modules"][-1][0]]
 end = time.monotonic() + given["seconds"]
 try:
     for url in given["urls"]:
-        given["arguments"]["seconds"] = end - time.monotonic()
-        answer = {"checks": probe.probe(url, **given["arguments"])}
+        given["target"].update(url=url, seconds=end - time.monotonic())
+        answer = {"checks": probe.probe(probe.Target(**given["target"]))}
         if answer["checks"][0]["status"] == "pass":
             break
 except probe.ProbeError as error:
@@ -78,15 +80,15 @@ class AnswerError(Exception):
     """An answer that cannot be used; names the host and the remedy. Printable, and repeats no password."""
 
 
-def program_input(urls: Sequence[str], arguments: Mapping[str, Any], seconds: float) -> bytes:
+def program_input(urls: Sequence[str], target: _target.Target, seconds: float) -> bytes:
     """What BOOTSTRAP reads from standard input: the program, and its parameters.
 
-    `arguments` are those of `_probe.probe` without the URL. The first of the URLs at which Node-RED responds counts.
+    The first of the URLs at which Node-RED responds counts, in place of that of `target`.
     """
     given = {
         "program": PROGRAM,
         "modules": [[module.__name__, inspect.getsource(module)] for module in PROBE_MODULES],
-        "arguments": dict(arguments),
+        "target": vars(target),
         "seconds": seconds,
         "urls": list(urls),
         "mark": MARK,

@@ -13,7 +13,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _user_units
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import is_out_of_time
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import ALL_CHECKS, TIMEOUT
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import ALL_CHECKS, TIMEOUT
 
 from .._certificates import _client_files
 from .._core._arguments import ArgumentError

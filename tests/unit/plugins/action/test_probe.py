@@ -60,9 +60,9 @@ def probed(monkeypatch):
     """The arguments of each probe that was made on the controller; it finds a Node-RED with a login."""
     calls = []
 
-    def probe(url, **arguments):
-        calls.append({"url": url, **arguments})
-        two_step = action.TWO_STEP_CHECKS if arguments["two_step"] else ()
+    def probe(target):
+        calls.append(vars(target))
+        two_step = action.TWO_STEP_CHECKS if target.needs_code else ()
         kinds = [check.id for check in _probe.CHECKS if check.needs is None or check.id in two_step]
         return [
             {"id": kind, "title": kind, "status": "pass", "expected": "x", "found": "outside"}
@@ -140,7 +140,7 @@ def test_the_secret_of_a_two_step_login_takes_the_way_of_the_password(probed):
     assert [call["totp_secret"] for call in probed] == [None]
     assert [call["two_step"] for call in probed] == [True], "the checks keep their places"
     run = module.executed[0]
-    given = json.loads(run.pop("in_data"))["arguments"]
+    given = json.loads(run.pop("in_data"))["target"]
     assert given["totp_secret"] == SECRET
     assert set(given["only"]) == {"answers", *action.LOGIN_CHECKS, *action.TWO_STEP_CHECKS}
     assert SECRET not in str(run) + str(result)
@@ -172,7 +172,7 @@ def test_on_the_host_it_talks_to_the_host_itself(probed):
     module.run(task_vars={})
     given = json.loads(module.executed[0]["in_data"])
     assert given["urls"] == ["http://127.0.0.1:1880/admin", "http://192.0.2.7:1880/admin"]
-    assert tuple(given["arguments"]["only"]) == ("answers", *action.LOGIN_CHECKS)
+    assert tuple(given["target"]["only"]) == ("answers", *action.LOGIN_CHECKS)
 
 
 def test_on_the_host_a_name_is_not_tried(probed):
@@ -241,7 +241,7 @@ def test_everything_can_run_on_the_host(probed):
     module = Observed({"url": "http://127.0.0.1:1880", "run_on": "host"})
     module.run(task_vars={})
     assert not probed
-    assert json.loads(module.executed[0]["in_data"])["arguments"].get("only") is None
+    assert json.loads(module.executed[0]["in_data"])["target"].get("only") is None
 
 
 def test_a_password_for_a_delegated_probe_is_refused(probed):
@@ -414,7 +414,7 @@ def test_another_machine_asks_and_gets_no_password(probed, watcher):
     assert run["command"].startswith("/opt/py -I -c ")
     given = json.loads(run["in_data"])
     assert given["urls"] == ["https://192.0.2.7:1880"]
-    assert (given["arguments"]["authorities"], given["arguments"]["validate_certs"]) == ("PEM", True)
+    assert (given["target"]["authorities"], given["target"]["validate_certs"]) == ("PEM", True)
     assert found(result)["flows_closed"] == "from the watcher"
     assert found(result)["login_works"] == "on the host"
     assert len(module.executed) == 1
@@ -425,7 +425,7 @@ def test_a_client_certificate_does_not_leave_the_controller(probed, watcher):
     module = Observed({**ON_WATCHER, **tls})
     checks = [check for check in _probe.CHECKS if check.needs is None]
     assert "client's key" in found(module.run(task_vars=INVENTORY))["login_works"]
-    given = json.loads(watcher.executed[0]["in_data"])["arguments"]
+    given = json.loads(watcher.executed[0]["in_data"])["target"]
     assert (given["client_cert"], given["client_key"], given["lacks_client_cert"]) == (None, None, True)
     assert checks and not module.executed
 
@@ -433,7 +433,7 @@ def test_a_client_certificate_does_not_leave_the_controller(probed, watcher):
 def test_the_authority_is_read_on_the_controller(probed, watcher, tmp_path):
     (tmp_path / "ca.pem").write_text("PEM")
     Observed({"url": "https://192.0.2.7", "run_on": "watcher", "ca": str(tmp_path / "ca.pem")}).run(task_vars=INVENTORY)
-    given = json.loads(watcher.executed[0]["in_data"])["arguments"]
+    given = json.loads(watcher.executed[0]["in_data"])["target"]
     assert (given["ca"], given["authorities"]) == (None, "PEM")
 
 
@@ -617,7 +617,7 @@ def test_a_probe_that_used_up_its_time_outside_is_not_made_on_the_host(monkeypat
         {"id": "login_offered", "title": "x", "status": "pass", "expected": "x", "found": "outside"}
     ]
 
-    def slow(_url, **_arguments):
+    def slow(_target):
         time.sleep(0.3)
         return outside
 

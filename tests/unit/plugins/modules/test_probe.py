@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 
-import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 from ansible_collections.pifleet.nodered.plugins.modules import probe as module
 from ansible_collections.pifleet.nodered.tests.module_process import result_of
 
@@ -52,6 +52,11 @@ def test_every_check_is_documented():
         assert f"V({check.id})" in identifiers
 
 
-@pytest.mark.parametrize("name", module.PROBE_OPTIONS)
-def test_the_options_of_the_probe_are_its_arguments(name):
-    assert name in inspect.signature(_probe.probe).parameters
+def test_the_options_are_what_the_probe_is_told_and_where_it_runs():
+    told = {field.name for field in dataclasses.fields(Target)}
+    assert set(module.ARGUMENT_SPEC) - told == {"local_url", "run_on", "credentials_from"}
+    assert told - set(module.ARGUMENT_SPEC) == {"lacks_client_cert", "two_step"}
+    defaults = {field.name: field.default for field in dataclasses.fields(Target)}
+    for name in module.TARGET_OPTIONS[1:]:
+        default = module.ARGUMENT_SPEC[name].get("default")
+        assert default == (list(defaults[name]) if defaults[name] == () else defaults[name]), name

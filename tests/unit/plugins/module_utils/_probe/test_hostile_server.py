@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import socket
@@ -27,8 +28,10 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
     _probe,
     _websocket,
 )
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 from ansible_collections.pifleet.nodered.tests.certificates import Authority
 from ansible_collections.pifleet.nodered.tests.integration.evil_server import BEHAVIOURS, EvilServer
+from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 
 AUTHORITY = Authority()
 LIMIT = 0.3
@@ -143,7 +146,7 @@ def test_all_checks_together_end_in_time(behaviour, monkeypatch):
     monkeypatch.setattr(_comms_checks, "COMMS_LIMIT", LIMIT)
     paths = {"node_root": "/", "dashboard_sockets": ["/ui/socket.io/"], "websockets": ["/ws"]}
     with EvilServer(behaviour) as evil, at_most(1 + 1):
-        checks = _probe.probe(
+        checks = probe(
             evil.url, username="admin", password="x", closed_ports=[evil.port], timeout=LIMIT, seconds=1, **paths
         )
         assert any(check["status"] == "fail" for check in checks)
@@ -152,7 +155,7 @@ def test_all_checks_together_end_in_time(behaviour, monkeypatch):
 
 def test_when_the_time_is_used_up_the_checks_that_remain_fail_and_say_so():
     with EvilServer("slow-later") as evil, at_most(2):
-        checks = {check["id"]: check for check in _probe.probe(evil.url, timeout=0.4, node_root="/")}
+        checks = {check["id"]: check for check in probe(evil.url, timeout=0.4, node_root="/")}
     assert checks["login_required"]["status"] == "pass"
     for late in ("wrong_password_refused", "node_pages_closed"):
         assert checks[late]["status"] == "fail"
@@ -162,15 +165,12 @@ def test_when_the_time_is_used_up_the_checks_that_remain_fail_and_say_so():
 def test_silence_is_no_pass_where_the_probe_stopped_listening():
     """Nothing in the clear within 10 seconds is good; nothing within what is left for all checks is not."""
     with EvilServer("silent") as evil:
-        examination = _examination.Examination(
-            url=f"https://127.0.0.1:{evil.port}", timeout=10, context=None, verified=False, admin_api=True,
-            username=None, password=None, closed_ports=(), web=_examination.Web(), seconds=0.2,
-            deadline=time.monotonic() + 0.2,
-        )  # fmt: skip
+        target = Target(f"https://127.0.0.1:{evil.port}", seconds=0.2)
+        examination = _examination.Examination(target, deadline=time.monotonic() + 0.2)
         check = next(one for one in _probe.CHECKS if one.id == "plain_http_refused")
         with at_most(2):
             assert _probe._judged(check, examination).status == "fail"
-        examination.deadline, examination.timeout = time.monotonic() + 20, 0.2
+        examination.deadline, examination.target = time.monotonic() + 20, dataclasses.replace(target, timeout=0.2)
         assert _probe._judged(check, examination) == ("pass", "no answer")
 
 
@@ -181,10 +181,7 @@ def test_a_session_is_ended_even_when_the_time_is_used_up(monkeypatch):
         "request",
         lambda url, **options: sent.append((url, options)) or _http.Response(200, Message(), b""),
     )
-    examination = _examination.Examination(
-        url="http://127.0.0.1:1", timeout=10, context=None, verified=False, admin_api=True, username=None,
-        password=None, closed_ports=(), web=_examination.Web(), deadline=time.monotonic() - 1,
-    )  # fmt: skip
+    examination = _examination.Examination(Target("http://127.0.0.1:1"), deadline=time.monotonic() - 1)
     assert _login_checks._revoke(examination, "token")
     assert sent[0][1]["timeout"] == _login_checks.REVOKE_LIMIT
     with pytest.raises(_errors.OutOfTime):
@@ -219,7 +216,7 @@ def test_settings_with_values_of_another_type_are_judged(user, monkeypatch):
 
     monkeypatch.setattr(_examination, "request", answer)
     monkeypatch.setattr(_comms_checks, "listen_to_comms", lambda *_arguments: "open")
-    for check in _probe.probe("http://127.0.0.1:1", timeout=1):
+    for check in probe("http://127.0.0.1:1", timeout=1):
         assert check["found"].isprintable() and len(check["found"]) <= _probe.FOUND_LIMIT
 
 

@@ -24,8 +24,8 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._probe import (
     _urls,
 )
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._urls import is_this_machine
+from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 
 PASSWORD = "Corr3ct-horse"
 BEARER = {"WWW-Authenticate": 'Bearer realm="Users"'}

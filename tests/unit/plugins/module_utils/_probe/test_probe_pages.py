@@ -11,9 +11,10 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.module_utils._core._http import Response
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe import _examination, _page_checks, _probe
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import ProbeError
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import Examination, Web
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._examination import Examination
+from ansible_collections.pifleet.nodered.plugins.module_utils._probe._target import Target
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._websocket import ABSENT, OPEN, REFUSED
+from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 
 PASSWORD = "for the hoüse"
 BASIC = 'Basic realm="Authorization Required"'
@@ -26,16 +27,13 @@ def response(status, challenge=None):
     return Response(status, headers, b"")
 
 
-def examination(url="http://127.0.0.1:1880/admin", **web):
-    return Examination(
-        url=url, timeout=1, context=None, verified=True, admin_api=True, username=None, password=None, closed_ports=(),
-        web=Web(**web),
-    )  # fmt: skip
+def examination(url="http://127.0.0.1:1880/admin", **given):
+    return Examination(Target(url, timeout=1, **given))
 
 
-def verdict(identity, **web):
+def verdict(identity, **given):
     check = next(check for check in _probe.CHECKS if check.id == identity)
-    return check.judge(examination(**web))
+    return check.judge(examination(**given))
 
 
 @pytest.fixture
@@ -117,7 +115,7 @@ def test_a_dashboard_is_closed_where_both_ways_are(sockets, polling, websocket, 
 @pytest.mark.parametrize("outcome, status", [(OPEN, "pass"), (REFUSED, "fail"), (ABSENT, "skip")])
 def test_a_dashboard_has_to_work_with_the_password(sockets, outcome, status):
     asked = sockets(outcome, outcome)
-    web = {"dashboard_sockets": ["/ui/socket.io/"], "username": "house", "password": PASSWORD}
+    web = {"dashboard_sockets": ["/ui/socket.io/"], "http_username": "house", "http_password": PASSWORD}
     assert verdict("dashboards_work", **web).status == status
     assert asked[0][1] == "Basic aG91c2U6Zm9yIHRoZSBob8O8c2U="
 
@@ -139,7 +137,7 @@ def test_a_websocket_that_is_hung_up_on_is_not_there(monkeypatch):
 @pytest.mark.parametrize("answer, status", [(404, "pass"), (200, "pass"), (401, "fail"), (503, "fail")])
 def test_pages_and_files_have_to_be_served_with_the_password(answers, answer, status):
     asked = answers([("/", response(answer))])
-    web = {"node_root": "/", "static_roots": ["/", "/files/"], "username": "house", "password": PASSWORD}
+    web = {"node_root": "/", "static_roots": ["/", "/files/"], "http_username": "house", "http_password": PASSWORD}
     assert verdict("pages_work", **web).status == status
     assert len(asked) == 2
     assert all(password for _url, password in asked)
@@ -149,7 +147,7 @@ def test_pages_and_files_have_to_be_served_with_the_password(answers, answer, st
 def test_the_password_never_crosses_the_network_in_the_clear(answers, sockets, identity):
     asked = answers([]), sockets(OPEN, OPEN)
     check = next(check for check in _probe.CHECKS if check.id == identity)
-    web = {"node_root": "/", "dashboard_sockets": ["/ui/"], "username": "house", "password": PASSWORD}
+    web = {"node_root": "/", "dashboard_sockets": ["/ui/"], "http_username": "house", "http_password": PASSWORD}
     found = check.judge(examination("http://192.0.2.1:1880", **web))
     assert found.status == "skip"
     assert "in plain text" in found.found
@@ -175,4 +173,4 @@ def test_a_user_without_a_password_is_refused():
 
 
 def test_the_password_is_not_part_of_what_an_error_could_show():
-    assert PASSWORD not in repr(examination(username="house", password=PASSWORD))
+    assert PASSWORD not in repr(examination(http_username="house", http_password=PASSWORD))

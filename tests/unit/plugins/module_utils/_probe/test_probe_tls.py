@@ -12,9 +12,9 @@ import threading
 from datetime import timedelta
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, now, pem
+from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -10,7 +10,6 @@ import ssl
 import threading
 
 import pytest
-from ansible_collections.pifleet.nodered.plugins.module_utils._probe._probe import probe
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate_make
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import (
@@ -28,6 +27,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state i
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run import _rotated_certificates
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._run._rotated_certificates import RotatedCertificates
 from ansible_collections.pifleet.nodered.tests.certificates import now
+from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, INSTANCE, instance
 
 HOST = "127.0.0.1"
