@@ -13,6 +13,7 @@ import subprocess
 import pytest
 import yaml
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import candidate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import Use
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._passwords._bcrypt import verify
@@ -134,7 +135,7 @@ def test_two_slices_share_everything_and_the_next_job_changes_nothing(fleet, job
         hashes = HASH.findall(pi.settings)
         assert all(any(verify(one, hashed) for hashed in hashes) for one in expected)
         certificate = pi.read("/etc/nodered-tls/nodered/current/certificate.pem")
-        assert problem_of(certificate, names=[pi.address], authorities=vault["vault_authority_certificate"]) == ""
+        assert problem_of(certificate, Use(names=[pi.address], authorities=vault["vault_authority_certificate"])) == ""
     clients = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
     assert set(clients) == {"ada.p12", "ada.pem"}
 

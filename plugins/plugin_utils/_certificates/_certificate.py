@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,47 +43,51 @@ class CannotJudgeError(Exception):
     """Why nothing can be said about any certificate here, and what to do: no reason to replace one."""
 
 
-def check(
-    certificate: str,
-    *,
-    now: datetime.datetime,
-    names: Sequence[str] = (),
-    authorities: str = "",
-    days_left: float = 0,
-    key: str | None = None,
-    purpose: str = "server",
-    called: str = "the certificate",
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """What a certificate has to be good for."""
+
+    names: Sequence[str] = ()
+    """The host names and addresses that it must be made for."""
+    authorities: str = ""
+    """PEM of the authorities of which one must have issued it."""
+    days_left: float = 0
+    """How many days it must still be valid."""
+    key: str | None = dataclasses.field(default=None, repr=False)
+    """PEM of its key, where that is known here."""
+    purpose: str = "server"
+    """``server``, or ``client`` for the certificate of a client of one."""
+    called: str = "the certificate"
+    """What the messages call it."""
+
+
+def check(certificate: str, use: Use, *, now: datetime.datetime) -> None:
     """Raise CertificateError unless a server may use this certificate and its visitors will accept it.
 
     Raises CannotJudgeError if that is unknown on this machine.
 
     Args:
         certificate: PEM, the server's own certificate first, then those that lead to its authority.
+        use: without `authorities`, the certificate must have issued itself.
         now: what time it is, with a time zone.
-        names: the host names and addresses that it must be made for.
-        authorities: PEM of the authorities of which one must have issued it. Without any, it must have issued itself.
-        days_left: how many days it must still be valid.
-        key: PEM of its key, where that is known here.
-        purpose: ``server``, or ``client`` for the certificate of a client of one.
-        called: what the messages call it.
     """
     require_judgement(now)
+    called = use.called
     chain = parsed(certificate, called)
-    anchors = parsed(authorities, "the authority's certificate") if authorities.strip() else []
+    anchors = parsed(use.authorities, "the authority's certificate") if use.authorities.strip() else []
     own = chain[0]
     _check_strength(own, called)
-    if key is not None:
-        _check_key(own, key, called)
+    if use.key is not None:
+        _check_key(own, use.key, called)
     authority = _check_chain(chain, anchors, now, called)
     above = [*chain[1:], *([authority] if authority not in chain else [])]
     for position, issuer in enumerate(above):
         _check_issuer(issuer, (*chain, authority)[position], position, called)
     for issuer in (*chain[1:], authority):
         _check_constraints(own, issuer, called)
-    _check_dates(own, now, days_left, called)
-    _check_purpose(own, purpose, called)
-    _check_names(own, names, called)
+    _check_dates(own, now, use.days_left, called)
+    _check_purpose(own, use.purpose, called)
+    _check_names(own, use.names, called)
 
 
 def own_problems(certificate: str, *, now: datetime.datetime, names: Sequence[str]) -> dict[str, str]:
@@ -126,18 +131,7 @@ def is_issued_by(certificate: str, authority: str) -> bool:
     return _issued(parsed(authority, "the authority's certificate")[0], parsed(certificate, "the certificate")[0])
 
 
-def problem(
-    certificate: str,
-    *,
-    now: datetime.datetime,
-    system_authorities: Callable[[], str],
-    names: Sequence[str] = (),
-    authorities: str = "",
-    days_left: float = 0,
-    key: str | None = None,
-    purpose: str = "server",
-    called: str = "the certificate",
-) -> str:
+def problem(certificate: str, use: Use, *, now: datetime.datetime, system_authorities: Callable[[], str]) -> str:
     """Why a server should not use the certificate and what to do; empty if it is good.
 
     Without `authorities`, the certificate itself is trusted if it is self-signed, otherwise those of the system. For
@@ -145,16 +139,9 @@ def problem(
     """
     require_judgement(now)
     try:
-        check(
-            certificate,
-            now=now,
-            names=names,
-            authorities=authorities or ("" if is_self_signed(certificate) else system_authorities()),
-            days_left=days_left,
-            key=key,
-            purpose=purpose,
-            called=called,
-        )
+        if not use.authorities and not is_self_signed(certificate):
+            use = dataclasses.replace(use, authorities=system_authorities())
+        check(certificate, use, now=now)
     except CertificateError as error:
         return str(error)
     return ""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import datetime
 import ssl
-from collections.abc import Sequence
 
-from ._certificate import problem, require_judgement
+from ._certificate import Use, problem, require_judgement
 
 
 def require_judgement_here() -> None:
@@ -17,31 +16,13 @@ def require_judgement_here() -> None:
     require_judgement(datetime.datetime.now(datetime.timezone.utc))
 
 
-def problem_of(
-    certificate: str,
-    *,
-    names: Sequence[str] = (),
-    authorities: str | None = None,
-    days_left: float = 0,
-    key: str | None = None,
-    purpose: str = "server",
-    called: str = "the certificate",
-) -> str:
+def problem_of(certificate: str, use: Use) -> str:
     """Why a server should not use it and what to do, by this machine's clock; empty where it is good.
 
     Raises CannotJudgeError if that is unknown here.
     """
-    return problem(
-        certificate,
-        now=datetime.datetime.now(datetime.timezone.utc),
-        system_authorities=authorities_of_this_system,
-        names=names,
-        authorities=authorities or "",
-        days_left=days_left,
-        key=key,
-        purpose=purpose,
-        called=called,
-    )
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return problem(certificate, use, now=now, system_authorities=authorities_of_this_system)
 
 
 def authorities_of_this_system() -> str:

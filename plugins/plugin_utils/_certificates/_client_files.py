@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 
 from .._core import _kept_files
+from ._certificate import Use
 from ._certificate_here import problem_of
 from ._certificate_make import Authority, Pair, client_made, packed
 
@@ -45,7 +46,7 @@ class ClientFolder:
         if not (kept.is_file() and certificate.is_file()):
             return True
         text = certificate.read_text(encoding="ascii", errors="replace")
-        if problem_of(text, authorities=authority, days_left=renew_days, purpose="client"):
+        if problem_of(text, Use(authorities=authority, days_left=renew_days, purpose="client")):
             return True
         return client_made(text) < made_before
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ._authority import AuthorityError, AuthorityFolder, Candidate, given
 from ._authority_change import Authorities, Change
-from ._certificate import CannotJudgeError, CertificateError
+from ._certificate import CannotJudgeError, CertificateError, Use
 from ._certificate_here import problem_of, require_judgement_here
 from ._certificate_make import Authority, Pair, self_signed_pair
 from ._client_files import PROOF, ClientFolder
@@ -112,12 +112,9 @@ def _made(wanted: Mapping[str, Any], authority: Authority | None) -> Pair:
     names, now = wanted["names"], datetime.datetime.now(datetime.timezone.utc)
     make = authority.host_pair if authority else self_signed_pair
     pair = make(names, called=wanted["called"], now=now, days=wanted["days"])
+    authorities = authority.pem if authority else ""
     found = problem_of(
-        pair.certificate,
-        names=names,
-        authorities=authority.pem if authority else "",
-        key=pair.key,
-        called="the new certificate",
+        pair.certificate, Use(names=names, authorities=authorities, key=pair.key, called="the new certificate")
     )
     if found:
         raise CertificateError(found)

@@ -35,7 +35,14 @@ from .._certificates._authority import (
     warning_about,
 )
 from .._certificates._authority_change import BEGIN, FINISH, MOVE, ONE, STAY, Change
-from .._certificates._certificate import CertificateError, check_authorities, constraints_of, is_self_signed, problem
+from .._certificates._certificate import (
+    CertificateError,
+    Use,
+    check_authorities,
+    constraints_of,
+    is_self_signed,
+    problem,
+)
 from .._certificates._certificate_make import host_made
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
 from .._certificates._client_files import PROOF
@@ -428,15 +435,15 @@ class Certificates:
         # One that is made here is trusted itself, as visitors were given it.
         issuer = issuers or (self._issuer if self._aim.issued else "")
         authorities = {"selfsigned": certificate, "authority": issuer}
-        return problem(
-            certificate,
-            now=self._now,
-            system_authorities=lambda: str(self._read["system_authorities"]),
+        use = Use(
             names=self.names,
             authorities=authorities.get(self._aim.source, self._read["ca"]),
             days_left=days_left,
             key=key,
             called=called,
+        )
+        return problem(
+            certificate, use, now=self._now, system_authorities=lambda: str(self._read["system_authorities"])
         )
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import Use
 from ansible_collections.pifleet.nodered.tests.certificates import Authority, Issued, now, pem
 from ansible_collections.pifleet.nodered.tests.unit.plugins.module_utils._probe.probing import probe
 from cryptography import x509
@@ -112,7 +113,7 @@ def test_the_check_before_writing_and_the_verification_accept_the_same_certifica
     """The authorities of these tests write no authority key identifier, like `openssl x509 -req` of OpenSSL 1.1."""
     issued = AUTHORITY.issue("127.0.0.1")
     for authorities in (AUTHORITY.certificate, issued.certificate):
-        _certificate.check(issued.certificate, now=now(), names=["127.0.0.1"], authorities=authorities)
+        _certificate.check(issued.certificate, Use(names=["127.0.0.1"], authorities=authorities), now=now())
         assert verdicts(serve(issued), authorities=authorities)["certificate_trusted"]["status"] == "pass"
 
 
@@ -183,7 +184,7 @@ BY_BETWEEN = own(issuer="between", signer=BETWEEN)
 @pytest.mark.usefixtures("python_3_13")
 def test_what_is_accepted_before_writing_is_accepted_by_the_verification(serve, served, trusted, accepted):
     try:
-        _certificate.check(served, now=now(), names=["127.0.0.1"], authorities=trusted)
+        _certificate.check(served, Use(names=["127.0.0.1"], authorities=trusted), now=now())
         planned = True
     except _certificate.CertificateError:
         planned = False

@@ -21,6 +21,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._aut
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import (
     CertificateError,
+    Use,
     constraints_of,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
@@ -162,7 +163,7 @@ ELSEWHERE = Authority("Made by openssl")
 def test_an_authority_can_be_given_as_text(certificate, key, passphrase):
     authority = given(certificate, key, passphrase)
     pair = authority.host_pair(["pi1"], called="pi1", now=datetime.datetime.now(datetime.timezone.utc), days=30)
-    assert problem_of(pair.certificate, names=["pi1"], authorities=certificate, key=pair.key) == ""
+    assert problem_of(pair.certificate, Use(names=["pi1"], authorities=certificate, key=pair.key)) == ""
 
 
 @pytest.mark.parametrize(

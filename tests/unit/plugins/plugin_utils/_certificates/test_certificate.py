@@ -12,6 +12,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates impo
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import (
     CannotJudgeError,
     CertificateError,
+    Use,
     check,
     check_authorities,
     is_self_signed,
@@ -27,7 +28,8 @@ AUTHORITY = Authority()
 
 
 def judged(issued, **options):
-    return check(issued.certificate, **{"now": now(), "authorities": AUTHORITY.certificate, **options})
+    at = options.pop("now", None) or now()
+    return check(issued.certificate, Use(**{"authorities": AUTHORITY.certificate, **options}), now=at)
 
 
 def test_a_good_certificate_passes():
@@ -86,7 +88,7 @@ def test_a_key_with_a_passphrase_is_refused_and_not_shown():
 def test_half_a_certificate_or_key_is_refused(cut):
     issued = AUTHORITY.issue(ADDRESS)
     with pytest.raises(CertificateError, match="half-written"):
-        check(issued.certificate[: -cut - 1], now=now())
+        check(issued.certificate[: -cut - 1], Use(), now=now())
     with pytest.raises(CertificateError, match="half-written"):
         judged(issued, key=issued.key[: -min(cut, 200) - 1])
 
@@ -111,21 +113,23 @@ def test_an_authority_of_the_same_name_is_refused():
 def test_a_chain_in_the_wrong_order_is_refused():
     issued = AUTHORITY.issue(ADDRESS)
     with pytest.raises(CertificateError, match="chain of the certificate is broken"):
-        check(issued.certificate + Authority("In between").certificate, now=now(), authorities=AUTHORITY.certificate)
+        check(
+            issued.certificate + Authority("In between").certificate, Use(authorities=AUTHORITY.certificate), now=now()
+        )
 
 
 def test_the_authority_itself_may_end_the_chain():
     issued = AUTHORITY.issue(ADDRESS)
-    check(issued.certificate + AUTHORITY.certificate, now=now(), authorities=AUTHORITY.certificate)
+    check(issued.certificate + AUTHORITY.certificate, Use(authorities=AUTHORITY.certificate), now=now())
 
 
 def test_a_certificate_that_issued_itself_needs_no_authority():
-    check(AUTHORITY.certificate, now=now())
+    check(AUTHORITY.certificate, Use(), now=now())
     assert is_self_signed(AUTHORITY.certificate)
     issued = AUTHORITY.issue(ADDRESS)
     assert not is_self_signed(issued.certificate)
     with pytest.raises(CertificateError, match="no authority that is trusted here"):
-        check(issued.certificate, now=now())
+        check(issued.certificate, Use(), now=now())
 
 
 @pytest.mark.parametrize(
@@ -180,4 +184,4 @@ def test_a_certificate_with_a_malformed_extension_is_refused():
         )
         text = certificate.public_bytes(serialization.Encoding.PEM).decode()
         with pytest.raises(CertificateError, match="damaged"):
-            check(text, now=now())
+            check(text, Use(), now=now())

@@ -14,6 +14,7 @@ import subprocess
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _certificate_make
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import Use
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.tests.certificates import now
 from cryptography import x509
@@ -66,7 +67,7 @@ def test_a_permitted_name_is_accepted(name, tmp_path):
     assert done.returncode == 0, done.stderr
     with served(pair, tmp_path) as address:
         shake_hands(address, name)
-    _certificate.check(pair.certificate, now=now(), names=[name], authorities=AUTHORITY.pem, key=pair.key)
+    _certificate.check(pair.certificate, Use(names=[name], authorities=AUTHORITY.pem, key=pair.key), now=now())
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -78,7 +79,7 @@ def test_every_other_name_is_rejected(name, tmp_path):
     with served(pair, tmp_path) as address, pytest.raises(ssl.SSLCertVerificationError, match="subtree violation"):
         shake_hands(address, name)
     with pytest.raises(_certificate.CertificateError, match="name constraints(.|\n)*do not permit"):
-        _certificate.check(pair.certificate, now=now(), authorities=AUTHORITY.pem)
+        _certificate.check(pair.certificate, Use(authorities=AUTHORITY.pem), now=now())
 
 
 def test_a_common_name_is_no_way_around_the_constraints(tmp_path):
@@ -101,9 +102,9 @@ def test_a_client_is_accepted_whatever_its_name(user, tmp_path):
     done = openssl_accepts(pair, tmp_path, "-purpose", "sslclient")
     assert done.returncode == 0, done.stderr
     assert openssl_accepts(pair, tmp_path, "-purpose", "sslserver").returncode != 0
-    _certificate.check(pair.certificate, now=now(), authorities=AUTHORITY.pem, purpose="client")
+    _certificate.check(pair.certificate, Use(authorities=AUTHORITY.pem, purpose="client"), now=now())
     weeks_ago = now() - datetime.timedelta(days=89)
-    _certificate.check(pair.certificate, now=weeks_ago, authorities=AUTHORITY.pem, purpose="client")
+    _certificate.check(pair.certificate, Use(authorities=AUTHORITY.pem, purpose="client"), now=weeks_ago)
 
 
 def test_no_mail_can_be_signed_in_its_name(tmp_path):
@@ -112,7 +113,7 @@ def test_no_mail_can_be_signed_in_its_name(tmp_path):
 
 def test_a_self_signed_pair_is_for_its_names_and_may_issue_nothing(tmp_path):
     pair = _certificate_make.self_signed_pair(["pi1.local", "192.168.1.2"], called="pi1", now=now(), days=60)
-    _certificate.check(pair.certificate, now=now(), names=["pi1.local", "192.168.1.2"], key=pair.key)
+    _certificate.check(pair.certificate, Use(names=["pi1.local", "192.168.1.2"], key=pair.key), now=now())
     own = x509.load_pem_x509_certificate(pair.certificate.encode())
     assert not own.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert (own.not_valid_after_utc - own.not_valid_before_utc).days == 60

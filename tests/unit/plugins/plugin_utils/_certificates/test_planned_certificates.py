@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates import _certificate, _planned_certificates
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority import AuthorityFolder, candidate
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._authority_change import ONE, STAY, Change
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import Use
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._planned_certificates import (
@@ -48,7 +49,7 @@ def authority(folder, *, before="", new=NEW, **different):
 
 def test_a_self_signed_pair_is_trusted_with_the_one_before():
     request, checks = prepare(planned(made("selfsigned"), trusted="the one before"))
-    assert problem_of(request["certificate"], names=NAMES, key=request["key"]) == ""
+    assert problem_of(request["certificate"], Use(names=NAMES, key=request["key"])) == ""
     assert checks == {"authorities": f"the one before\n{request['certificate'].strip()}"}
     assert set(request) == {"certificate", "key"}
 
@@ -56,7 +57,7 @@ def test_a_self_signed_pair_is_trusted_with_the_one_before():
 def test_a_new_authority_is_written_and_issues_the_pair(folder):
     request, checks = prepare(planned(made("authority"), authority(folder)))
     assert folder.certificate() == NEW.certificate
-    assert problem_of(request["certificate"], names=NAMES, authorities=NEW.certificate, key=request["key"]) == ""
+    assert problem_of(request["certificate"], Use(names=NAMES, authorities=NEW.certificate, key=request["key"])) == ""
     assert checks == {}, "the plan knows the authority already"
 
 
@@ -77,7 +78,7 @@ def test_the_hosts_of_a_run_share_a_new_authority_and_its_clients(folder):
     assert len(results) == 4
     assert not list(folder.path.glob("replaced-*"))
     for request, _checks in results:
-        assert problem_of(request["certificate"], names=NAMES, authorities=folder.certificate()) == ""
+        assert problem_of(request["certificate"], Use(names=NAMES, authorities=folder.certificate())) == ""
     client = (folder.clients / "ada.p12").read_bytes()
     prepare(plan)
     assert (folder.clients / "ada.p12").read_bytes() == client
@@ -135,7 +136,7 @@ def test_client_certificates_alone_send_nothing(folder):
 def test_an_authority_that_is_given_issues_the_pair_and_is_written_nowhere(folder):
     as_text = authority(folder, before=NEW.certificate, new=None, key=NEW.key)
     request, _checks = prepare(planned(made("authority"), as_text))
-    assert problem_of(request["certificate"], names=NAMES, authorities=NEW.certificate, key=request["key"]) == ""
+    assert problem_of(request["certificate"], Use(names=NAMES, authorities=NEW.certificate, key=request["key"])) == ""
     assert not folder.path.exists()
 
 

@@ -30,7 +30,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._aut
     Authorities,
     Change,
 )
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import constraints_of
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate import Use, constraints_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_here import problem_of
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._certificate_names import constraints
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._client_files import ClientFolder
@@ -146,10 +146,8 @@ def test_an_authority_that_is_given_needs_no_folder_and_makes_a_certificate_for_
     assert (read["new"], read["due"], read["problem"]) == (None, ["ada"], "")
     pair = read["proof"]
     assert pair["key"] != again["proof"]["key"]
-    assert (
-        problem_of(pair["certificate"], authorities=read["before"], key=pair["key"], days_left=31, purpose="client")
-        == ""
-    )
+    use = Use(authorities=read["before"], key=pair["key"], days_left=31, purpose="client")
+    assert problem_of(pair["certificate"], use) == ""
     assert not controller.folder.path.exists()
     controller.folder.path.mkdir()
     controller.folder.certificate_file.write_text("another one")
@@ -332,7 +330,7 @@ def fleet(controller):
 
 
 def is_issued_by(certificate, authority):
-    return problem_of(certificate, authorities=authority, purpose="client") == ""
+    return problem_of(certificate, Use(authorities=authority, purpose="client")) == ""
 
 
 def test_a_run_takes_one_step_for_all_hosts_and_secure_keeps_it(fleet):
