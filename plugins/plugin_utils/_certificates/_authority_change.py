@@ -45,6 +45,10 @@ class Present(NamedTuple):
     beside: str
     """The one that is trusted as well; empty if there is none."""
 
+    @property
+    def newest(self) -> str:
+        return self.beside if self.phase == BOTH else self.issuer
+
 
 class Change(NamedTuple):
     """What a run does to the authorities, and which they are then."""
@@ -155,9 +159,12 @@ class Authorities:
 
     def reached(self) -> dict[str, str]:
         """Which phase each host has reached in the present rotation, or in the last one; empty without one."""
+        return self._reached(self.present())
+
+    def _reached(self, present: Present) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             kept = json.loads(self._record.read_text(encoding="utf-8"))
-            if kept["authority"] == fingerprint(self._newest()):
+            if kept["authority"] == fingerprint(present.newest):
                 return {str(host): str(phase) for host, phase in kept["hosts"].items()}
         # Without it, hosts are visited once more.
         return {}
@@ -167,15 +174,12 @@ class Authorities:
 
         Without a rotation, there is nothing to note.
         """
-        present, reached = self.present(), self.reached()
+        present = self.present()
+        reached = self._reached(present)
         if present.phase == ONE and not reached:
             return
         if wanted and present != (wanted.phase, wanted.issuer, wanted.beside):
             return
         hosts = {**reached, host: present.phase if wanted else UNCONCERNED}
-        data = json.dumps({"authority": fingerprint(self._newest()), "hosts": hosts}, indent=1)
+        data = json.dumps({"authority": fingerprint(present.newest), "hosts": hosts}, indent=1)
         _kept_files.write(self._record, data.encode(), 0o600)
-
-    def _newest(self) -> str:
-        phase, issuer, beside = self.present()
-        return beside if phase == BOTH else issuer

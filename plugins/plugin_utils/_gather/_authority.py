@@ -117,7 +117,9 @@ def _in_folder(inventory: dict[str, Any], aim: Aim, passphrase: str, rotation: R
     what = [play, str(folder.path), "change"]
     kept = of_this_run(constants.DEFAULT_LOCAL_TMP, what, lambda: _decided(folder, rotation, wanted, passphrase))
     decided = Change(*kept)
-    return _Read(present.issuer, None, decided, authorities.opened(decided.issuer, passphrase))
+    if decided.issuer != present.issuer:
+        opened = authorities.opened(decided.issuer, passphrase)
+    return _Read(present.issuer, None, decided, opened)
 
 
 def _decided(folder: AuthorityFolder, rotation: Rotation, wanted: Constraints, passphrase: str) -> Change:
