@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.pifleet.nodered.tests.integration.browser import chromium, emulate, install
+from ansible_collections.pifleet.nodered.tests.integration.browser import chromium, emulate
 from ansible_collections.pifleet.nodered.tests.integration.fleet import CHECKOUT
 
 IMAGES = CHECKOUT / "docs" / "images"
@@ -62,15 +62,11 @@ def call(*command: object) -> None:
 
 
 def photograph(page: pathlib.Path, picture: pathlib.Path) -> None:
-    install()
-    browser = chromium(pathlib.Path(tempfile.mkdtemp()))
-    try:
+    with chromium(pathlib.Path(tempfile.mkdtemp())) as browser:
         emulate(browser, width=1280, height=760)
         browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.get(page.as_uri())
         browser.save_screenshot(str(picture))
-    finally:
-        browser.quit()
 
 
 def severities(report: Report) -> dict[tuple[str, str], str]:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ansible_collections.pifleet.nodered.tests.corpus.packages import archives, text_in
@@ -26,13 +27,10 @@ AXE = "axe-core@4.14.1"
 T = TypeVar("T")
 
 
-def install() -> None:
-    """Have Chromium and what drives it."""
+@contextlib.contextmanager
+def chromium(home: pathlib.Path) -> Iterator[webdriver.Chrome]:
+    """A browser with this home folder. Chromium and what drives it are installed if they are missing."""
     ensure_installed({"chromium": "chromium", "chromedriver": "chromium-driver"})
-
-
-def chromium(home: pathlib.Path) -> webdriver.Chrome:
-    """A browser with this home folder; the caller ends it with `quit`."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -47,8 +45,11 @@ def chromium(home: pathlib.Path) -> webdriver.Chrome:
         options.add_argument(option)
     service = webdriver.ChromeService(shutil.which("chromedriver"), env={**os.environ, "HOME": str(home)})
     driver = webdriver.Chrome(options=options, service=service)
-    driver.set_page_load_timeout(PATIENCE)
-    return driver
+    try:
+        driver.set_page_load_timeout(PATIENCE)
+        yield driver
+    finally:
+        driver.quit()
 
 
 def picture(browser: webdriver.Chrome, name: str) -> None:

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 import pytest
 import yaml
+from selenium import webdriver
 
+from .browser import chromium
 from .fleet import FLEET_NAME, Fleet, Pi
 from .recording import Recording
 
@@ -35,6 +38,12 @@ def fleet() -> Fleet:
     fleet = Fleet.fresh(FLEET_NAME, ["pi31", "pi41", "pi50", "pi41-alex"])
     yield fleet
     fleet.down()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("home")) as browser:
+        yield browser
 
 
 @pytest.fixture

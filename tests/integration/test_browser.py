@@ -9,15 +9,17 @@ are left in build/browser/, also of what a test saw that failed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
+import tempfile
 import time
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from .browser import PICTURES, chromium, install, picture, until
+from .browser import PICTURES, chromium, picture, until
 from .machine import ensure_installed, home_that_trusts
 from .two_step import EXAMPLE, early_code, enrolment
 from .users import USERS
@@ -85,18 +87,14 @@ def base(secured):
 @pytest.fixture(scope="module")
 def start(folder):
     """Start a browser that trusts this authority; it is ended with the last test."""
-    install()
     ensure_installed({"certutil": "libnss3-tools"})
-    started = []
+    with contextlib.ExitStack() as started:
 
-    def run(authority: pathlib.Path | None) -> webdriver.Chrome:
-        home = home_that_trusts(authority, folder / f"home-{len(started)}")
-        started.append(chromium(home))
-        return started[-1]
+        def run(authority: pathlib.Path | None) -> webdriver.Chrome:
+            home = home_that_trusts(authority, pathlib.Path(tempfile.mkdtemp(prefix="home-", dir=folder)))
+            return started.enter_context(chromium(home))
 
-    yield run
-    for driver in started:
-        driver.quit()
+        yield run
 
 
 @pytest.fixture(scope="module")

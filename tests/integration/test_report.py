@@ -17,17 +17,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from .browser import chromium, complaints, emulate, install, is_wider_than_the_screen, picture, until
+from .browser import complaints, emulate, is_wider_than_the_screen, picture, until
 
 LARGEST_PAGE = 3_000_000
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    install()
-    driver = chromium(tmp_path_factory.mktemp("home"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

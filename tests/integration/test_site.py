@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from .browser import chromium, complaints, emulate, install, is_wider_than_the_screen, picture
+from .browser import complaints, emulate, is_wider_than_the_screen, picture
 from .fleet import CHECKOUT
 
 HTML = CHECKOUT / "build" / "docs" / "html"
@@ -36,14 +36,6 @@ KINDS = {
 def pages() -> list[pathlib.Path]:
     subprocess.run(["make", "docs"], cwd=CHECKOUT, check=True, timeout=600)
     return sorted(HTML.rglob("*.html"))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    install()
-    driver = chromium(tmp_path_factory.mktemp("home"))
-    yield driver
-    driver.quit()
 
 
 def test_no_page_is_wider_than_a_phone(pages, browser):
