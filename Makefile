@@ -116,8 +116,8 @@ matrix: .venv/test.stamp $(COLLECTION) ## Secure, verify and reboot every releas
 	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.tests.matrix $(VARIANTS)
 
 benchmark: .venv/test.stamp $(COLLECTION) ## Measure the engine, and the report of an audit
-	python benchmarks/engine.py
-	python benchmarks/report.py
+	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.benchmarks.engine
+	PYTHONPATH=build/collections python -m ansible_collections.pifleet.nodered.benchmarks.report
 
 clean: demo-down ## Remove what was built in this folder
 	rm -rf .venv build

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an edit costs: `python benchmarks/engine.py [--shape NAME ...] [--megabytes 0.5] [settings.js ...]`.
+"""What an edit costs; `make benchmark` runs it. Options: [--shape NAME ...] [--megabytes 0.5] [settings.js ...].
 
 First the time for four settings in a file like the default one (27 KB, most of it comments), and in the files that are
 named, as multiples of the bare parse by tree-sitter in the same run. Then a table of shapes: the time at half the size
@@ -26,15 +26,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "build" / "collections"))
-sys.path.insert(0, str(CHECKOUT / "tests"))
-
-from conftest import link_collection  # noqa: E402
-
-link_collection()
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._js import _tree  # noqa: E402
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js as engine  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._js import _tree
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings import _settings_js as engine
 
 # The most that four settings, and a file that has them already, may cost in bare parses.
 MOST_CHANGING = 3.5

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the pifleet.nodered authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the report of an audit costs: `python benchmarks/report.py [--hosts 200]`.
+"""What the report of an audit costs; `make benchmark` runs it, and --hosts has it measure another number.
 
 Every host fails every check, and an earlier report is compared with. Printed are the computing time of each step and
 the size of each file. The exit code is 1 if the whole takes more computing time than it should, or the page more bytes.
@@ -15,15 +15,8 @@ import sys
 import tempfile
 import time
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "build" / "collections"))
-sys.path.insert(0, str(CHECKOUT / "tests"))
-
-from conftest import link_collection  # noqa: E402
-
-link_collection()
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _catalogue, _write  # noqa: E402
-from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._report import fleets  # noqa: E402
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _catalogue, _write
+from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._report import fleets
 
 # For 200 hosts: seconds of computing time, and bytes of the page.
 MOST_SECONDS = 30.0
