@@ -104,3 +104,10 @@ def pi50(fleet: Fleet) -> Pi:
 @pytest.fixture
 def alex(fleet: Fleet) -> Pi:
     return _fresh(fleet, "pi41-alex")
+
+
+@pytest.fixture
+def pi(pi41: Pi) -> Iterator[Pi]:
+    """A machine whose firewall a test may change."""
+    yield pi41
+    pi41.forget_firewall()

@@ -42,6 +42,14 @@ left=(/etc/systemd/system/nodered.service.d /var/lib/pifleet.nodered /etc/system
 ~{user}/.node-red/environment ~{user}/.node-red/package.json.test ~{user}/.node-red/pifleet-*.js*
 ~{user}/.node-red/.pifleet-* ~{user}/.node-red/..pifleet-*)
 """
+# Whatever a test has made of the firewall.
+FORGET_FIREWALL = """
+systemctl stop 'pifleet-firewall-clock-*.timer' pifleet-firewall.service
+rm -rf /etc/systemd/system/pifleet-firewall.service /etc/systemd/system/*/pifleet-firewall.service
+sed -i '/cut off/d' /etc/ufw/before.rules
+ufw --force reset; rm -f /etc/ufw/*.20[0-9]*_* /var/lib/pifleet.nodered/firewall/*
+systemctl daemon-reload
+"""
 # Starting Node-RED takes seconds, and a test of what is refused leaves nothing.
 IS_PRISTINE = (
     UNDISTURBED
@@ -132,6 +140,10 @@ class Pi:
         if not self.is_pristine():
             self.run(RESET.format(user=self.user), check=False)
         self.wait_until_it_serves()
+
+    def forget_firewall(self) -> None:
+        """Have the firewall that it had before a test."""
+        self.run(FORGET_FIREWALL, check=False)
 
     def is_pristine(self) -> bool:
         command = ["docker", "exec", self.container, "bash", "-ec", IS_PRISTINE.format(user=self.user)]

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .fleet import CHECKOUT
 from .recording import leaks
-from .test_firewall import FORGET
 
 SAMPLE = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."
 USUAL = "$2b$08$X3jlSx2XAakxPTT.rrLHTelhPT8G1hC9aSzqDvbFmJM.U54HjQYNe"
@@ -86,7 +85,8 @@ def repaired(pi31, pi50):
     """Both machines, without what a test has planted after it."""
     yield pi31, pi50
     for pi in (pi31, pi50):
-        pi.run(REPAIRED + FORGET, check=False)
+        pi.run(REPAIRED, check=False)
+        pi.forget_firewall()
 
 
 def with_more_hosts(fleet):
@@ -160,7 +160,7 @@ def test_a_secured_host_has_no_finding_above_info(fleet, pi50, whole, tmp_path):
         strict = {**whole, "nodered_hardening_sandbox": "strict"}
         run = fleet.play(tmp_path / "example.yml", "-vvv", variables=strict, limit="pi50")
     finally:
-        pi50.run(FORGET, check=False)
+        pi50.forget_firewall()
     assert not run.failed
     (host,) = json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]
     # Node.js 22 gets no more fixes one day.

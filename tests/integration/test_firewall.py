@@ -17,14 +17,6 @@ import pytest
 from .test_secure import MOST_EXECUTIONS_OF_AN_UNCHANGED_RUN
 
 OLD_PORT, NEW_PORT = 1880, 1885
-# What a machine is before a test, and after it.
-FORGET = """
-systemctl stop 'pifleet-firewall-clock-*.timer' pifleet-firewall.service
-rm -rf /etc/systemd/system/pifleet-firewall.service /etc/systemd/system/*/pifleet-firewall.service
-sed -i '/cut off/d' /etc/ufw/before.rules
-ufw --force reset; rm -f /etc/ufw/*.20[0-9]*_* /var/lib/pifleet.nodered/firewall/*
-systemctl daemon-reload
-"""
 SITE = """
 - hosts: nodered
   become: true
@@ -33,12 +25,6 @@ SITE = """
     - pifleet.nodered.port
     - pifleet.nodered.ufw
 """
-
-
-@pytest.fixture
-def pi(pi41):
-    yield pi41
-    pi41.run(FORGET, check=False)
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ import pytest
 import yaml
 
 from .fleet import Fleet, Pi, Run, recap
-from .test_firewall import FORGET
 
 # Each is a moment on each of four machines.
 ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "1"))
@@ -246,7 +245,7 @@ def machines(pi31, pi41, pi50, alex):
     machines = [pi31, pi41, pi50, alex]
     yield machines
     for pi in machines:
-        pi.run(FORGET, check=False)
+        pi.forget_firewall()
 
 
 def test_a_power_cut_at_any_moment_leaves_a_machine_that_serves(fleet, machines, variables):

@@ -11,8 +11,6 @@ import time
 import pytest
 import yaml
 
-from .test_firewall import FORGET
-
 # Of a password that nobody knows, so the proof logs nobody in: that would end a Node-RED that cannot keep sessions.
 LOGIN = {"nodered_login_users": [{"username": "ada", "password_hash": "$2b$08$" + "a" * 53}]}
 RESTART = {"pifleet.nodered.restart": {"service": "nodered", "timeout": 25, "remount": True}}
@@ -47,7 +45,8 @@ def settings_task(pi, wanted, **options):
 @pytest.fixture
 def with_ufw(pi41):
     yield {"nodered_ufw_manage": True}
-    pi41.run(f"{MAKE_WRITABLE}; {FORGET}", check=False)
+    pi41.run(MAKE_WRITABLE, check=False)
+    pi41.forget_firewall()
 
 
 @pytest.fixture

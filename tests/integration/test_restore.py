@@ -10,7 +10,6 @@ import re
 import pytest
 
 from .fleet import CHECKOUT
-from .test_firewall import FORGET
 
 POINTS = "/var/lib/pifleet.nodered/restore-points/nodered"
 PASSWORD = "Gr8-unguessable-phrase"
@@ -18,12 +17,6 @@ ADA = {"nodered_login_users": [{"username": "ada", "password": PASSWORD}]}
 UFW = {"nodered_ufw_confirm_seconds": 60}
 ROLES = ["login", "port", "sessions", "ufw"]
 DROP_INS = "/etc/systemd/system/nodered.service.d"
-
-
-@pytest.fixture
-def pi(pi41):
-    yield pi41
-    pi41.run(FORGET, check=False)
 
 
 @pytest.fixture

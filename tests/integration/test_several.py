@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from .fleet import kill
-from .test_firewall import FORGET
 from .test_read_only import MAKE_READ_ONLY, MAKE_WRITABLE, root_is_read_only
 
 UNIT = """
@@ -44,7 +43,8 @@ def pi(pi41):
     pi41.run(UNIT.format(options="-u /home/pi/b"))
     pi41.wait_until_it_serves(1890)
     yield pi41
-    pi41.run(REMOVED + FORGET, check=False)
+    pi41.run(REMOVED, check=False)
+    pi41.forget_firewall()
 
 
 @pytest.fixture

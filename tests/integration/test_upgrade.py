@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from . import earlier_release
-from .test_firewall import FORGET
 from .test_read_only import LOGIN, MAKE_READ_ONLY, MAKE_WRITABLE
 from .test_restore import POINTS
 from .users import LOGIN_WORKS, PAGES_WORK, USERS
@@ -108,12 +107,6 @@ def nobody_is_cut_off(pi, *ports: int):
         ended.set()
         watching.join()
     assert dropped == []
-
-
-@pytest.fixture
-def pi(pi41):
-    yield pi41
-    pi41.run(FORGET, check=False)
 
 
 def outside_of_restore_points(paths: set[str]) -> set[str]:

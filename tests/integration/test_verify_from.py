@@ -12,7 +12,6 @@ import threading
 import pytest
 import yaml
 
-from .test_firewall import FORGET
 from .users import LOGIN_WORKS
 
 ON_HOST = "verified on the host itself, because"
@@ -24,12 +23,6 @@ PROVE = """
     - ansible.builtin.import_role: {name: pifleet.nodered.instance, tasks_from: prove}
 """
 CONDITION = "adminAuth: process.env.SITE ? { type: 'credentials', users: [] } : undefined,"
-
-
-@pytest.fixture
-def pi(pi41):
-    yield pi41
-    pi41.run(FORGET, check=False)
 
 
 @pytest.fixture
