@@ -12,6 +12,7 @@ from .._core import _kept_files
 from .._core._arguments import ArgumentError
 from .._passwords import _ephemeral, _fleet_secret, _password_files
 from .._plan._base import Wanted
+from .._plan._run_state import plans_in
 
 if TYPE_CHECKING:
     from .._run._step import Step
@@ -59,8 +60,7 @@ def password(step: Step, purpose: str, wanted: Wanted) -> dict[str, Any]:
 
 def _planned(step: Step, path: str) -> dict[str, str]:
     """What another role, another service of this host or an earlier plan of the same role is going to write there."""
-    states = [state for state in (store.load() for store in step.stores()) if state]
-    plans = [plan for state in states for plan in state.plans.values()]
+    plans = plans_in(step.stores())
     first = [plan.passwords[path] for plan in plans if path in plan.passwords]
     following = [plan.rotations[path]["new"] for plan in plans if path in plan.rotations]
     return {

@@ -14,6 +14,7 @@ from .._core import _kept_files
 from .._core._arguments import ArgumentError
 from .._passwords import _fleet_secret, _totp_files
 from .._passwords._totp import COMPANION, Enrolment, TotpError, from_record, host_file, is_text_of, users_in
+from .._plan._run_state import plans_in
 from .._plan._two_step import FOLDER
 from .._settings import _admin_auth
 from . import _passwords
@@ -88,6 +89,5 @@ def _random_bytes(_purpose: str, number: int) -> bytes:
 
 def _planned(step: Step, path: str) -> Enrolment | None:
     """What another service of this host or an earlier plan of this play is going to write there."""
-    states = [state for state in (store.load() for store in step.stores()) if state]
-    records = [plan.enrolments[path] for state in states for plan in state.plans.values() if path in plan.enrolments]
+    records = [plan.enrolments[path] for plan in plans_in(step.stores()) if path in plan.enrolments]
     return from_record(records[0]["record"]) if records else None

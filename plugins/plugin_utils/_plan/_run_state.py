@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +141,12 @@ class Store:
 def stores_of_host(folder: str, play: str, host: str) -> list[Store]:
     """Where the states of this host in this play are, one for each service."""
     return [Store.at(path) for path in sorted(pathlib.Path(folder).glob(f"nodered-{_digest(play, host)}-*"))]
+
+
+def plans_in(stores: Iterable[Store]) -> list[Plan]:
+    """All that was planned so far, for each service and role."""
+    states = [store.load() for store in stores]
+    return [plan for state in states if state for plan in state.plans.values()]
 
 
 class Records:
