@@ -16,6 +16,12 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._settings._setting
 MOST_FACTOR = 2.4
 
 
+@pytest.fixture(autouse=True)
+def no_time_limit(monkeypatch):
+    """Counting calls takes longer than the work, and these tests are about the work alone."""
+    monkeypatch.setattr(_tree, "LONGEST", 60.0)
+
+
 def each(form: str, count: int) -> str:
     return "".join(form.format(number) for number in range(count))
 
