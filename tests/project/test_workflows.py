@@ -10,7 +10,6 @@ import re
 
 import pytest
 import yaml
-from ansible_collections.pifleet.nodered.tests import versions
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
@@ -42,11 +41,6 @@ def test_the_workflows_run_all_that_make_test_runs():
     # make versions tests these two, and all between them.
     wanted = wanted - {"lowest", "newest"} | {"versions"}
     assert {"unit", "integration"} < wanted <= run
-
-
-def test_sanity_runs_in_the_containers_of_each_ansible_core():
-    sanity = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "test.yml").read_text())["jobs"]["sanity"]
-    assert sanity["strategy"]["matrix"]["core"] == list(versions.CORES)
 
 
 def test_the_hooks_of_git_run_targets_of_the_makefile():
