@@ -106,7 +106,7 @@ class RandomPassword:
         """Where the password is, for the user."""
         if self.derived:
             shown = f"The password of {whose} is derived from {_fleet_secret.SECRET}; {LOOKUP} shows it."
-            return shown + (f" {self.path} is no longer used: remove it." if self.path else "")
+            return shown + (f" {_unused(self.path)}" if self.path else "")
         if self.unfinished:
             return (
                 f"The password of {whose} is the next one ({NEXT}) in {self.path} on the controller. Its rotation is "
@@ -122,6 +122,16 @@ class RandomPassword:
             f"The password of {whose} in {where} is not derived from {_fleet_secret.SECRET} as it is now; left "
             f"unchanged, so {LOOKUP} shows another one. Set {variable}: true to replace it."
         )
+
+
+def notes_of_unused_file(controller: Mapping[str, Any], password: object) -> list[str]:
+    """That the file is no longer used, as the user has given this password (None: another user) in its place."""
+    kept = controller["known_password"]
+    return [] if kept in (None, password) else [_unused(controller["password_file"])]
+
+
+def _unused(path: str) -> str:
+    return f"{path} is no longer used: remove it."
 
 
 def _is_ours(hashed: str, derived: Sequence[str], rounds: int) -> bool:

@@ -16,7 +16,7 @@ from .._passwords._bcrypt import is_bcrypt
 from .._settings import _http_auth, _settings_js
 from . import _neighbours, _rotation, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
-from ._random_password import RandomPassword
+from ._random_password import RandomPassword, notes_of_unused_file
 
 SETTINGS = ("httpNodeAuth", "httpStaticAuth", "ui", "dashboard", "webSocketNodeVerifyClient")
 
@@ -54,6 +54,8 @@ def plan(found: Found, wanted: Wanted) -> Plan:
                 if random.unfinished or result.passwords or ((result.credentials or changes) and not found.rotates):
                     # An unchanged run of many hosts does not repeat it.
                     result.notes.append(random.note(_whose(wanted)))
+            elif changes:
+                result.notes += notes_of_unused_file(found.controller, password)
     except ArgumentError as error:
         result.errors += error.problems
     return result

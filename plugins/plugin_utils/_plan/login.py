@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils._core._text import short_line
+from .._certificates import _authority
 from .._core._arguments import ArgumentError, truth, whole_number
 from .._passwords import _totp
 from .._settings import _admin_auth, _settings_js
 from . import _rotation, _two_step, _weak_passwords
 from ._base import Found, Plan, Wanted, overridden
-from ._random_password import RandomPassword
+from ._random_password import RandomPassword, notes_of_unused_file
 from ._two_step import TwoStep
 
 SETTING = "adminAuth"
@@ -45,6 +47,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             _set(result, found, wanted, users, present)
             if not random:
                 _judge(result, users, present)
+                _report_replaced(result, found, present)
             else:
                 result.passwords, result.rotations = random.to_write, random.to_replace
                 if random.unfinished or result.passwords or (result.credentials and not found.rotates):
@@ -137,6 +140,17 @@ def _judge(result: Plan, users: Sequence[Any], present: object) -> None:
             now = [hashes[name]] if name in hashes else []
             variable = f"nodered_login_users[{index}].password"
             _weak_passwords.judge(result, variable, username=name, password=password, present=now)
+
+
+def _report_replaced(result: Plan, found: Found, present: object) -> None:
+    """Report who loses the login, and the file of a random password that no user has any more."""
+    auth: Any = result.set[SETTING]
+    before, after = _names(present), _names(auth)
+    removed = [short_line(str(name)) for name in before if name not in after]
+    if removed:
+        result.notes.append(f"{_authority.listed(removed)} can no longer log in.")
+    if GENERATED_USER in before and GENERATED_USER in [*removed, *_admin_auth.changed_users(auth, present)]:
+        result.notes += notes_of_unused_file(found.controller, _known(auth).get(GENERATED_USER))
 
 
 def _generated(password: RandomPassword) -> Mapping[str, object]:

@@ -107,6 +107,15 @@ def test_a_given_password_needs_no_file():
     assert plan.errors == []
 
 
+def test_a_given_password_in_place_of_that_in_a_file_is_reported():
+    controller = {"known_password": NEW}
+    text, state = closed({})
+    plan = planned(text, controller=controller, variables=GIVEN, **state)
+    assert plan.notes == [f"{FILE} is no longer used: remove it."]
+    text, state = closed(GIVEN)
+    assert planned(text, controller=controller, variables=GIVEN, **state).notes == []
+
+
 def test_a_second_plan_in_the_same_play_keeps_the_password_that_is_going_to_be_written():
     first = planned()
     text = _settings_js.edit(EMPTY, set=first.set).text

@@ -120,7 +120,7 @@ def test_listed_users_replace_all_others_and_need_no_file():
     )
     assert [user["username"] for user in plan.set["adminAuth"]["users"]] == ["ada"]
     assert plan.passwords == {}
-    assert plan.notes == []
+    assert plan.errors == []
 
 
 def test_what_the_role_has_no_variable_for_stays():
@@ -272,6 +272,41 @@ def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variabl
 def test_a_password_file_that_cannot_be_used_is_an_error_where_it_is_needed():
     assert planned(controller={"problem": "It is empty."}).errors == ["It is empty."]
     assert planned(login_of("bob", "x"), controller={"problem": "It is empty."}).errors == []
+
+
+# Who can no longer log in
+
+
+def test_users_that_are_not_listed_any_more_are_reported_with_the_file_that_no_one_needs():
+    plan = planned(
+        login_of("admin", "from the file"),
+        controller={"known_password": "from the file"},
+        variables={"nodered_login_users": [ADA]},
+    )
+    assert plan.notes == ["admin can no longer log in.", f"{FILE} is no longer used: remove it."]
+
+
+def test_a_removed_user_without_a_file_is_reported():
+    assert planned(login_of("bob", "his own"), variables={"nodered_login_users": [ADA]}).notes == [
+        "bob can no longer log in."
+    ]
+
+
+def test_a_file_is_no_longer_used_if_its_user_gets_another_password():
+    text, controller = login_of("admin", "from the file"), {"known_password": "from the file"}
+    own = {"nodered_login_users": [{"username": "admin", "password": SECRET}]}
+    assert planned(text, controller=controller, variables=own).notes == [f"{FILE} is no longer used: remove it."]
+    assert planned(login_of("admin", SECRET), controller=controller, variables=own).notes == []
+
+
+def test_a_file_whose_password_is_listed_is_used():
+    users = [{"username": "admin", "password": "from the file", "permissions": "read"}]
+    plan = planned(
+        login_of("admin", "from the file"),
+        controller={"known_password": "from the file"},
+        variables={"nodered_login_users": users},
+    )
+    assert plan.notes == []
 
 
 # A secret of the fleet, and controllers that lose their files
