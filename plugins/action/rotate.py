@@ -56,15 +56,12 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         self.rotates = frozenset(options["what"])
         try:
             _rotation.require_usable(self.rotates, self.variables)
+            state = self.discovered()
+            if state.pending:
+                raise ArgumentError("plans of other roles wait to be applied. Rotate in a play of its own.")
+            _rotation.require_finishes(self.rotates, state.instance)
         except ArgumentError as error:
             raise AnsibleActionFail(f"{self.host}: {error}") from None
-        state = self.discovered()
-        if state.pending:
-            raise AnsibleActionFail(
-                f"{self.host}: plans of other roles wait to be applied. Rotate in a play of its own."
-            )
-        if state.instance["confirmation"] and not self.rotates.issuperset(_rotation.PASSWORDS):
-            raise AnsibleActionFail(f"{self.host}: {_rotation.WAITS}")
         state.variables |= self.variables_for_later()
         result = self._planned(state)
         if result.get("failed") or self._task.check_mode:
@@ -109,6 +106,7 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
 
     def _rotated(self, store: Store, state: State, result: Result) -> Result:
         self.files = _rotation.rotations(state.plans)
+        self.tried = _rotation_checks.rotated(state)
         self.certificates = RotatedCertificates(self, state)
         self.is_verified = False
         # All steps after this one, and the start of each execution.
@@ -138,7 +136,7 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
 
     def awaited(self) -> dict[str, t.Any]:
         # One of its own: the clock of an earlier change may go on.
-        return {"confirmation": secrets.token_hex(8), "confirm_within": self.seconds}
+        return {"confirmation": secrets.token_hex(8), "confirm_within": self.seconds, "rotated": self.tried}
 
     def verified(self, store: Store, state: State, result: Result, *, firewall_waits: bool = False) -> Result:
         """`result` after the new passwords and certificates were verified and the host has confirmed them; or after it
@@ -171,6 +169,9 @@ class ActionModule(plan.ActionModule, apply.ActionModule):
         """Why the new passwords and certificates are not verified."""
         if not state.instance["url"]:
             return [self._no_response(state)]
+        unknown = _rotation_checks.unknown(state)
+        if unknown:
+            return unknown
         options = _rotation_checks.request(state)
         if not options["only"]:
             return []

@@ -447,6 +447,12 @@ instance:
         the change is rolled back.
       type: str
       version_added: 0.3.0
+    rotated:
+      description: The roles whose new passwords that playbook has to try before the confirmation, V(login) and
+        V(http_auth).
+      type: list
+      elements: str
+      version_added: 0.3.0
     others:
       description: Other Node-REDs on this machine, also those that do not run now and start at boot.
       type: list

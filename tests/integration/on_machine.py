@@ -21,7 +21,7 @@ from .fleet import CHECKOUT, Pi
 NO_CHANGE = {
     **{"edit": None, "companions": {}, "private_files": {}, "fail2ban": {}, "drop_ins": [], "certificate": None},
     **{"sessions": "", "close_files": "", "firewall": False, "restore": 0, "restore_points": 5},
-    **{"restart": False, "timeout": 60, "remount": False, "confirmation": "", "confirm_within": 0},
+    **{"restart": False, "timeout": 60, "remount": False, "confirmation": "", "confirm_within": 0, "rotated": []},
 }
 FOLDER = "/var/tmp/modules-on-machine"
 COLLECTION = "ansible_collections/pifleet/nodered"

@@ -58,9 +58,9 @@ def play(fleet, options):
 def killed(fleet, options):
     """Start a rotation, and kill it with all its processes when `wait` returns."""
 
-    def run(wait, *arguments):
+    def run(wait, *arguments, **different):
         process = subprocess.Popen(
-            fleet.command("rotate", **options),
+            fleet.command("rotate", **{**options, "variables": {**options["variables"], **different}}),
             env=fleet.environment(),
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
@@ -192,3 +192,17 @@ def test_at_every_moment_a_known_password_is_valid(pi41, play, killed, files):
     assert pi41.login("ada", secrets["vault_ada_password"]) and not pi41.login("admin", kept(files[0])[0])
     assert opens_pages(pi41, secrets["vault_page_password"]) and not opens_pages(pi41, kept(files[1])[0])
     assert not [word for word in secrets.values() if word in given.output]
+
+
+def test_a_killed_rotation_of_one_password_is_finished_by_the_same_command_only(pi41, play, killed, files):
+    assert not play(ROLES).failed
+    killed(until_it_waits, pi41, nodered_rotate=["http_auth"])
+    both = kept(files[1])
+    assert len(both) == 2 and len(kept(files[0])) == 1 and valid(pi41, files) == ([0], [1])
+
+    other = play("rotate", nodered_rotate=["login"])
+    assert other.failed and other.says("Run again with nodered_rotate: [http_auth], which finishes it")
+    assert confirmation(pi41) and kept(files[1]) == both and len(kept(files[0])) == 1
+
+    assert not play("rotate", nodered_rotate=["http_auth"]).failed
+    assert kept(files[1]) == both[1:] and valid(pi41, files) == ([0], [0]) and not confirmation(pi41)

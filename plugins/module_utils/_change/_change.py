@@ -90,6 +90,8 @@ class Change:
     """Whether the process that ran when it was made had been started with the copies."""
     confirmation: str = ""
     """Which confirmation it waits for although Node-RED responds with it; empty if the response is enough."""
+    rotated: Sequence[str] = ()
+    """The roles with whose new passwords somebody must have logged in before that confirmation."""
 
     def in_place(self) -> bool:
         """Whether something of it is still as it was written."""
@@ -216,8 +218,9 @@ def recorded(service: str) -> Optional[Change]:
         with open(record_file(service), encoding="utf-8") as stream:
             found = json.load(stream)
         files = [ChangedFile.loaded(file) for file in found["files"]]
-        added = {"under_old": found.get("under_old", True), "confirmation": found.get("confirmation", "")}
-        return Change(found["boot"], found["pid"], found["start"], files, found["settings"], **added)
+        change = Change(found["boot"], found["pid"], found["start"], files, found["settings"])
+        added = {name: found[name] for name in ("under_old", "confirmation", "rotated") if name in found}
+        return dataclasses.replace(change, **added)
     except (OSError, ValueError, KeyError, TypeError, Failure):
         return None
 
@@ -231,7 +234,11 @@ def unconfirmed(service: str, confirmation: str) -> Optional[Change]:
 def described(service: str, pid: Optional[int]) -> Dict[str, Any]:
     """What a description of the instance has of this."""
     change = recorded(service)
-    return {"unconfirmed": waiting(service, pid), "confirmation": change.confirmation if change else ""}
+    return {
+        "unconfirmed": waiting(service, pid),
+        "confirmation": change.confirmation if change else "",
+        "rotated": list(change.rotated) if change else [],
+    }
 
 
 def waiting(service: str, pid: Optional[int]) -> bool:
@@ -291,18 +298,21 @@ def extend(
             "settings": sorted(set(unconfirmed.settings if unconfirmed else ()) | set(settings)),
             "under_old": change is None or change.runs_old(pid),
             "confirmation": change.confirmation if change else "",
+            "rotated": list(change.rotated) if change else [],
         },
     )
 
 
-def await_confirmation(service: str, confirmation: str) -> None:
+def await_confirmation(service: str, confirmation: str, rotated: Sequence[str] = ()) -> None:
     """Let the recorded change wait for this confirmation; with an empty one, for the response of Node-RED alone.
 
+    `rotated` are the roles whose new passwords must be tried before; those of the change that is extended are, too.
     Raises Failure if that cannot be recorded.
     """
     with _files.explained(record_file(service)), open(record_file(service), encoding="utf-8") as stream:
         record = json.load(stream)
-    _write(service, dict(record, confirmation=confirmation))
+    roles = sorted({*record.get("rotated", ()), *rotated}) if confirmation else []
+    _write(service, dict(record, confirmation=confirmation, rotated=roles))
 
 
 def change_file(

@@ -91,6 +91,8 @@ class Request(NamedTuple):
     """Which confirmation the change waits for, although Node-RED responds with it; empty if that is enough."""
     confirm_within: int = 0
     """After how many seconds it is rolled back without that."""
+    rotated: Sequence[str] = ()
+    """The roles whose new passwords must be tried before that."""
 
 
 class Answer(NamedTuple):
@@ -130,6 +132,7 @@ def request(given: Mapping[str, Any]) -> Request:
             restore=int(given["restore"]),
             confirmation=_checked(given["confirmation"]),
             confirm_within=int(given["confirm_within"]),
+            rotated=given["rotated"],
         )
     except (KeyError, TypeError, ValueError):
         raise Failure("request is not what the action plugin sends.", "Use the roles instead.") from None
@@ -244,7 +247,7 @@ def _write(unit: Unit, others: Sequence[_find.Seen], wanted: Request, firewall: 
                 _points.complete(point, wanted.restore_points)
             # A certificate alone is in no record: it was tried out, and a good one comes in the place of a bad one.
             if wanted.confirmation and wanted.restart and _change.recorded(unit.service):
-                _change.await_confirmation(unit.service, wanted.confirmation)
+                _change.await_confirmation(unit.service, wanted.confirmation, wanted.rotated)
         except BaseException:
             _undo(unit)
             raise

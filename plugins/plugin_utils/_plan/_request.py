@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._settings import _settings_change
@@ -19,12 +19,14 @@ def request(
     firewall: bool = False,
     confirmation: str = "",
     confirm_within: int = 0,
+    rotated: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the module `apply` takes, as JSON can hold it.
 
     `certificate` has the pair that is sent, or the files that it is copied from on the host. `firewall`: whether the
     firewall is changed around this, of which the host keeps a restore point. `confirmation`: what the change waits for
     on the host, which rolls it back after `confirm_within` seconds; without one, the response of Node-RED confirms it.
+    `rotated`: the roles whose new passwords must be tried before that.
     """
     plans = list(state.plans.values())
     return {
@@ -51,6 +53,7 @@ def request(
         "restore": next((plan.restore for plan in plans if plan.restore), 0),
         "confirmation": confirmation,
         "confirm_within": confirm_within,
+        "rotated": list(rotated),
     }
 
 

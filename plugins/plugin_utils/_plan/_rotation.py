@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from .._core._arguments import ArgumentError
 from .._passwords import _fleet_secret
@@ -22,10 +23,6 @@ PASSWORDS = ("login", "http_auth")
 _ROLES = {"login": ("login",), "tls": KINDS, "http_auth": ("http_auth",)}
 CHOICES = (*PASSWORDS, *KINDS)
 """What can be rotated."""
-WAITS = (
-    "An earlier rotation waits for its confirmation, which needs a login with each new password. Run again with "
-    "nodered_rotate: [login, http_auth], which finishes it, or after the host has rolled it back."
-)
 _NEW, _FINISHED, _UNCHANGED, _LEFT = "new", "finished", "unchanged", "left"
 
 
@@ -45,6 +42,21 @@ def require_usable(rotates: Collection[str], wanted: Wanted) -> None:
             "nodered_login_password_dir and nodered_http_auth_password_dir are the same folder, so editor and pages "
             "share a password. Set nodered_rotate to [login, http_auth]."
         )
+
+
+def require_finishes(rotates: Collection[str], instance: Mapping[str, Any]) -> None:
+    """Raise ArgumentError if a change waits for a confirmation, and these do not try each of its new passwords."""
+    needed = waiting(instance)
+    if not set(needed).issubset(rotates):
+        raise ArgumentError(
+            "An earlier rotation waits for its confirmation, which needs a login with each new password. Run again "
+            f"with nodered_rotate: [{', '.join(needed)}], which finishes it, or after the host has rolled it back."
+        )
+
+
+def waiting(instance: Mapping[str, Any]) -> list[str]:
+    """The roles whose new passwords must be tried before the host is told to keep them."""
+    return [role for role in PASSWORDS if instance["confirmation"] and role in instance["rotated"]]
 
 
 # For the plans of the roles

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from . import _verification
 from ._base import Plan
-from ._rotation import PASSWORDS
+from ._rotation import PASSWORDS, waiting
 from ._run_state import State
 from ._verification import Check, Options
 
@@ -24,7 +24,7 @@ def request(state: State) -> Options:
     """The request that verifies the rotation, and nothing else."""
     options = _verification.main_request(state)
     tls = _OF_CERTIFICATES if state.plans.get("tls", Plan()).details.get("rotation") else ()
-    return {**options, "only": [*tls, *(check for role in _rotated(state) for check in _CHECKS[role])]}
+    return {**options, "only": [*tls, *(check for role in rotated(state) for check in _CHECKS[role])]}
 
 
 def more_requests(state: State) -> list[Options]:
@@ -37,13 +37,24 @@ def more_requests(state: State) -> list[Options]:
     return found
 
 
-def _rotated(state: State) -> list[str]:
+def rotated(state: State) -> list[str]:
+    """The roles whose passwords are tried."""
     return [role for role in PASSWORDS if state.plans.get(role, Plan()).credentials]
+
+
+def unknown(state: State) -> list[str]:
+    """Why what waits on the host cannot be verified: this run does not know each of its new passwords."""
+    return [
+        f"The new password of the role {role}, which waits for its confirmation, is not known to this run, so no login "
+        "can verify it."
+        for role in waiting(state.instance)
+        if role not in rotated(state)
+    ]
 
 
 def problems(state: State, checks: Sequence[Check]) -> list[str]:
     """Why the new passwords are not verified; empty if they are."""
-    needed = {_CHECKS[role][0] for role in _rotated(state)}
+    needed = {_CHECKS[role][0] for role in rotated(state)}
     untried = [
         f"{check['title']}: not verified: {check['found'].removeprefix('left out: ')}."
         for check in checks

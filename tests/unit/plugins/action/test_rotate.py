@@ -31,6 +31,9 @@ FAILED = {**PASSED, "status": "fail", "expected": "a token", "found": "403"}
 UNDONE = {"failed": True, "rolled_back": True, "msg": "The change was rolled back."}
 
 
+UNKNOWN = "The new password of the role http_auth, which waits for its confirmation, is not known to this run"
+
+
 def given(answer):
     """The answer of a stand-in, or its error."""
     if isinstance(answer, Exception):
@@ -41,7 +44,7 @@ def given(answer):
 class Rotation(rotate.ActionModule):
     """Does not connect: `asked` has what would have been sent, with what the file held at that time."""
 
-    def __init__(self, file, *, checks=(PASSED,), change=None, answer=None, waits="", changed=True):
+    def __init__(self, file, *, checks=(PASSED,), change=None, answer=None, waits="", changed=True, rotated=()):
         file.write_text(f"{OLD}\n")
         self.file, self.checks, self.asked, self.budget = file, list(checks), [], Budget()
         self.change = change or {"changed": True, "restore_point": 2}
@@ -56,7 +59,7 @@ class Rotation(rotate.ActionModule):
             credentials={"username": "admin", "password": NEW},
         )
         self.state = State(
-            instance(confirmation=waits, url="http://127.0.0.1:1880/"),
+            instance(confirmation=waits, rotated=list(rotated), url="http://127.0.0.1:1880/"),
             EMPTY,
             "",
             EMPTY,
@@ -70,7 +73,12 @@ class Rotation(rotate.ActionModule):
     def counted_module(self, _step, name, *, uncounted=0, **arguments):
         self.sent = json.loads(arguments["request"])
         self._note_asked(name)
-        return {**given(self.change), "instance": instance(confirmation=self.sent["confirmation"])}
+        return {**given(self.change), "instance": self.state.instance | self.waits_now()}
+
+    def waits_now(self):
+        """What the host notes; the roles of an earlier change that it extends, too."""
+        roles = {*self.state.instance["rotated"], *self.sent["rotated"]}
+        return {"confirmation": self.sent["confirmation"], "rotated": sorted(roles)}
 
     def module(self, name, **arguments):
         sent = json.loads(arguments["answer"])
@@ -144,6 +152,20 @@ def test_what_an_earlier_run_has_left_waiting_is_verified_and_confirmed(file):
     assert action.answered == "abcd"
     assert file.read_text() == f"{NEW}\n"
     assert result["changed"]
+
+
+def test_the_host_notes_which_passwords_have_to_be_tried(file):
+    action = Rotation(file)
+    action.go()
+    assert action.sent["rotated"] == ["login"]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_waits_is_not_confirmed_untried_where_its_password_is_not_known(file, changed):
+    action = Rotation(file, waits="abcd", rotated=["http_auth"], changed=changed, answer=UNDONE)
+    result = action.go()
+    assert [what for what, _file in action.asked] == [*(["apply"] if changed else []), "undo"]
+    assert result["failed"] and UNKNOWN in result["msg"]
 
 
 def test_a_change_does_not_wait_for_the_confirmation_of_an_earlier_one(file):

@@ -341,12 +341,13 @@ def test_a_change_that_waits_for_its_confirmation_waits_under_the_node_red_that_
     settings, process, serving
 ):
     change(settings, "new", process.pid)
-    _change.await_confirmation("nodered", "c0ffee")
-    assert _change.described("nodered", os.getpid()) == {"unconfirmed": True, "confirmation": "c0ffee"}
+    _change.await_confirmation("nodered", "c0ffee", ["login"])
+    waits = {"unconfirmed": True, "confirmation": "c0ffee", "rotated": ["login"]}
+    assert _change.described("nodered", os.getpid()) == waits
     assert _change.unconfirmed("nodered", "c0ffee").counts(os.getpid())
     assert _change.unconfirmed("nodered", "another") is _change.unconfirmed("nodered", "") is None
     _change.await_confirmation("nodered", "")
-    assert _change.described("nodered", os.getpid()) == {"unconfirmed": False, "confirmation": ""}
+    assert _change.described("nodered", os.getpid()) == {"unconfirmed": False, "confirmation": "", "rotated": []}
 
 
 def test_one_more_change_leads_back_to_before_the_one_that_waits_and_waits_with_it(settings, process, serving):
@@ -357,6 +358,15 @@ def test_one_more_change_leads_back_to_before_the_one_that_waits_and_waits_with_
     assert record.confirmation == "c0ffee"
     _change.undo(record)
     assert settings.read_text() == "old"
+
+
+def test_one_more_change_needs_a_login_with_the_new_passwords_of_both(settings, process, serving):
+    change(settings, "new", process.pid)
+    _change.await_confirmation("nodered", "c0ffee", ["login"])
+    change(settings, "newer", os.getpid())
+    assert _change.recorded("nodered").rotated == ["login"]
+    _change.await_confirmation("nodered", "beef", ["http_auth"])
+    assert _change.recorded("nodered").rotated == ["http_auth", "login"]
 
 
 def test_only_a_node_red_that_was_started_with_a_change_that_waits_runs_with_it(settings, process):

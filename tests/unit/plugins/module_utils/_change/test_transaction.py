@@ -396,8 +396,9 @@ def settled(machine, monkeypatch):
 
 
 def test_a_change_that_waits_for_its_confirmation_is_kept_or_rolled_back_as_the_answer_says(machine, settled):
-    _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90), 60)
-    assert _change.recorded("nodered").confirmation == "c0ffee"
+    _transaction.apply(request(machine, confirmation="c0ffee", confirm_within=90, rotated=["login"]), 60)
+    waits = _change.recorded("nodered")
+    assert (waits.confirmation, waits.rotated) == ("c0ffee", ["login"])
     assert _transaction.settle(answer(True), 60) == {"changed": True}
     assert _transaction.settle(answer(False), 60) == {"failed": True}
     assert settled == ["kept", "rolled back"]

@@ -111,6 +111,7 @@ INSTANCE: dict[str, Any] = {
     "fail2ban": {"installed": False, "running": False, "action": None, "files": {}},
     "unconfirmed": False,
     "confirmation": "",
+    "rotated": [],
 }
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._core._arguments import ArgumentError
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan import _rotation, _rotation_checks
@@ -76,6 +78,28 @@ def test_after_a_failure_the_file_with_the_valid_password_is_named():
     lost = " ".join(_rotation.lines_after_failure([FILE], rolled_back=False, seconds=9))
     assert f"Either the first password in {FILE} is valid" in lost and "within 9 seconds" in lost
     assert all("again" in " ".join(lines) for lines in (rolled_back, [lost]))
+
+
+@pytest.mark.parametrize(
+    ("rotated", "again"),
+    [(["login"], {"login"}), (["http_auth"], {"login", "http_auth"}), ([], {"certificates"})],
+)
+def test_the_run_that_was_interrupted_is_finished_by_one_that_tries_its_passwords(rotated, again):
+    _rotation.require_finishes(again, instance(confirmation="c0ffee", rotated=rotated))
+
+
+@pytest.mark.parametrize(
+    ("rotated", "again", "remedy"),
+    [
+        (["login"], {"http_auth"}, "[login]"),
+        (["http_auth", "login"], {"http_auth"}, "[login, http_auth]"),
+        (["http_auth"], {"certificates"}, "[http_auth]"),
+    ],
+)
+def test_a_run_that_does_not_try_what_waits_is_told_which_one_does(rotated, again, remedy):
+    with pytest.raises(ArgumentError, match=re.escape(f"Run again with nodered_rotate: {remedy}, which finishes it")):
+        _rotation.require_finishes(again, instance(confirmation="c0ffee", rotated=rotated))
+    _rotation.require_finishes(again, instance(rotated=rotated))
 
 
 def test_one_of_two_passwords_that_share_a_file_cannot_be_rotated_alone():
