@@ -12,6 +12,7 @@ description:
   - Sends the requests that must fail and those that must succeed to the running Node-RED, as the roles of this play
     have planned. See M(pifleet.nodered.probe) for the checks.
   - Returns one line if all checks pass, and each check with C(-v). Fails with all failed checks.
+  - Fails, too, if the settings file cannot be loaded now, as Node-RED would not start again with it.
   - Does nothing if this play has verified it since its last change.
   - The role C(instance) uses it with C(tasks_from=prove).
 version_added: 0.3.0

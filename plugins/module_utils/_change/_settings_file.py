@@ -170,7 +170,7 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
     if loaded.error:
         raise Failure(
             "The new settings file cannot be loaded, so it did not replace the old one. Node.js reports:\n%s"
-            % loaded.error,
+            % (loaded.error + _about_present(path, runtime, loaded)),
             _node.explain(loaded.error, path, runtime.identity),
         )
     if loaded.not_in_effect:
@@ -181,3 +181,10 @@ def check(temporary: str, path: str, runtime: _node.Runtime, wanted: List[Dict[s
             "or for another file that it loads." % path,
         )
     return loaded
+
+
+def _about_present(path: str, runtime: _node.Runtime, new: _node.Loaded) -> str:
+    """A line about the present file if that cannot be loaded, either. One that takes too long is not tried again."""
+    if new.timed_out or not _node.load(path, runtime).error:
+        return ""
+    return "\nThe present file cannot be loaded, either: Node-RED does not start again with it."

@@ -36,6 +36,8 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
     severity: Severity | None = "low" if is_local(found, observed) else None
     for probed, (check, title) in _PROBED.items():
         yield from observed.left_out(check, probed)
+        if found.instance["settings_error"] and not observed.status(probed):
+            yield Skipped(check, "the settings file cannot be loaded, so its paths are not known")
         if observed.status(probed) == FAIL:
             yield finding(check, title, observed.seen(probed), _REMEDY, severity)
     unclosable = [one for one in found.instance["socket_packages"] if not one["closable"]]

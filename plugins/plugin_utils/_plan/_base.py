@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...module_utils._core._text import short_line
 from ...module_utils._linux import _unit_files, _user_units
 from .._core._errors import SettingsError
 from .._settings import _settings_js
 
 UNIT_FOLDER = "/etc/systemd/system"
+# Characters. Node's own text of a load error has up to 8000.
+_LONGEST_CAUSE = 600
 _LOOPBACK = re.compile(r"127[.]|::1$|localhost$")
 
 Wanted = Mapping[str, Any]
@@ -238,6 +241,19 @@ def override_error(found: Found, override: Mapping[str, Any], what: str) -> str:
         f"{override['channel']} in {override['where']} sets {override['setting']} and overrides "
         f"{found.instance['settings_file']}, so {what} written there would have no effect. Remove that option, then "
         "run again."
+    )
+
+
+def load_error(instance: Mapping[str, Any]) -> str:
+    """That the settings file cannot be loaded, on one line; empty if it can be."""
+    if not instance["settings_error"]:
+        return ""
+    cause = short_line(" ".join(instance["settings_error"].split()), _LONGEST_CAUSE)
+    differs = " The settings of the Node-RED that runs may differ from it." if instance["url"] else ""
+    return (
+        f"The settings file {instance['settings_file']} cannot be loaded by Node.js on the host, so Node-RED does not "
+        f"start again with it.{differs} The cause: {cause}. Correct the file, or restore the state before the last run "
+        "(pifleet.nodered.restore with nodered_restore=last), then run again."
     )
 
 

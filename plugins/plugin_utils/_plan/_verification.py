@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import http_auth
-from ._base import is_loopback
+from ._base import is_loopback, load_error
 from ._run_state import State
 from ._verification_remedies import REMEDIES
 from ._verify_from import CONTROLLER, HOST
@@ -130,6 +130,14 @@ def _is_unreachable(check: Check) -> bool:
     """Whether the packets do not arrive, as `why_unreachable` words it."""
     silent = ("does not answer in time", "refuses the connection")
     return (check["id"], check["status"]) == ("answers", "fail") and any(words in check["found"] for words in silent)
+
+
+def load_errors(state: State) -> list[str]:
+    """That Node-RED would not start again, and what was not verified because the settings are not known."""
+    error = load_error(state.instance)
+    untried = state.checks("http_auth").get("managed")
+    unverified = 'Static files, dashboards and "websocket in" nodes were not verified, as their paths are not known.'
+    return [error, *([unverified] if untried else [])] if error else []
 
 
 def left_writable(state: State, *, firewall_waits: bool = False) -> list[str]:

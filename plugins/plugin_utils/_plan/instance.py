@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from .._core import _variable_names
 from .._core._arguments import ArgumentError, truth, whole_number
 from . import _verify_from
-from ._base import Found, Plan, Wanted, other_services
+from ._base import Found, Plan, Wanted, load_error, other_services
 
 # Each has about 100 KB.
 MOST_POINTS = 100
@@ -36,6 +36,7 @@ def plan(found: Found, wanted: Wanted) -> Plan:
             "Ansible is not root on the host, and only root can change the service and its files. Set become: true in "
             "the play, then run again."
         )
+    _judge_loading(result, found)
     result.errors += [_shared_settings(found, one) for one in _sharing(found, "settings_file")]
     if found.instance["confirmation"]:
         result.notes += [] if found.rotates else [ROTATING]
@@ -43,6 +44,15 @@ def plan(found: Found, wanted: Wanted) -> Plan:
         result.restart = UNCONFIRMED
         result.notes.append(UNCONFIRMED)
     return result
+
+
+def _judge_loading(result: Plan, found: Found) -> None:
+    """Warn of a settings file that cannot be loaded: other roles of the run can repair it. A rotation has none."""
+    error = load_error(found.instance)
+    if error and found.rotates:
+        result.errors.append(error)
+    elif error:
+        result.warnings.append(f"{found.host}: {error}")
 
 
 def require_usable(wanted: Wanted) -> None:

@@ -46,7 +46,8 @@ class VerifyStep(Step):
         if outside:
             checks += [check for check in self.probed(outside) if check["id"] == "old_port_closed"]
         cut = [check for check in checks if self.budget.is_over and is_out_of_time(check["found"])]
-        problems = _verification.failures(state, [check for check in checks if check not in cut])
+        problems = _verification.load_errors(state)
+        problems += _verification.failures(state, [check for check in checks if check not in cut])
         problems += _verification.remedy_for_new_port(state, checks)
         problems += _verification.left_writable(state, firewall_waits=firewall_waits)
         report = _verification.lines(state, checks)

@@ -20,6 +20,7 @@ from ansible_collections.pifleet.nodered.plugins.action import plan, verify
 from ansible_collections.pifleet.nodered.plugins.module_utils._probe._errors import why_unreachable
 from ansible_collections.pifleet.nodered.plugins.modules import plan as plan_module
 from ansible_collections.pifleet.nodered.plugins.modules import verify as verify_module
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._base import Plan
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._plan._run_state import State, Store
 from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._plan.builders import EMPTY, HOST, instance
 
@@ -121,3 +122,28 @@ def test_a_new_port_that_no_other_machine_reaches_fails_with_the_remedy(tmp_path
     result = step.verified(Store(str(tmp_path), "play", HOST, ""), state, {"changed": True})
     assert result["failed"]
     assert "ufw allow 1885/tcp" in result["msg"]
+
+
+NOT_LOADED = {"settings_error": "Error: Cannot find module './does-not-exist'"}
+
+
+def verified(tmp_path, plans=None, *, changed=False, earlier=None, **different):
+    step = step_with(types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None)))
+    step.begin(VARIABLES)
+    step.probed = lambda _options: [
+        {"id": "answers", "title": "It answers", "status": "pass", "expected": "", "found": ""}
+    ]
+    state = State(instance(**different), EMPTY, "", EMPTY, plans or {}, variables=VARIABLES, earlier=earlier)
+    return step.verified(Store(str(tmp_path), "play", HOST, ""), state, {"changed": changed})
+
+
+def test_a_node_red_that_would_not_start_again_is_no_success(tmp_path):
+    result = verified(tmp_path, **NOT_LOADED)
+    assert result["failed"]
+    assert "does-not-exist" in result["msg"] and "Node-RED does not start again" in result["msg"]
+    assert "were not verified" not in result["msg"], "the role http_auth is not in this play"
+
+
+def test_checks_whose_paths_are_not_known_are_named(tmp_path):
+    result = verified(tmp_path, {"http_auth": Plan(checks={"managed": True, "open_paths": []})}, **NOT_LOADED)
+    assert f'{HOST}: Static files, dashboards and "websocket in" nodes were not verified' in result["msg"]

@@ -118,6 +118,17 @@ def test_a_candidate_that_does_not_do_never_replaces_the_file(path, new, problem
     assert untouched(path)
 
 
+def test_a_file_that_could_not_be_loaded_before_is_reported_with_the_change(path):
+    broken = b"require('no-such-module');\n"
+    with pytest.raises(Failure, match="cannot be loaded") as failure:
+        write(path, broken + NEW)
+    assert "present file" not in str(failure.value)
+    path.write_bytes(broken + OLD)
+    with pytest.raises(Failure, match="The present file cannot be loaded, either") as failure:
+        write(path, broken + NEW, checksum=_files.checksum(broken + OLD))
+    assert "does not start again" in str(failure.value)
+
+
 def test_without_validation_the_text_is_taken_as_it_is(path):
     write(path, b"module.exports = {", validate=False)
     assert path.read_bytes() == b"module.exports = {"

@@ -159,6 +159,14 @@ def test_a_file_that_cannot_be_read_with_certainty_leaves_its_checks_out():
     assert results(found(**broken), observed(unread="settings.js:1:1: ...")) == {"settings-unreadable": "high"}
 
 
+def test_what_is_not_asked_for_because_the_file_cannot_be_loaded_has_not_passed():
+    asked = {name: check for name, check in checks().items() if name in ("answers", "node_pages_closed")}
+    judgement = _judge.judged(found(settings_error="SyntaxError"), observed(checks=asked))
+    assert "pages-open" in judgement.passed
+    for check in ("static-open", "dashboard-open", "websocket-open"):
+        assert "cannot be loaded" in judgement.skipped[check]
+
+
 @pytest.mark.parametrize(
     "host, seen", [(found(admin_auth="strategy"), observed()), (found(), observed(computed=["httpNodeAuth"]))]
 )

@@ -115,3 +115,24 @@ def test_copies_of_the_settings_beside_them_are_reported_with_the_command_that_d
     (note,) = planned(backups=["settings.js.335.2026-11-30@08:59:09~"]).notes
     assert "old hashes" in note and "settings.js.335.2026-11-30@08:59:09~" in note
     assert note.endswith("delete them: rm /home/pi/.node-red/settings.js.*~")
+
+
+UNLOADABLE = "Error: Cannot find module './does-not-exist'\nRequire stack:\n- /home/pi/.node-red/settings.js"
+
+
+def test_a_settings_file_that_cannot_be_loaded_is_one_warning_that_names_the_host_and_the_cause():
+    plan = planned(settings_error=UNLOADABLE)
+    (warning,) = plan.warnings
+    assert warning.startswith("pi1: The settings file /home/pi/.node-red/settings.js cannot be loaded by Node.js")
+    assert "Error: Cannot find module './does-not-exist' Require stack: - /home" in warning, "it is one line"
+    assert "Node-RED does not start again" in warning and "nodered_restore=last" in warning
+    assert not plan.errors, "another role of the run may repair it"
+    assert "settings of the Node-RED that runs" in warning
+    assert "that runs" not in planned(settings_error=UNLOADABLE, url=None).warnings[0]
+
+
+def test_nothing_is_rotated_while_the_settings_file_cannot_be_loaded():
+    plan = planned(settings_error=UNLOADABLE, rotates=frozenset({"http_auth"}))
+    (error,) = plan.errors
+    assert "cannot be loaded" in error and "does-not-exist" in error
+    assert plan.warnings == []
