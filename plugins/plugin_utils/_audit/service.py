@@ -36,11 +36,13 @@ def outcomes(found: Found, observed: Observed) -> Iterator[Outcome]:
             "info" if accepted else None,
         )
     if not instance["url"]:
+        start = f"Start it on the host: {_user_units.by_hand(instance['service'], 'start')}."
+        look = f"Look at {_user_units.journal_by_hand(instance['service'])} on the host."
         yield finding(
             "node-red-down",
             "Node-RED does not respond",
             f"systemd reports {instance['state']} for {instance['service']}.",
-            f"Look at {_user_units.journal_by_hand(instance['service'])} on the host.",
+            start if instance["state"] == "inactive" else look,
         )
 
 

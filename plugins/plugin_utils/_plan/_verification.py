@@ -162,6 +162,13 @@ def summary(host: str, state: State, checks: Sequence[Check]) -> str:
     return f"{host}: verified at {_where(state)}: {done} checks passed{left_out}"
 
 
+def started(state: State) -> list[str]:
+    """That a change has started a service that was stopped. One with a socket waits for its first request so."""
+    before = state.earlier or state.instance
+    stopped = before["state"] == "inactive" and not before["socket"]
+    return [f"{before['service']} was stopped before this run, and is started by it"] if stopped else []
+
+
 def not_verified(state: State) -> list[str]:
     """What a play without the role http_auth leaves unverified, for the user."""
     now = state.instance

@@ -20,6 +20,7 @@ from .._core._arguments import ArgumentError
 from .._core._budget import VERIFYING
 from .._core._connection import kind_of
 from .._plan import _verification, _verify_from
+from .._plan._base import load_error
 from .._plan._run_state import State, Store
 from ._step import Result, Step
 
@@ -60,7 +61,8 @@ class VerifyStep(Step):
         shown = [_verification.summary(self.host, state, checks)]
         if result.get("changed"):
             # An unchanged run of many hosts does not repeat it.
-            shown += [f"{self.host}: {line}" for line in _verification.not_verified(state)]
+            reports = [*_verification.started(state), *_verification.not_verified(state)]
+            shown += [f"{self.host}: {line}" for line in reports]
         if state.origin and state.origin["note"]:
             shown.append(f"{self.host}: {state.origin['note']}")
         shown += report if self._display.verbosity else []
@@ -122,8 +124,10 @@ class VerifyStep(Step):
         return [dict(check) for check in result["checks"]]
 
     def _no_response(self, state: State) -> str:
-        service = state.instance["service"]
-        return (
-            f"{self.host}: {service} does not respond (systemd reports {state.instance['state']}). Look at "
-            f"{_user_units.journal_by_hand(service)} there, then run again."
-        )
+        service, reported = state.instance["service"], state.instance["state"]
+        start, journal = _user_units.by_hand(service, "start"), _user_units.journal_by_hand(service)
+        look = f"Look at {journal} there, then run again."
+        if reported == "inactive":
+            look = f"Run {start} there (if it does not stay active, look at {journal}), then run again."
+        remedy = load_error(state.instance) or look
+        return f"{self.host}: {service} does not respond (systemd reports {reported}). {remedy}"

@@ -147,3 +147,43 @@ def test_a_node_red_that_would_not_start_again_is_no_success(tmp_path):
 def test_checks_whose_paths_are_not_known_are_named(tmp_path):
     result = verified(tmp_path, {"http_auth": Plan(checks={"managed": True, "open_paths": []})}, **NOT_LOADED)
     assert f'{HOST}: Static files, dashboards and "websocket in" nodes were not verified' in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "different, remedy",
+    [
+        (
+            {"state": "inactive"},
+            "Run systemctl start nodered there (if it does not stay active, look at journalctl -u nodered), then",
+        ),
+        ({"state": "inactive", "service": "pi/flows"}, "Run systemctl --user start flows as user pi there (if"),
+        ({"state": "failed"}, "Look at journalctl -u nodered there, then run again."),
+        ({"state": "activating"}, "Look at journalctl -u nodered there, then run again."),
+    ],
+)
+def test_the_remedy_for_a_node_red_that_does_not_respond_is_that_of_its_state(tmp_path, different, remedy):
+    result = verified(tmp_path, url=None, **different)
+    assert result["failed"]
+    assert remedy in result["msg"]
+
+
+def test_a_node_red_that_cannot_start_is_not_to_be_started(tmp_path):
+    message = verified(tmp_path, url=None, state="inactive", **NOT_LOADED)["msg"]
+    assert "(systemd reports inactive)" in message and "does-not-exist" in message
+    assert "systemctl start" not in message
+
+
+@pytest.mark.parametrize(
+    "changed, before, count",
+    [
+        (True, {"state": "inactive", "url": None}, 1),
+        (False, {"state": "inactive", "url": None}, 0),
+        (True, {"state": "failed", "url": None}, 0),
+        (True, {}, 0),
+        (True, {"state": "inactive", "url": None, "socket": "nodered.socket"}, 0),
+    ],
+)
+def test_a_service_that_a_change_has_started_is_reported(tmp_path, changed, before, count):
+    result = verified(tmp_path, changed=changed, earlier=instance(**before))
+    started = f"{HOST}: nodered was stopped before this run, and is started by it"
+    assert result["msg"].count(started) == count

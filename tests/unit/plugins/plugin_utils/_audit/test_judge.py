@@ -288,6 +288,11 @@ def test_the_remedies_for_a_user_unit_are_those_of_its_own_systemd():
     }
 
 
+def test_a_stopped_node_red_is_to_be_started():
+    judgement = _judge.judged(found(url=None, state="inactive"), observed(checks={}, not_asked="it does not respond"))
+    assert judgement.findings[0].remedy == "Start it on the host: systemctl start nodered."
+
+
 def test_without_an_answer_the_settings_in_effect_decide_about_the_editor():
     # What is planned does not count.
     host = planned(found(admin_auth="none"), login=Plan(set={"adminAuth": {}}))
