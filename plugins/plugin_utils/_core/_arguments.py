@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 from ...module_utils._core._text import short_line
 
@@ -30,14 +32,14 @@ class ArgumentError(ValueError):
 def text(value: object, what: str) -> str:
     """A text, as it is."""
     if not isinstance(value, str):
-        raise ArgumentError(f"{what} must be text, not {_kind(value)}. Put it in quotes, or give another variable.")
+        raise ArgumentError(f"{what} must be text, not {kind(value)}. Put it in quotes, or give another variable.")
     return value
 
 
 def release(value: object, what: str) -> str:
     """The number of a release. As a number it would have lost digits: 4.10 is 4.1."""
     if not isinstance(value, str) or not value[:1].isdigit():
-        raise ArgumentError(f"{what} must be a release in quotes such as '4.1.15', not {_kind(value)}.")
+        raise ArgumentError(f"{what} must be a release in quotes such as '4.1.15', not {kind(value)}.")
     return value
 
 
@@ -56,7 +58,7 @@ def whole_number(value: object, what: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(f"{what} must be a whole number, not {_kind(value)}.")
+        raise ArgumentError(f"{what} must be a whole number, not {kind(value)}.")
     if abs(value) > MOST:
         raise ArgumentError(f"{what} must be a whole number up to {MOST}; Node.js knows no larger one.")
     return value
@@ -68,36 +70,60 @@ def truth(value: object, what: str) -> bool:
         return value
     found = _TRUTH.get(str(value).lower()) if isinstance(value, (str, int)) else None
     if found is None:
-        raise ArgumentError(f"{what} must be true or false, not {_kind(value)}.")
+        raise ArgumentError(f"{what} must be true or false, not {kind(value)}.")
     return found
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:
     """A dictionary whose keys are text."""
     if not isinstance(value, Mapping):
-        raise ArgumentError(f"{what} must be a dictionary, not {_kind(value)}.")
+        raise ArgumentError(f"{what} must be a dictionary, not {kind(value)}.")
     for key in value:
         if not isinstance(key, str):
-            raise ArgumentError(f"{what} has a key that is {_kind(key)}. Put it in quotes.")
+            raise ArgumentError(f"{what} has a key that is {kind(key)}. Put it in quotes.")
     return value
 
 
-def names(value: object, what: str) -> list[str]:
+def names(value: object, variable: str, example: str = "NAME") -> list[str]:
     """A list of texts."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ArgumentError(f"{what} must be a list of names, not {_kind(value)}.")
+    if not is_list(value):
+        raise ArgumentError(list_problem(value, variable, example))
     for index, name in enumerate(value):
         if not isinstance(name, str):
-            raise ArgumentError(f"{what}[{index}] must be a name, not {_kind(name)}.")
+            raise ArgumentError(f"{variable}[{index}] must be a name, not {kind(name)}.")
     return list(value)
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def list_problem(value: object, variable: str, example: str) -> str:
+    """Why this is no list, and how to write one with this element; empty if it is one."""
+    return (
+        "" if is_list(value) else f"{variable} must be a list, not {kind(value)}. {how_to_write(variable, [example])}"
+    )
+
+
+def dictionary_problem(value: object, variable: str, example: Mapping[str, object]) -> str:
+    """Likewise for a dictionary."""
+    if isinstance(value, Mapping):
+        return ""
+    return f"{variable} must be a dictionary, not {kind(value)}. {how_to_write(variable, example)}"
+
+
+def how_to_write(variable: str, example: object) -> str:
+    """How to write a list or a dictionary. The option -e takes KEY=VALUE as text, whatever the value is."""
+    whole = json.dumps({variable: example})
+    return f"Write {variable}: {json.dumps(example)} in a file, or -e '{whole}' on the command line."
 
 
 def shown(value: object) -> str:
     """A text or a number on one short line; of anything else, which may hold a secret, only what it is."""
-    return short_line(str(value)) if isinstance(value, str | int | float) else _kind(value)
+    return short_line(str(value)) if isinstance(value, str | int | float) else kind(value)
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     """The kind of the value, in the words of YAML."""
     if value is None:
         return "empty (null)"

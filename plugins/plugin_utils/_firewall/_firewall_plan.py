@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from ...module_utils._core._failure import REPORT_ISSUE
-from .._core._arguments import shown
+from .._core._arguments import how_to_write, is_list, list_problem, shown
 from ._firewall_rules import ANY, KEPT, NODE_RED, SSH, Network, Rule, Wanted, ranges, within, written
 
 VARIABLE = "nodered_ufw_"
@@ -500,8 +500,8 @@ def _port(one: Mapping[str, object]) -> int:
 
 
 def _networks(sources: object) -> list[Network]:
-    if isinstance(sources, str) or not isinstance(sources, Sequence):
-        raise PlanError(f"{VARIABLE}sources must be a list, not {shown(sources)}. Write it as [192.168.1.0/24].")
+    if not is_list(sources):
+        raise PlanError(list_problem(sources, f"{VARIABLE}sources", "192.168.1.0/24"))
     return [_source(str(source)) for source in sources]
 
 
@@ -531,8 +531,9 @@ def _kept(keep: object) -> list[tuple[int, str]] | None:
     """Port and protocol of what stays reachable; None for all that listens."""
     if keep == LISTENING:
         return None
-    if isinstance(keep, str) or not isinstance(keep, Sequence):
-        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list, not {shown(keep)}. Write it as [1883/tcp].")
+    if not is_list(keep):
+        how = how_to_write(f"{VARIABLE}keep", ["1883/tcp"])
+        raise PlanError(f"{VARIABLE}keep must be {LISTENING} or a list, not {shown(keep)}. {how}")
     found = []
     for one in keep:
         match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", str(one))

@@ -127,7 +127,7 @@ def _missing(found: Found, *, logged: bool) -> str:
 
 
 def _never_banned(wanted: Wanted) -> list[str]:
-    listed = _arguments.names(wanted[NEVER], NEVER)
+    listed = _arguments.names(wanted[NEVER], NEVER, "192.168.1.0/24")
     try:
         return [str(ipaddress.ip_network(one, strict=False)) for one in listed]
     except ValueError:

@@ -196,7 +196,7 @@ def _plan_sandbox(result: Plan, found: Found, wanted: Wanted, accepted: Collecti
             level,
             _paths(found, wanted),
             private_files=wanted["nodered_hardening_files"] == "private",
-            listed=_arguments.names(wanted["nodered_hardening_writable_paths"], _sandbox.VARIABLE),
+            listed=_arguments.names(wanted["nodered_hardening_writable_paths"], _sandbox.VARIABLE, "/srv/data"),
         )
         drop_in = DropIn(f"{instance['service']}.service", DROP_IN, sandbox.sections)
         differs = not drop_in.matches(found.drop_in_text(DROP_IN))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...module_utils._core._text import short_line
 from .._certificates import _authority
-from .._core._arguments import ArgumentError, truth, whole_number
+from .._core._arguments import ArgumentError, is_list, kind, truth, whole_number
 from .._passwords import _totp
 from .._settings import _admin_auth, _settings_js
 from . import _rotation, _two_step, _weak_passwords
@@ -77,8 +77,11 @@ def _rotated(
 
 
 def _listed(users: object) -> Sequence[object]:
-    if isinstance(users, str) or not isinstance(users, Sequence):
-        raise ArgumentError("nodered_login_users must be a list of users with username and password.")
+    if not is_list(users):
+        raise ArgumentError(
+            f"nodered_login_users must be a list of users with username and password, not {kind(users)}. Write "
+            'nodered_login_users: [{username: ada, password: "..."}] in a file.'
+        )
     return users
 
 

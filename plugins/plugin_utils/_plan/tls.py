@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,7 +44,7 @@ LONGEST_DAYS = 397
 # A timer of Node.js counts milliseconds in 31 bits.
 MOST_REFRESH_HOURS = 596
 DROP_IN = "50-pifleet-tls"
-_KINDS = {
+_KINDS: dict[Callable[..., object], tuple[str, ...]] = {
     text: ("nodered_address", "nodered_tls_authority_dir"),
     names: ("nodered_tls_names", "nodered_tls_authority_names", "nodered_tls_client_users"),
     truth: ("nodered_tls_replace", "nodered_tls_authority_replace"),

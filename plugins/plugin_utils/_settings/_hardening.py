@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .._core._arguments import ArgumentError, release_numbers, truth
+from .._core._arguments import ArgumentError, dictionary_problem, release_numbers, truth
 from .._core._errors import SettingsError
 from . import _admin_middleware
 from ._admin_middleware import BEHIND_PROXY, COMPANION, DIRECT, HEADERS, SETTING, CustomCodeError
@@ -198,7 +198,7 @@ def _address(name: str, value: object) -> Wanted:
 
 def _external_modules(name: str, value: object) -> Wanted:
     if not isinstance(value, Mapping):
-        raise HardeningError(f"{name} must be a mapping such as {{palette: {{allowInstall: false}}}}.")
+        raise HardeningError(dictionary_problem(value, name, {"palette": {"allowInstall": False}}))
     flat: Wanted = {}
     for key, member in value.items():
         flat |= {f"{key}.{inner}": it for inner, it in member.items()} if isinstance(member, Mapping) else {key: member}
@@ -221,11 +221,10 @@ def _check_external_module(place: str, value: object) -> None:
 
 
 def _cookie_options(name: str, value: object) -> Wanted:
-    if not isinstance(value, Mapping) or not set(value) <= set(COOKIE_OPTIONS):
-        raise HardeningError(
-            f"{name} must be a mapping such as {{secure: true, sameSite: lax}}, with the keys "
-            f"{', '.join(COOKIE_OPTIONS)}."
-        )
+    if not isinstance(value, Mapping):
+        raise HardeningError(dictionary_problem(value, name, {"secure": True, "sameSite": "lax"}))
+    if not set(value) <= set(COOKIE_OPTIONS):
+        raise HardeningError(f"{name} has an unknown key; known are {', '.join(COOKIE_OPTIONS)}.")
     return _writable(name, {"httpAdminCookieOptions": dict(value)})
 
 

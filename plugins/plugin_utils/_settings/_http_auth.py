@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core._arguments import ArgumentError, release_name, release_numbers
+from .._core._arguments import ArgumentError, is_list, list_problem, release_name, release_numbers
 from .._passwords._bcrypt import PasswordError, check_password, require_library
 from . import _settings_js
 
@@ -144,8 +144,8 @@ def _problems_of_passwords(password: object, static_password: object, rounds: ob
 
 
 def _problems_of_paths(paths: object, release: tuple[int, ...]) -> Iterator[str]:
-    if isinstance(paths, str) or not isinstance(paths, Sequence):
-        yield "nodered_http_auth_open_paths must be a list of paths such as /hooks/github."
+    if not is_list(paths):
+        yield list_problem(paths, "nodered_http_auth_open_paths", "/hooks/github")
         return
     if paths and release < FIRST_WITH_MIDDLEWARE:
         yield (

@@ -274,6 +274,13 @@ def test_a_password_file_that_cannot_be_used_is_an_error_where_it_is_needed():
     assert planned(login_of("bob", "x"), controller={"problem": "It is empty."}).errors == []
 
 
+def test_users_that_are_no_list_are_an_error_with_an_example_and_no_secret():
+    (error,) = planned(variables={"nodered_login_users": f"ada:{SECRET}"}).errors
+    assert "list of users with username and password, not text" in error
+    assert "[{username: ada," in error
+    assert SECRET not in error
+
+
 # Who can no longer log in
 
 
