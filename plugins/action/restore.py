@@ -112,7 +112,7 @@ class ActionModule(apply.ActionModule):
             restore.notes.append(_restore_plan.UFW_INACTIVE)
         self.point, notes = point, [f"{self.host}: {note}" for note in restore.notes]
         if not restore.changes:
-            text = f"everything is already as before the run of {point.date} (restore point {point.number})"
+            text = _restore_plan.nothing_line(restore, point)
             return {"changed": False, "msg": [f"{self.host}: {text}", *notes], "_ansible_verbose_always": True}
         result: Result = {"changed": True}
         if self._task.diff:

@@ -14,9 +14,21 @@ from .._core._errors import SettingsError
 from .._plan._base import Plan
 from .._settings import _settings_js
 from . import _restore_edits
-from ._restore_points import FILES, FIREWALL, SESSIONS, SETTINGS, Listed, Point, RestoreError, State
+from ._restore_points import (
+    CERTIFICATE,
+    FILES,
+    FIREWALL,
+    SESSIONS,
+    SETTINGS,
+    VARIABLE,
+    Listed,
+    Point,
+    RestoreError,
+    State,
+)
 
 UFW_INACTIVE = "open: ufw is not active, so all that listens can be reached"
+CERTIFICATE_STAYS = "the certificate stays as it is now: no restore brings back an earlier one"
 # What is open if one of these checks of `probe` fails.
 _OPEN = {
     "login_required": "the editor",
@@ -40,11 +52,13 @@ class Restore:
     text: str
     """The settings file."""
     changed: list[str] = field(default_factory=list)
-    """Settings whose change ends all logins."""
+    """Names of settings that change. Those about logins are always among them, as their change ends all logins."""
     lines: list[str] = field(default_factory=list)
     """What else changes."""
     firewall: bool = False
     """Whether the firewall is restored."""
+    certificate_differs: bool = False
+    """Whether the certificate is another one now, which stays."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -74,9 +88,12 @@ def planned(
     stays = firewall_stays or why
     notes = [f"the firewall stays as it is: {stays}"] if rules and stays else []
     restore = Restore(Plan(), wanted, [], lines, firewall=bool(rules) and not stays, notes=notes)
+    if _has_other_certificate(found, point):
+        restore.certificate_differs = True
+        notes.append(CERTIFICATE_STAYS)
     if wanted != text or lines or sessions:
         restore.plan = Plan(sessions=sessions, restore=point.number)
-        restore.changed = _changed_logins(text, wanted)
+        restore.changed = _changed_settings(text, wanted)
     if restore.firewall:
         lines += [f"firewall: {line}" for line in rules]
         notes += [UFW_INACTIVE] if _has_disabled_ufw(found, point) else []
@@ -129,10 +146,17 @@ def _file_lines(found: Listed, point: Point) -> Iterator[str]:
             yield f"{'remove' if before.form == 'absent' else 'restore'} {printable_line(entry.path)}"
 
 
-def _changed_logins(now: str, wanted: str) -> list[str]:
-    """The settings about logins that change. Where that is not certain, all of them."""
+def _has_other_certificate(found: Listed, point: Point) -> bool:
+    before = point.entry(CERTIFICATE)
+    now = next((one for one in found.now if one.kind == CERTIFICATE), None)
+    return bool(before and now and before.before.form != "absent" and before.before != now.before)
+
+
+def _changed_settings(now: str, wanted: str) -> list[str]:
+    """The settings that change; of those about logins, all where that is not certain."""
     try:
-        return [name for name in _LOGINS if _settings_js.value(now, name) != _settings_js.value(wanted, name)]
+        logins = [name for name in _LOGINS if _settings_js.value(now, name) != _settings_js.value(wanted, name)]
+        return [*logins, *(name for name in _settings_js.changed(now, wanted) if name not in _LOGINS)]
     except SettingsError:
         return list(_LOGINS)
 
@@ -162,6 +186,17 @@ def diffs(settings: str, text: str, restore: Restore) -> list[dict[str, str]]:
     return [*shown, {"prepared": "".join(f"{line}\n" for line in restore.lines)}] if restore.lines else shown
 
 
+def nothing_line(restore: Restore, point: Point) -> str:
+    """That nothing is restored."""
+    run = f"as before the run of {point.date} (restore point {point.number})"
+    if not restore.certificate_differs:
+        return f"everything is already {run}"
+    return (
+        f"nothing to restore: all but the certificate is {run}. For an earlier state, set {VARIABLE} to a number of "
+        "the list"
+    )
+
+
 def open_lines(instance: Mapping[str, Any], checks: Sequence[Mapping[str, str]]) -> list[str]:
     """What is open on this Node-RED; one line that nothing was found, otherwise."""
     found = [_open_line(one) for one in checks if one["status"] == "fail"]
@@ -172,7 +207,8 @@ def open_lines(instance: Mapping[str, Any], checks: Sequence[Mapping[str, str]])
 
 def _open_line(check: Mapping[str, str]) -> str:
     """What a check that has failed has found."""
-    opened, how = _OPEN.get(check["id"]), check["found"].removeprefix("open: ")
+    # Where a check has examined several paths, each has its own result.
+    opened, how = _OPEN.get(check["id"]), check["found"].replace("open: ", "")
     if opened is None or how == check["found"]:
         return f"not confirmed: {check['title']} ({check['found']})"
     return f"open: {opened} ({how})"

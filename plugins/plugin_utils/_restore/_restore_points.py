@@ -21,7 +21,7 @@ from ...module_utils._core._text import short_line
 LIST, LAST, ORIGINAL = "list", "last", "original"
 VARIABLE = "nodered_restore"
 FIRST = 1
-SETTINGS, SESSIONS, FIREWALL = "settings", "sessions", "firewall"
+SETTINGS, CERTIFICATE, SESSIONS, FIREWALL = "settings", "certificate", "sessions", "firewall"
 FILES = ("companion", "drop-in")
 _FORMS = ("file", "link", "absent", "other")
 _MOST_POINTS, _MOST_ENTRIES = 1000, 200

@@ -177,6 +177,11 @@ def known(source: str, *, filename: str = "settings.js") -> dict[str, object]:
     }
 
 
+def changed(before: str, after: str) -> list[str]:
+    """The top-level settings whose text differs, without those that may have got another value before already."""
+    return list(_differences(_read(before, "settings.js"), _read(after, "settings.js"), Members()))
+
+
 def error_at(source: str, name: str, problem: str, remedy: str, *, filename: str = "settings.js") -> SettingsError:
     """An error of the caller's about a top-level setting, at the place that gives it its value, if there is one."""
     view = _read(source, filename)

@@ -21,6 +21,7 @@ from ansible_collections.pifleet.nodered.tests.unit.plugins.plugin_utils._restor
     SETTINGS_FILE,
     TWO_RUNS,
     host,
+    with_certificate,
 )
 
 LATER = {
@@ -105,7 +106,7 @@ def test_a_restore_is_one_transaction_and_reports_what_is_open(monkeypatch):
     result = action.go(monkeypatch, point="original")
     (_info, (name, request)) = action.asked
     assert (name, request["restore"], request["restart"]) == ("apply", 1, True)
-    assert request["edit"]["changed"] == ["adminAuth"], "logins end"
+    assert request["edit"]["changed"] == ["adminAuth", "uiPort"], "logins end"
     assert result["msg"] == [
         "pi1: restored, as before the run of 2026-11-29T00:00:01Z (restore point 1); Node-RED responds at "
         "http://pi1:1880/",
@@ -114,6 +115,18 @@ def test_a_restore_is_one_transaction_and_reports_what_is_open(monkeypatch):
     ]
     assert (result["changed"], result["restore_point"]) == (True, 3)
     assert "instance" not in result
+
+
+def test_after_a_run_that_replaced_only_the_certificate_nothing_is_restored_and_that_is_reported(monkeypatch):
+    listed = with_certificate("a", "b")
+    listed["points"][1]["entries"][0]["before"] = listed["now"][0]["before"]
+    result = Observed(listed).go(monkeypatch, point="last")
+    assert not result["changed"]
+    assert result["msg"] == [
+        "pi1: nothing to restore: all but the certificate is as before the run of 2026-11-29T00:00:02Z (restore point "
+        "2). For an earlier state, set nodered_restore to a number of the list",
+        "pi1: the certificate stays as it is now: no restore brings back an earlier one",
+    ]
 
 
 def test_no_hash_is_in_a_result(monkeypatch):

@@ -99,14 +99,14 @@ def test_without_a_point_that_is_the_error():
 
 def test_the_last_point_changes_the_settings_alone():
     restore = planned(TWO_RUNS, "last")
-    assert (restore.text, restore.changed, restore.lines) == (SECURED, [], [])
+    assert (restore.text, restore.changed, restore.lines) == (SECURED, ["uiPort"], [])
     assert (restore.plan.restore, restore.plan.needs_restart) == (2, True)
 
 
 def test_the_original_goes_without_companions_and_drop_ins_and_ends_all_logins():
     restore = planned(TWO_RUNS, "original")
     assert restore.text == EMPTY
-    assert restore.changed == ["adminAuth"]
+    assert restore.changed == ["adminAuth", "uiPort"]
     assert restore.lines == [f"remove {COMPANION}", f"remove {DROP_IN}"]
 
 
@@ -249,13 +249,40 @@ def test_the_list_begins_with_the_newest_point_and_names_the_original():
     ]
 
 
+def with_certificate(before, now):
+    """TWO_RUNS on a host whose link to the certificate led there before the second run, and leads there now."""
+    data = copy.deepcopy(TWO_RUNS)
+    for entries_, target in ((data["points"][1]["entries"], before), (data["now"], now)):
+        link = {"form": "link", "checksum": "", "target": target} if target else state(None)
+        entries_.append({"kind": "certificate", "path": "/tls/current", "before": link, "after": None})
+    return data
+
+
+@pytest.mark.parametrize("text", [MOVED, SECURED])
+def test_another_certificate_stays_and_that_is_reported(text):
+    data = with_certificate("a", "b")
+    data["points"][1]["entries"][0]["before"] = state(text)
+    restore = planned(data, "last")
+    assert restore.notes == [_restore_plan.CERTIFICATE_STAYS] and restore.certificate_differs
+    assert restore.changes == (text == SECURED)
+
+
+@pytest.mark.parametrize(("before", "now"), [("a", "a"), ("", "b")])
+def test_a_certificate_that_is_the_same_or_the_first_needs_no_report(before, now):
+    restore = planned(with_certificate(before, now), "last")
+    assert restore.notes == [] and not restore.certificate_differs
+
+
 def test_what_is_open_is_reported():
     title = "Pages of flows require a password"
     failed = {"id": "node_pages_closed", "status": "fail", "title": title, "found": "open: no password is required"}
+    found = "/ui/socket.io by polling: open: no password is required; /ui/socket.io by websocket: 502"
+    dashboards = {"id": "dashboards_closed", "status": "fail", "title": "Dashboards", "found": found}
     other = {"id": "old_tls_refused", "status": "fail", "title": "Old TLS is refused", "found": "TLS 1.1 is accepted"}
-    lines = _restore_plan.open_lines(instance(), [failed, {**failed, "status": "pass"}, other])
+    lines = _restore_plan.open_lines(instance(), [failed, dashboards, {**failed, "status": "pass"}, other])
     assert lines == [
         "open: pages of flows (no password is required)",
+        f"open: dashboards ({found.replace('open: ', '')})",
         "not confirmed: Old TLS is refused (TLS 1.1 is accepted)",
         "open: passwords and flows are sent without TLS",
     ]
