@@ -36,7 +36,7 @@ def start(service: str, confirmation: str, seconds: int, remount: bool) -> None:
     answer = _systemd.run(command, SECONDS_COMMAND)
     if answer.returncode != 0:
         raise Failure(
-            "No timer can be started that would roll the change back: %s." % answer.stderr.strip(),
+            "No timer can be started that would roll the change back: %s" % answer.stderr.strip(),
             "Look at systemctl status on the machine, and run again.",
         )
 

@@ -92,7 +92,7 @@ def _require(arguments: Any, problem: str) -> None:
     if answer.returncode != 0:
         lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
         raise Failure(
-            "%s: %s." % (problem, lines[-1][:300] if lines else "no message"),
+            "%s: %s." % (problem, lines[-1][:300].rstrip(".") if lines else "no message"),
             "See journalctl -u fail2ban and /var/log/fail2ban.log there. It needs the package python3-systemd to read "
             "the journal.",
         )

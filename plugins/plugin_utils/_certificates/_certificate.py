@@ -147,6 +147,11 @@ def problem(certificate: str, use: Use, *, now: datetime.datetime, system_author
     return ""
 
 
+def reason_in(problem: str) -> str:
+    """What is wrong, of what `problem` returned: the remedy is the last sentence of each message."""
+    return problem.rpartition(". ")[0]
+
+
 def require_judgement(now: datetime.datetime) -> None:
     """Raise CannotJudgeError where this machine lacks what it takes to judge or make a certificate."""
     if _IMPORT_ERROR:

@@ -42,6 +42,7 @@ from .._certificates._certificate import (
     constraints_of,
     is_self_signed,
     problem,
+    reason_in,
 )
 from .._certificates._certificate_make import host_made
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
@@ -188,7 +189,7 @@ class Certificates:
             return "its authority is new"
         return (
             self._present["problem"]
-            or self._problem(self._has, days_left=self._aim.renew_days)
+            or reason_in(self._problem(self._has, days_left=self._aim.renew_days))
             or ("the present one is copied from files" if self._present["follows"] else "")
             or ("the present one is to be replaced" if self._is_too_old else "")
         )

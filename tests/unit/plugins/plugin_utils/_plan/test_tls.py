@@ -176,6 +176,7 @@ def test_a_renewed_certificate_goes_live_without_a_restart_unless_the_old_one_is
     assert plan.errors == []
     assert bool(plan.certificate) == bool(reason)
     assert reason in "".join(plan.notes)
+    assert not any(word in "".join(plan.notes) for word in ("Have it", "..")), "the user has to do nothing"
     assert ("can no longer be relied on" in plan.restart) == restart
 
 
