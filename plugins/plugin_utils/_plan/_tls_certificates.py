@@ -296,6 +296,7 @@ class Certificates:
             left = "there is none yet. Run pifleet.nodered.secure"
         return {
             "certificate": rotation.certificates or (rotation.authority and aim.issued),
+            "made": self._pair.differs,
             "left": left,
             "made_before": rotation.certificate_before(issued=aim.issued),
             "issuer": self._issuer if aim.issued and not left else "",

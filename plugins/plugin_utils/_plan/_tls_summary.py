@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .._certificates._authority import listed
 from .._certificates._authority_change import BOTH, MOVED, ONE, waiting_for
 from .._certificates._certificate import expiry, is_issued_by
-from .._certificates._certificate_make import host_made
+from .._certificates._certificate_make import authority_made, host_made
 from ._base import Plan
 from ._tls_certificates import LATEST_REFRESH
 from ._tls_rotation import BEFORE
@@ -34,8 +34,9 @@ def line(rotation: Mapping[str, Any], tls: Mapping[str, Any], *, presented: bool
         parts.append(f"certificate left unchanged: {rotation['left']}")
     elif rotation["certificate"]:
         seen = {True: "in use", None: "not seen from outside"}.get(presented) or _later(rotation, tls, now)
-        state = "new" if _is_new(rotation, tls["certificate"]) else "old"
+        state, remedy = _state(rotation, tls["certificate"], now)
         parts.append(f"certificate {state}, expires {expiry(tls['certificate']):%Y-%m-%d}, {seen}")
+        parts += [remedy] if remedy else []
     if rotation["authority"] or rotation["both"]:
         parts.append(f"authority {'both' if rotation['both'] else 'new'}")
     return "; ".join(parts)
@@ -64,15 +65,25 @@ def has_reached(rotation: Mapping[str, Any], tls: Mapping[str, Any], *, presente
     return presented is not False and _is_new(rotation, tls["certificate"])
 
 
-def of_the_fleet(rotation: Mapping[str, Any], reached: Mapping[str, str], fleet: Sequence[str]) -> str:
-    """How far the exchange of the authority is, and what to do next.
+def of_the_fleet(
+    rotation: Mapping[str, Any],
+    reached: Mapping[str, str],
+    fleet: Sequence[str],
+    *,
+    to_come: Collection[str],
+    now: float,
+) -> str:
+    """How far the exchange of the authority is, and what to do next; empty while hosts of this run are to come.
 
-    `reached` is which phase each host has reached, and `fleet` has all hosts.
+    `reached` is which phase each host has reached, `fleet` has all hosts, and `to_come` the others of this run.
     """
     phase, folder = rotation["authority"]["phase"], rotation["folder"]
     if phase == ONE and not reached:
-        return f"authority left unchanged, as it was made after {BEFORE}"
+        made = authority_made(rotation["authority"]["issuer"])
+        return f"authority {_unchanged(made)}; {_replacing(now)}"
     waiting = waiting_for(phase, reached, fleet)
+    if not {*waiting}.isdisjoint(to_come):
+        return ""
     if waiting:
         return (
             f"authority, step {_STEPS[phase]}: not done yet on {listed(waiting)}. Run again with these hosts; the step "
@@ -88,6 +99,27 @@ def of_the_fleet(rotation: Mapping[str, Any], reached: Mapping[str, str], fleet:
     return f"authority, step {_STEPS[phase]}: done on all hosts. {following[phase]}"
 
 
+def _state(rotation: Mapping[str, Any], certificate: str, now: float) -> tuple[str, str]:
+    """Whether the certificate is new or old, and how to replace one that this run has left, as it is new enough."""
+    if not _is_new(rotation, certificate):
+        return "old", ""
+    if rotation["made"] or rotation["authority"]:
+        return "new", ""
+    return _unchanged(host_made(certificate)), _replacing(now)
+
+
+def _unchanged(made: float) -> str:
+    return f"left unchanged, as it was made at {_utc(made):%Y-%m-%d %H:%M} UTC, which is new enough"
+
+
+def _replacing(now: float) -> str:
+    return f"to replace it all the same, add -e {BEFORE}={_utc(now):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _utc(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
 def _is_new(rotation: Mapping[str, Any], certificate: str) -> bool:
     if rotation["issuer"] and rotation["authority"]:
         return rotation["authority"]["phase"] != BOTH and is_issued_by(certificate, rotation["issuer"])
@@ -95,7 +127,7 @@ def _is_new(rotation: Mapping[str, Any], certificate: str) -> bool:
 
 
 def _later(rotation: Mapping[str, Any], tls: Mapping[str, Any], now: float) -> str:
-    when = datetime.datetime.fromtimestamp(now + _seconds_left(rotation, tls), datetime.timezone.utc)
+    when = _utc(now + _seconds_left(rotation, tls))
     return f"in use from {when:%Y-%m-%d %H:%M} UTC at the latest; run again then to verify that"
 
 

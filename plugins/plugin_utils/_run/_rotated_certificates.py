@@ -77,4 +77,5 @@ class RotatedCertificates:
         if not wanted:
             return "authority: not used on this host"
         fleet = names(self._step.variables.get(FLEET) or [], FLEET)
-        return _tls_summary.of_the_fleet(self._rotation, reached, fleet)
+        others = {*(self._step.variables.get("ansible_play_hosts") or [])} - {self._step.host}
+        return _tls_summary.of_the_fleet(self._rotation, reached, fleet, to_come=others, now=time.time())

@@ -211,7 +211,15 @@ class OfCertificates(Rotation):
 
     def __init__(self, file, seen, *, replaced=5, **different):
         super().__init__(file, **different)
-        about = {"certificate": True, "left": "", "made_before": 1, "issuer": "", "refresh": 3600, "authority": {}}
+        about = {
+            "certificate": True,
+            "made": True,
+            "left": "",
+            "made_before": 1,
+            "issuer": "",
+            "refresh": 3600,
+            "authority": {},
+        }
         self.state.plans = {"tls": Plan(details={"rotation": {**about, "both": False, "folder": ""}})}
         self.state.instance["tls"] = {**self.state.instance["tls"], "certificate": CERTIFICATE, "replaced": replaced}
         self.seen, self.only = list(seen), []

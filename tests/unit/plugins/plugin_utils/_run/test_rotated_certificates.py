@@ -97,7 +97,7 @@ def about(port, certificate, rotation, *, replaced=5):
 
 
 def rotation(authority=None, **different):
-    kept = {"certificate": True, "left": "", "made_before": 1, "issuer": "", "refresh": 3600}
+    kept = {"certificate": True, "made": True, "left": "", "made_before": 1, "issuer": "", "refresh": 3600}
     return {**kept, "authority": authority or {}, "both": bool(authority), "folder": "", **different}
 
 
@@ -141,6 +141,15 @@ def test_a_host_that_presents_the_new_certificate_has_moved(port, folder, tmp_pa
     assert lines[0].endswith(", in use; authority both")
     assert "not done yet on pi2." in lines[1]
     assert Authorities(folder).reached() == {"pi1": MOVED}
+
+
+def test_the_last_host_of_a_run_reports_how_far_the_fleet_is(port, folder, tmp_path):
+    (tmp_path / "server.pem").write_text(AFTER.certificate + AFTER.key)
+    state, step = about(port, AFTER.certificate, moved(folder)), Step()
+    step.variables = {**Step.variables, "ansible_play_hosts": ["pi1", "pi2"]}
+    assert len(ended(step, state)) == 1
+    step.variables["ansible_play_hosts"] = ["pi1"]
+    assert "not done yet on pi2." in ended(step, state)[1]
 
 
 def test_a_host_that_presents_the_old_one_until_it_reads_the_new_one_has_not_moved(port, folder):
