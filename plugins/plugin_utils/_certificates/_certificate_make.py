@@ -162,9 +162,21 @@ def client_made(certificate: str) -> float:
 
 def authority_made(certificate: str) -> float:
     """When an authority was made (PEM text), in seconds since 1970; of another one, from when on it is valid."""
-    subject = x509.load_pem_x509_certificate(certificate.encode()).subject
-    ours = any(str(one.value).startswith(AUTHORITY_NAME) for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    ours = _name_of_ours(x509.load_pem_x509_certificate(certificate.encode()).subject)
     return _made(certificate, CLIENT_DAYS_IN_THE_PAST if ours else 0)
+
+
+def private_issuer(certificate: str) -> str:
+    """The common name of the private authority that issued this certificate (PEM text); empty if another one did."""
+    with contextlib.suppress(ValueError):
+        return _name_of_ours(x509.load_pem_x509_certificate(certificate.encode()).issuer)
+    return ""
+
+
+def _name_of_ours(name: x509.Name) -> str:
+    """The common name, if it is that of a private authority."""
+    common = [str(one.value) for one in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return next((one for one in common if one.startswith(AUTHORITY_NAME)), "")
 
 
 def _made(certificate: str, days_in_the_past: int) -> float:

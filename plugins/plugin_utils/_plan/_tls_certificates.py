@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ...module_utils._core._text import short_line
 from .._certificates._authority import (
     BESIDE,
     GIVEN,
@@ -44,7 +45,7 @@ from .._certificates._certificate import (
     problem,
     reason_in,
 )
-from .._certificates._certificate_make import host_made
+from .._certificates._certificate_make import host_made, private_issuer
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
 from .._certificates._client_files import PROOF
 from .._passwords import _ephemeral
@@ -311,12 +312,25 @@ class Certificates:
         return {name: self._change[name] for name in ("phase", "issuer", "beside")}
 
     def warnings(self) -> list[str]:
-        """What is wrong with the private authority that stays in use."""
-        if not self._aim.needs_authority or self.new_authority:
+        """What is wrong with the private authority that stays in use, or that is made."""
+        if not self._aim.needs_authority:
             return []
+        if self.new_authority:
+            return self._lost_authority()
         wanted = wanted_constraints(self._read["inventory"], self._aim)
         warning = warning_about(self._issuer, self._aim.authority_place, wanted)
         return [warning] if warning else []
+
+    def _lost_authority(self) -> list[str]:
+        """Whether another authority is made because the folder with the present one is not on this controller."""
+        issuer = private_issuer(self._has) if self._aim.issued and not self._authority["before"] else ""
+        if not issuer:
+            return []
+        return [
+            f"The certificate of {self._found.host} was issued by another authority ({short_line(issuer)}), which is "
+            f"not in {self._aim.folder}. If that folder is on another controller, copy it here before you run this; "
+            "otherwise install the new authority on each device again."
+        ]
 
     def trusted(self) -> str:
         """PEM text of what the verification trusts; empty for the authorities of the system.

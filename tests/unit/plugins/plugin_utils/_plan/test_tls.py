@@ -283,6 +283,15 @@ def test_a_replaced_authority_replaces_the_certificate_and_is_not_warned_of():
     assert plan.warnings == []
 
 
+def test_an_authority_that_this_controller_has_lost_is_warned_of_before_another_one_is_made():
+    made = read(authority=authority(before="", new=OTHER_PRIVATE))
+    (warning,) = planned(in_use(issued(), controller=made), **AUTHORITY).warnings
+    assert warning.startswith("The certificate of pi1 was issued by another authority (Node-RED fleet ")
+    assert "which is not in /inventory/.nodered-authority. If that folder is on another controller, copy" in warning
+    assert planned(in_use(controller=made), **AUTHORITY).warnings == []
+    assert planned(about(controller=made), **AUTHORITY).warnings == []
+
+
 def test_an_authority_without_constraints_is_reported():
     plan = planned(about(controller=read(authority=authority(before=PUBLIC.certificate))), **AUTHORITY)
     assert "no name constraints" in plan.warnings[0]
