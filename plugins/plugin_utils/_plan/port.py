@@ -133,8 +133,8 @@ def _report_firewall(result: Plan, found: Found, wanted: Wanted, port: int) -> N
         result.warnings.append(f"{closed}. Run {by_hand} on the host.")
     elif "ufw" not in {*found.later_roles, *found.planned}:
         result.errors.append(
-            f"{closed}. Add the role ufw to this run (--tags port,ufw), or, if you manage ufw yourself, run {by_hand} "
-            "on the host. Then run again."
+            f"{closed}. Add the role ufw to the play, or with the playbook secure --tags port,ufw. If you manage ufw "
+            f"yourself, run {by_hand} on the host. Then run again."
         )
 
 

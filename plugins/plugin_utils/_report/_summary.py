@@ -15,7 +15,7 @@ from ._findings import SEVERITIES, FleetReport, HostReport, ReportError
 
 NEVER = "never"
 FAIL_ON = (NEVER, *reversed(SEVERITIES))
-_ENDED = "The audit of this host ended with an error, which is shown above."
+_ENDED = "The audit of this host ended with an error, which is in the output of the run."
 _UNREADABLE = f"What the audit of this host has found cannot be in a report: {{}}. {REPORT_ISSUE}"
 
 
@@ -44,7 +44,7 @@ def lines(report: FleetReport, folder: pathlib.Path | None, changes: Changes | N
         named = [host.host for host in report.hosts if host.status == status]
         shown += [f"{status}: {', '.join(named)}"] if named else []
     if changes:
-        shown.append(f"since {changes.since}: {len(changes.new)} new findings, {len(changes.gone)} gone")
+        shown.append(f"since {changes.since}: {_new_findings(len(changes.new))}, {len(changes.gone)} gone")
     return [*shown, *([f"report: {folder / 'index.html'}"] if folder else [])]
 
 
@@ -54,12 +54,19 @@ def failure(report: FleetReport, fail_on: str) -> str:
         return ""
     worst = SEVERITIES.index(fail_on)
     bad = [host.host for host in report.hosts if any(one.rank <= worst for one in host.findings)]
+    unreachable = [host.host for host in report.hosts if host.status == "unreachable"]
+    failed = [host.host for host in report.hosts if host.status == "failed"]
     unknown = [host.host for host in report.hosts if host.status != "audited"]
     reasons = [f"findings of the severity {fail_on} or worse on {', '.join(bad)}"] if bad else []
     reasons += [f"not audited: {', '.join(unknown)}"] if unknown else []
     if not reasons:
         return ""
-    return (
-        f"The audit fails (nodered_audit_fail_on is {fail_on}): {'; '.join(reasons)}. Follow the remedies in the "
-        "report, then run again."
-    )
+    remedies = ["Follow the remedies in the report."] if bad else []
+    remedies += [f"Make {', '.join(unreachable)} reachable, or leave it out with --limit."] if unreachable else []
+    remedies += [f"Correct the error of {', '.join(failed)} in the output of the run."] if failed else []
+    remedy = " ".join([*remedies, "Then run again."])
+    return f"The audit fails (nodered_audit_fail_on is {fail_on}): {'; '.join(reasons)}. {remedy}"
+
+
+def _new_findings(count: int) -> str:
+    return f"{count} new finding{'' if count == 1 else 's'}"

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report import _summary
-from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._changes import Changes
+from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._changes import Change, Changes
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._report._findings import Finding, HostReport
 
 NOW = "2026-11-29T12:00:00Z"
@@ -47,6 +47,8 @@ def test_the_summary_names_what_could_not_be_audited():
         "since 2026-11-28T12:00:00Z: 0 new findings, 0 gone",
         "report: /r/index.html",
     ]
+    one = Changes(since="2026-11-28T12:00:00Z", new=[Change("pi1", "a-check", "A problem", "low")])
+    assert "since 2026-11-28T12:00:00Z: 1 new finding, 0 gone" in _summary.lines(report, None, one)
     assert _summary.lines(fleet(host("pi1")), None, None) == ["1 of 1 hosts audited: no findings"]
 
 
@@ -63,4 +65,20 @@ def test_a_finding_fails_the_run_from_its_severity_on(fail_on, fails):
 def test_a_host_that_was_not_audited_fails_a_run_that_can_fail():
     report = fleet(host("pi1"), host("pi2", status="unreachable"))
     assert _summary.failure(report, "never") == ""
-    assert "not audited: pi2" in _summary.failure(report, "critical")
+    assert _summary.failure(report, "critical") == (
+        "The audit fails (nodered_audit_fail_on is critical): not audited: pi2. "
+        "Make pi2 reachable, or leave it out with --limit. Then run again."
+    )
+
+
+def test_each_reason_of_a_failure_has_its_remedy():
+    report = fleet(host("pi1", "high"), host("pi2", status="unreachable"), missing=["pi3"])
+    failure = _summary.failure(report, "high")
+    assert "of the severity high or worse on pi1; not audited: pi2, pi3. Follow the remedies in the report." in failure
+    assert "Make pi2 reachable" in failure
+    assert failure.endswith("Correct the error of pi3 in the output of the run. Then run again.")
+
+
+def test_the_report_refers_to_the_output_of_the_run():
+    (failed,) = fleet(missing=["pi1"]).hosts
+    assert failed.message == "The audit of this host ended with an error, which is in the output of the run."
