@@ -261,6 +261,32 @@ def test_a_broken_backup_never_makes_things_worse(play, pi41):
     assert pi41.settings == settings
 
 
+def test_an_unchanged_run_fails_if_node_red_would_not_start_again(fleet, pi41, variables):
+    def secure_again():
+        return fleet.play("secure", "--tags", "login,http_auth", variables=variables, limit=pi41.name)
+
+    assert not secure_again().failed
+    pi41.change_settings("module.exports = {", "const missing = require('./does-not-exist');\nmodule.exports = {")
+    settings, pid = pi41.settings, pi41.main_pid()
+    warned = secure_again()
+    assert warned.failed and warned.recap[pi41.name]["changed"] == 0
+    assert warned.says("[WARNING]: pi41: The settings file", "Cannot find module './does-not-exist'")
+    assert "were not verified" in warned.failure(pi41.name)
+    rotation = fleet.play("rotate", variables={**variables, "nodered_rotate": ["http_auth"]}, limit=pi41.name)
+    assert "Cannot find module './does-not-exist'" in rotation.failure(pi41.name)
+    assert (pi41.settings, pi41.main_pid()) == (settings, pid)
+
+
+def test_a_stopped_node_red_is_started_by_a_change_or_named_with_the_command(fleet, pi41):
+    pi41.run("systemctl stop nodered")
+    changed = secure(fleet, pi41)
+    assert not changed.failed
+    assert changed.says("nodered was stopped before this run, and is started by it")
+    pi41.run("systemctl stop nodered")
+    stopped = fleet.play("secure", "--tags", "login", variables=LOGIN, limit=pi41.name)
+    assert "Run systemctl start nodered there" in stopped.failure(pi41.name)
+
+
 def test_a_second_node_red_outside_systemd_is_named(fleet, pi41):
     pi41.run("systemd-run --unit stray --uid 0 -E HOME=/root node-red -p 1999 -u /root/.node-red")
     try:

@@ -252,8 +252,8 @@ def load_error(instance: Mapping[str, Any]) -> str:
     differs = " The settings of the Node-RED that runs may differ from it." if instance["url"] else ""
     return (
         f"The settings file {instance['settings_file']} cannot be loaded by Node.js on the host, so Node-RED does not "
-        f"start again with it.{differs} The cause: {cause}. Correct the file, or restore the state before the last run "
-        "(pifleet.nodered.restore with nodered_restore=last), then run again."
+        f"start again with it.{differs} The cause: {cause}. Correct the file, or restore the state before the last run"
+        ", which undoes that run as well (pifleet.nodered.restore with nodered_restore=last). Then run again."
     )
 
 
