@@ -56,6 +56,7 @@ def test_the_verification_uses_only_passwords_that_have_changed(fleet, play, pi4
     assert fleet.play(ROLES, variables=both, limit="pi41").judged(LOGIN_WORKS) == ["pass"]
     removed = fleet.play(ROLES, variables=one, limit="pi41")
     assert removed.recap["pi41"]["changed"] > 0
+    assert removed.says("wall can no longer log in.")
     assert removed.judged(LOGIN_WORKS) == ["skip"], "the login of the user who is left is the same"
     # As a run leaves it that is interrupted before the restart.
     change = {"path": pi41.settings_file, "service": "nodered", "set": {"uiPort": 1885}}
