@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
+import tempfile
+
+import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 COLLECTIONS = CHECKOUT / "build" / "collections"
@@ -21,3 +25,15 @@ def link_collection() -> None:
 
 link_collection()
 sys.path.insert(0, str(COLLECTIONS))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each session a temporary folder of its own.
+
+    pytest closes the one that its sessions share to other users when a session starts, in the middle of tests of
+    another session that act as another user. The workers of a session get the folder from it.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="pifleet-tests-", ignore_cleanup_errors=True)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder.name
+        config.add_cleanup(folder.cleanup)
