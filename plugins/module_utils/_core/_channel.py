@@ -74,7 +74,7 @@ class Channel(io.RawIOBase):
         try:
             received: bytes = self._in_tls(self.tls.read, count)
             return received
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             # An end without a farewell, as many servers do it; the length of an answer is checked by its reader.
             return b""
 

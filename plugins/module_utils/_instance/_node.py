@@ -345,15 +345,21 @@ def _are_texts(values: Sequence[Any]) -> bool:
     )
 
 
+# What Node.js 10 to 22 report of an ES module that is loaded by require().
+_ES_MODULE = re.compile(
+    r"ES module|ERR_REQUIRE_ESM|import statement|Unexpected token '?(?:export|import)|module is not defined"
+)
+
+
 def explain(error: str, path: str, identity: Identity) -> str:
     """What to do about a load error."""
     module_folder = es_module_folder(path, identity)
-    if module_folder and re.search(r"ES module|ERR_REQUIRE_ESM|import statement|module is not defined", error):
+    if module_folder and _ES_MODULE.search(error):
         return (
             '%s has "type": "module", so Node.js takes settings.js for an ES module, which Node-RED cannot load. '
             "Remove that line from it." % os.path.join(module_folder, "package.json")
         )
-    if "ES module" in error:
+    if _ES_MODULE.search(error):
         return "Write module.exports = {...} in place of export default {...}, and require() in place of import."
     if "Cannot find module" in error:
         return (

@@ -144,10 +144,20 @@ def test_an_es_module_is_refused_with_the_reason(load, tmp_path):
 def test_exporting_by_default_is_refused(load):
     loaded = load("export default {uiPort: 1}")
     assert loaded.error
-    assert (
-        "module.exports" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
-        or "import" in loaded.error.lower()
-    )
+    assert "module.exports" in _node.explain(loaded.error, "/x/settings.js", _identity.of(ME))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "SyntaxError: Unexpected token export",  # 10
+        "SyntaxError: Unexpected token 'export'",  # 12 to 18
+        "SyntaxError: Cannot use import statement outside a module",
+        "Node-RED would load an ES module",
+    ],
+)
+def test_each_release_of_node_names_an_es_module_in_its_own_words(error):
+    assert "module.exports" in _node.explain(error, "/x/settings.js", _identity.of(ME))
 
 
 @pytest.mark.parametrize("export", ["null", "'text'", "undefined", "[1]"])
