@@ -282,7 +282,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[ast.expr, ast.expr | None]]:
         remedy = keywords.get("remedy")
         if name == "error" and len(node.args) == 3:
             remedy = node.args[2]
-        elif name in {"Failure", "Trouble", "TooLarge", "OutOfTime"} and len(node.args) == 2:
+        elif name in {"CertificateError", "Failure", "Trouble", "TooLarge", "OutOfTime"} and len(node.args) == 2:
             remedy = node.args[1]
         if message is not None:
             yield message, remedy

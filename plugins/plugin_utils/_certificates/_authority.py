@@ -219,9 +219,10 @@ def require_names(constraints: Constraints, names: Sequence[str]) -> None:
     if foreign:
         raise CertificateError(
             f"The private authority is not allowed to make a certificate for {listed(foreign)}: its name constraints "
-            "do not permit it. Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add "
+            "do not permit it.",
+            "Reach Node-RED by another name or address (nodered_address, nodered_tls_names), or add "
             "the name to nodered_tls_authority_names and set nodered_tls_authority_replace: true; then every browser "
-            "and phone needs the new authority.pem."
+            "and phone needs the new authority.pem.",
         )
 
 

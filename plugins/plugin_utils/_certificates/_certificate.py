@@ -35,8 +35,10 @@ EARLIEST_POSSIBLE_TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone
 class CertificateError(ValueError):
     """Why a certificate cannot be used, and what to do. Printable, as it quotes names; holds nothing of the key."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(printable_line(text))
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(printable_line(f"{problem} {remedy}".rstrip()))
+        self.reason = printable_line(problem.removesuffix("."))
+        """The problem alone, as a part of a sentence."""
 
 
 class CannotJudgeError(Exception):
@@ -131,8 +133,10 @@ def is_issued_by(certificate: str, authority: str) -> bool:
     return _issued(parsed(authority, "the authority's certificate")[0], parsed(certificate, "the certificate")[0])
 
 
-def problem(certificate: str, use: Use, *, now: datetime.datetime, system_authorities: Callable[[], str]) -> str:
-    """Why a server should not use the certificate and what to do; empty if it is good.
+def error_in(
+    certificate: str, use: Use, *, now: datetime.datetime, system_authorities: Callable[[], str]
+) -> CertificateError | None:
+    """Why a server should not use the certificate and what to do; None if it is good.
 
     Without `authorities`, the certificate itself is trusted if it is self-signed, otherwise those of the system. For
     the other arguments see `check`. Raises CannotJudgeError if that is unknown on this machine.
@@ -143,13 +147,8 @@ def problem(certificate: str, use: Use, *, now: datetime.datetime, system_author
             use = dataclasses.replace(use, authorities=system_authorities())
         check(certificate, use, now=now)
     except CertificateError as error:
-        return str(error)
-    return ""
-
-
-def reason_in(problem: str) -> str:
-    """What is wrong, of what `problem` returned: the remedy is the last sentence of each message."""
-    return problem.rpartition(". ")[0]
+        return error
+    return None
 
 
 def require_judgement(now: datetime.datetime) -> None:
@@ -173,8 +172,8 @@ def check_authorities(authorities: str, *, now: datetime.datetime, called: str) 
         basic = _extension(authority, x509.BasicConstraints)
         if basic is None or not basic.ca:
             raise CertificateError(
-                f"{_name(authority)} in {called} is not an authority, but the certificate of a server or client. "
-                "Give the certificate of the authority that issues them."
+                f"{_name(authority)} in {called} is not an authority, but the certificate of a server or client.",
+                "Give the certificate of the authority that issues them.",
             )
         _check_dates(authority, now, 0, f"{_name(authority)} in {called}")
 
@@ -195,8 +194,8 @@ def parsed(text: str, called: str) -> list[x509.Certificate]:
         return found
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CertificateError(
-            f"{called} is not a complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END). "
-            "It may be damaged or half-written: get it again."
+            f"{called} is not a complete certificate in PEM form (-----BEGIN CERTIFICATE----- to its END).",
+            "It may be damaged or half-written: get it again.",
         ) from None
 
 
@@ -209,13 +208,13 @@ def _check_strength(own: x509.Certificate, called: str) -> None:
         size = getattr(public, "key_size", "")
         kind = type(public).__name__.replace("PublicKey", "").lstrip("_")
         raise CertificateError(
-            f"{called} has a key that is too weak or that browsers do not know ({kind} {size}). "
-            "Have one made with a P-256 key, or RSA with at least 2048 bits."
+            f"{called} has a key that is too weak or that browsers do not know ({kind} {size}).",
+            "Have one made with a P-256 key, or RSA with at least 2048 bits.",
         )
     algorithm = own.signature_hash_algorithm
     if algorithm is not None and algorithm.name in WEAK_HASHES:
         raise CertificateError(
-            f"{called} is signed with {algorithm.name}, which is too weak. Have it made with SHA-256."
+            f"{called} is signed with {algorithm.name}, which is too weak.", "Have it made with SHA-256."
         )
 
 
@@ -224,18 +223,18 @@ def _check_key(own: x509.Certificate, key: str, called: str) -> None:
         private = serialization.load_pem_private_key(key.encode(), password=None)
     except TypeError:
         raise CertificateError(
-            f"The key of {called} is protected by a passphrase, which cannot be given when Node-RED starts. "
-            "Give it without one (openssl pkey); it travels through the SSH connection only."
+            f"The key of {called} is protected by a passphrase, which cannot be given when Node-RED starts.",
+            "Give it without one (openssl pkey); it travels through the SSH connection only.",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(
-            f"The key of {called} is not a complete key in PEM form (-----BEGIN PRIVATE KEY----- to its END). "
-            "It may be damaged or half-written: get it again."
+            f"The key of {called} is not a complete key in PEM form (-----BEGIN PRIVATE KEY----- to its END).",
+            "It may be damaged or half-written: get it again.",
         ) from None
     if _spki(private.public_key()) != _spki(own.public_key()):
         raise CertificateError(
-            f"The key does not belong to {called}. Give the key with which it was made; "
-            "the server's own certificate comes first in its file."
+            f"The key does not belong to {called}.",
+            "Give the key with which it was made; the server's own certificate comes first in its file.",
         )
 
 
@@ -256,8 +255,8 @@ def _check_chain(
     for lower, upper in zip(chain, chain[1:], strict=False):
         if not _issued(upper, lower):
             raise CertificateError(
-                f"The chain of {called} is broken: {_name(upper)} did not issue {_name(lower)}. "
-                "Put the server's own certificate first, then each one's issuer (certbot: fullchain.pem)."
+                f"The chain of {called} is broken: {_name(upper)} did not issue {_name(lower)}.",
+                "Put the server's own certificate first, then each one's issuer (certbot: fullchain.pem).",
             )
         _check_dates(upper, now, 0, f"{_name(upper)}, which issued {called},")
     last = chain[-1]
@@ -266,8 +265,8 @@ def _check_chain(
     if not issuers:
         raise CertificateError(
             f"{called} was issued by {last.issuer.rfc4514_string() or 'an issuer without a name'}, "
-            "which is no authority that is trusted here. "
-            "Add the certificates in between, or name the right authority (nodered_tls_ca)."
+            "which is no authority that is trusted here.",
+            "Add the certificates in between, or name the right authority (nodered_tls_ca).",
         )
     if issuers[0] is not chain[0]:
         _check_dates(issuers[0], now, 0, f"the authority {_name(issuers[0])}")
@@ -286,18 +285,21 @@ def _check_issuer(issuer: x509.Certificate, issued: x509.Certificate, below: int
     if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
         raise CertificateError(
             f"{_name(issuer)}, which issued {called}, is not an authority that may do so (basic constraints and key "
-            "usage), so clients reject it. Have it issued by an authority, or use a self-signed one."
+            "usage), so clients reject it.",
+            "Have it issued by an authority, or use a self-signed one.",
         )
     if basic.path_length is not None and basic.path_length < below:
         raise CertificateError(
             f"{_name(issuer)} permits {basic.path_length} authorities between it and {called}, and there are {below}, "
-            "so clients reject it. Have it issued by an authority that may."
+            "so clients reject it.",
+            "Have it issued by an authority that may.",
         )
     wanted, present = _extension(issued, x509.AuthorityKeyIdentifier), _extension(issuer, x509.SubjectKeyIdentifier)
     if wanted and present and wanted.key_identifier not in (None, present.digest):
         raise CertificateError(
             f"The authority key identifier in {_name(issued)} is not that of {_name(issuer)}, so clients do not find "
-            "the issuer. Have the certificate made again, with the key identifier of its issuer or with none."
+            "the issuer.",
+            "Have the certificate made again, with the key identifier of its issuer or with none.",
         )
 
 
@@ -313,7 +315,8 @@ def _check_constraints(own: x509.Certificate, authority: x509.Certificate, calle
     if foreign:
         raise CertificateError(
             f"{called} is made for {', '.join(foreign)}, which the name constraints of {_name(authority)} do not "
-            "permit, so browsers reject it. Have it made without these names, or by an authority that may certify them."
+            "permit, so browsers reject it.",
+            "Have it made without these names, or by an authority that may certify them.",
         )
 
 
@@ -359,27 +362,28 @@ def _check_dates(certificate: x509.Certificate, now: datetime.datetime, days_lef
     if now < certificate.not_valid_before_utc:
         raise CertificateError(
             f"{called} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and now it is "
-            f"{now:%Y-%m-%d %H:%M}. Compare the clocks of the controller and of the issuer."
+            f"{now:%Y-%m-%d %H:%M}.",
+            "Compare the clocks of the controller and of the issuer.",
         )
     if now > certificate.not_valid_after_utc:
-        raise CertificateError(f"{called} expired on {certificate.not_valid_after_utc:%Y-%m-%d}. Have it renewed.")
+        raise CertificateError(f"{called} expired on {certificate.not_valid_after_utc:%Y-%m-%d}.", "Have it renewed.")
     left = (certificate.not_valid_after_utc - now) / datetime.timedelta(days=1)
     if left < days_left:
-        raise CertificateError(f"{called} is valid for {left:.0f} days only. Have it renewed.")
+        raise CertificateError(f"{called} is valid for {left:.0f} days only.", "Have it renewed.")
 
 
 def _check_purpose(own: x509.Certificate, purpose: str, called: str) -> None:
     usage = _extension(own, x509.KeyUsage)
     if usage is not None and not (usage.digital_signature or usage.key_encipherment or usage.key_agreement):
         raise CertificateError(
-            f"{called} is not for TLS (its key usage lacks digitalSignature). Have one made with that, or without key "
-            "usage."
+            f"{called} is not for TLS (its key usage lacks digitalSignature).",
+            "Have one made with that, or without key usage.",
         )
     purposes = _extension(own, x509.ExtendedKeyUsage)
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if purpose == "server" else ExtendedKeyUsageOID.CLIENT_AUTH
     if purposes is not None and wanted not in purposes:
         raise CertificateError(
-            f"{called} is not for a {purpose} (its extended key usage lacks it). Have one made for a {purpose}."
+            f"{called} is not for a {purpose} (its extended key usage lacks it).", f"Have one made for a {purpose}."
         )
 
 
@@ -387,8 +391,9 @@ def _check_names(own: x509.Certificate, names: Sequence[str], called: str) -> No
     missing = [name for name in names if not _covers(own, name)]
     if missing:
         raise CertificateError(
-            f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}. "
-            "Have it made with these as subject alternative names, or reach Node-RED by another name (nodered_address)."
+            f"{called} is not made for {', '.join(missing)}, but for {', '.join(_names(own)) or 'no name at all'}.",
+            "Have it made with these as subject alternative names, or reach Node-RED by another name "
+            "(nodered_address).",
         )
 
 

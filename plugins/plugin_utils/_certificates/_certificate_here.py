@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import ssl
 
-from ._certificate import Use, problem, require_judgement
+from ._certificate import Use, error_in, require_judgement
 
 
 def require_judgement_here() -> None:
@@ -22,7 +22,7 @@ def problem_of(certificate: str, use: Use) -> str:
     Raises CannotJudgeError if that is unknown here.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    return problem(certificate, use, now=now, system_authorities=authorities_of_this_system)
+    return str(error_in(certificate, use, now=now, system_authorities=authorities_of_this_system) or "")
 
 
 def authorities_of_this_system() -> str:

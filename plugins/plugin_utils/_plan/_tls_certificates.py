@@ -41,9 +41,8 @@ from .._certificates._certificate import (
     Use,
     check_authorities,
     constraints_of,
+    error_in,
     is_self_signed,
-    problem,
-    reason_in,
 )
 from .._certificates._certificate_make import host_made, private_issuer
 from .._certificates._certificate_names import CertificateNameError, Constraints, constraints, names_of_host
@@ -156,9 +155,9 @@ class Certificates:
         if not self._given:
             return []
         if self._aim.source == "files":
-            found = self._problem(self._given, called=self._aim.text("nodered_tls_certificate"))
+            found = self._error(self._given, called=self._aim.text("nodered_tls_certificate"))
         else:
-            found = self._problem(self._given, key=self._aim.text("nodered_tls_key"))
+            found = self._error(self._given, key=self._aim.text("nodered_tls_key"))
         return [f"nodered_tls_certificate and nodered_tls_key: {found}"] if found else []
 
     @cached_property
@@ -190,7 +189,7 @@ class Certificates:
             return "its authority is new"
         return (
             self._present["problem"]
-            or reason_in(self._problem(self._has, days_left=self._aim.renew_days))
+            or (error.reason if (error := self._error(self._has, days_left=self._aim.renew_days)) else "")
             or ("the present one is copied from files" if self._present["follows"] else "")
             or ("the present one is to be replaced" if self._is_too_old else "")
         )
@@ -198,7 +197,7 @@ class Certificates:
     @property
     def _is_by_the_other(self) -> bool:
         """Whether the other authority of a rotation has issued the certificate that Node-RED has."""
-        return bool(self._beside) and not self._problem(self._has, issuers=self._beside)
+        return bool(self._beside) and not self._error(self._has, issuers=self._beside)
 
     @property
     def _is_too_old(self) -> bool:
@@ -236,7 +235,7 @@ class Certificates:
         if not _https_function.is_live(self._found.instance):
             return "This Node-RED reads its certificate only when it starts."
         either = _together([self._issuer, self._beside])
-        if self._found.instance["url"] and self._has and not self._problem(self._has, issuers=either):
+        if self._found.instance["url"] and self._has and not self._error(self._has, issuers=either):
             return ""
         return "The certificate in use can no longer be relied on, so Node-RED is restarted with the new one."
 
@@ -435,7 +434,7 @@ class Certificates:
     def _now(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self._read["now"], datetime.timezone.utc)
 
-    def _problem(
+    def _error(
         self,
         certificate: str,
         *,
@@ -443,8 +442,8 @@ class Certificates:
         key: str | None = None,
         called: str = "the certificate",
         issuers: str = "",
-    ) -> str:
-        """Why visitors would reject this certificate, or Node-RED could not use it; empty if it is good.
+    ) -> CertificateError | None:
+        """Why visitors would reject this certificate, or Node-RED could not use it; None if it is good.
 
         `issuers` is for the source `authority`: PEM text in place of the authority after this run.
         """
@@ -458,7 +457,7 @@ class Certificates:
             key=key,
             called=called,
         )
-        return problem(
+        return error_in(
             certificate, use, now=self._now, system_authorities=lambda: str(self._read["system_authorities"])
         )
 
