@@ -10,7 +10,7 @@ sequences that move the cursor, set the window's title or reverse the reading di
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Sequence
 
 # Deeper than any result of a module; Python's own recursion limit is about 1000 frames.
 DEEPEST = 100
@@ -39,6 +39,12 @@ def printable_line(text: str) -> str:
 def short_line(text: str, limit: int = 200) -> str:
     """As `printable_line`, cut after `limit` characters."""
     return printable_line(text if len(text) <= limit else text[:limit] + "...")
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of these names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (" and %d more" % more if more > 0 else "")
 
 
 def printable_result(result: Any) -> Any:

@@ -18,12 +18,13 @@ import ipaddress
 import re
 from typing import FrozenSet, Iterator, List, NamedTuple, Sequence, Tuple
 
+from ansible_collections.pifleet.nodered.plugins.module_utils._core._text import listed
+
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 SEQUENCE, SET, OBJECT_IDENTIFIER, OCTET_STRING, BMP_STRING = 0x30, 0x31, 0x06, 0x04, 0x1E
 VERSION, EXTENSIONS = 0xA0, 0xA3
 DNS_NAME, IP_ADDRESS = 0x82, 0x87
 COMMON_NAME, ORGANIZATION, SUBJECT_ALTERNATIVE_NAME = b"\x55\x04\x03", b"\x55\x04\x0a", b"\x55\x1d\x11"
-MOST_IN_A_MESSAGE = 5
 
 Element = Tuple[int, bytes]
 
@@ -43,8 +44,7 @@ def why_no_renewal(before: bytes, after: bytes) -> str:
         return str(error)
     missing = sorted(old.names - new.names)
     if missing:
-        more = " and %d more" % (len(missing) - MOST_IN_A_MESSAGE) if len(missing) > MOST_IN_A_MESSAGE else ""
-        return "it is not made for %s%s" % (", ".join(missing[:MOST_IN_A_MESSAGE]), more)
+        return "it is not made for " + listed(missing)
     if old.issuer != new.issuer:
         return "it was issued by %s, and the one before by %s" % (new.issuer, old.issuer)
     return ""

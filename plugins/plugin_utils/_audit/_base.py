@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core._arguments import is_list
 from .._plan._base import Found, Wanted, is_loopback
 from .._report._catalogue import BY_ID
 from .._report._findings import Finding, Severity
@@ -119,7 +120,7 @@ def is_local(found: Found, observed: Observed) -> bool:
 def is_accepted(observed: Observed, name: str) -> bool:
     """Whether the operator accepts this although it is known to be bad (`nodered_hardening_accepted`)."""
     accepted = observed.wanted["nodered_hardening_accepted"]
-    return isinstance(accepted, Sequence) and not isinstance(accepted, str) and name in accepted
+    return is_list(accepted) and name in accepted
 
 
 def is_proxied(observed: Observed) -> bool:

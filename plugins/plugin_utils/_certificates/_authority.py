@@ -21,7 +21,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ...module_utils._core._text import short_line
+from ...module_utils._core._text import listed, short_line
 from .._core import _kept_files
 from ._certificate import CertificateError, constraints_of, is_constrained, parsed
 from ._certificate_make import Authority
@@ -31,7 +31,6 @@ from ._client_files import PROOF
 GIVEN = ("nodered_tls_authority_certificate", "nodered_tls_authority_key")
 # The certificate of another one during a rotation.
 BESIDE = "nodered_tls_authority_trusted"
-MOST_IN_A_MESSAGE = 5
 
 
 class AuthorityError(Exception):
@@ -224,9 +223,3 @@ def require_names(constraints: Constraints, names: Sequence[str]) -> None:
             "the name to nodered_tls_authority_names and set nodered_tls_authority_replace: true; then every browser "
             "and phone needs the new authority.pem.",
         )
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of these names, and how many more there are."""
-    more = len(names) - MOST_IN_A_MESSAGE
-    return ", ".join(names[:MOST_IN_A_MESSAGE]) + (f" and {more} more" if more > 0 else "")

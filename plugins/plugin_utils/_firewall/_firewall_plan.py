@@ -490,7 +490,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _list(value: object) -> list[object]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if not is_list(value):
         raise PlanError(f"{value!r} does not come from the module pifleet.nodered.firewall_info. {REPORT_ISSUE}")
     return list(value)
 

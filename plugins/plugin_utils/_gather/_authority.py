@@ -31,7 +31,6 @@ from .._plan._tls_certificates import clients, new_constraints, wanted_constrain
 from .._plan._tls_rotation import Rotation
 
 NO_ROTATION = Rotation()
-USABLE = "Correct that, or set another folder, then run again."
 
 
 class _Read(NamedTuple):
@@ -62,12 +61,8 @@ def authority(
         due = [name for name in names if found.new or _is_due(name, aim, issuer, made_before)]
     except (AuthorityError, CertificateError, CertificateNameError) as error:
         return {"problem": str(error)}
-    except ValueError as error:
-        return {"problem": f"nodered_tls_authority_dir cannot be the path of a folder: {error}. Correct it."}
-    except OSError as error:
-        place = error.filename or aim.folder
-        problem = f"nodered_tls_authority_dir: {place} on the controller cannot be used: {error.strerror}. {USABLE}"
-        return {"problem": problem}
+    except (OSError, ValueError) as error:
+        return {"problem": _folder_problem("nodered_tls_authority_dir", aim.folder, error)}
     proof = pair_of_a_run(found.opened, aim.renew_days)._asdict() if found.opened and not keeps_proof else None
     return {
         "before": found.before,
@@ -84,13 +79,19 @@ def _is_due(client: str, aim: Aim, certificate: str, made_before: float) -> bool
     folder, variable = aim.client_folder(client), aim.client_folder_variable(client)
     try:
         return ClientFolder(folder).is_due(client, certificate, aim.renew_days, made_before)
-    except OSError as error:
-        place = error.filename or folder
-        raise AuthorityError(
-            f"{variable}: {place} on the controller cannot be used: {error.strerror}. {USABLE}"
-        ) from None
-    except ValueError as error:
-        raise AuthorityError(f"{variable} cannot be the path of a folder: {error}. Correct it.") from None
+    except (OSError, ValueError) as error:
+        raise AuthorityError(_folder_problem(variable, folder, error)) from None
+
+
+def _folder_problem(variable: str, folder: str, error: OSError | ValueError) -> str:
+    """Why the folder that the variable names cannot be used."""
+    if isinstance(error, ValueError):
+        return f"{variable} cannot be the path of a folder: {error}. Correct it."
+    place = error.filename or folder
+    return (
+        f"{variable}: {place} on the controller cannot be used: {error.strerror}. Correct that, or set another folder, "
+        "then run again."
+    )
 
 
 def _given(inventory: dict[str, Any], aim: Aim, passphrase: str) -> _Read:

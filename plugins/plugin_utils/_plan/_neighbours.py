@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...module_utils._core._text import listed
 from .._core._arguments import release_numbers
 
 MOST_NAMED = 3
@@ -90,7 +91,7 @@ def _named(findings: Sequence[Finding]) -> str:
     """Each package once, with the first of its places."""
     first = {one["package"]: one for one in reversed(findings)}
     places = [f"{_package(one)} ({one['path']} in {one['file']}:{one['line']})" for one in list(first.values())[::-1]]
-    return _some(places)
+    return listed(places, MOST_NAMED)
 
 
 def _paths(findings: Sequence[Finding]) -> list[str]:
@@ -99,11 +100,6 @@ def _paths(findings: Sequence[Finding]) -> list[str]:
 
 def _package(finding: Finding) -> str:
     return f"{finding['package']} {finding['version']}".strip()
-
-
-def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-    return ", ".join(texts[:MOST_NAMED]) + more
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .._certificates._authority import listed
+from ...module_utils._core._text import listed
 from .._certificates._authority_change import BOTH, MOVED, ONE, waiting_for
 from .._certificates._certificate import expiry, is_issued_by
 from .._certificates._certificate_make import authority_made, host_made

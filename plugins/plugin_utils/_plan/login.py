@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...module_utils._core._text import short_line
-from .._certificates import _authority
+from ...module_utils._core import _text
 from .._core._arguments import ArgumentError, is_list, kind, truth, whole_number
 from .._passwords import _totp
 from .._settings import _admin_auth, _settings_js
@@ -149,9 +148,9 @@ def _report_replaced(result: Plan, found: Found, present: object) -> None:
     """Report who loses the login, and the file of a random password that no user has any more."""
     auth: Any = result.set[SETTING]
     before, after = _names(present), _names(auth)
-    removed = [short_line(str(name)) for name in before if name not in after]
+    removed = [_text.short_line(str(name)) for name in before if name not in after]
     if removed:
-        result.notes.append(f"{_authority.listed(removed)} can no longer log in.")
+        result.notes.append(f"{_text.listed(removed)} can no longer log in.")
     if GENERATED_USER in before and GENERATED_USER in [*removed, *_admin_auth.changed_users(auth, present)]:
         result.notes += notes_of_unused_file(found.controller, _known(auth).get(GENERATED_USER))
 

@@ -188,7 +188,7 @@ def _notes_about_others(found: Found) -> list[str]:
 
 def _plain(value: object) -> object:
     """A list of texts, not of the types that Ansible makes of variables; what is no list is rejected by `decide`."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if not _arguments.is_list(value):
         return value
     return [_arguments.shown(one) for one in value]
 

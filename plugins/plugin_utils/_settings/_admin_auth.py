@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from .._core._arguments import ArgumentError, release_name, release_numbers, truth
+from .._core._arguments import ArgumentError, is_list, release_name, release_numbers, truth
 from .._passwords._bcrypt import PasswordError, can_stay, check_password, is_bcrypt, require_library
 from .._passwords._fleet_secret import checked_generation
 
@@ -86,7 +86,7 @@ def admin_auth(
     """
     release = release_numbers(node_red)
     ident = "2b" if release >= FIRST_WITH_2B else "2a"
-    if not isinstance(users, Sequence) or isinstance(users, str) or not users:
+    if not is_list(users) or not users:
         raise LoginError(f"{variable} must be a list of at least one user with username and password.")
     problems = [*_problems_of_numbers(rounds, session_expiry), *_problems_of_default(default_permissions)]
     listed = []
@@ -111,7 +111,7 @@ def two_step_users(users: object) -> dict[str, int]:
     """The users with `totp` and their `totp_generation`, from what `admin_auth` takes; what is not valid there counts
     for nothing."""
     found: dict[str, int] = {}
-    for user in users if isinstance(users, Sequence) and not isinstance(users, str) else ():
+    for user in users if is_list(users) else ():
         name, totp = (user.get("username"), user.get("totp")) if isinstance(user, Mapping) else (None, None)
         try:
             if isinstance(name, str) and name and totp is not None and truth(totp, "totp"):
