@@ -189,10 +189,15 @@ class Certificates:
             return "its authority is new"
         return (
             self._present["problem"]
-            or (error.reason if (error := self._error(self._has, days_left=self._aim.renew_days)) else "")
+            or self._why_rejected()
             or ("the present one is copied from files" if self._present["follows"] else "")
             or ("the present one is to be replaced" if self._is_too_old else "")
         )
+
+    def _why_rejected(self) -> str:
+        """Why visitors reject the present certificate, or will soon; empty if they accept it."""
+        error = self._error(self._has, days_left=self._aim.renew_days)
+        return error.reason if error else ""
 
     @property
     def _is_by_the_other(self) -> bool:
