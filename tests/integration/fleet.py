@@ -121,6 +121,11 @@ class Pi:
         """Write in place, so that owner and mode stay what they are."""
         self.run(f"cat > {shlex.quote(path)}", stdin=text)
 
+    def copy(self, source: str | pathlib.Path, target: str) -> None:
+        """Copy a file or folder of this computer to the machine, as `docker cp` does. A link is followed."""
+        command = ["docker", "cp", "--follow-link", str(source), f"{self.container}:{target}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
     @property
     def settings(self) -> str:
         return self.read(self.settings_file)

@@ -50,7 +50,7 @@ def another_clock(pi, offset: int):
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     pi.run(f"mkdir -p {FOLDER} && cat > {FOLDER}/sitecustomize.py", stdin=SITE.format(**locals()))
-    subprocess.run(["docker", "cp", str(library), f"{pi.container}:{FOLDER}"], check=True, timeout=60)
+    pi.copy(library, FOLDER)
     python = f'#!/bin/sh\nPYTHONPATH={FOLDER} exec /usr/bin/python3 "$@"\n'
     pi.run(f"install -m 0755 /dev/stdin {PYTHON}", stdin=python)
     lines = ["[Service]", *(f"Environment={name}={value}" for name, value in environment.items())]

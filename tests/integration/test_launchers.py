@@ -135,9 +135,7 @@ def let_start(pi: Pi, launcher: Launcher) -> None:
 
 def let_pm2_start(pi: Pi) -> None:
     pi.run("systemctl disable --now nodered; mkdir -p /opt/pm2")
-    subprocess.run(
-        ["docker", "cp", "-q", f"{pm2()}/node_modules", f"{pi.container}:/opt/pm2/"], check=True, timeout=120
-    )
+    pi.copy(pm2() / "node_modules", "/opt/pm2/")
     program = "/opt/pm2/node_modules/pm2/bin/pm2"
     pi.run(
         f"cd ~{pi.user}; runuser -u {pi.user} -- sh -c '{program} start {RED}/red.js && {program} save; {program} kill'"

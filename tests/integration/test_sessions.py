@@ -87,7 +87,7 @@ def give_git(pi):
     linked = subprocess.run(["ldd", git], capture_output=True, text=True, check=True).stdout
     libraries = re.findall(r"=> (/\S*lib(?:pcre2|z)\S*)", linked)
     for source, target in [(git, "/usr/local/bin/git"), *((path, "/usr/local/lib/") for path in libraries)]:
-        subprocess.run(["docker", "cp", "-q", "-L", source, f"{pi.container}:{target}"], check=True, timeout=60)
+        pi.copy(source, target)
     pi.run("ldconfig; su - pi -c 'git config --global user.name Ada; git config --global user.email ada@example.org'")
 
 
