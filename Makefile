@@ -25,7 +25,7 @@ demo: .venv/demo.stamp $(COLLECTION) ## Start three open Node-RED machines, secu
 demo-down: ## Remove everything that the demo started
 	@demo/down
 
-test: machine ## Run everything; about 28 minutes on two cores
+test: machine ## Run everything; half an hour to an hour on two cores
 	$(MAKE) --jobs 3 --output-sync=target molecule unit lowest newest sanity corpus lint docs
 	$(MAKE) integration
 
