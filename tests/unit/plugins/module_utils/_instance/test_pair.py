@@ -201,15 +201,16 @@ def test_a_user_that_exchanges_a_link_all_the_time_gets_no_key_of_roots(sources)
     secret, pair = roots_pair(sources)
     (sources / "c.pem").write_bytes(pair.certificate)
     (sources / "k.pem").rename(sources / "own.pem")
-    swap = "while :; do for to in own.pem $0; do ln -sfn $to new && mv -T new k.pem; done; done"
+    swap = "until [ -e end ]; do for to in own.pem $0; do ln -sfn $to new && mv -T new k.pem; done; done"
     attacker = subprocess.Popen(["bash", "-c", swap, secret / "k.pem"], cwd=sources, user="nobody")
     try:
         for _round in range(30):
             with pytest.raises(Failure):
                 read(sources)
     finally:
-        attacker.kill()
-        attacker.wait()
+        # A signal would leave the program that it runs at this moment.
+        (sources / "end").touch()
+        attacker.wait(timeout=10)
 
 
 def test_a_folder_that_a_group_can_write_is_rejected(sources):
