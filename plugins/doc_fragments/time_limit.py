@@ -16,5 +16,5 @@ options:
         count, and a rollback is not ended by it.
     type: float
     default: 60
-    version_added: 0.3.0
+    version_added: 1.0.0
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: password
 short_description: Show a password that is derived from the secret of the fleet
-version_added: 0.3.0
+version_added: 1.0.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: two_step
 short_description: Show a two-step login that is derived from the secret of the fleet
-version_added: 0.3.0
+version_added: 1.0.0
 author:
   - the pifleet.nodered authors (@pifleet)
 description:

@@ -15,7 +15,7 @@ description:
   - Then the result is verified from outside, see M(pifleet.nodered.verify). If firewall rules change, they wrap all
     this, so that a machine that can no longer be reached puts its old rules back.
   - The roles use it as a handler. If a plan has failed, nothing is applied on that host.
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
   - pifleet.nodered.attributes.step

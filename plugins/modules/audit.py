@@ -17,7 +17,7 @@ description:
     M(pifleet.nodered.report) writes it to files.
   - A host that cannot be reached, or whose Node-RED cannot be examined, does not fail the task. It is reported as such.
   - The role C(audit) uses it.
-version_added: 0.3.0
+version_added: 1.0.0
 author:
   - The pifleet authors (@pifleet)
 extends_documentation_fragment:

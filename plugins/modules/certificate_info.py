@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: certificate_info
 short_description: Read the certificate that a Node-RED copies from files
-version_added: 0.3.0
+version_added: 1.0.0
 author:
   - The pifleet authors (@pifleet)
 description:

@@ -76,7 +76,7 @@ options:
     type: list
     elements: list
     default: []
-    version_added: 0.3.0
+    version_added: 1.0.0
   delete:
     description:
       - Rules to delete, each as a list of the words that C(ufw delete) is given, not as a number. Only used with
@@ -84,7 +84,7 @@ options:
     type: list
     elements: list
     default: []
-    version_added: 0.3.0
+    version_added: 1.0.0
   deny:
     description:
       - Whether the default policy of ufw for incoming packets becomes C(deny). Only used with O(state=closed).
@@ -109,7 +109,7 @@ options:
       - Without it, all tasks change the firewall together. With O(state=undone), the change of any owner is undone.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 1.0.0
   reason:
     description:
       - Why the change is undone, for the journal. Only used with O(state=undone).
@@ -118,12 +118,12 @@ options:
   service:
     description: The service whose restore point it is. Only used with O(state=restored).
     type: str
-    version_added: 0.3.0
+    version_added: 1.0.0
   restore_point:
     description: The number of the restore point. Only used with O(state=restored).
     type: int
     default: 0
-    version_added: 0.3.0
+    version_added: 1.0.0
   remount:
     description:
       - Whether file systems that are read-only are remounted read-write for ufw and this module. They stay so until the
@@ -170,7 +170,7 @@ armed:
     owner waits, or ufw has been changed since O(checksum) was read. Nothing was done then.
   returned: with O(state=armed) and O(state=closed), except in check mode
   type: bool
-  version_added: 0.3.0
+  version_added: 1.0.0
 connection:
   description: The SSH connection over which the module runs; none without SSH.
   returned: with O(state=armed), O(state=closed) and O(state=confirmed), except in check mode

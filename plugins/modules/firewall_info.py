@@ -29,7 +29,7 @@ options:
     description: Whether to look for other firewalls also if ufw is not installed.
     type: bool
     default: false
-    version_added: 0.3.0
+    version_added: 1.0.0
 seealso:
   - module: pifleet.nodered.firewall_guard
 """
@@ -147,7 +147,7 @@ firewall:
     owner:
       description: The O(pifleet.nodered.firewall_guard#module:owner) of the change that waits, or empty.
       type: str
-      version_added: 0.3.0
+      version_added: 1.0.0
     forwards:
       description: Whether this machine forwards packets and no firewall stops them. False while ufw is active.
       type: bool
@@ -209,12 +209,12 @@ spent:
   description: How many seconds of O(time_limit) this took.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 waited:
   description: How many seconds it waited for another run of this collection.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 """
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._core import _deadline

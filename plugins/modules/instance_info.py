@@ -56,12 +56,12 @@ options:
       - Whether to bring along the state of the firewall. This saves an execution of M(pifleet.nodered.firewall_info).
     type: bool
     default: false
-    version_added: 0.3.0
+    version_added: 1.0.0
   other_firewalls:
     description: With O(firewall), whether to look for other firewalls also if ufw is not installed.
     type: bool
     default: false
-    version_added: 0.3.0
+    version_added: 1.0.0
   restore_points:
     description:
       - Which part of the restore points to bring along, V(list) for numbers, dates and summaries, and V(texts) for the
@@ -69,7 +69,7 @@ options:
       - Texts hold password hashes. Use C(no_log) on such a task.
     type: str
     choices: [list, texts]
-    version_added: 0.3.0
+    version_added: 1.0.0
 seealso:
   - module: pifleet.nodered.firewall_info
   - module: pifleet.nodered.settings
@@ -143,7 +143,7 @@ instance:
     as_root:
       description: Whether the module ran as root. Only root sees and may change everything.
       type: bool
-      version_added: 0.3.0
+      version_added: 1.0.0
     user:
       description: The user that Node-RED runs as.
       type: str
@@ -164,7 +164,7 @@ instance:
     sandbox:
       description: The paths of which a sandbox of the service is made, with links followed.
       type: dict
-      version_added: 0.3.0
+      version_added: 1.0.0
       contains:
         account_home:
           description: The home directory that the passwd database has for the user, whatever the service's environment
@@ -186,7 +186,7 @@ instance:
       description: How the user that Node-RED runs as, and so anyone who can change a flow, can become root, such as
         C(sudo without a password) or C(group docker). Empty for root itself.
       type: list
-      version_added: 0.3.0
+      version_added: 1.0.0
       elements: str
       sample: [sudo without a password]
     user_dir_owner:
@@ -317,7 +317,7 @@ instance:
       description: Whether words at the end of C(ExecStart) reach Node-RED. Not where a script starts it (C(npm start),
         C(bash -c), PM2).
       type: bool
-      version_added: 0.3.0
+      version_added: 1.0.0
     admin_auth:
       description: What protects the editor according to the active settings (C(none), C(credentials), C(strategy) or
         C(other)).
@@ -378,16 +378,16 @@ instance:
         The files with secrets that this collection has written to the user directory, with their SHA-256. One that
         other users can read is left out.
       type: dict
-      version_added: 0.3.0
+      version_added: 1.0.0
     backups:
       description: The names of copies of the settings file beside it, which can hold old hashes. At most 20.
       type: list
-      version_added: 0.3.0
+      version_added: 1.0.0
       elements: str
     fail2ban:
       description: What is there of fail2ban.
       type: dict
-      version_added: 0.3.0
+      version_added: 1.0.0
       contains:
         installed:
           description: Whether it is installed.
@@ -432,7 +432,7 @@ instance:
       description: Where a file system is mounted that a change of the firewall keeps writable until it is confirmed or
         rolled back, also one for another Node-RED.
       type: list
-      version_added: 0.3.0
+      version_added: 1.0.0
       elements: str
     overlay:
       description: Whether one of these places is on an overlay in memory, as Raspberry Pi OS has it in its overlay
@@ -446,13 +446,13 @@ instance:
       description: The confirmation that a change by the playbook C(rotate) waits for, empty if none does. Without it,
         the change is rolled back.
       type: str
-      version_added: 0.3.0
+      version_added: 1.0.0
     rotated:
       description: The roles whose new passwords that playbook has to try before the confirmation, V(login) and
         V(http_auth).
       type: list
       elements: str
-      version_added: 0.3.0
+      version_added: 1.0.0
     others:
       description: Other Node-REDs on this machine, also those that do not run now and start at boot.
       type: list
@@ -461,51 +461,51 @@ instance:
         service:
           description: The systemd service, with C(.service); none for a process outside of one.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         state:
           description: Its state as systemd reports it.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         pid:
           description: Its process.
           type: int
-          version_added: 0.3.0
+          version_added: 1.0.0
         user:
           description: The user that it runs as.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         working_directory:
           description: Where its process works.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         ports:
           description: The TCP ports on which it listens now.
           type: list
-          version_added: 0.3.0
+          version_added: 1.0.0
           elements: int
         where:
           description: What it was found in.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         in_use:
           description: Whether it runs, or starts at boot.
           type: bool
-          version_added: 0.3.0
+          version_added: 1.0.0
         expected_ports:
           description: For a service in use that does not listen now, the TCP port on which other machines will reach it
             (empty if only the machine itself will); none where that is not certain.
           type: list
-          version_added: 0.3.0
+          version_added: 1.0.0
           elements: int
         shares:
           description: What it has in common with this one (C(settings_file), C(settings_folder), C(user_dir)).
           type: list
-          version_added: 0.3.0
+          version_added: 1.0.0
           elements: str
     palette:
       description: What installed nodes request that a password for pages or another address of the editor breaks.
       type: dict
-      version_added: 0.3.0
+      version_added: 1.0.0
       contains:
         findings:
           description: Each request, as far as it can be told from the files of the nodes.
@@ -544,7 +544,7 @@ instance:
         Rules of iptables and nftables that redirect TCP packets, active or in C(/etc/iptables), C(/etc/nftables.conf),
         C(/etc/rc.local) and C(/etc/ufw/before.rules).
       type: list
-      version_added: 0.3.0
+      version_added: 1.0.0
       elements: dict
       contains:
         from:
@@ -565,7 +565,7 @@ instance:
     ephemeral_ports:
       description: The ports that the kernel gives to a program that asks for any.
       type: dict
-      version_added: 0.3.0
+      version_added: 1.0.0
       contains:
         first:
           description: The lowest.
@@ -603,7 +603,7 @@ instance:
     system:
       description: The name of the operating system; none if it is not known.
       type: str
-      version_added: 0.3.0
+      version_added: 1.0.0
       sample: Debian GNU/Linux 12 (bookworm)
     hostname:
       description: The name of the machine.
@@ -625,11 +625,11 @@ instance:
         earlier:
           description: The certificate before as PEM text, which Node-RED uses until it reads the new one; none without.
           type: str
-          version_added: 0.3.0
+          version_added: 1.0.0
         replaced:
           description: Seconds since it was replaced.
           type: int
-          version_added: 0.3.0
+          version_added: 1.0.0
         problem:
           description: Why Node-RED's user could not use it with its key; empty where it can.
           type: str
@@ -655,12 +655,12 @@ firewall:
   description: The firewall, as the module M(pifleet.nodered.firewall_info) returns it; none if it cannot be read.
   returned: when O(firewall) is true
   type: dict
-  version_added: 0.3.0
+  version_added: 1.0.0
 restore_points:
   description: What was before each change by the roles, and what is there now.
   returned: when O(restore_points) is set
   type: dict
-  version_added: 0.3.0
+  version_added: 1.0.0
   contains:
     points:
       description: The points, the oldest first, each with C(number), C(date), C(summary), C(edited) and C(entries).
@@ -680,12 +680,12 @@ spent:
   description: How many seconds of O(time_limit) this took.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 waited:
   description: How many seconds it waited for another run of this collection.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 """
 
 import base64

@@ -13,7 +13,7 @@ description:
     host. Writes nothing. M(pifleet.nodered.apply) applies the plans of all roles at once.
   - The first plan of a play for a host finds its Node-RED, with one remote execution.
   - Reports C(changed) if something would change, with a diff that shows no secret. Fails with all errors at once.
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 options:
   role:

@@ -69,7 +69,7 @@ options:
         O(password), which it needs.
       - Then it is also tried whether the password alone is refused, and whether a code is refused that was used.
     type: str
-    version_added: 0.3.0
+    version_added: 1.0.0
   local_url:
     description:
       - How the host itself reaches this Node-RED. The address must be one of the host's own.
@@ -127,7 +127,7 @@ options:
       - A check that is not done by then fails and reports it, so that a host that stalls cannot delay the others.
         A very slow machine with many pages and dashboards may need more.
     type: float
-    version_added: 0.3.0
+    version_added: 1.0.0
   closed_ports:
     description:
       - Ports of the same host on which nothing may answer any more.
@@ -179,14 +179,14 @@ options:
         O(http_password). Its value is a dictionary with these keys; those that are absent are not used.
       - The variable is read by the action plugin, so its passwords are in no task argument.
     type: str
-    version_added: 0.3.0
+    version_added: 1.0.0
   only:
     description:
       - The RV(checks[].id) of the checks that are wanted. The default is all.
       - The check V(answers) is always among them. A check is left out if what it needs is not given, such as paths.
     type: list
     elements: str
-    version_added: 0.3.0
+    version_added: 1.0.0
 seealso:
   - module: ansible.builtin.assert
 notes:

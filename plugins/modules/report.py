@@ -14,7 +14,7 @@ description:
     summary. Only their owner can read the files.
   - Run it once, as the last task of the play, with C(run_once).
   - Fails if there is a finding of the severity O(fail_on) or a worse one.
-version_added: 0.3.0
+version_added: 1.0.0
 author:
   - The pifleet authors (@pifleet)
 extends_documentation_fragment:

@@ -104,12 +104,12 @@ spent:
   description: How many seconds of O(time_limit) this took.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 waited:
   description: How many seconds it waited for another run of this collection, or for a restart or a rollback.
   returned: always
   type: float
-  version_added: 0.3.0
+  version_added: 1.0.0
 """
 
 from ansible_collections.pifleet.nodered.plugins.module_utils._change import _restart

@@ -21,7 +21,7 @@ description:
   - Certificates and keys stay as they are, as those of the restore point may have expired. Files that were closed to
     other users stay closed.
   - A restore is a change like any other and leaves a restore point. Restoring V(last) then undoes it.
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 options:
   point:

@@ -12,7 +12,7 @@ description:
   - Each run of the roles that changes something keeps on the host what was there before, as a restore point. This
     module lists them, the newest first. M(pifleet.nodered.restore) restores one.
   - The role C(restore) uses it.
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
   - pifleet.nodered.attributes.info_module

@@ -17,7 +17,7 @@ description:
   - All users of the editor have to log in again if a password changes.
   - Certificates are replaced if they were made before a time, see the variables of the role C(rotate). The private
     authority is replaced in three runs; two are trusted in between.
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 options:
   what:

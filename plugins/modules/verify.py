@@ -15,7 +15,7 @@ description:
   - Fails, too, if the settings file cannot be loaded now, as Node-RED would not start again with it.
   - Does nothing if this play has verified it since its last change.
   - The role C(instance) uses it with C(tasks_from=prove).
-version_added: 0.3.0
+version_added: 1.0.0
 author: The pifleet authors (@pifleet)
 extends_documentation_fragment:
   - pifleet.nodered.attributes.step
