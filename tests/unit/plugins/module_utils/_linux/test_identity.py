@@ -16,6 +16,7 @@ from ansible_collections.pifleet.nodered.plugins.module_utils._core._failure imp
 from ansible_collections.pifleet.nodered.plugins.module_utils._files import _files
 from ansible_collections.pifleet.nodered.plugins.module_utils._files._files import Attributes
 from ansible_collections.pifleet.nodered.plugins.module_utils._linux import _identity
+from ansible_collections.pifleet.nodered.tests.open_files import open_files
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can work as another user")
 
@@ -124,17 +125,9 @@ def test_a_user_that_delays_each_child_is_not_waited_for_again_and_again(monkeyp
 def test_a_child_has_no_descriptors_of_its_parent(tmp_path):
     with open(tmp_path / "lock", "w") as lock:
         os.set_inheritable(lock.fileno(), True)
-        found = NOBODY.run(_open_files)
+        found = NOBODY.run(open_files)
     assert str(tmp_path / "lock") not in found
     assert [target for target in found if target == os.devnull] == [os.devnull] * 3
-
-
-def _open_files():
-    return [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if int(number) < 3] + [
-        os.readlink(f"/proc/self/fd/{number}")
-        for number in os.listdir("/proc/self/fd")
-        if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}")
-    ]
 
 
 def test_the_user_cannot_look_into_the_child():

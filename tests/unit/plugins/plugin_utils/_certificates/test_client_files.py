@@ -18,6 +18,7 @@ from ansible_collections.pifleet.nodered.plugins.plugin_utils._certificates._cli
     unseen,
 )
 from ansible_collections.pifleet.nodered.plugins.plugin_utils._core import _kept_files
+from ansible_collections.pifleet.nodered.tests.open_files import open_files
 
 AUTHORITY = given(*candidate(constraints(["pi1"]), "opens it"), "opens it")
 PAIR = pair_of_a_run(AUTHORITY, 30)
@@ -43,12 +44,14 @@ def test_an_interrupted_rotation_of_the_verification_is_not_left_with_halves_of_
 def test_it_can_be_used_and_is_gone_then(monkeypatch, tmp_path, in_memory):
     if not in_memory:
         monkeypatch.delattr(os, "memfd_create")
+    before = set(open_files())
     with unseen(PAIR._asdict(), str(tmp_path)) as options:
         assert set(options) == {"client_cert", "client_key"}
         ssl.create_default_context().load_cert_chain(options["client_cert"], options["client_key"], password="")
         files = [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()]
         assert files == ([] if in_memory else [0o600])
     assert list(tmp_path.iterdir()) == []
+    assert set(open_files()) <= before, "what others close meanwhile does not matter"
     assert not os.path.exists(options["client_key"])
 
 
